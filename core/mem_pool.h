@@ -1,0 +1,290 @@
+/* A memory pool: many small chunks out of one block, each free checked.
+ *
+ * A pool owns one block of memory. pool_alloc carves zeroed, aligned chunks out of it, pool_free wipes
+ * them and takes them back, pool_destroy returns the block. No chunk carries a header: what the pool
+ * knows stands beside the block, out of reach of a chunk that is overrun.
+ *
+ * Conventions of every call:
+ *   - 0 is success and -1 failure; pool_error says why.
+ *   - A call that fails changes nothing but that reason: not the pool, not *ptr, not the memory.
+ *   - Nothing prints, nothing aborts, nothing is global. Only the configured on_error is called.
+ *   - One pool belongs to one thread at a time; different pools are independent.
+ *   - Sizes are bytes. A pool counts in granules of POOL_GRANULE bytes, to which sizes are rounded up.
+ *   - "Constant" cost means a bound on instructions that holds for every pool and every history;
+ *     DESIGN.md states each bound.
+ */
+#ifndef MEM_POOL_H
+#define MEM_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define POOL_VERSION "0.1.0"
+
+/* The unit of every pool, in bytes, and the alignment that every chunk has. */
+#define POOL_GRANULE 16
+
+/* What pool_init gives, in bytes. */
+#define POOL_DEFAULT_CAPACITY 1024
+
+/* The largest capacity, in bytes: 64 GiB, or half of the address space where that is less. */
+#define POOL_MAX_CAPACITY                                                                          \
+    (sizeof(size_t) > 4 ? (size_t)((UINT64_C(1) << 36) & SIZE_MAX) : (size_t)(SIZE_MAX / 2 + 1))
+
+/* What a chunk will hold, which is to say its alignment, as a power of two. */
+enum pool_type {
+    POOL_I8 = 0,
+    POOL_I16 = 1,
+    POOL_I32 = 2,
+    POOL_I64 = 3,
+    POOL_F32 = 2,
+    POOL_F64 = 3,
+    POOL_STR = 0,
+    POOL_USER = 4, /* that of max_align_t */
+#ifndef POOL_NO_SHORT_TYPES
+    i8 = POOL_I8,
+    i16 = POOL_I16,
+    i32 = POOL_I32,
+    i64 = POOL_I64,
+    f32 = POOL_F32,
+    f64 = POOL_F64,
+    s = POOL_STR,
+    ud = POOL_USER,
+#endif
+    POOL_PAGE = 12 /* the largest alignment, 4,096 bytes */
+};
+
+/* The type with an alignment of n bytes: a power of two from 1 to 4,096. Any other n is refused. */
+#define POOL_ALIGN(n)                                                                              \
+    ((enum pool_type)((n) == 1      ? 0                                                            \
+                      : (n) == 2    ? 1                                                            \
+                      : (n) == 4    ? 2                                                            \
+                      : (n) == 8    ? 3                                                            \
+                      : (n) == 16   ? 4                                                            \
+                      : (n) == 32   ? 5                                                            \
+                      : (n) == 64   ? 6                                                            \
+                      : (n) == 128  ? 7                                                            \
+                      : (n) == 256  ? 8                                                            \
+                      : (n) == 512  ? 9                                                            \
+                      : (n) == 1024 ? 10                                                           \
+                      : (n) == 2048 ? 11                                                           \
+                      : (n) == 4096 ? 12                                                           \
+                                    : 15))
+
+/* Why a call returned -1. */
+enum pool_reason {
+    POOL_OK = 0,
+    POOL_NULL_ARGUMENT,    /* a pointer that the call needs is NULL */
+    POOL_DEAD,             /* the pool was never initialised, or is destroyed */
+    POOL_ZERO_SIZE,        /* size 0 */
+    POOL_TOO_LARGE,        /* a size that this pool could not hold even when empty */
+    POOL_BAD_ALIGNMENT,    /* a type beyond POOL_PAGE */
+    POOL_OUT_OF_MEMORY,    /* no adjacent free granules are enough just now */
+    POOL_ALREADY_FREE,     /* the chunk at this pointer has been freed */
+    POOL_STALE,            /* nothing has been allocated here since pool_init or pool_reset */
+    POOL_INTERIOR,         /* the pointer is inside a live chunk, not at its start */
+    POOL_MISALIGNED,       /* the pointer is in the block, but no chunk can start there */
+    POOL_OUTSIDE,          /* the pointer is before or behind the block: another pool's, or nobody's */
+    POOL_WRONG_SIZE,       /* a live chunk starts here, but of another size */
+    POOL_BAD_CONFIG,       /* settings that contradict each other; see struct pool_config */
+    POOL_BUFFER_TOO_SMALL, /* the caller's buffer has no room for one granule and its bookkeeping */
+    POOL_NO_BACKING,       /* malloc, the system or the configured map gave no memory */
+    POOL_CORRUPTED,        /* something wrote into freed memory; only pool_reset or destroy go on */
+    POOL_REASONS           /* how many reasons there are */
+};
+
+enum pool_flag {
+    /* Neither wipe chunks on free nor promise zeroes on alloc: the contract of malloc. */
+    POOL_KEEP_CONTENTS = 1u << 0,
+    /* Address space from the system; a page costs memory once it has been touched. */
+    POOL_LAZY = 1u << 1,
+    /* With POOL_LAZY: ask for huge pages. Faster when large, and coarser in what it occupies. */
+    POOL_HUGE_PAGES = 1u << 2,
+    /* Coalesce on every free, so that no single call does more than constant work. */
+    POOL_STRICT = 1u << 3
+};
+
+struct m_pool;
+
+/* How to make a pool. Zero means the default, for each field and for all of them. */
+struct pool_config {
+    size_t capacity;   /* usable bytes, rounded up to granules; 0: POOL_DEFAULT_CAPACITY */
+    unsigned flags;    /* of enum pool_flag */
+    void *buffer;      /* memory of the caller's, which outlives the pool; nothing is allocated then */
+    size_t buffer_size; /* its bytes; the capacity follows from them, so .capacity must be 0 */
+    /* A source of memory other than malloc: map returns `bytes` bytes aligned to POOL_GRANULE, of any
+     * contents, or NULL; unmap takes them back. Both or neither. */
+    void *(*map)(void *context, size_t bytes);
+    void (*unmap)(void *context, void *memory, size_t bytes);
+    /* Told of each refusal before the call returns; may read the pool, must not change it. */
+    void (*on_error)(void *context, const struct m_pool *pool, enum pool_reason reason,
+                     const void *ptr);
+    void *context; /* handed to the three functions */
+};
+
+struct pool_run;
+
+/* How run lengths are filed: exact below 2^POOL_BIN_SHIFT granules, then 2^POOL_BIN_SHIFT bins for each
+ * doubling. */
+#define POOL_BIN_SHIFT 2
+#define POOL_BINS ((33 - POOL_BIN_SHIFT) << POOL_BIN_SHIFT)
+/* Chunks of fewer granules than this are cached whole, by exact size. */
+#define POOL_SMALL 64
+
+/* A pool. Every field belongs to mem_pool.c; DESIGN.md explains them. All zero is a dead pool. */
+struct m_pool {
+    void *cache[POOL_SMALL];         /* freed chunks by granules, last in, first out */
+    unsigned char *base;             /* the block */
+    unsigned char *tags;             /* one byte a granule */
+    size_t mark;                     /* granules below it have been given out at some time */
+    unsigned char *bump;             /* the run that chunks are carved from now … */
+    unsigned char *bump_end;         /* … and its end */
+    unsigned flags;                  /* of enum pool_flag */
+    unsigned reason;                 /* of enum pool_reason */
+    uint32_t *spans;                 /* one word for 64 granules: lengths that no tag can hold */
+    size_t granules;                 /* capacity */
+    size_t clean;                    /* granules from here on still hold what the source gave */
+    uint64_t bin_map[(POOL_BINS + 63) / 64]; /* which bins are not empty */
+    struct pool_run *bins[POOL_BINS];        /* free runs by length */
+    void *memory;                            /* what the source gave, and takes back … */
+    size_t memory_size;                      /* … and its bytes */
+    unsigned source;                         /* which source */
+    void *(*map)(void *, size_t);
+    void (*unmap)(void *, void *, size_t);
+    void (*on_error)(void *, const struct m_pool *, enum pool_reason, const void *);
+    void *context;
+};
+
+/* --- The life of a pool ------------------------------------------------------------------------ */
+
+/* Makes a pool of POOL_DEFAULT_CAPACITY usable bytes with one malloc. The pool must be zeroed or
+ * destroyed: a live pool's block would be lost.
+ * Fails if and only if pool is NULL or malloc fails. Cost: constant, besides malloc's. */
+int pool_init(struct m_pool *pool);
+
+/* Makes a pool as config says; NULL is pool_init. The block comes from exactly one place: malloc, the
+ * caller's buffer, the configured map, or with POOL_LAZY the system.
+ * Fails if and only if pool is NULL; two sources are named, or .capacity and .buffer, or map without
+ * unmap, or unknown flags, or huge pages without POOL_LAZY (POOL_BAD_CONFIG); the capacity is beyond
+ * POOL_MAX_CAPACITY (POOL_TOO_LARGE); the buffer is too small; the source gives nothing.
+ * Cost: constant, besides the source's. */
+int pool_init_with(struct m_pool *pool, const struct pool_config *config);
+
+/* Frees every chunk at once and keeps the block. Every pointer into the pool is stale afterwards and is
+ * refused until a chunk starts there again.
+ * Fails if and only if the pool is NULL or dead.
+ * Cost: one byte written for each granule that was ever given out, and the wipe of those granules. */
+int pool_reset(struct m_pool *pool);
+
+/* Returns the block to its source and leaves a dead pool. NULL and a dead pool are fine. Cost: the
+ * source's. */
+void pool_destroy(struct m_pool *pool);
+
+/* --- Chunks ------------------------------------------------------------------------------------ */
+
+/* Stores in *ptr a chunk of size bytes, aligned for type and zeroed (unless POOL_KEEP_CONTENTS). The
+ * caller owns it until pool_free, pool_reset or pool_destroy. ptr may be the address of any object
+ * pointer, cast to void **.
+ * Fails if and only if pool or ptr is NULL, the pool is dead, size is 0, type is beyond POOL_PAGE, the
+ * chunk is larger than the pool, or no adjacent free granules hold it at its alignment. A pool whose
+ * freed memory has been written to may also answer POOL_CORRUPTED.
+ * Cost: constant, amortised over the frees before it; with POOL_STRICT constant. */
+int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
+
+/* Makes the chunk at *ptr, allocated with old_size, a chunk of new_size aligned for type: in place
+ * where its neighbours allow it, else moved, with *ptr changed. The bytes that both sizes cover are
+ * kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with old_size 0 allocates.
+ * Fails if and only if pool_alloc of new_size or pool_free of (*ptr, old_size) would, except that
+ * out-of-memory counts the chunk's own granules as free where it can grow in place. The chunk is then
+ * as it was.
+ * Cost: that of pool_alloc, and the bytes moved and wiped. */
+int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
+                 enum pool_type type);
+
+/* Wipes the chunk at *ptr (unless POOL_KEEP_CONTENTS), makes it available and sets *ptr to NULL. size
+ * is the size that it was allocated with; in the ordinary build any size of as many granules will do.
+ * *ptr == NULL is a success that does nothing.
+ * Fails if and only if pool or ptr is NULL, the pool is dead, no live chunk of that many granules
+ * starts at *ptr, or freed memory beside the chunk has been written to (POOL_CORRUPTED).
+ * Cost: constant, besides the wipe. A refusal may look as far back as the chunk that ptr is inside of. */
+int pool_free(void **ptr, size_t size, struct m_pool *pool);
+
+/* --- Questions --------------------------------------------------------------------------------- */
+
+/* The usable bytes of the live chunk that starts at ptr, its size rounded up to granules; 0 if none
+ * does. Cost: constant. */
+size_t pool_size_of(const struct m_pool *pool, const void *ptr);
+
+/* 1 if ptr points into the pool's block, else 0. Cost: constant. */
+int pool_owns(const struct m_pool *pool, const void *ptr);
+
+/* The capacity with which `count` live chunks of `size` bytes aligned for type are certain to fit at
+ * any time, whatever the order of allocations and frees of such chunks; one granule less is not
+ * certain. 0 if no pool can be that large or an argument is refused by pool_alloc.
+ * Cost: constant. */
+size_t pool_required(size_t count, size_t size, enum pool_type type);
+
+enum pool_kind {
+    POOL_LIVE,   /* a chunk that the user holds */
+    POOL_CACHED, /* a freed chunk, kept whole for reuse */
+    POOL_RUN,    /* adjacent free granules */
+    POOL_FRESH   /* granules that have never been given out */
+};
+
+struct pool_piece {
+    void *start;
+    size_t size; /* bytes, a multiple of POOL_GRANULE */
+    enum pool_kind kind;
+};
+
+/* Calls visit for each piece of the block in address order; the pieces cover it without gaps. A visit
+ * that returns non-zero ends the walk, and that value is returned; a visit must not change the pool.
+ * Fails (-1) if and only if pool or visit is NULL or the pool is dead.
+ * Cost: proportional to the granules ever given out. */
+int pool_walk(const struct m_pool *pool, int (*visit)(void *context, const struct pool_piece *piece),
+              void *context);
+
+/* Verifies every invariant of DESIGN.md. On failure *broken names the first that does not hold; broken
+ * may be NULL. Fails if and only if one does not hold or the pool is NULL or dead.
+ * Cost: proportional to the granules ever given out. */
+int pool_check(const struct m_pool *pool, const char **broken);
+
+struct pool_stats {
+    size_t capacity;      /* bytes that chunks can occupy */
+    size_t live_bytes;    /* held by the user, rounded up to granules */
+    size_t live_chunks;
+    size_t cached_bytes;  /* freed and kept whole by size; available */
+    size_t cached_chunks;
+    size_t free_bytes;    /* capacity - live_bytes: all that is available, cached and fresh included */
+    size_t free_runs;     /* maximal runs of adjacent available granules */
+    size_t largest_free;  /* bytes of the longest of them: the largest chunk that can be had now */
+    size_t high_water;    /* bytes from the start of the block that were ever given out */
+    size_t overhead;      /* bytes of bookkeeping, struct m_pool included */
+};
+
+/* Fills *stats. Fails if and only if an argument is NULL or the pool is dead. Nothing is counted while
+ * chunks come and go, so the cost is here: proportional to the granules ever given out. */
+int pool_stats(const struct m_pool *pool, struct pool_stats *stats);
+
+/* Why the last call on this pool that returned -1 did; POOL_OK if none has yet. For NULL,
+ * POOL_NULL_ARGUMENT. */
+enum pool_reason pool_error(const struct m_pool *pool);
+
+/* That reason as a sentence without a full stop; never NULL. */
+const char *pool_strerror(enum pool_reason reason);
+
+/* Gives the memory of free whole pages back to the system; the pool keeps the addresses. Stores the
+ * bytes given back in *released unless NULL: 0 for a pool without POOL_LAZY.
+ * Fails if and only if the pool is NULL, dead or corrupted.
+ * Cost: proportional to the granules ever given out, and to the cached chunks. */
+int pool_trim(struct m_pool *pool, size_t *released);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
