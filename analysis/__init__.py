@@ -1,0 +1,1 @@
+"""The commands of Poolproof: collection, statistics, reports, and the launcher behind ./poolproof."""

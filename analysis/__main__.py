@@ -1,0 +1,113 @@
+"""The table of commands, and the way from a command line to one of them."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import errno
+import importlib
+import os
+import sys
+from types import ModuleType
+
+from analysis import environment, packages
+
+COMMANDS = {
+    "test": ("analysis.testing", "build with two compilers and run every test"),
+    "bench": ("analysis.bench", "measure the pool against the mallocs and report"),
+    "report": ("analysis.report", "make the report of a run again"),
+    "record": ("analysis.record", "record the allocations of a program as a trace"),
+    "replay": ("analysis.replay", "play a trace, its contents verified"),
+    "fuzz": ("analysis.fuzz", "attack the pool with generated traces"),
+    "reproduce": ("analysis.reproduce", "run one input that the fuzzer kept"),
+    "doctor": ("analysis.doctor", "say what this machine has and what it lacks"),
+}
+"""Command → the module that runs it, and what it does. A module has add_arguments and run, and is
+imported only when it is the chosen one."""
+
+
+def usage() -> str:
+    """The text of --help."""
+    rows = "\n".join(f"  {name:<11}{what}" for name, (_, what) in COMMANDS.items())
+    return (
+        "usage: ./poolproof COMMAND [ARGUMENT…]\n\n"
+        f"{rows}\n\n"
+        "./poolproof COMMAND --help tells more; --version prints the version.\n"
+        "A command first installs the Debian packages that it lacks and says which and why;\n"
+        "POOLPROOF_INSTALL=no keeps it from that.\n"
+        "Exit: 0 pass, 1 failed test or finding, 2 usage or bad input, 3 inconclusive, 4 unfit machine."
+    )
+
+
+def wrong_command(word: str) -> str:
+    """What is said about a command that does not exist."""
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(COMMANDS)}"
+    return f"there is no command '{word}'; {hint}"
+
+
+def load(command: str) -> ModuleType:
+    """The command's module; a Python package that it lacks is installed first."""
+    name = COMMANDS[command][0]
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        packages.ensure(command)
+        return importlib.import_module(name)
+
+
+def run(words: list[str]) -> int:
+    """Runs a command line (without the program's name) and returns the exit code."""
+    if not words:
+        print(usage(), file=sys.stderr)
+        return environment.USAGE
+    command, *rest = words
+    if command in ("-h", "--help", "help"):
+        print(usage())
+        return environment.PASS
+    if command == "--version":
+        print(f"poolproof {environment.version()}")
+        return environment.PASS
+    if command not in COMMANDS:
+        raise environment.UserError(f"{wrong_command(command)} (./poolproof --help)")
+    module = load(command)
+    parser = argparse.ArgumentParser(prog=f"poolproof {command}", description=module.__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    module.add_arguments(parser)
+    arguments = parser.parse_args(rest)
+    packages.ensure(command)
+    return int(module.run(arguments))
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """(one line for the user, exit code) for an error that a user or a machine can cause; raises others."""
+    if isinstance(error, environment.UserError):
+        return str(error), error.exit_code
+    if isinstance(error, ModuleNotFoundError) and error.name and "analysis" not in error.name:
+        package = packages.package_of_module(error.name)
+        return f"the Python module {error.name} is missing; install {package}", environment.UNFIT
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return f"{error.strerror}: {error.filename or 'while writing'}", environment.UNFIT
+    if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)):
+        return f"{error.strerror}: {error.filename}", environment.USAGE
+    raise error
+
+
+def main() -> int:
+    """Runs the process's command line; errors become one line on stderr."""
+    try:
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("poolproof: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:  # sorted out below; what is nobody's fault but ours is raised again
+        message, code = explain(error)
+        print(f"poolproof: {message}", file=sys.stderr)
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Configures and compiles the C side with Meson, out of tree, in build/CONFIGURATION.
+
+These folders hold nothing but what the sources give again: one that no longer matches its settings is
+made anew. Standard library alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+from typing import Iterator
+
+from analysis import environment, packages
+
+BUILD_ROOT = environment.ROOT / "build"
+SETTINGS = "poolproof-settings.json"
+LOG = "poolproof-build.log"
+
+PROVEN_COMPILERS = {"gcc": "12", "clang": "19"}
+"""Compiler family → the major version under which the code is kept free of warnings; with it a warning
+is an error. Newer compilers know warnings that nobody has seen yet, and may only print them."""
+
+SANITIZERS = ("-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false")
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """One way to build the sources: a compiler family and Meson's options."""
+
+    family: str
+    options: tuple[str, ...]
+
+
+CONFIGURATIONS = {
+    "release": Configuration("gcc", ("-Dbuildtype=release",)),
+    "sanitize": Configuration("clang", (*SANITIZERS, "-Dbenchmarks=disabled")),
+    "fuzz": Configuration("clang", (*SANITIZERS, "-Dbenchmarks=disabled", "-Dfuzzers=enabled")),
+}
+
+
+class BuildError(environment.UserError):
+    """The sources do not configure or compile; the message ends with the compiler's own lines."""
+
+
+def compilers(family: str) -> tuple[str, str]:
+    """Absolute paths of the C and the C++ compiler of a family, the proven version preferred.
+
+    UserError if there is none.
+    """
+    plus = {"gcc": "g++", "clang": "clang++"}[family]
+    major = PROVEN_COMPILERS[family]
+    for suffix in (f"-{major}", ""):
+        c, cxx = environment.find_program(family + suffix), environment.find_program(plus + suffix)
+        if c and cxx:
+            return c, cxx
+    package = {"gcc": "gcc g++", "clang": f"clang-{major}"}[family]
+    raise environment.UserError(f"{family} is missing; install {package}", environment.UNFIT)
+
+
+def compiler_version(path: str) -> str:
+    """The compiler's own version, such as "12.2.0"; "unknown" if it does not say."""
+    answer = subprocess.run([path, "-dumpfullversion", "-dumpversion"], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, check=False)
+    return answer.stdout.split("\n")[0].strip() or "unknown"
+
+
+def ensure_build(configuration: str) -> pathlib.Path:
+    """Configures and compiles one of CONFIGURATIONS where that is still to do; returns its folder.
+
+    Quiet unless it fails. Costs a fraction of a second when nothing changed. Waits while another
+    process builds the same configuration. BuildError if the sources do not compile, UserError if a
+    tool is missing.
+    """
+    if configuration not in CONFIGURATIONS:
+        raise environment.UserError(
+            f"no build configuration '{configuration}'; there are {', '.join(CONFIGURATIONS)}")
+    for tool, package in (("meson", "meson"), ("ninja", "ninja-build")):
+        if not shutil.which(tool):
+            raise environment.UserError(f"{tool} is missing; install {package}", environment.UNFIT)
+    chosen = CONFIGURATIONS[configuration]
+    c, cxx = compilers(chosen.family)
+    settings = _settings(chosen, c, cxx)
+    folder = BUILD_ROOT / configuration
+    BUILD_ROOT.mkdir(exist_ok=True)
+    with _locked(BUILD_ROOT / f".{configuration}.lock", configuration):
+        if _read_settings(folder) != settings:
+            _configure(folder, settings)
+        _compile(folder, configuration)
+    return folder
+
+
+def _settings(chosen: Configuration, c: str, cxx: str) -> dict:
+    """Everything that decides how a folder is configured; a change of any of it configures anew."""
+    major = compiler_version(c).partition(".")[0]
+    werror = major == PROVEN_COMPILERS[chosen.family]
+    libraries = [package.name for package in packages.PACKAGES if package.name.endswith("-dev")]
+    return {
+        "source": str(environment.ROOT),
+        "compilers": [c, cxx],
+        "versions": [compiler_version(c), compiler_version(cxx)],
+        "options": [*chosen.options, f"-Dwerror={'true' if werror else 'false'}"],
+        "libraries": packages.installed(libraries),
+    }
+
+
+def _read_settings(folder: pathlib.Path) -> dict | None:
+    try:
+        settings = json.loads((folder / SETTINGS).read_text())
+    except (OSError, ValueError):
+        return None
+    return settings if (folder / "build.ninja").exists() else None
+
+
+def _configure(folder: pathlib.Path, settings: dict) -> None:
+    """Makes the folder anew: Meson remembers libraries that it once did not find."""
+    _say(f"configuring build/{folder.name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    c, cxx = settings["compilers"]
+    command = ["meson", "setup", *settings["options"], str(folder), str(environment.ROOT)]
+    code, output = _run(command, folder, {"CC": c, "CXX": cxx})
+    if code != 0:
+        wrong = [line for line in output.splitlines() if "ERROR" in line] or output.splitlines()[-3:]
+        raise BuildError(f"meson cannot configure build/{folder.name}: " + "\n".join(wrong),
+                         environment.FINDING)
+    with environment.whole_file(folder / SETTINGS) as stream:
+        json.dump(settings, stream, indent=1)
+
+
+def _compile(folder: pathlib.Path, configuration: str) -> None:
+    code, output = _run(["ninja", "-C", str(folder)], folder, {}, progress=configuration)
+    if code != 0:
+        lines = output.splitlines()
+        wrong = [line for line in lines if re.search(r"\b(error|ERROR|undefined reference)\b", line)]
+        shown = "\n".join((wrong or lines[-10:])[:10])
+        log = (folder / LOG).relative_to(environment.ROOT)
+        raise BuildError(f"build/{configuration} does not compile (whole log: {log}):\n{shown}",
+                         environment.FINDING)
+
+
+def _run(command: list[str], folder: pathlib.Path, variables: dict[str, str],
+         progress: str | None = None) -> tuple[int, str]:
+    """Runs a step of the build, its output kept in the folder's log; ninja's count is shown live."""
+    live = progress is not None and sys.stderr.isatty()
+    output: list[str] = []
+    with subprocess.Popen(
+        command, cwd=environment.ROOT, env=environment.clean_environment() | variables,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            output.append(line)
+            if live and (step := re.match(r"\[(\d+)/(\d+)\]", line)):
+                sys.stderr.write(f"\r\033[Kpoolproof: compiling build/{progress} {step.group(0)}")
+                sys.stderr.flush()
+    if live:
+        sys.stderr.write("\r\033[K")
+    text = "".join(output)
+    if folder.exists():
+        (folder / LOG).write_text(text)
+    return process.returncode, text
+
+
+@contextlib.contextmanager
+def _locked(path: pathlib.Path, configuration: str) -> Iterator[None]:
+    """Holds a lock that ends with the process, so that two commands never build one folder at once."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say(f"another command is building build/{configuration}; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _say(line: str) -> None:
+    print(f"poolproof: {line}", file=sys.stderr, flush=True)

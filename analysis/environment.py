@@ -1,0 +1,74 @@
+"""The ground that every command stands on: the repository's place, errors for the user, whole files.
+
+Standard library alone: these are needed before anything is installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+from typing import Iterator
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+"""The top of the repository."""
+
+PASS = 0
+FINDING = 1
+USAGE = 2
+INCONCLUSIVE = 3
+UNFIT = 4
+
+
+class UserError(Exception):
+    """Something that the user can mend. Printed as one line; the command ends with `exit_code`."""
+
+    def __init__(self, message: str, exit_code: int = USAGE) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def version() -> str:
+    """Poolproof's version, as meson.build states it."""
+    found = re.search(r"^\s*version: '([^']+)'", (ROOT / "meson.build").read_text(), re.MULTILINE)
+    return found.group(1) if found else "unknown"
+
+
+def find_program(*names: str) -> str | None:
+    """The absolute path of the first of these programs that is on PATH, or None."""
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment for compilers and tests, without what would silently change their outcome."""
+    unwanted = re.compile(
+        r"^(CC|CXX|CPP|LD|AR|CC_LD|CXX_LD|CFLAGS|CXXFLAGS|CPPFLAGS|LDFLAGS|DESTDIR|LD_PRELOAD"
+        r"|MALLOC_.*|GLIBC_TUNABLES|(A|UB|M|L|T)SAN_OPTIONS)$"
+    )
+    kept = {name: value for name, value in os.environ.items() if not unwanted.match(name)}
+    return kept | {"LC_ALL": "C.UTF-8"}
+
+
+@contextlib.contextmanager
+def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
+    """A file open for writing that appears at `path` complete, or not at all.
+
+    Written under a temporary name in the same folder, flushed to the disk, then renamed; on any error
+    the temporary file is removed and what stood at `path` stays. mode is "w" or "wb".
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        encoding = None if "b" in mode else "utf-8"
+        with os.fdopen(handle, mode, encoding=encoding) as stream:
+            yield stream
+            stream.flush()
+            os.fchmod(stream.fileno(), 0o644)
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise

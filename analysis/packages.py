@@ -1,0 +1,254 @@
+"""What each command needs from Debian, and how it gets there.
+
+One table, PACKAGES: package, what it is for, which commands need it, what is lost without it.
+`ensure` installs what the chosen command lacks, after saying what and why, and goes on without what
+cannot be had: the code that needs it says so. Standard library alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+LOCK_PATIENCE_S = 600
+"""How long another package manager's lock is waited for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """A Debian package, and why Poolproof wants it."""
+
+    name: str
+    reason: str
+    commands: frozenset[str]
+    loss: str
+
+
+def _package(name: str, reason: str, commands: str, loss: str) -> Package:
+    return Package(name, reason, frozenset(commands.split()), loss)
+
+
+BUILDING = "test bench record replay fuzz reproduce"
+READING = "test bench report"
+
+PACKAGES = (
+    _package("gcc", "compiles the pool", BUILDING, "nothing can be built"),
+    _package("g++", "compiles the benchmarks", BUILDING, "nothing can be built"),
+    _package("libc6-dev", "headers of the C library", BUILDING, "nothing can be built"),
+    _package("meson", "configures the build", BUILDING, "nothing can be built"),
+    _package("ninja-build", "runs the build", BUILDING, "nothing can be built"),
+    _package("pkg-config", "finds libraries", BUILDING, "libraries are not found"),
+    _package("zlib1g-dev", "compresses traces", BUILDING, "traces cannot be read or written"),
+    _package("libcmocka-dev", "frame of the C tests", "test", "the C tests"),
+    _package("clang-19", "second compiler, sanitizers", "test fuzz reproduce", "sanitizers, fuzzing"),
+    _package("libclang-rt-19-dev", "sanitizer runtimes", "test fuzz reproduce", "sanitizers, fuzzing"),
+    _package("llvm-19", "names in sanitizer reports", "test fuzz reproduce", "readable reports"),
+    _package("clang-format-19", "checks the layout of C", "test", "the format check"),
+    _package("clang-tidy-19", "reads the C for mistakes", "test", "the clang-tidy check"),
+    _package("cppcheck", "reads the C for mistakes", "test", "the cppcheck check"),
+    _package("valgrind", "watches memory of a finished program", "test", "the Valgrind tests"),
+    _package("libc6-dbg", "lets Valgrind see into the C library", "test", "the Valgrind tests"),
+    _package("libbenchmark-dev", "Google Benchmark", "test bench record replay", "benchmarks"),
+    _package("libjemalloc2", "a rival allocator", "test bench", "the arm jemalloc"),
+    _package("libmimalloc2.0", "a rival allocator", "test bench", "the arm mimalloc"),
+    _package("libtcmalloc-minimal4", "a rival allocator", "test bench", "the arm tcmalloc"),
+    _package("sqlite3", "the real program that is recorded", "test bench", "the recorded trace"),
+    _package("python3-numpy", "statistics", READING, "reports"),
+    _package("python3-scipy", "statistics", READING, "reports"),
+    _package("python3-pandas", "tables of samples", READING, "reports"),
+    _package("python3-statsmodels", "corrects for many claims", READING, "reports"),
+    _package("python3-matplotlib", "charts", READING, "charts in reports"),
+    _package("python3-jinja2", "report templates", READING, "reports"),
+    _package("python3-jsonschema", "checks result files", READING, "the check of result files"),
+    _package("python3-rich", "tables and progress", "test bench report fuzz", "live progress"),
+    _package("python3-pytest", "frame of the Python tests", "test", "the Python tests"),
+    _package("python3-hypothesis", "generates Python test cases", "test", "some Python tests"),
+)
+
+
+def needed_by(command: str) -> list[Package]:
+    """The packages that this command needs, in the order of the table."""
+    return [package for package in PACKAGES if command in package.commands]
+
+
+def installed(names: list[str]) -> dict[str, str]:
+    """Which of these packages are installed: name → version. Empty where there is no dpkg."""
+    if not names or not shutil.which("dpkg-query"):
+        return {}
+    answer = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}\t${Package}\t${Version}\n", *names],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
+    )
+    rows = (line.split("\t") for line in answer.stdout.splitlines())
+    return {name: version for status, name, version in rows if status.startswith("ii")}
+
+
+def missing_for(command: str) -> list[Package]:
+    """The packages that this command needs and dpkg does not have."""
+    wanted = needed_by(command)
+    there = installed([package.name for package in wanted])
+    return [package for package in wanted if package.name not in there]
+
+
+def package_of_module(module: str) -> str:
+    """The Debian package in which a Python module is expected."""
+    return f"python3-{module.partition('.')[0].lower().replace('_', '-')}"
+
+
+def ensure(command: str) -> None:
+    """Installs what the command lacks, or names it and goes on. Costs milliseconds when all is there."""
+    if not shutil.which("dpkg-query") or not shutil.which("apt-get"):
+        _name_the_absent_tools(command)
+        return
+    lacking = missing_for(command)
+    if not lacking:
+        return
+    names = [package.name for package in lacking]
+    prefix = _root_prefix()
+    if prefix is None or os.environ.get("POOLPROOF_INSTALL") == "no":
+        why = "asked not to install" if prefix is not None else "neither root nor sudo"
+        _say(f"missing, and {why}; going on without (apt-get install {' '.join(names)}):")
+        _list(lacking, losses=True)
+        return
+    _say(f"installing {len(lacking)} package{'s' if len(lacking) > 1 else ''} for '{command}':")
+    _list(lacking)
+    start = time.monotonic()
+    _install(prefix, names)
+    importlib.invalidate_caches()
+    still = missing_for(command)
+    if still:
+        _say("could not be installed; going on without:")
+        _list(still, losses=True)
+    else:
+        _say(f"installed in {time.monotonic() - start:.0f} s")
+
+
+def _say(line: str) -> None:
+    print(f"poolproof: {line}", file=sys.stderr, flush=True)
+
+
+def _list(packages: list[Package], losses: bool = False) -> None:
+    width = max(len(package.name) for package in packages)
+    for package in packages:
+        why = f"lost: {package.loss}" if losses else package.reason
+        print(f"  {package.name:<{width}}  {why}", file=sys.stderr, flush=True)
+
+
+def _name_the_absent_tools(command: str) -> None:
+    """Without dpkg nobody can tell what is installed: look for the programs, and name the packages."""
+    programs = {
+        "gcc": ("gcc",), "g++": ("g++",), "meson": ("meson",), "ninja-build": ("ninja",),
+        "pkg-config": ("pkg-config",), "clang-19": ("clang-19", "clang"), "valgrind": ("valgrind",),
+        "sqlite3": ("sqlite3",), "cppcheck": ("cppcheck",),
+        "clang-format-19": ("clang-format-19",), "clang-tidy-19": ("clang-tidy-19", "clang-tidy"),
+    }
+    lacking = [
+        package for package in needed_by(command)
+        if package.name in programs and not any(map(shutil.which, programs[package.name]))
+    ]
+    if lacking:
+        _say("no apt here, so nothing is installed; these look absent (names as in Debian 12):")
+        _list(lacking, losses=True)
+
+
+def _root_prefix() -> list[str] | None:
+    """What to put before a command so that root runs it; None if that cannot be had."""
+    if os.geteuid() == 0:
+        return []
+    if not shutil.which("sudo"):
+        return None
+    asks = sys.stdin is not None and sys.stdin.isatty()
+    prefix = ["sudo"] if asks else ["sudo", "-n"]
+    allowed = subprocess.run(
+        [*prefix, "true"], stdin=None if asks else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=None if asks else subprocess.DEVNULL, check=False,
+    )
+    return prefix if allowed.returncode == 0 else None
+
+
+def _install(prefix: list[str], names: list[str]) -> None:
+    """Installs as many of the packages as the machine's sources have."""
+    if _has_lists() and _apt(prefix, ["install", *names], quiet_failure=True):
+        return
+    if not _apt(prefix, ["update"]):
+        _say("apt-get update failed; trying with the lists that are there")
+    known = [name for name in names if _is_known(name)]
+    for name in names:
+        if name not in known:
+            _say(f"the package sources of this machine have no {name}")
+    if known and not _apt(prefix, ["install", *known], quiet_failure=len(known) > 1):
+        for name in known if len(known) > 1 else []:
+            _apt(prefix, ["install", name])
+
+
+def _has_lists() -> bool:
+    """Whether apt-get update has ever left package lists."""
+    try:
+        return any(name.endswith(("_Packages", "_Packages.lz4", "_Packages.gz"))
+                   for name in os.listdir("/var/lib/apt/lists"))
+    except OSError:
+        return False
+
+
+def _is_known(name: str) -> bool:
+    answer = subprocess.run(
+        ["apt-cache", "policy", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, check=False, env=os.environ | {"LC_ALL": "C"},
+    )
+    return "Candidate:" in answer.stdout and "Candidate: (none)" not in answer.stdout
+
+
+def _apt(prefix: list[str], arguments: list[str], quiet_failure: bool = False) -> bool:
+    """Runs apt-get, waiting for another's lock; True on success. Its output is shown if it fails."""
+    command = [
+        *prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-q", "-y",
+        "--no-install-recommends", "-o", f"DPkg::Lock::Timeout={LOCK_PATIENCE_S}",
+        "-o", "Dpkg::Use-Pty=0", "-o", "Acquire::Retries=3", *arguments,
+    ]
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    told = False
+    while True:
+        code, output = _run_showing_progress(command)
+        if code == 0:
+            return True
+        if "Could not get lock" not in output or time.monotonic() > deadline:
+            break
+        if not told:
+            _say("another package manager is at work; waiting for it")
+            told = True
+        time.sleep(3)
+    if not quiet_failure:
+        _say(f"apt-get {arguments[0]} failed:")
+        for line in output.splitlines()[-8:]:
+            print(f"  {line}", file=sys.stderr)
+    return False
+
+
+def _run_showing_progress(command: list[str]) -> tuple[int, str]:
+    """Runs a command; on a terminal its latest line is shown in place. Returns (exit code, output)."""
+    live = sys.stderr.isatty()
+    waiting_told = False
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace",
+        ) as process:
+            for line in process.stdout or ():
+                log.write(line)
+                if "Waiting for cache lock" in line and not waiting_told:
+                    _say("another package manager is at work; waiting for it")
+                    waiting_told = True
+                if live:
+                    columns = shutil.get_terminal_size().columns
+                    sys.stderr.write("\r\033[K" + line.strip()[: columns - 1])
+                    sys.stderr.flush()
+        if live:
+            sys.stderr.write("\r\033[K")
+        log.seek(0)
+        return process.returncode, log.read()
