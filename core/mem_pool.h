@@ -81,7 +81,7 @@ enum pool_reason {
     POOL_NULL_ARGUMENT,    /* a pointer that the call needs is NULL */
     POOL_DEAD,             /* the pool was never initialised, or is destroyed */
     POOL_ZERO_SIZE,        /* size 0 */
-    POOL_TOO_LARGE,        /* a size that this pool could not hold even when empty */
+    POOL_TOO_LARGE,        /* a size or alignment that this pool could not hold even when empty */
     POOL_BAD_ALIGNMENT,    /* a type beyond POOL_PAGE */
     POOL_OUT_OF_MEMORY,    /* no adjacent free granules are enough just now */
     POOL_ALREADY_FREE,     /* the chunk at this pointer has been freed */
@@ -104,7 +104,9 @@ enum pool_flag {
     POOL_LAZY = 1u << 1,
     /* With POOL_LAZY: ask for huge pages. Faster when large, and coarser in what it occupies. */
     POOL_HUGE_PAGES = 1u << 2,
-    /* Coalesce on every free, so that no single call does more than constant work. */
+    /* Coalesce on every free, so that no single alloc or free does more than constant work besides the
+     * wipe. A chunk may then be refused (POOL_OUT_OF_MEMORY) although a run of less than a quarter more
+     * than its size, or than its size and alignment, would hold it. */
     POOL_STRICT = 1u << 3
 };
 
@@ -131,7 +133,7 @@ struct pool_run;
 /* How run lengths are filed: exact below 2^POOL_BIN_SHIFT granules, then 2^POOL_BIN_SHIFT bins for each
  * doubling. */
 #define POOL_BIN_SHIFT 2
-#define POOL_BINS ((33 - POOL_BIN_SHIFT) << POOL_BIN_SHIFT)
+#define POOL_BINS ((34 - POOL_BIN_SHIFT) << POOL_BIN_SHIFT)
 /* Chunks of fewer granules than this are cached whole, by exact size. */
 #define POOL_SMALL 64
 
@@ -140,14 +142,15 @@ struct m_pool {
     void *cache[POOL_SMALL];         /* freed chunks by granules, last in, first out */
     unsigned char *base;             /* the block */
     unsigned char *tags;             /* one byte a granule */
-    size_t mark;                     /* granules below it have been given out at some time */
+    size_t mark;                     /* granules whose tags are in use; none at or behind it is live */
     unsigned char *bump;             /* the run that chunks are carved from now … */
     unsigned char *bump_end;         /* … and its end */
     unsigned flags;                  /* of enum pool_flag */
     unsigned reason;                 /* of enum pool_reason */
     uint32_t *spans;                 /* one word for 64 granules: lengths that no tag can hold */
     size_t granules;                 /* capacity */
-    size_t clean;                    /* granules from here on still hold what the source gave */
+    size_t top;                      /* granules below it were given out since init or reset */
+    size_t peak;                     /* granules below it were given out since init */
     uint64_t bin_map[(POOL_BINS + 63) / 64]; /* which bins are not empty */
     struct pool_run *bins[POOL_BINS];        /* free runs by length */
     void *memory;                            /* what the source gave, and takes back … */
@@ -198,9 +201,8 @@ int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type
 /* Makes the chunk at *ptr, allocated with old_size, a chunk of new_size aligned for type: in place
  * where its neighbours allow it, else moved, with *ptr changed. The bytes that both sizes cover are
  * kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with old_size 0 allocates.
- * Fails if and only if pool_alloc of new_size or pool_free of (*ptr, old_size) would, except that
- * out-of-memory counts the chunk's own granules as free where it can grow in place. The chunk is then
- * as it was.
+ * Fails if and only if pool_free of (*ptr, old_size) or pool_alloc of new_size would, except that the
+ * free granules directly behind the chunk suffice where no others do. The chunk is then as it was.
  * Cost: that of pool_alloc, and the bytes moved and wiped. */
 int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
                  enum pool_type type);
@@ -208,8 +210,8 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
 /* Wipes the chunk at *ptr (unless POOL_KEEP_CONTENTS), makes it available and sets *ptr to NULL. size
  * is the size that it was allocated with; in the ordinary build any size of as many granules will do.
  * *ptr == NULL is a success that does nothing.
- * Fails if and only if pool or ptr is NULL, the pool is dead, no live chunk of that many granules
- * starts at *ptr, or freed memory beside the chunk has been written to (POOL_CORRUPTED).
+ * Fails if and only if pool or ptr is NULL, the pool is dead, or no live chunk of that many granules
+ * starts at *ptr.
  * Cost: constant, besides the wipe. A refusal may look as far back as the chunk that ptr is inside of. */
 int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
@@ -262,7 +264,8 @@ struct pool_stats {
     size_t free_bytes;    /* capacity - live_bytes: all that is available, cached and fresh included */
     size_t free_runs;     /* maximal runs of adjacent available granules */
     size_t largest_free;  /* bytes of the longest of them: the largest chunk that can be had now */
-    size_t high_water;    /* bytes from the start of the block that were ever given out */
+    size_t high_water;    /* bytes from the start of the block up to the last given out since init
+                           or reset */
     size_t overhead;      /* bytes of bookkeeping, struct m_pool included */
 };
 
@@ -270,8 +273,8 @@ struct pool_stats {
  * chunks come and go, so the cost is here: proportional to the granules ever given out. */
 int pool_stats(const struct m_pool *pool, struct pool_stats *stats);
 
-/* Why the last call on this pool that returned -1 did; POOL_OK if none has yet. For NULL,
- * POOL_NULL_ARGUMENT. */
+/* Why the last call that returned -1 and could change the pool did; POOL_OK if none has yet. For NULL,
+ * POOL_NULL_ARGUMENT. The calls on a const pool leave no reason. */
 enum pool_reason pool_error(const struct m_pool *pool);
 
 /* That reason as a sentence without a full stop; never NULL. */
@@ -279,7 +282,7 @@ const char *pool_strerror(enum pool_reason reason);
 
 /* Gives the memory of free whole pages back to the system; the pool keeps the addresses. Stores the
  * bytes given back in *released unless NULL: 0 for a pool without POOL_LAZY.
- * Fails if and only if the pool is NULL, dead or corrupted.
+ * Fails if and only if the pool is NULL or dead.
  * Cost: proportional to the granules ever given out, and to the cached chunks. */
 int pool_trim(struct m_pool *pool, size_t *released);
 

@@ -1,0 +1,1230 @@
+/* The pool: tags out of line, freed chunks cached by size, free runs filed by length. See DESIGN.md. */
+#if !defined(_DEFAULT_SOURCE)
+#define _DEFAULT_SOURCE 1 /* madvise */
+#endif
+
+#include "mem_pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
+#include <unistd.h>
+#define HAVE_SYSTEM 1
+#else
+#define HAVE_SYSTEM 0
+#endif
+
+#if defined(__has_include)
+#if __has_include("pool_hooks.h")
+#include "pool_hooks.h"
+#endif
+#endif
+#if !defined(HOOK_OPEN) /* mem_pool.h and mem_pool.c copied alone */
+#define HOOK_OPEN(at, bytes) ((void)(at), (void)(bytes))
+#define HOOK_CLOSE(at, bytes) ((void)(at), (void)(bytes))
+#define HOOK_UNDEFINED(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
+#if defined(__GNUC__)
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define NOINLINE __attribute__((noinline))
+#else
+#define LIKELY(x) (x)
+#define NOINLINE
+#endif
+
+/* --- Constants --------------------------------------------------------------------------------- */
+
+#define GRANULE ((size_t)POOL_GRANULE)
+#define SMALL ((size_t)POOL_SMALL)
+#define NONE SIZE_MAX /* no granule */
+
+#define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
+
+/* The least that the bump run grows by, in granules: one page. */
+#define LEAST_GROWTH ((size_t)256)
+
+/* A tag is two bits of kind and six of length. The first granule of every chunk and run has a kind; the
+ * length is its granules, or 0 for SMALL and more, which stand in spans. Every other granule has kind 0,
+ * and there the last granule of a run repeats its length, or LONG_END, so that the run can be found from
+ * behind. All else is INTERIOR, the granules of the bump run and those from mark on included. */
+enum {
+    INTERIOR = 0x00,
+    LONG_END = 0x01,
+    LIVE = 0x40,
+    CACHED = 0x80,
+    RUN = 0xc0,
+    KIND = 0xc0,
+    LENGTH = 0x3f
+};
+
+enum source { SOURCE_MALLOC, SOURCE_BUFFER, SOURCE_USER, SOURCE_SYSTEM };
+
+/* What the first granule of a filed run holds. */
+struct links {
+    void *next, *prev;
+};
+
+_Static_assert(sizeof(struct links) <= POOL_GRANULE, "a run of one granule must hold its links");
+_Static_assert(POOL_SMALL - 1 <= LENGTH, "a small length must fit its tag");
+_Static_assert((1 << POOL_USER) == POOL_GRANULE, "every chunk start suits max_align_t");
+_Static_assert(_Alignof(max_align_t) <= POOL_GRANULE, "every chunk start suits max_align_t");
+
+/* --- Refusals ---------------------------------------------------------------------------------- */
+
+static NOINLINE int refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
+{
+    pool->reason = reason;
+    if (pool->on_error)
+        pool->on_error(pool->context, pool, reason, ptr);
+    return -1;
+}
+
+/* --- Addresses, granules, tags ----------------------------------------------------------------- */
+
+/* The pointer variable behind a void ** may be of any object pointer type: only its bytes are touched. */
+static inline unsigned char *load(void *const *ptr)
+{
+    unsigned char *value;
+    memcpy(&value, ptr, sizeof value);
+    return value;
+}
+
+static inline void store(void **ptr, const void *value)
+{
+    memcpy(ptr, &value, sizeof value);
+}
+
+/* The granule that starts at an address. Any address where none starts gives a number beyond every
+ * capacity: the rotation moves the bits of misalignment to the top, where a wrapped offset has its own. */
+static inline size_t granule_at(const struct m_pool *pool, const void *at)
+{
+    size_t offset = (size_t)((uintptr_t)at - (uintptr_t)pool->base);
+    return offset / GRANULE | offset << (sizeof(size_t) * 8 - POOL_USER);
+}
+
+static inline unsigned char *address_of(const struct m_pool *pool, size_t g)
+{
+    return pool->base + g * GRANULE;
+}
+
+static inline size_t round_up(size_t value, size_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+/* Granules for so many bytes; cannot overflow. */
+static size_t granules_for(size_t bytes)
+{
+    return bytes / GRANULE + (bytes % GRANULE != 0);
+}
+
+/* Lengths of SMALL granules and more contain a granule whose number is a multiple of 64, and nothing else
+ * contains it: that granule's word in spans is theirs. Stored less one, for 2^32 granules to fit. */
+static void span_set(struct m_pool *pool, size_t g, size_t n)
+{
+    pool->spans[(g + SMALL - 1) / SMALL] = (uint32_t)(n - 1);
+    pool->spans[(g + n - 1) / SMALL] = (uint32_t)(n - 1);
+}
+
+static size_t span_from(const struct m_pool *pool, size_t first)
+{
+    return (size_t)pool->spans[(first + SMALL - 1) / SMALL] + 1;
+}
+
+static size_t span_to(const struct m_pool *pool, size_t last)
+{
+    return (size_t)pool->spans[last / SMALL] + 1;
+}
+
+static void tag_set(struct m_pool *pool, size_t g, unsigned kind, size_t n)
+{
+    pool->tags[g] = (unsigned char)(kind | (n < SMALL ? n : 0));
+    if (n >= SMALL)
+        span_set(pool, g, n);
+}
+
+/* The length of the chunk or run that starts at g. */
+static size_t length_at(const struct m_pool *pool, size_t g)
+{
+    size_t n = pool->tags[g] & LENGTH;
+    return n ? n : span_from(pool, g);
+}
+
+static inline unsigned kind_at(const struct m_pool *pool, size_t g)
+{
+    return pool->tags[g] & KIND;
+}
+
+static size_t bump_at(const struct m_pool *pool)
+{
+    return (size_t)(pool->bump - pool->base) / GRANULE;
+}
+
+static size_t bump_end_at(const struct m_pool *pool)
+{
+    return (size_t)(pool->bump_end - pool->base) / GRANULE;
+}
+
+/* The first granule from g on that starts at a multiple of align. */
+static size_t align_granule(const struct m_pool *pool, size_t g, size_t align)
+{
+    uintptr_t at = (uintptr_t)address_of(pool, g);
+    return g + (size_t)((align - at % align) % align) / GRANULE;
+}
+
+/* --- Links in free memory ---------------------------------------------------------------------- */
+
+/* Free memory is closed to the user but not out of reach: whatever is read here is only believed once a tag
+ * agrees. Outside of its links free memory is zero, unless POOL_KEEP_CONTENTS. */
+
+static inline void *next_cached(void *chunk)
+{
+    void *next;
+    HOOK_OPEN(chunk, sizeof next);
+    memcpy(&next, chunk, sizeof next);
+    HOOK_CLOSE(chunk, sizeof next);
+    return next;
+}
+
+static inline void set_next_cached(void *chunk, const void *next)
+{
+    HOOK_OPEN(chunk, sizeof next);
+    memcpy(chunk, &next, sizeof next);
+    HOOK_CLOSE(chunk, sizeof next);
+}
+
+static struct links links_of(void *run)
+{
+    struct links links;
+    HOOK_OPEN(run, sizeof links);
+    memcpy(&links, run, sizeof links);
+    HOOK_CLOSE(run, sizeof links);
+    return links;
+}
+
+static void set_links(void *run, void *next, void *prev)
+{
+    struct links links = {next, prev};
+    HOOK_OPEN(run, sizeof links);
+    memcpy(run, &links, sizeof links);
+    HOOK_CLOSE(run, sizeof links);
+}
+
+/* Zeroes n granules. A few vector stores that may overlap cost less than a loop of n turns. */
+static inline void wipe(unsigned char *at, size_t n)
+{
+    if (n <= 2) {
+        memset(at, 0, GRANULE);
+        memset(at + (n - 1) * GRANULE, 0, GRANULE);
+    } else if (n <= 4) {
+        memset(at, 0, 2 * GRANULE);
+        memset(at + (n - 2) * GRANULE, 0, 2 * GRANULE);
+    } else if (n <= 8) {
+        memset(at, 0, 4 * GRANULE);
+        memset(at + (n - 4) * GRANULE, 0, 4 * GRANULE);
+    } else if (n <= 16) {
+        memset(at, 0, 8 * GRANULE);
+        memset(at + (n - 8) * GRANULE, 0, 8 * GRANULE);
+    } else {
+        memset(at, 0, n * GRANULE);
+    }
+}
+
+/* --- Runs, filed by length --------------------------------------------------------------------- */
+
+/* The number of the highest bit that is set; value is not 0. */
+static unsigned log2_of(uint64_t value)
+{
+#if defined(__GNUC__)
+    return 63 - (unsigned)__builtin_clzll(value);
+#else
+    unsigned bit = 0;
+    while (value >>= 1)
+        bit++;
+    return bit;
+#endif
+}
+
+/* Two-level bins: the exponent of the length and its next POOL_BIN_SHIFT bits (Masmano et al., TLSF,
+ * ECRTS 2004). Lengths below 2^(POOL_BIN_SHIFT + 1) have a bin of their own. */
+static unsigned bin_of(size_t n)
+{
+    unsigned exponent = log2_of(n), shift = exponent - POOL_BIN_SHIFT;
+    if (exponent <= POOL_BIN_SHIFT)
+        return (unsigned)n;
+    return (shift << POOL_BIN_SHIFT) + (unsigned)(n >> shift);
+}
+
+/* The first bin from b on that is not empty; POOL_BINS if none. */
+static unsigned next_bin(const struct m_pool *pool, unsigned b)
+{
+    for (; b < POOL_BINS; b = (b | 63) + 1) {
+        uint64_t map = pool->bin_map[b / 64] >> b % 64;
+        if (map)
+            return b + log2_of(map & (0 - map));
+    }
+    return POOL_BINS;
+}
+
+/* Whether a pointer read from free memory is the start of a run. */
+static int is_run(const struct m_pool *pool, const void *at)
+{
+    size_t g = granule_at(pool, at);
+    return g < pool->mark && kind_at(pool, g) == RUN;
+}
+
+/* Whether the neighbours that a run names in its list name it in turn. */
+static int is_linked(const struct m_pool *pool, size_t g)
+{
+    void *run = address_of(pool, g);
+    struct links links = links_of(run);
+    if (links.next && (!is_run(pool, links.next) || links_of(links.next).prev != run))
+        return 0;
+    if (links.prev)
+        return is_run(pool, links.prev) && links_of(links.prev).next == run;
+    return (void *)pool->bins[bin_of(length_at(pool, g))] == run;
+}
+
+/* [g, g + n) of no kind ⇒ a filed run. */
+static void run_file(struct m_pool *pool, size_t g, size_t n)
+{
+    unsigned b = bin_of(n);
+    void *run = address_of(pool, g), *head = pool->bins[b];
+    if (n > 1)
+        pool->tags[g + n - 1] = (unsigned char)(n < SMALL ? n : LONG_END);
+    tag_set(pool, g, RUN, n);
+    set_links(run, head, NULL);
+    if (head)
+        set_links(head, links_of(head).next, run);
+    pool->bins[b] = run;
+    pool->bin_map[b / 64] |= UINT64_C(1) << b % 64;
+}
+
+/* A filed run ⇒ granules of no kind, zero where contents are. The run must be linked. */
+static void run_take(struct m_pool *pool, size_t g)
+{
+    void *run = address_of(pool, g);
+    size_t n = length_at(pool, g);
+    unsigned b = bin_of(n);
+    struct links links = links_of(run);
+    if (links.next)
+        set_links(links.next, links_of(links.next).next, links.prev);
+    if (links.prev)
+        set_links(links.prev, links.next, links_of(links.prev).prev);
+    else
+        pool->bins[b] = links.next;
+    if (!pool->bins[b])
+        pool->bin_map[b / 64] &= ~(UINT64_C(1) << b % 64);
+    set_links(run, NULL, NULL);
+    pool->tags[g + n - 1] = INTERIOR;
+    pool->tags[g] = INTERIOR;
+}
+
+/* The length of the filed run that ends before g, or 0. */
+static size_t run_before(const struct m_pool *pool, size_t g)
+{
+    unsigned tag = g ? pool->tags[g - 1] : INTERIOR;
+    if (tag == INTERIOR)
+        return 0;
+    if (tag == LONG_END)
+        return span_to(pool, g - 1);
+    if (tag < LIVE)
+        return tag;
+    return tag == (RUN | 1) ? 1 : 0;
+}
+
+/* The length of the filed run that starts at g, or 0. */
+static size_t run_behind(const struct m_pool *pool, size_t g)
+{
+    return g < pool->mark && kind_at(pool, g) == RUN ? length_at(pool, g) : 0;
+}
+
+/* [g, g + n) of no kind ⇒ part of a filed run, merged with the runs on either side. A neighbour whose links
+ * the user has scribbled on stays as it is. */
+static void release(struct m_pool *pool, size_t g, size_t n)
+{
+    size_t before = run_before(pool, g), behind = run_behind(pool, g + n);
+    if (before && is_linked(pool, g - before)) {
+        run_take(pool, g - before);
+        g -= before;
+        n += before;
+    }
+    if (behind && is_linked(pool, g + n)) {
+        run_take(pool, g + n);
+        n += behind;
+    }
+    run_file(pool, g, n);
+}
+
+/* The granule where n granules at a multiple of align fit into the run at g, or NONE. */
+static size_t fit(const struct m_pool *pool, size_t g, size_t length, size_t n, size_t align)
+{
+    size_t start = align_granule(pool, g, align);
+    return start - g <= length && length - (start - g) >= n ? start : NONE;
+}
+
+/* A run that n granules at a multiple of align fit into, or NONE: the first of a bin that may have one, the
+ * first of a bin in which all do, or (unless POOL_STRICT) whichever does at all. */
+static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
+{
+    unsigned sure = bin_of(n + align / GRANULE - 1) + 1, b = next_bin(pool, bin_of(n));
+    for (; b < POOL_BINS; b = next_bin(pool, b + 1)) {
+        size_t g = granule_at(pool, pool->bins[b]);
+        if (b >= sure || fit(pool, g, length_at(pool, g), n, align) != NONE)
+            return g;
+    }
+    if (pool->flags & POOL_STRICT)
+        return NONE;
+    for (b = next_bin(pool, bin_of(n)); b < POOL_BINS; b = next_bin(pool, b + 1)) {
+        for (void *run = pool->bins[b]; run; run = links_of(run).next) {
+            size_t g = granule_at(pool, run);
+            if (!is_run(pool, run) || !is_linked(pool, g))
+                break;
+            if (fit(pool, g, length_at(pool, g), n, align) != NONE)
+                return g;
+        }
+    }
+    return NONE;
+}
+
+/* --- The block as a sequence of pieces --------------------------------------------------------- */
+
+struct extent {
+    size_t n;
+    enum pool_kind kind;
+};
+
+/* The piece that starts at g, which must be a piece's start below granules. */
+static struct extent piece_at(const struct m_pool *pool, size_t g)
+{
+    size_t bump = bump_at(pool), end = bump_end_at(pool);
+    if (g >= pool->top)
+        return (struct extent){pool->granules - g, POOL_FRESH};
+    if (g == bump && bump < end)
+        return (struct extent){(end < pool->top ? end : pool->top) - g, POOL_RUN};
+    switch (kind_at(pool, g)) {
+    case LIVE:
+        return (struct extent){length_at(pool, g), POOL_LIVE};
+    case CACHED:
+        return (struct extent){length_at(pool, g), POOL_CACHED};
+    default:
+        return (struct extent){length_at(pool, g), POOL_RUN};
+    }
+}
+
+/* The first granule behind g that is not free, where g is a piece's start. */
+static size_t free_until(const struct m_pool *pool, size_t g)
+{
+    while (g < pool->granules) {
+        struct extent piece = piece_at(pool, g);
+        if (piece.kind == POOL_LIVE)
+            break;
+        g += piece.n;
+    }
+    return g;
+}
+
+/* Whether n granules at a multiple of align would fit if everything free were merged. Changes nothing. */
+static int would_fit(const struct m_pool *pool, size_t n, size_t align)
+{
+    for (size_t g = 0; g < pool->granules;) {
+        struct extent piece = piece_at(pool, g);
+        if (piece.kind != POOL_LIVE) {
+            size_t end = free_until(pool, g);
+            if (fit(pool, g, end - g, n, align) != NONE)
+                return 1;
+            piece.n = end - g;
+        }
+        g += piece.n;
+    }
+    return 0;
+}
+
+/* --- Making room ------------------------------------------------------------------------------- */
+
+/* The bump run ⇒ a filed run, or back behind mark if it is the last. */
+static void bump_retire(struct m_pool *pool)
+{
+    size_t g = bump_at(pool), end = bump_end_at(pool);
+    pool->bump = pool->bump_end = pool->base;
+    if (end == pool->mark && g < end)
+        end = pool->mark = g < pool->top ? pool->top : g;
+    if (g < end)
+        release(pool, g, end - g);
+}
+
+/* [g, end) of no kind ⇒ the bump run, unless the old one is longer. */
+static void bump_replace(struct m_pool *pool, size_t g, size_t end)
+{
+    if (end - g <= bump_end_at(pool) - bump_at(pool)) {
+        if (g < end)
+            release(pool, g, end - g);
+        return;
+    }
+    bump_retire(pool);
+    pool->bump = address_of(pool, g);
+    pool->bump_end = address_of(pool, end);
+}
+
+/* Every cached chunk and the bump run ⇒ merged runs. Each chunk was put there by one free, which pays for
+ * this. A list that the user has scribbled on is left. */
+static void merge_all(struct m_pool *pool)
+{
+    bump_retire(pool);
+    for (size_t n = 1; n < SMALL; n++) {
+        for (unsigned char *chunk; (chunk = pool->cache[n]) != NULL;) {
+            size_t g = granule_at(pool, chunk);
+            if (g >= pool->mark || pool->tags[g] != (CACHED | n))
+                break;
+            pool->cache[n] = next_cached(chunk);
+            set_next_cached(chunk, NULL);
+            pool->tags[g] = INTERIOR;
+            release(pool, g, n);
+        }
+    }
+}
+
+/* Notes that granules below end are given out; those that never were are made zero. */
+static void reach(struct m_pool *pool, size_t end)
+{
+    size_t peak = pool->peak;
+    if (end <= pool->top)
+        return;
+    pool->top = end;
+    if (end <= peak)
+        return;
+    pool->peak = end;
+    if (pool->source == SOURCE_SYSTEM || pool->flags & POOL_KEEP_CONTENTS)
+        return;
+    HOOK_OPEN(address_of(pool, peak), (end - peak) * GRANULE);
+    memset(address_of(pool, peak), 0, (end - peak) * GRANULE);
+    HOOK_CLOSE(address_of(pool, peak), (end - peak) * GRANULE);
+}
+
+/* [g, g + n) of no kind ⇒ a live chunk. */
+static void claim(struct m_pool *pool, size_t g, size_t n)
+{
+    tag_set(pool, g, LIVE, n);
+    reach(pool, g + n);
+}
+
+/* n granules from the bump run, or NONE. */
+static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
+{
+    size_t g = bump_at(pool), end = bump_end_at(pool), start = fit(pool, g, end - g, n, align);
+    if (start == NONE)
+        return NONE;
+    pool->bump = address_of(pool, start + n);
+    claim(pool, start, n);
+    if (start > g)
+        release(pool, g, start - g);
+    return start;
+}
+
+/* n granules from a filed run, or NONE. What is left of it becomes the bump run or is filed. */
+static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
+{
+    size_t g = run_find(pool, n, align);
+    if (g == NONE || !is_linked(pool, g))
+        return NONE;
+    size_t length = length_at(pool, g), start = fit(pool, g, length, n, align);
+    run_take(pool, g);
+    claim(pool, start, n);
+    if (start > g)
+        release(pool, g, start - g);
+    bump_replace(pool, start + n, g + length);
+    return start;
+}
+
+/* Moves mark and the end of the bump run, which is there, to `to`. */
+static void advance(struct m_pool *pool, size_t to)
+{
+    if (to > pool->mark) {
+        memset(pool->tags + pool->mark, INTERIOR, to - pool->mark);
+        pool->mark = to;
+    }
+    pool->bump_end = address_of(pool, to);
+}
+
+/* Makes a bump run of the last run and fresh memory, long enough for n granules at a multiple of align if
+ * there are as many, and for some of what comes next. There must be no bump run. */
+static void grow(struct m_pool *pool, size_t n, size_t align)
+{
+    size_t g = pool->mark, tail = run_before(pool, g), more = pool->mark / 16;
+    if (tail && is_linked(pool, g - tail)) {
+        run_take(pool, g - tail);
+        g -= tail;
+    }
+    if (more < LEAST_GROWTH)
+        more = LEAST_GROWTH;
+    more += align_granule(pool, g, align) - g + n;
+    pool->bump = address_of(pool, g);
+    advance(pool, more < pool->granules - g ? g + more : pool->granules);
+}
+
+/* Whether merging the bump run with what is beside it, or the last run with fresh memory, gives room. */
+static int would_fit_at_bump(const struct m_pool *pool, size_t n, size_t align)
+{
+    size_t g = bump_at(pool), end = bump_end_at(pool), mark = pool->mark;
+    size_t before = run_before(pool, g), tail = run_before(pool, mark);
+    end += run_behind(pool, end);
+    if (end == mark)
+        end = pool->granules;
+    return (pool->bump < pool->bump_end &&
+            fit(pool, g - before, end - (g - before), n, align) != NONE) ||
+           fit(pool, mark - tail, pool->granules - (mark - tail), n, align) != NONE;
+}
+
+/* n granules at a multiple of align, or NONE with the pool as it was, unless it is corrupted. What is free
+ * already is merged before fresh memory is touched. */
+static size_t take(struct m_pool *pool, size_t n, size_t align)
+{
+    size_t g = bump_carve(pool, n, align);
+    if (g == NONE)
+        g = run_carve(pool, n, align);
+    if (g != NONE)
+        return g;
+    if (!would_fit_at_bump(pool, n, align) &&
+        ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
+        return NONE;
+    merge_all(pool);
+    g = run_carve(pool, n, align);
+    if (g == NONE) {
+        grow(pool, n, align);
+        g = bump_carve(pool, n, align);
+    }
+    return g;
+}
+
+/* --- The struct's life ------------------------------------------------------------------------- */
+
+/* Bytes for a block of so many granules and its bookkeeping behind it: the block, spans, tags. */
+static size_t memory_for(size_t granules)
+{
+    return granules * GRANULE + (granules / SMALL + 1) * sizeof(uint32_t) + granules;
+}
+
+static enum pool_reason check_config(const struct pool_config *config)
+{
+    int sources = (config->buffer != NULL) + (config->map != NULL) + !!(config->flags & POOL_LAZY);
+    if (config->flags & ~(unsigned)KNOWN_FLAGS || sources > 1 || !config->map != !config->unmap ||
+        (config->buffer ? config->capacity : config->buffer_size) ||
+        ((config->flags & POOL_HUGE_PAGES) && !(config->flags & POOL_LAZY)))
+        return POOL_BAD_CONFIG;
+    return config->capacity > POOL_MAX_CAPACITY ? POOL_TOO_LARGE : POOL_OK;
+}
+
+#if HAVE_SYSTEM
+/* Address space in which pages cost memory once they are touched. */
+static void *map_system(size_t bytes, int huge)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+#if defined(MADV_HUGEPAGE)
+    if (huge)
+        (void)madvise(memory, bytes, MADV_HUGEPAGE); /* advice: a system without them goes on */
+#else
+    (void)huge;
+#endif
+    return memory;
+}
+#endif
+
+/* The caller's buffer: as many granules as it holds with their bookkeeping. */
+static enum pool_reason take_buffer(struct m_pool *pool, const struct pool_config *config)
+{
+    size_t pad = (size_t)(0 - (uintptr_t)config->buffer) % GRANULE;
+    size_t room = config->buffer_size > pad ? config->buffer_size - pad : 0;
+    size_t group = memory_for(2 * SMALL) - memory_for(SMALL); /* what SMALL granules take */
+    size_t n = room < 2 * group ? 0 : (room / group - 1) * SMALL;
+    while (n < POOL_MAX_CAPACITY / GRANULE && memory_for(n + 1) <= room)
+        n++;
+    if (n == 0 || memory_for(n) > room)
+        return POOL_BUFFER_TOO_SMALL;
+    pool->source = SOURCE_BUFFER;
+    pool->memory = config->buffer;
+    pool->memory_size = config->buffer_size;
+    pool->base = (unsigned char *)config->buffer + pad;
+    pool->granules = n;
+    return POOL_OK;
+}
+
+/* Memory for the configured capacity from wherever it comes. */
+static enum pool_reason take_memory(struct m_pool *pool, const struct pool_config *config)
+{
+    size_t capacity = config->capacity ? config->capacity : POOL_DEFAULT_CAPACITY;
+    if (config->buffer)
+        return take_buffer(pool, config);
+    pool->granules = granules_for(capacity);
+    pool->memory_size = memory_for(pool->granules);
+    if (config->map) {
+        pool->source = SOURCE_USER;
+        pool->memory = config->map(config->context, pool->memory_size);
+        if ((uintptr_t)pool->memory % GRANULE) {
+            config->unmap(config->context, pool->memory, pool->memory_size);
+            pool->memory = NULL;
+        }
+    } else if (config->flags & POOL_LAZY) {
+#if HAVE_SYSTEM
+        pool->source = SOURCE_SYSTEM;
+        pool->memory = map_system(pool->memory_size, !!(config->flags & POOL_HUGE_PAGES));
+#endif
+    } else {
+        pool->source = SOURCE_MALLOC;
+        pool->memory = malloc(pool->memory_size);
+    }
+    pool->base = pool->memory;
+    return pool->memory ? POOL_OK : POOL_NO_BACKING;
+}
+
+int pool_init(struct m_pool *pool)
+{
+    return pool_init_with(pool, NULL);
+}
+
+int pool_init_with(struct m_pool *pool, const struct pool_config *config)
+{
+    static const struct pool_config plain = {0};
+    struct m_pool made = {0};
+    if (!pool)
+        return -1;
+    if (!config)
+        config = &plain;
+    enum pool_reason reason = check_config(config);
+    if (reason == POOL_OK)
+        reason = take_memory(&made, config);
+    if (reason != POOL_OK) {
+        pool->reason = reason;
+        if (config->on_error)
+            config->on_error(config->context, pool, reason, NULL);
+        return -1;
+    }
+    made.flags = config->flags;
+    made.map = config->map;
+    made.unmap = config->unmap;
+    made.on_error = config->on_error;
+    made.context = config->context;
+    made.spans = (uint32_t *)(void *)address_of(&made, made.granules);
+    made.tags = (unsigned char *)(made.spans + made.granules / SMALL + 1);
+    made.bump = made.bump_end = made.base;
+    HOOK_CLOSE(made.base, made.granules * GRANULE);
+    *pool = made;
+    return 0;
+}
+
+int pool_reset(struct m_pool *pool)
+{
+    if (!pool)
+        return -1;
+    if (!pool->granules)
+        return refuse(pool, POOL_DEAD, NULL);
+    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
+        HOOK_OPEN(pool->base, pool->top * GRANULE);
+        memset(pool->base, 0, pool->top * GRANULE);
+    }
+    HOOK_CLOSE(pool->base, pool->top * GRANULE);
+    memset(pool->cache, 0, sizeof pool->cache);
+    memset(pool->bins, 0, sizeof pool->bins);
+    memset(pool->bin_map, 0, sizeof pool->bin_map);
+    pool->bump = pool->bump_end = pool->base;
+    pool->mark = pool->top = 0;
+    return 0;
+}
+
+void pool_destroy(struct m_pool *pool)
+{
+    if (!pool || !pool->granules)
+        return;
+    struct m_pool gone = *pool;
+    HOOK_OPEN(gone.base, gone.granules * GRANULE);
+    memset(pool, 0, sizeof *pool);
+    if (gone.source == SOURCE_MALLOC)
+        free(gone.memory);
+    else if (gone.source == SOURCE_USER)
+        gone.unmap(gone.context, gone.memory, gone.memory_size);
+#if HAVE_SYSTEM
+    else if (gone.source == SOURCE_SYSTEM)
+        (void)munmap(gone.memory, gone.memory_size);
+#endif
+}
+
+/* --- Chunks ------------------------------------------------------------------------------------ */
+
+/* Bytes; every chunk is aligned to a granule. */
+static size_t alignment_of(unsigned type)
+{
+    return (size_t)1 << (type < POOL_USER ? POOL_USER : type);
+}
+
+/* Why a chunk of these can never be had from this pool, or POOL_OK. */
+static enum pool_reason check_request(const struct m_pool *pool, size_t size, unsigned type)
+{
+    if (!pool->granules)
+        return POOL_DEAD;
+    if (size == 0)
+        return POOL_ZERO_SIZE;
+    if (type > POOL_PAGE)
+        return POOL_BAD_ALIGNMENT;
+    size_t start = align_granule(pool, 0, alignment_of(type));
+    if (start > pool->granules || size > (pool->granules - start) * GRANULE)
+        return POOL_TOO_LARGE;
+    return POOL_OK;
+}
+
+/* Why [p, size) is not a live chunk of this pool, or POOL_OK. */
+static enum pool_reason check_chunk(const struct m_pool *pool, const void *p, size_t size)
+{
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)pool->base), g = offset / GRANULE;
+    if (!pool->granules)
+        return POOL_DEAD;
+    if (size == 0)
+        return POOL_ZERO_SIZE;
+    if (g >= pool->granules)
+        return POOL_OUTSIDE;
+    if (offset % GRANULE)
+        return POOL_MISALIGNED;
+    if (g >= pool->top)
+        return POOL_STALE;
+    if (kind_at(pool, g) == LIVE)
+        return granules_for(size) == length_at(pool, g) ? POOL_OK : POOL_WRONG_SIZE;
+    if (kind_at(pool, g) || (g >= bump_at(pool) && g < bump_end_at(pool)))
+        return POOL_ALREADY_FREE;
+    while (g && !pool->tags[g]) /* back to whatever stands before or around it */
+        g--;
+    return kind_at(pool, g) == LIVE ? POOL_INTERIOR : POOL_ALREADY_FREE;
+}
+
+/* Opens a chunk to its user. */
+static inline void hand_out(const struct m_pool *pool, unsigned char *chunk, size_t size)
+{
+    HOOK_OPEN(chunk, size);
+    if (pool->flags & POOL_KEEP_CONTENTS)
+        HOOK_UNDEFINED(chunk, size);
+}
+
+/* The cached chunk of n granules, tagged live and zero where contents are; NULL if the list is broken. */
+static inline unsigned char *cache_pop(struct m_pool *pool, unsigned char *chunk, size_t n)
+{
+    size_t g = granule_at(pool, chunk);
+    if (!LIKELY(g < pool->mark && pool->tags[g] == (CACHED | n)))
+        return NULL;
+    pool->cache[n] = next_cached(chunk);
+    set_next_cached(chunk, NULL);
+    pool->tags[g] = (unsigned char)(LIVE | n);
+    return chunk;
+}
+
+static inline void cache_push(struct m_pool *pool, unsigned char *chunk, size_t g, size_t n)
+{
+    set_next_cached(chunk, pool->cache[n]);
+    pool->cache[n] = chunk;
+    pool->tags[g] = (unsigned char)(CACHED | n);
+}
+
+/* A chunk of n granules at a multiple of align, closed; NULL if there is none. */
+static unsigned char *obtain(struct m_pool *pool, size_t n, size_t align)
+{
+    unsigned char *chunk = n < SMALL ? pool->cache[n] : NULL;
+    if (chunk && ((uintptr_t)chunk & (align - 1)) == 0)
+        return cache_pop(pool, chunk, n);
+    size_t g = take(pool, n, align);
+    return g == NONE ? NULL : address_of(pool, g);
+}
+
+/* Why obtain gave NULL: free memory that cannot be had has been scribbled on. */
+static enum pool_reason why_none(const struct m_pool *pool, size_t n, size_t align)
+{
+    if (n < SMALL && pool->cache[n] && ((uintptr_t)pool->cache[n] & (align - 1)) == 0)
+        return POOL_CORRUPTED;
+    return !(pool->flags & POOL_STRICT) && would_fit(pool, n, align) ? POOL_CORRUPTED
+                                                                     : POOL_OUT_OF_MEMORY;
+}
+
+/* pool_alloc where the cache has nothing or the arguments are unusual. */
+static NOINLINE int alloc_slow(struct m_pool *pool, void **ptr, size_t size, unsigned type)
+{
+    if (!pool)
+        return -1;
+    if (!ptr)
+        return refuse(pool, POOL_NULL_ARGUMENT, NULL);
+    enum pool_reason reason = check_request(pool, size, type);
+    if (reason != POOL_OK)
+        return refuse(pool, reason, NULL);
+    size_t n = granules_for(size), align = alignment_of(type);
+    unsigned char *chunk = obtain(pool, n, align);
+    if (!chunk)
+        return refuse(pool, why_none(pool, n, align), NULL);
+    hand_out(pool, chunk, size);
+    store(ptr, chunk);
+    return 0;
+}
+
+int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type)
+{
+    size_t n = (size + GRANULE - 1) / GRANULE; /* 0 where it overflows */
+    if (LIKELY(pool && ptr && n - 1 < SMALL - 1 && (unsigned)type <= POOL_USER)) {
+        unsigned char *chunk = pool->cache[n];
+        if (LIKELY(chunk && cache_pop(pool, chunk, n))) {
+            hand_out(pool, chunk, size);
+            store(ptr, chunk);
+            return 0;
+        }
+    }
+    return alloc_slow(pool, ptr, size, (unsigned)type);
+}
+
+/* The live chunk of n granules at g ⇒ free. */
+static inline void free_chunk(struct m_pool *pool, unsigned char *chunk, size_t g, size_t n)
+{
+    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
+        HOOK_OPEN(chunk, n * GRANULE);
+        wipe(chunk, n);
+    }
+    HOOK_CLOSE(chunk, n * GRANULE);
+    if (LIKELY(n < SMALL && !(pool->flags & POOL_STRICT))) {
+        cache_push(pool, chunk, g, n);
+    } else {
+        pool->tags[g] = INTERIOR;
+        release(pool, g, n);
+    }
+}
+
+/* pool_free of what is large, or no chunk at all. */
+static NOINLINE int free_slow(void **ptr, size_t size, struct m_pool *pool)
+{
+    if (!pool)
+        return -1;
+    if (!ptr)
+        return refuse(pool, POOL_NULL_ARGUMENT, NULL);
+    if (!pool->granules)
+        return refuse(pool, POOL_DEAD, load(ptr));
+    unsigned char *chunk = load(ptr);
+    if (!chunk)
+        return 0;
+    enum pool_reason reason = check_chunk(pool, chunk, size);
+    if (reason != POOL_OK)
+        return refuse(pool, reason, chunk);
+    free_chunk(pool, chunk, granule_at(pool, chunk), granules_for(size));
+    store(ptr, NULL);
+    return 0;
+}
+
+int pool_free(void **ptr, size_t size, struct m_pool *pool)
+{
+    if (LIKELY(pool && ptr)) {
+        unsigned char *chunk = load(ptr);
+        size_t n = (size + GRANULE - 1) / GRANULE, g = granule_at(pool, chunk);
+        if (LIKELY(n - 1 < SMALL - 1 && g < pool->mark && pool->tags[g] == (LIVE | n))) {
+            free_chunk(pool, chunk, g, n);
+            store(ptr, NULL);
+            return 0;
+        }
+    }
+    return free_slow(ptr, size, pool);
+}
+
+/* The live chunk [g, g + n) ⇒ one of m > n granules where those behind it are free and at hand; else 0. */
+static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
+{
+    size_t right = g + n, end = g + m, run = run_behind(pool, right);
+    if (run) {
+        if (run < m - n || !is_linked(pool, right))
+            return 0;
+        run_take(pool, right);
+        if (run > m - n)
+            run_file(pool, end, run - (m - n));
+    } else {
+        size_t bump = bump_at(pool), bump_end = bump_end_at(pool);
+        if (bump == bump_end && right == pool->mark)
+            bump = bump_end = right;
+        if (bump != right || end > (bump_end == pool->mark ? pool->granules : bump_end))
+            return 0;
+        pool->bump = address_of(pool, end);
+        advance(pool, end > bump_end ? end : bump_end);
+    }
+    tag_set(pool, g, LIVE, m);
+    reach(pool, end);
+    return 1;
+}
+
+/* The same where only merging makes those behind it one run. */
+static int extend_merged(struct m_pool *pool, size_t g, size_t n, size_t m)
+{
+    if ((pool->flags & POOL_STRICT) || free_until(pool, g + n) < g + m)
+        return 0;
+    merge_all(pool);
+    if (g + m > pool->mark)
+        grow(pool, g + m - pool->mark, GRANULE);
+    return extend(pool, g, n, m);
+}
+
+/* The live chunk [g, g + n) of kept user bytes ⇒ one of m granules and size bytes, in the same place: whatever
+ * is not kept is zero and closed, or opened up to size. */
+static void settle(struct m_pool *pool, size_t g, size_t n, size_t m, size_t kept, size_t size)
+{
+    unsigned char *chunk = address_of(pool, g);
+    size_t old = (n < m ? n : m) * GRANULE; /* granules behind are zero already */
+    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
+        HOOK_OPEN(chunk, old);
+        memset(chunk + kept, 0, old - kept);
+    }
+    if (m < n) {
+        tag_set(pool, g, LIVE, m);
+        free_chunk(pool, address_of(pool, g + m), g + m, n - m);
+    }
+    HOOK_CLOSE(chunk + round_up(size, GRANULE) - GRANULE, GRANULE);
+    HOOK_OPEN(chunk, size);
+}
+
+int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
+                 enum pool_type type)
+{
+    if (!pool)
+        return -1;
+    if (!ptr)
+        return refuse(pool, POOL_NULL_ARGUMENT, NULL);
+    unsigned char *chunk = load(ptr);
+    if (!chunk && old_size == 0)
+        return pool_alloc(pool, ptr, new_size, type);
+    enum pool_reason reason = check_chunk(pool, chunk, old_size);
+    if (reason == POOL_OK)
+        reason = check_request(pool, new_size, (unsigned)type);
+    if (reason != POOL_OK)
+        return refuse(pool, reason, chunk);
+
+    size_t n = granules_for(old_size), m = granules_for(new_size), g = granule_at(pool, chunk);
+    size_t align = alignment_of((unsigned)type), kept = old_size < new_size ? old_size : new_size;
+    int stays = ((uintptr_t)chunk & (align - 1)) == 0;
+    if (!stays || (m > n && !extend(pool, g, n, m))) {
+        unsigned char *moved = obtain(pool, m, align);
+        if (moved) {
+            hand_out(pool, moved, new_size);
+            memcpy(moved, chunk, kept);
+            free_chunk(pool, chunk, g, n);
+            store(ptr, moved);
+            return 0;
+        }
+        if (!stays || !extend_merged(pool, g, n, m))
+            return refuse(pool, why_none(pool, m, align), chunk);
+    }
+    settle(pool, g, n, m, kept, new_size);
+    return 0;
+}
+
+/* --- Questions --------------------------------------------------------------------------------- */
+
+size_t pool_size_of(const struct m_pool *pool, const void *ptr)
+{
+    size_t g = pool ? granule_at(pool, ptr) : NONE;
+    if (!pool || g >= pool->top || kind_at(pool, g) != LIVE)
+        return 0;
+    return length_at(pool, g) * GRANULE;
+}
+
+int pool_owns(const struct m_pool *pool, const void *ptr)
+{
+    return pool && (uintptr_t)ptr - (uintptr_t)pool->base < pool->granules * GRANULE;
+}
+
+size_t pool_required(size_t count, size_t size, enum pool_type type)
+{
+    const size_t most = POOL_MAX_CAPACITY / GRANULE;
+    if (count == 0 || size == 0 || (unsigned)type > POOL_PAGE || size > POOL_MAX_CAPACITY)
+        return 0;
+    size_t unit = alignment_of((unsigned)type) / GRANULE, n = granules_for(size);
+    size_t stride = round_up(n, unit), lead = unit - 1;
+    if (n + lead > most || (count - 1) > (most - n - lead) / stride)
+        return 0;
+    return (lead + (count - 1) * stride + n) * GRANULE;
+}
+
+int pool_walk(const struct m_pool *pool, int (*visit)(void *context, const struct pool_piece *piece),
+              void *context)
+{
+    if (!pool || !visit || !pool->granules)
+        return -1;
+    for (size_t g = 0; g < pool->granules;) {
+        struct extent found = piece_at(pool, g);
+        struct pool_piece piece = {address_of(pool, g), found.n * GRANULE, found.kind};
+        int ended = visit(context, &piece);
+        if (ended)
+            return ended;
+        g += found.n;
+    }
+    return 0;
+}
+
+int pool_stats(const struct m_pool *pool, struct pool_stats *stats)
+{
+    if (!pool || !stats || !pool->granules)
+        return -1;
+    struct pool_stats sum = {0};
+    for (size_t g = 0, n; g < pool->granules; g += n) {
+        struct extent piece = piece_at(pool, g);
+        n = piece.n;
+        if (piece.kind == POOL_LIVE) {
+            sum.live_chunks++;
+            sum.live_bytes += n * GRANULE;
+            continue;
+        }
+        size_t end = free_until(pool, g);
+        sum.free_runs++;
+        if ((end - g) * GRANULE > sum.largest_free)
+            sum.largest_free = (end - g) * GRANULE;
+        for (n = 0; g + n < end; n += piece.n) {
+            piece = piece_at(pool, g + n);
+            if (piece.kind == POOL_CACHED) {
+                sum.cached_chunks++;
+                sum.cached_bytes += piece.n * GRANULE;
+            }
+        }
+    }
+    sum.capacity = pool->granules * GRANULE;
+    sum.free_bytes = sum.capacity - sum.live_bytes;
+    sum.high_water = pool->top * GRANULE;
+    sum.overhead = sizeof *pool + pool->memory_size - sum.capacity;
+    *stats = sum;
+    return 0;
+}
+
+/* Each invariant of DESIGN.md that a piece of the block can break; NULL if it breaks none. */
+static const char *check_piece(const struct m_pool *pool, size_t g, struct extent piece)
+{
+    if (piece.n == 0 || piece.n > pool->granules - g)
+        return "I1: the pieces cover the block without gaps";
+    if (piece.kind == POOL_FRESH || (g == bump_at(pool) && pool->bump < pool->bump_end))
+        return NULL;
+    size_t ends = piece.kind == POOL_RUN && piece.n > 1;
+    for (size_t i = g + 1; i < g + piece.n - ends; i++)
+        if (pool->tags[i] != INTERIOR)
+            return "I2: only the first and the last granule of a piece are tagged";
+    if (piece.kind != POOL_RUN)
+        return NULL;
+    if (run_before(pool, g + piece.n) != piece.n)
+        return "I3: a run is found from behind by its length";
+    if (!is_linked(pool, g))
+        return "I4: a run is filed under its length, and its neighbours there link back";
+    if (g + piece.n < pool->mark && kind_at(pool, g + piece.n) == RUN)
+        return "I5: no two runs are adjacent";
+    return NULL;
+}
+
+/* Walks the caches and bins, which must reach exactly the pieces counted. */
+static const char *check_lists(const struct m_pool *pool, size_t cached, size_t runs)
+{
+    for (size_t n = 1; n < SMALL; n++) {
+        for (void *chunk = pool->cache[n]; chunk; chunk = next_cached(chunk)) {
+            size_t g = granule_at(pool, chunk);
+            if (g >= pool->mark || pool->tags[g] != (CACHED | n) || cached-- == 0)
+                return "I6: a cache list holds the cached chunks of its length, each once";
+        }
+    }
+    for (unsigned b = 0; b < POOL_BINS; b++) {
+        if (!pool->bins[b] != !(pool->bin_map[b / 64] >> b % 64 & 1))
+            return "I7: the map knows which bins are not empty";
+        for (void *run = pool->bins[b]; run; run = links_of(run).next)
+            if (!is_run(pool, run) || bin_of(length_at(pool, granule_at(pool, run))) != b ||
+                runs-- == 0)
+                return "I4: a run is filed under its length, and its neighbours there link back";
+    }
+    if (cached)
+        return "I6: a cache list holds the cached chunks of its length, each once";
+    return runs ? "I4: a run is filed under its length, and its neighbours there link back" : NULL;
+}
+
+static const char *check_all(const struct m_pool *pool)
+{
+    size_t cached = 0, runs = 0;
+    size_t bump = bump_at(pool), end = bump_end_at(pool);
+    if (pool->top > pool->mark || pool->mark > pool->granules || bump > end || end > pool->mark ||
+        (pool->top < pool->mark && (end != pool->mark || bump > pool->top)))
+        return "I8: what was given out, mark and the bump run are in order";
+    for (size_t g = 0; g < pool->granules;) {
+        struct extent piece = piece_at(pool, g);
+        const char *broken = check_piece(pool, g, piece);
+        if (broken)
+            return broken;
+        cached += piece.kind == POOL_CACHED;
+        runs += piece.kind == POOL_RUN && !(g == bump && bump < end);
+        g += piece.n;
+    }
+    for (size_t g = bump; g < end; g++)
+        if (pool->tags[g] != INTERIOR)
+            return "I2: only the first and the last granule of a piece are tagged";
+    return check_lists(pool, cached, runs);
+}
+
+int pool_check(const struct m_pool *pool, const char **broken)
+{
+    const char *found = "the pool is NULL or dead";
+    if (pool && pool->granules)
+        found = check_all(pool);
+    if (broken)
+        *broken = found;
+    return found ? -1 : 0;
+}
+
+enum pool_reason pool_error(const struct m_pool *pool)
+{
+    return pool ? (enum pool_reason)pool->reason : POOL_NULL_ARGUMENT;
+}
+
+const char *pool_strerror(enum pool_reason reason)
+{
+    static const char *const sentences[POOL_REASONS] = {
+        [POOL_OK] = "no call has failed",
+        [POOL_NULL_ARGUMENT] = "a pointer that the call needs is NULL",
+        [POOL_DEAD] = "the pool was never initialised, or is destroyed",
+        [POOL_ZERO_SIZE] = "the size is 0",
+        [POOL_TOO_LARGE] = "the pool could not hold this even when empty",
+        [POOL_BAD_ALIGNMENT] = "the type is no alignment from 1 to 4,096",
+        [POOL_OUT_OF_MEMORY] = "no adjacent free granules are enough",
+        [POOL_ALREADY_FREE] = "the memory at this pointer is free already",
+        [POOL_STALE] = "nothing has been allocated here since the pool was made or reset",
+        [POOL_INTERIOR] = "the pointer is inside a live chunk, not at its start",
+        [POOL_MISALIGNED] = "no chunk can start at this pointer",
+        [POOL_OUTSIDE] = "the pointer is outside of the pool's block",
+        [POOL_WRONG_SIZE] = "the chunk at this pointer is live, but of another size",
+        [POOL_BAD_CONFIG] = "the settings contradict each other",
+        [POOL_BUFFER_TOO_SMALL] = "the buffer has no room for a granule and its bookkeeping",
+        [POOL_NO_BACKING] = "the source of memory gave none",
+        [POOL_CORRUPTED] = "freed memory was written to",
+    };
+    return (unsigned)reason < POOL_REASONS ? sentences[reason] : "no reason of this library";
+}
+
+int pool_trim(struct m_pool *pool, size_t *released)
+{
+    size_t sum = 0;
+    if (!pool)
+        return -1;
+    if (!pool->granules)
+        return refuse(pool, POOL_DEAD, NULL);
+#if HAVE_SYSTEM
+    if (pool->source == SOURCE_SYSTEM) {
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        merge_all(pool);
+        for (size_t g = 0, n; g < pool->peak; g += n) {
+            struct extent piece = piece_at(pool, g);
+            n = piece.n;
+            if (piece.kind == POOL_LIVE || piece.kind == POOL_CACHED)
+                continue;
+            /* Behind the links; what the system gives back on the next touch is zero again. */
+            uintptr_t from = (uintptr_t)address_of(pool, g) + sizeof(struct links);
+            uintptr_t to = (uintptr_t)address_of(pool, piece.kind == POOL_RUN ? g + n : pool->peak);
+            from = (from + page - 1) / page * page;
+            to = to / page * page;
+            if (from < to && madvise((void *)from, to - from, MADV_DONTNEED) == 0)
+                sum += to - from;
+        }
+    }
+#endif
+    if (released)
+        *released = sum;
+    return 0;
+}
