@@ -1,0 +1,270 @@
+/* pool_realloc: in place where neighbours allow, else moved; contents kept, the rest zero. */
+#include "ledger.h"
+
+/* A pool whose granules are all held, so that only what a test frees is free. */
+struct packed {
+    struct rig rig;
+    unsigned char *at[64]; /* chunks of four granules in address order */
+};
+
+static const size_t UNIT = 4 * POOL_GRANULE;
+
+static int by_address(const void *one, const void *other)
+{
+    const unsigned char *a = *(unsigned char *const *)one, *b = *(unsigned char *const *)other;
+    return (a > b) - (a < b);
+}
+
+static void packed_open(struct packed *packed, const struct kind *kind)
+{
+    rig_open(&packed->rig, kind, COUNT_OF(packed->at) * UNIT);
+    for (size_t i = 0; i < COUNT_OF(packed->at); i++) {
+        packed->at[i] = NULL;
+        assert_int_equal(pool_alloc(&packed->rig.pool, (void **)&packed->at[i], UNIT, POOL_I8), 0);
+        memset(packed->at[i], (int)i + 1, UNIT);
+    }
+    void *ptr = NULL; /* a caller's buffer may have had room for more */
+    while (pool_alloc(&packed->rig.pool, &ptr, 1, POOL_I8) == 0)
+        ;
+    packed->rig.told.count = 0;
+    qsort(packed->at, COUNT_OF(packed->at), sizeof packed->at[0], by_address);
+    for (size_t i = 0; i + 1 < COUNT_OF(packed->at); i++)
+        assert_true(packed->at[i] + UNIT <= packed->at[i + 1]);
+}
+
+static void give(struct packed *packed, size_t i)
+{
+    void *ptr = packed->at[i];
+    assert_int_equal(pool_free(&ptr, UNIT, &packed->rig.pool), 0);
+}
+
+static void grows_into_what_follows(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct packed packed;
+        struct m_pool *pool = &packed.rig.pool;
+        packed_open(&packed, &kinds[k]);
+        assert_ptr_equal(packed.at[11], packed.at[10] + UNIT);
+        assert_ptr_equal(packed.at[12], packed.at[11] + UNIT);
+        void *ptr = packed.at[10];
+        unsigned char fill = packed.at[10][0];
+        give(&packed, 11);
+        give(&packed, 12);
+
+        /* Nothing else is free: it can only grow where it is, by half, to the brim, not beyond */
+        assert_int_equal(pool_realloc(pool, &ptr, UNIT, UNIT + 70, POOL_I8), 0);
+        assert_ptr_equal(ptr, packed.at[10]);
+        assert_filled(ptr, UNIT, fill);
+        if (!(kinds[k].flags & POOL_KEEP_CONTENTS))
+            assert_filled((char *)ptr + UNIT, 70, 0);
+        rig_assert_sound(&packed.rig);
+        assert_int_equal(pool_realloc(pool, &ptr, UNIT + 70, 3 * UNIT, POOL_I8), 0);
+        assert_ptr_equal(ptr, packed.at[10]);
+        if (!(kinds[k].flags & POOL_KEEP_CONTENTS))
+            assert_filled((char *)ptr + UNIT, 2 * UNIT, 0);
+        rig_assert_sound(&packed.rig);
+        assert_int_equal(pool_size_of(pool, ptr), 3 * UNIT);
+        assert_int_equal(pool_size_of(pool, packed.at[11]), 0);
+        assert_int_equal(pool_realloc(pool, &ptr, 3 * UNIT, 3 * UNIT + 1, POOL_I8), -1);
+        assert_int_equal(pool_error(pool), POOL_OUT_OF_MEMORY);
+        assert_ptr_equal(ptr, packed.at[10]);
+        assert_filled(ptr, UNIT, fill);
+
+        /* What was 11 is inside of it now */
+        void *inside = packed.at[11];
+        assert_int_equal(pool_free(&inside, UNIT, pool), -1);
+        assert_int_equal(pool_error(pool), POOL_INTERIOR);
+        assert_int_equal(pool_free(&ptr, 3 * UNIT, pool), 0);
+        rig_assert_sound(&packed.rig);
+        rig_close(&packed.rig);
+    }
+}
+
+static void shrinks_where_it_is(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct packed packed;
+        struct m_pool *pool = &packed.rig.pool;
+        packed_open(&packed, &kinds[k]);
+        void *ptr = packed.at[20];
+        unsigned char fill = packed.at[20][0];
+        assert_int_equal(pool_realloc(pool, &ptr, UNIT, POOL_GRANULE + 1, POOL_I8), 0);
+        assert_ptr_equal(ptr, packed.at[20]);
+        assert_int_equal(pool_size_of(pool, ptr), 2 * POOL_GRANULE);
+        assert_filled(ptr, POOL_GRANULE + 1, fill);
+        rig_assert_sound(&packed.rig);
+
+        /* The tail is free, zeroed, and all that is free */
+        void *tail = NULL;
+        assert_int_equal(pool_alloc(pool, &tail, 3 * POOL_GRANULE, POOL_I8), -1);
+        assert_int_equal(pool_alloc(pool, &tail, 2 * POOL_GRANULE, POOL_I8), 0);
+        assert_ptr_equal(tail, packed.at[20] + 2 * POOL_GRANULE);
+        if (!(kinds[k].flags & POOL_KEEP_CONTENTS))
+            assert_filled(tail, 2 * POOL_GRANULE, 0);
+        assert_int_equal(pool_free(&ptr, UNIT, pool), -1);
+        assert_int_equal(pool_error(pool), POOL_WRONG_SIZE);
+        assert_int_equal(pool_free(&ptr, POOL_GRANULE + 1, pool), 0);
+        rig_assert_sound(&packed.rig);
+        rig_close(&packed.rig);
+    }
+}
+
+/* Within one granule too: bytes given up by shrinking are zero when they are had again. */
+static void given_up_bytes_return_as_zeroes(void **state)
+{
+    (void)state;
+    static const size_t wholes[] = {16, 32, 48, 1024, 1040, 4000};
+    for (size_t k = 0; k < KINDS; k++)
+        for (size_t w = 0; w < COUNT_OF(wholes); w++)
+            for (size_t less = 1; less < 40 && less < wholes[w]; less++) {
+                if (kinds[k].flags & POOL_KEEP_CONTENTS)
+                    continue;
+                struct rig rig;
+                rig_open(&rig, &kinds[k], 16384);
+                void *ptr = NULL;
+                size_t whole = wholes[w], part = whole - less;
+                assert_int_equal(pool_alloc(&rig.pool, &ptr, whole, POOL_I8), 0);
+                memset(ptr, 0xff, whole);
+                assert_int_equal(pool_realloc(&rig.pool, &ptr, whole, part, POOL_I8), 0);
+                assert_filled(ptr, part, 0xff);
+                assert_int_equal(pool_realloc(&rig.pool, &ptr, part, whole, POOL_I8), 0);
+                assert_filled(ptr, part, 0xff);
+                assert_filled((char *)ptr + part, less, 0);
+                rig_close(&rig);
+            }
+}
+
+static void moves_when_it_must(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct packed packed;
+        struct m_pool *pool = &packed.rig.pool;
+        packed_open(&packed, &kinds[k]);
+        give(&packed, 30);
+        give(&packed, 31);
+        void *ptr = packed.at[10];
+        unsigned char fill = packed.at[10][0];
+        unsigned char neighbour = packed.at[11][0];
+        assert_int_equal(pool_realloc(pool, &ptr, UNIT, 2 * UNIT, POOL_I8), 0);
+        assert_ptr_equal(ptr, packed.at[30]);
+        assert_filled(ptr, UNIT, fill);
+        if (!(kinds[k].flags & POOL_KEEP_CONTENTS))
+            assert_filled((char *)ptr + UNIT, UNIT, 0);
+        assert_filled(packed.at[11], UNIT, neighbour);
+        rig_assert_sound(&packed.rig);
+
+        /* The old place is free, wiped, and refused as any freed chunk */
+        void *old = packed.at[10];
+        assert_int_equal(pool_free(&old, UNIT, pool), -1);
+        assert_int_equal(pool_error(pool), POOL_ALREADY_FREE);
+        void *again = NULL;
+        assert_int_equal(pool_alloc(pool, &again, UNIT, POOL_I8), 0);
+        assert_ptr_equal(again, packed.at[10]);
+        if (!(kinds[k].flags & POOL_KEEP_CONTENTS))
+            assert_filled(again, UNIT, 0);
+        rig_close(&packed.rig);
+    }
+}
+
+/* A chunk that is not aligned enough for its new type moves, even to shrink. */
+static void moves_for_alignment(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++)
+        for (unsigned type = 5; type <= POOL_PAGE; type++) {
+            struct rig rig;
+            struct ledger ledger;
+            uint64_t random = type;
+            rig_open_shifted(&rig, &kinds[k], 1 << 15, 16);
+            ledger_open(&ledger, &rig);
+            for (size_t i = 0; i < 6; i++)
+                assert_int_equal(ledger_alloc(&ledger, 100 + i * 16, POOL_I8), 0);
+            for (size_t i = 0; i < 6; i++)
+                assert_int_equal(ledger_realloc(&ledger, i, 20 + i * 40, type), 0);
+            ledger_assert_agrees(&ledger);
+            ledger_drain(&ledger, &random);
+            ledger_close(&ledger);
+            rig_close(&rig);
+        }
+}
+
+static void of_null_allocates(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct rig rig;
+        rig_open(&rig, &kinds[k], 1024);
+        void *ptr = NULL;
+        assert_int_equal(pool_realloc(&rig.pool, &ptr, 0, 100, POOL_I64), 0);
+        assert_non_null(ptr);
+        if (!(kinds[k].flags & POOL_KEEP_CONTENTS))
+            assert_filled(ptr, 100, 0);
+        assert_int_equal(pool_size_of(&rig.pool, ptr), 112);
+        assert_int_equal(pool_free(&ptr, 100, &rig.pool), 0);
+        rig_assert_sound(&rig);
+        rig_close(&rig);
+    }
+}
+
+static void to_the_same_size(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct rig rig;
+        rig_open(&rig, &kinds[k], 4096);
+        for (size_t size = 1; size < 2000; size += 111) {
+            void *ptr = NULL;
+            assert_int_equal(pool_alloc(&rig.pool, &ptr, size, POOL_I8), 0);
+            void *place = ptr;
+            memset(ptr, 0x42, size);
+            assert_int_equal(pool_realloc(&rig.pool, &ptr, size, size, POOL_I8), 0);
+            assert_ptr_equal(ptr, place);
+            assert_filled(ptr, size, 0x42);
+            assert_int_equal(pool_free(&ptr, size, &rig.pool), 0);
+        }
+        rig_close(&rig);
+    }
+}
+
+/* From one byte to the whole pool and back, alone in it. */
+static void grows_to_the_whole_pool(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct rig rig;
+        struct ledger ledger;
+        rig_open(&rig, &kinds[k], 20000);
+        ledger_open(&ledger, &rig);
+        assert_int_equal(ledger_alloc(&ledger, 1, POOL_I8), 0);
+        for (size_t size = 1; size < rig.capacity; size += 1 + size / 3)
+            if (ledger_realloc(&ledger, 0, size, POOL_I8) == 0)
+                ledger_assert_agrees(&ledger);
+        uint64_t random = 1;
+        while (ledger.entries[0].size > 1) {
+            size_t size = 1 + random_below(&random, ledger.entries[0].size);
+            assert_int_equal(ledger_realloc(&ledger, 0, size - (size > 1), POOL_I8), 0);
+            ledger_assert_agrees(&ledger);
+        }
+        ledger_drain(&ledger, &random);
+        ledger_close(&ledger);
+        rig_close(&rig);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(grows_into_what_follows),
+        cmocka_unit_test(shrinks_where_it_is),
+        cmocka_unit_test(given_up_bytes_return_as_zeroes),
+        cmocka_unit_test(moves_when_it_must),
+        cmocka_unit_test(moves_for_alignment),
+        cmocka_unit_test(of_null_allocates),
+        cmocka_unit_test(to_the_same_size),
+        cmocka_unit_test(grows_to_the_whole_pool),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
