@@ -1,1 +1,1 @@
-"""The commands of Poolproof: collection, statistics, reports, and the launcher behind ./poolproof."""
+"""The commands of Poolproof: building, testing, collection, statistics and reports."""

@@ -35,7 +35,8 @@ def usage() -> str:
         "./poolproof COMMAND --help tells more; --version prints the version.\n"
         "A command first installs the Debian packages that it lacks and says which and why;\n"
         "POOLPROOF_INSTALL=no keeps it from that.\n"
-        "Exit: 0 pass, 1 failed test or finding, 2 usage or bad input, 3 inconclusive, 4 unfit machine."
+        "Exit: 0 pass, 1 failed test or finding, 2 usage or bad input, 3 inconclusive,\n"
+        "4 unfit machine."
     )
 
 
@@ -80,7 +81,7 @@ def run(words: list[str]) -> int:
 
 
 def explain(error: BaseException) -> tuple[str, int]:
-    """(one line for the user, exit code) for an error that a user or a machine can cause; raises others."""
+    """(one line, exit code) for an error that a user or a machine can cause; raises any other."""
     if isinstance(error, environment.UserError):
         return str(error), error.exit_code
     if isinstance(error, ModuleNotFoundError) and error.name and "analysis" not in error.name:
@@ -88,7 +89,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"the Python module {error.name} is missing; install {package}", environment.UNFIT
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return f"{error.strerror}: {error.filename or 'while writing'}", environment.UNFIT
-    if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)):
+    bad_path = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+    if isinstance(error, bad_path):
         return f"{error.strerror}: {error.filename}", environment.USAGE
     raise error
 

@@ -1,7 +1,7 @@
 """Configures and compiles the C side with Meson, out of tree, in build/CONFIGURATION.
 
-These folders hold nothing but what the sources give again: one that no longer matches its settings is
-made anew. Standard library alone.
+These folders hold nothing but what the sources give again: one that no longer matches its settings
+is made anew. Standard library alone.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ SETTINGS = "poolproof-settings.json"
 LOG = "poolproof-build.log"
 
 PROVEN_COMPILERS = {"gcc": "12", "clang": "19"}
-"""Compiler family → the major version under which the code is kept free of warnings; with it a warning
-is an error. Newer compilers know warnings that nobody has seen yet, and may only print them."""
+"""Compiler family → the major version under which the code is kept free of warnings; with it a
+warning is an error. Newer compilers know warnings that nobody has seen yet, and may only print
+them."""
 
 SANITIZERS = ("-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false")
 
@@ -97,6 +98,11 @@ def ensure_build(configuration: str) -> pathlib.Path:
     return folder
 
 
+def warnings_are_errors(folder: pathlib.Path) -> bool:
+    """Whether a folder from ensure_build was compiled with every warning an error."""
+    return "-Dwerror=true" in (_read_settings(folder) or {}).get("options", ())
+
+
 def _settings(chosen: Configuration, c: str, cxx: str) -> dict:
     """Everything that decides how a folder is configured; a change of any of it configures anew."""
     major = compiler_version(c).partition(".")[0]
@@ -128,7 +134,8 @@ def _configure(folder: pathlib.Path, settings: dict) -> None:
     command = ["meson", "setup", *settings["options"], str(folder), str(environment.ROOT)]
     code, output = _run(command, folder, {"CC": c, "CXX": cxx})
     if code != 0:
-        wrong = [line for line in output.splitlines() if "ERROR" in line] or output.splitlines()[-3:]
+        lines = output.splitlines()
+        wrong = [line for line in lines if "ERROR" in line] or lines[-3:]
         raise BuildError(f"meson cannot configure build/{folder.name}: " + "\n".join(wrong),
                          environment.FINDING)
     with environment.whole_file(folder / SETTINGS) as stream:
@@ -139,7 +146,8 @@ def _compile(folder: pathlib.Path, configuration: str) -> None:
     code, output = _run(["ninja", "-C", str(folder)], folder, {}, progress=configuration)
     if code != 0:
         lines = output.splitlines()
-        wrong = [line for line in lines if re.search(r"\b(error|ERROR|undefined reference)\b", line)]
+        telling = re.compile(r"\b(error|ERROR|undefined reference)\b")
+        wrong = [line for line in lines if telling.search(line)]
         shown = "\n".join((wrong or lines[-10:])[:10])
         log = (folder / LOG).relative_to(environment.ROOT)
         raise BuildError(f"build/{configuration} does not compile (whole log: {log}):\n{shown}",
@@ -148,7 +156,7 @@ def _compile(folder: pathlib.Path, configuration: str) -> None:
 
 def _run(command: list[str], folder: pathlib.Path, variables: dict[str, str],
          progress: str | None = None) -> tuple[int, str]:
-    """Runs a step of the build, its output kept in the folder's log; ninja's count is shown live."""
+    """Runs a step of the build, its output kept in the folder's log; ninja's count is live."""
     live = progress is not None and sys.stderr.isatty()
     output: list[str] = []
     with subprocess.Popen(
@@ -171,7 +179,7 @@ def _run(command: list[str], folder: pathlib.Path, variables: dict[str, str],
 
 @contextlib.contextmanager
 def _locked(path: pathlib.Path, configuration: str) -> Iterator[None]:
-    """Holds a lock that ends with the process, so that two commands never build one folder at once."""
+    """Holds a lock that ends with the process: two commands never build one folder at once."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:

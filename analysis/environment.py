@@ -1,4 +1,4 @@
-"""The ground that every command stands on: the repository's place, errors for the user, whole files.
+"""What every command stands on: the repository's place, errors for the user, whole files.
 
 Standard library alone: these are needed before anything is installed.
 """
@@ -56,8 +56,8 @@ def clean_environment() -> dict[str, str]:
 def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
     """A file open for writing that appears at `path` complete, or not at all.
 
-    Written under a temporary name in the same folder, flushed to the disk, then renamed; on any error
-    the temporary file is removed and what stood at `path` stays. mode is "w" or "wb".
+    Written under a temporary name in the same folder, flushed to the disk, then renamed; on any
+    error the temporary file is removed and what stood at `path` stays. mode is "w" or "wb".
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -46,8 +46,8 @@ PACKAGES = (
     _package("pkg-config", "finds libraries", BUILDING, "libraries are not found"),
     _package("zlib1g-dev", "compresses traces", BUILDING, "traces cannot be read or written"),
     _package("libcmocka-dev", "frame of the C tests", "test", "the C tests"),
-    _package("clang-19", "second compiler, sanitizers", "test fuzz reproduce", "sanitizers, fuzzing"),
-    _package("libclang-rt-19-dev", "sanitizer runtimes", "test fuzz reproduce", "sanitizers, fuzzing"),
+    _package("clang-19", "the second compiler", "test fuzz reproduce", "sanitizers, fuzzing"),
+    _package("libclang-rt-19-dev", "sanitizers", "test fuzz reproduce", "sanitizers, fuzzing"),
     _package("llvm-19", "names in sanitizer reports", "test fuzz reproduce", "readable reports"),
     _package("clang-format-19", "checks the layout of C", "test", "the format check"),
     _package("clang-tidy-19", "reads the C for mistakes", "test", "the clang-tidy check"),
@@ -82,7 +82,7 @@ def installed(names: list[str]) -> dict[str, str]:
     if not names or not shutil.which("dpkg-query"):
         return {}
     answer = subprocess.run(
-        ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}\t${Package}\t${Version}\n", *names],
+        ["dpkg-query", "-W", "-f=${db:Status-Abbrev}\t${Package}\t${Version}\n", *names],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
     )
     rows = (line.split("\t") for line in answer.stdout.splitlines())
@@ -102,7 +102,7 @@ def package_of_module(module: str) -> str:
 
 
 def ensure(command: str) -> None:
-    """Installs what the command lacks, or names it and goes on. Costs milliseconds when all is there."""
+    """Installs what the command lacks, or names it and goes on. Milliseconds when all is there."""
     if not shutil.which("dpkg-query") or not shutil.which("apt-get"):
         _name_the_absent_tools(command)
         return
@@ -141,7 +141,7 @@ def _list(packages: list[Package], losses: bool = False) -> None:
 
 
 def _name_the_absent_tools(command: str) -> None:
-    """Without dpkg nobody can tell what is installed: look for the programs, and name the packages."""
+    """Where no dpkg can tell what is installed: looks for programs, and names their packages."""
     programs = {
         "gcc": ("gcc",), "g++": ("g++",), "meson": ("meson",), "ninja-build": ("ninja",),
         "pkg-config": ("pkg-config",), "clang-19": ("clang-19", "clang"), "valgrind": ("valgrind",),
@@ -205,7 +205,7 @@ def _is_known(name: str) -> bool:
 
 
 def _apt(prefix: list[str], arguments: list[str], quiet_failure: bool = False) -> bool:
-    """Runs apt-get, waiting for another's lock; True on success. Its output is shown if it fails."""
+    """Runs apt-get, waiting for another's lock; True on success. A failure shows its output."""
     command = [
         *prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-q", "-y",
         "--no-install-recommends", "-o", f"DPkg::Lock::Timeout={LOCK_PATIENCE_S}",
@@ -231,7 +231,7 @@ def _apt(prefix: list[str], arguments: list[str], quiet_failure: bool = False) -
 
 
 def _run_showing_progress(command: list[str]) -> tuple[int, str]:
-    """Runs a command; on a terminal its latest line is shown in place. Returns (exit code, output)."""
+    """Runs a command, its latest line live on a terminal. Returns (exit code, output)."""
     live = sys.stderr.isatty()
     waiting_told = False
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:

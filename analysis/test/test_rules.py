@@ -1,0 +1,84 @@
+"""Each rule of the repository holds on a clean tree and trips on the smallest breach of it."""
+
+import subprocess
+
+import pytest
+
+from analysis import rules
+from analysis.rules import File
+
+CLEAN = {
+    "README.md": "# It\n",
+    "poolproof": "#!/bin/sh\n",
+    "core/mem_pool.h": "#include <stddef.h>\n",
+    "core/mem_pool.c": '#include "mem_pool.h"\n#include "pool_hooks.h"\n#include <sys/mman.h>\n',
+    "core/pool_hooks.h": "#include <sanitizer/asan_interface.h>\n",
+    "core/mem_pool.hpp": '#include <memory_resource>\n#include "mem_pool.h"\n',
+    "core/trace/trace.h": "#include <stdio.h>\n",
+    "core/test/life.c": '#include "mem_pool.h"\n#include "trace/trace.h"\n',
+    "core/example/main.c": '#include <stdio.h>\n#include "mem_pool.h"\n',
+    "bench/replay/player.c": '#include "trace.h"\n',
+    "fuzz/input.h": "int x;\n",
+    "fuzz/targets/api.c": '#include "../input.h"\n',
+    "analysis/plan.py": "a = 1\n",
+    "fuzz/corpus/1": " \n\t \0",
+}
+
+BREACHES = [
+    ("rooms_keep_apart", "bench/replay/player.c", '#include "input.h"\n'),
+    ("rooms_keep_apart", "fuzz/input.h", '#include "../bench/replay/player.c"\n'),
+    ("rooms_keep_apart", "core/mem_pool.c", '#include "trace/trace.h"\n'),
+    ("rooms_keep_apart", "core/trace/trace.h", '#  include "life.c"\n'),
+    ("rooms_keep_apart", "core/example/main.c", '#include "trace.h"\n'),
+    ("library_is_freestanding", "core/mem_pool.c", "#include <stdio.h>\n"),
+    ("library_is_freestanding", "core/mem_pool.h", "#include <valgrind/memcheck.h>\n"),
+    ("library_is_freestanding", "core/mem_pool.hpp", "#include <vector>\n"),
+    ("hooks_have_one_user", "core/test/life.c", '#include "../pool_hooks.h"\n'),
+    ("analysis_names_no_c_file", "analysis/plan.py", 'SOURCE = "mem_pool.c"\n'),
+    ("nothing_outside_the_house", "tools/x.py", ""),
+    ("nothing_outside_the_house", "notes.txt", "a\n"),
+    ("names_say_something", "bench/common/x.c", ""),
+    ("names_say_something", "analysis/utils.py", ""),
+    ("nothing_is_left_undone", "core/mem_pool.c", "/* TODO: reset */\n"),
+    ("no_path_of_one_machine", "analysis/plan.py", 'P = "/home/me/x"\n'),
+    ("no_path_of_one_machine", "README.md", "see ../shared/x\n"),
+    ("files_are_small", "bench/traces/big.gz", "x" * (1024 * 1024 + 1)),
+    ("lines_are_tidy", "core/mem_pool.h", "int x; \n"),
+    ("lines_are_tidy", "core/mem_pool.h", "\tint x;\n"),
+    ("lines_are_tidy", "core/mem_pool.h", "int x;\r\n"),
+    ("lines_are_tidy", "core/mem_pool.h", "int x;"),
+    ("lines_are_tidy", "core/mem_pool.h", "int x;\n\n"),
+    ("lines_are_short", "analysis/plan.py", "a = 1  # " + "x" * 92 + "\n"),
+]
+
+
+def tree(**changes: str) -> list[File]:
+    return [File(path, text.encode()) for path, text in {**CLEAN, **changes}.items()]
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+def test_holds_on_a_clean_tree(rule):
+    assert list(rule(tree())) == []
+
+
+@pytest.mark.parametrize("name, path, text", BREACHES)
+def test_trips(name, path, text):
+    complaints = list(getattr(rules, name)(tree(**{path: text})))
+    assert complaints and all(complaint.startswith(path) for complaint in complaints)
+
+
+def test_every_rule_has_a_breach():
+    assert {name for name, _, _ in BREACHES} == {rule.__name__ for rule in rules.RULES}
+
+
+def test_reads_what_git_tracks_or_without_git_what_is_not_made(tmp_path):
+    made = ("build/x.c", "core/__pycache__/y.pyc")
+    for name in ("README.md", "core/mem_pool.c", "notes.txt", *made):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x\n")
+    without = [file.path for file in rules.read_tree(tmp_path)]
+    assert without == ["README.md", "core/mem_pool.c", "notes.txt"]
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "README.md", "core/mem_pool.c"], check=True)
+    assert [file.path for file in rules.read_tree(tmp_path)] == ["README.md", "core/mem_pool.c"]

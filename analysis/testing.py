@@ -1,0 +1,398 @@
+"""Builds the sources with two compilers and runs every test there is.
+
+The C tests run twice: as gcc's release build, and as clang's build under ASan and UBSan. Beside
+them stand the Python tests, the packaging tests, the linters and the repository's rules. A suite's
+name after `test` chooses it alone. --quick leaves out the sanitizers, the linters and the packaging
+tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+from typing import Iterable, Iterator
+
+from analysis import build, environment, lint, rules
+
+TEST_BUILDS = ("release", "sanitize")
+LOGS = build.BUILD_ROOT / "test"
+LIMIT_S = 1800
+"""After this long a runner of tests is ended; each of Meson's tests has a shorter limit of its own."""
+
+TELLING_LINES = 12
+
+SANITIZER_SETTINGS = {
+    "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1"
+                    ":strict_string_checks=1:allocator_may_return_null=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
+}
+"""How the sanitizers behave in tests, unless a test sets its own: every finding ends the test."""
+
+TELLING = re.compile(
+    r"ERROR: \w+Sanitizer|runtime error:|SUMMARY:|[Aa]ssert|error:|Error\b|^E  |not ok|^# "
+    r"|Bail out!|FAIL|exited with status|[Tt]imed? ?out|^finding|killed by"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One test's outcome ("passed", "failed", "skipped"), a skip's reason, what a failure said."""
+
+    name: str
+    outcome: str
+    reason: str = ""
+    output: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="run these suites alone")
+    parser.add_argument("--quick", action="store_true",
+                        help="leave out the sanitizers, the linters and the packaging tests")
+    parser.add_argument("--list", action="store_true", help="name the suites")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    results: list[Result] = []
+    start = time.monotonic()
+    python_suites = find_python_suites(environment.ROOT)
+    builds = TEST_BUILDS[:1] if arguments.quick else TEST_BUILDS
+    if arguments.list or arguments.suites:
+        folders, outcomes = prepare(builds if needs_build(arguments) else ())
+        known = sorted({"lint", "rules", *python_suites, *meson_suites(folders)})
+        if arguments.list:
+            print("\n".join(known))
+            return environment.PASS
+        for suite in arguments.suites:
+            if suite not in known:
+                raise environment.UserError(wrong_suite(suite, known))
+        chosen = set(arguments.suites)
+    else:
+        folders, outcomes = prepare(builds)
+        chosen = None
+    results += tell("build", outcomes)
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+
+    def wanted(suite: str) -> bool:
+        return chosen is None or suite in chosen
+
+    for configuration, folder in folders.items():
+        suites = None if chosen is None else sorted(chosen & meson_suites({configuration: folder}))
+        if suites is None or suites:
+            results += tell(configuration, run_meson(configuration, folder, suites))
+    left_out = {"package"} if arguments.quick and chosen is None else set()
+    for suite, files in python_suites.items():
+        if wanted(suite) and suite not in left_out:
+            results += tell(suite, run_pytest(suite, files))
+    if wanted("rules"):
+        results += tell("rules", check_rules())
+    if wanted("lint") and not (arguments.quick and chosen is None):
+        results += tell("lint", check_lint(folders))
+    if arguments.quick and chosen is None:
+        reason = "left out by --quick"
+        results += [Result(name, "skipped", reason) for name in ("sanitize", "package", "lint")]
+    return conclude(results, time.monotonic() - start)
+
+
+def needs_build(arguments: argparse.Namespace) -> bool:
+    """Whether any of the chosen suites could need compiled code; these two alone never do."""
+    return arguments.list or not set(arguments.suites) <= {"rules", "analysis"}
+
+
+def wrong_suite(suite: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(suite, list(known), n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}"
+    return f"there is no test suite '{suite}'; {hint}"
+
+
+# --- Builds ---------------------------------------------------------------------------------------
+
+
+def prepare(configurations: Iterable[str]) -> tuple[dict[str, pathlib.Path], list[Result]]:
+    """Builds each configuration. Returns the folders of those that built, and a result for each:
+    that it compiles, without a warning where the compiler is one that the code is kept clean under."""
+    folders, results = {}, []
+    for configuration in configurations:
+        name = f"build: {configuration} compiles without a warning"
+        try:
+            folders[configuration] = build.ensure_build(configuration)
+        except build.BuildError as error:
+            results.append(Result(name, "failed", output=str(error)))
+            continue
+        except environment.UserError as error:
+            results.append(Result(name, "skipped", str(error)))
+            continue
+        if build.warnings_are_errors(folders[configuration]):
+            results.append(Result(name, "passed"))
+        else:
+            reason = "warnings are kept away only under gcc 12 and clang 19"
+            results.append(Result(name, "skipped", reason))
+    return folders, results
+
+
+# --- The tests in C, run by Meson -----------------------------------------------------------------
+
+
+def meson_suites(folders: dict[str, pathlib.Path]) -> set[str]:
+    """The suites of the tests in these build folders."""
+    return {
+        suite.partition(":")[2]
+        for folder in folders.values()
+        for test in json.loads((folder / "meson-info" / "intro-tests.json").read_text())
+        for suite in test["suite"] if ":" in suite
+    }
+
+
+def run_meson(configuration: str, folder: pathlib.Path, suites: list[str] | None) -> list[Result]:
+    """Runs a build folder's tests, or those of some suites, and reads their results."""
+    tests = json.loads((folder / "meson-info" / "intro-tests.json").read_text())
+    if not tests:
+        return []
+    log = folder / "meson-logs" / "testlog.json"
+    log.unlink(missing_ok=True)
+    command = ["meson", "test", "-C", str(folder), "--no-rebuild"]
+    for suite in suites or ():
+        command += ["--suite", suite]
+    variables = dict(SANITIZER_SETTINGS)
+    if symbolizer := environment.find_program("llvm-symbolizer-19", "llvm-symbolizer"):
+        variables["ASAN_SYMBOLIZER_PATH"] = symbolizer
+    code, output = watch(command, variables, configuration, re.compile(r"\s*\d+/\d+ .*"))
+    if not log.exists():
+        return [Result(f"{configuration}: meson test", "failed", output=output)]
+    tap = {test["name"] for test in tests if test["protocol"] == "tap"}
+    results: list[Result] = []
+    for line in log.read_text(errors="replace").splitlines():
+        results += read_meson_test(configuration, json.loads(line), tap)
+    if code != 0 and not results:
+        results.append(Result(f"{configuration}: meson test", "failed", output=output))
+    return results
+
+
+def read_meson_test(configuration: str, entry: dict, tap: set[str]) -> list[Result]:
+    """The results in one line of Meson's testlog.json: one a subtest of a TAP test, else one."""
+    suites, _, test = entry["name"].rpartition(" / ")
+    suite = suites.partition(":")[2].partition("+")[0]
+    name = f"{configuration}: {suite + '/' if suite else ''}{test}"
+    output = entry.get("stdout", "") + entry.get("stderr", "")
+    subtests = list(read_tap(name, entry.get("stdout", ""))) if test in tap else []
+    if entry["result"] == "SKIP" and not subtests:
+        lines = [line.lstrip("# ") for line in output.splitlines() if line.strip()]
+        said = re.search(r"^1\.\.0 *# *skip\S* *(.*)", output, re.IGNORECASE | re.MULTILINE)
+        reason = said.group(1) if said else (lines or ["no reason given"])[-1]
+        return [Result(name, "skipped", reason)]
+    sound = entry["result"] in ("OK", "EXPECTEDFAIL")
+    only_skips = entry["result"] == "FAIL" and entry["returncode"] == 0 and subtests
+    if any(result.outcome == "failed" for result in subtests):
+        return [dataclasses.replace(result, output=result.output or output) for result in subtests]
+    if not sound and not only_skips:
+        how = f"{entry['result'].lower()}, {how_it_ended(entry['returncode'])}"
+        return [*subtests, Result(name, "failed", output=f"{output}\n{how}")]
+    if test in tap and not subtests:
+        return [Result(name, "failed", output=f"{output}\nerror: it ran no test")]
+    return subtests or [Result(name, "passed")]
+
+
+def read_tap(name: str, text: str) -> Iterator[Result]:
+    """The subtests in TAP output. A skip without a reason of its own takes the line before it."""
+    pattern = re.compile(r"(not )?ok\b *\d* *(?:- *)?([^#]*?) *(?:# *(skip)\S* *(.*))?$",
+                         re.IGNORECASE)
+    lines = text.splitlines()
+    for at, line in enumerate(lines):
+        found = pattern.match(line)
+        if not found:
+            continue
+        bad, subtest, skip, words = found.groups()
+        if skip:
+            before = lines[at - 1].lstrip("# ") if at else ""
+            nameless = not subtest
+            subtest = subtest or words
+            said = before if nameless and before and not pattern.match(lines[at - 1]) else words
+            yield Result(f"{name}/{subtest}", "skipped", said or "no reason given")
+        elif bad:
+            notes = []
+            for note in lines[at + 1:]:
+                if not note.startswith("#"):
+                    break
+                notes.append(note)
+            yield Result(f"{name}/{subtest}", "failed", output="\n".join([line, *notes]))
+        else:
+            yield Result(f"{name}/{subtest}", "passed")
+
+
+def how_it_ended(code: int) -> str:
+    """An exit code in words."""
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exited with status {code}"
+
+
+# --- The tests in Python --------------------------------------------------------------------------
+
+
+def find_python_suites(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Suite → its test files. A suite is named after the folder that test_*.py stands in, or after
+    the room where that is only called test."""
+    suites: dict[str, list[pathlib.Path]] = {}
+    for room in ("core", "bench", "fuzz", "analysis"):
+        for path in sorted((root / room).rglob("test_*.py")):
+            folder = path.parent.relative_to(root)
+            suite = room if folder.name == "test" else folder.name
+            suites.setdefault(suite, []).append(path)
+    return suites
+
+
+def run_pytest(suite: str, files: list[pathlib.Path]) -> list[Result]:
+    """Runs test files with pytest and reads the JUnit file that it writes."""
+    report = LOGS / f"pytest-{suite}.xml"
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--color=no",
+               "--import-mode=importlib", f"--rootdir={environment.ROOT}", f"--junitxml={report}",
+               *map(str, files)]
+    variables = {"PYTHONPATH": str(environment.ROOT)}
+    code, output = watch(command, variables, suite, re.compile(r".*::.*"))
+    if "No module named pytest" in output:
+        return [Result(f"{suite}: pytest", "skipped", "pytest is missing; install python3-pytest")]
+    try:
+        results = read_junit(suite, report)
+    except (OSError, ElementTree.ParseError):
+        return [Result(f"{suite}: pytest", "failed", output=output)]
+    if code not in (0, 1) or (code == 1 and all(r.outcome != "failed" for r in results)):
+        results.append(Result(f"{suite}: pytest", "failed", output=output))
+    return results
+
+
+def read_junit(suite: str, report: pathlib.Path) -> list[Result]:
+    """The results in a JUnit file of pytest's."""
+    results = []
+    for case in ElementTree.parse(report).iter("testcase"):
+        place = (case.get("classname") or "").rpartition(".")[2]
+        name = f"{suite}: {place + '/' if place else ''}{case.get('name')}"
+        wrong = [child for child in case if child.tag in ("failure", "error")]
+        skip = case.find("skipped")
+        if wrong:
+            output = "\n".join(child.text or child.get("message") or "" for child in wrong)
+            results.append(Result(name, "failed", output=output))
+        elif skip is not None:
+            results.append(Result(name, "skipped", skip.get("message") or "no reason given"))
+        else:
+            results.append(Result(name, "passed"))
+    return results
+
+
+# --- Rules and linters ----------------------------------------------------------------------------
+
+
+def check_rules() -> list[Result]:
+    """One result for each rule of the repository."""
+    return [
+        Result(f"rules: {rule}", "failed" if broken else "passed", output="\n".join(broken))
+        for rule, broken in rules.check(environment.ROOT).items()
+    ]
+
+
+def check_lint(folders: dict[str, pathlib.Path]) -> list[Result]:
+    """One result for each linter."""
+    results = []
+    for name, check in lint.CHECKS.items():
+        try:
+            complaints = check(list(folders.values()))
+        except environment.UserError as error:
+            results.append(Result(f"lint: {name}", "skipped", str(error)))
+            continue
+        results.append(Result(f"lint: {name}", "failed" if complaints else "passed",
+                              output="\n".join(complaints)))
+    return results
+
+
+# --- Running, watching, telling -------------------------------------------------------------------
+
+
+def watch(command: list[str], variables: dict[str, str], title: str, step: re.Pattern[str],
+          limit_s: float = LIMIT_S) -> tuple[int, str]:
+    """Runs a command from the repository's top; its steps are shown in place on a terminal.
+
+    Returns its exit code and all it printed; after limit_s it is killed, and says so.
+    """
+    live = sys.stderr.isatty()
+    output: list[str] = []
+    with subprocess.Popen(
+        command, cwd=environment.ROOT, env=environment.clean_environment() | variables,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace",
+    ) as process:
+        watchdog = threading.Timer(limit_s, process.kill)
+        watchdog.start()
+        try:
+            for line in process.stdout or ():
+                output.append(line)
+                if live and step.fullmatch(line.rstrip("\n")):
+                    columns = shutil.get_terminal_size().columns
+                    sys.stderr.write("\r\033[K" + f"{title}: {line.strip()}"[: columns - 1])
+                    sys.stderr.flush()
+            process.wait()
+            if not watchdog.is_alive():
+                output.append(f"error: timed out after {limit_s} s\n")
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            watchdog.cancel()
+            if live:
+                sys.stderr.write("\r\033[K")
+    return process.returncode, "".join(output)
+
+
+def tell(title: str, results: list[Result]) -> list[Result]:
+    """Prints one line about a group of results as soon as it is there, and hands them on."""
+    counts = {outcome: sum(result.outcome == outcome for result in results)
+              for outcome in ("passed", "failed", "skipped")}
+    shown = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    print(f"{title}: {shown or 'nothing to run'}", flush=True)
+    return results
+
+
+def telling_lines(output: str, limit: int = TELLING_LINES) -> list[str]:
+    """The few lines of a failure's output that say most; its last ones if none stands out."""
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    if len(lines) <= limit:
+        return lines
+    chosen = [line for line in lines if TELLING.search(line)]
+    return (chosen or lines[-limit:])[:limit]
+
+
+def write_log(result: Result) -> pathlib.Path:
+    """Keeps a failure's whole output; returns the file."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", result.name).strip("-")[:120]
+    path = LOGS / f"{name}.log"
+    path.write_text(result.output + "\n", errors="replace")
+    return path
+
+
+def conclude(results: list[Result], seconds: float) -> int:
+    """Prints failures, skips and the count, which is the last line; returns the exit code."""
+    counts = {outcome: [result for result in results if result.outcome == outcome]
+              for outcome in ("passed", "failed", "skipped")}
+    for result in counts["failed"]:
+        log = os.path.relpath(write_log(result), os.getcwd())
+        print(f"failed: {result.name} (log: {log})")
+        for line in telling_lines(result.output):
+            print(f"    {line}")
+    for result in counts["skipped"]:
+        print(f"skipped: {result.name}: {' '.join(result.reason.split())}")
+    ran = len(counts["passed"]) + len(counts["failed"])
+    if not ran:
+        print("error: no test ran")
+    print(f"took {seconds:.1f} s")
+    print(", ".join(f"{len(chosen)} {outcome}" for outcome, chosen in counts.items()))
+    return environment.FINDING if counts["failed"] or not ran else environment.PASS
