@@ -1,0 +1,92 @@
+/* What a correct pool must look like after each operation, and what it must answer to the next.
+ *
+ * The model knows the block by its addresses alone and never touches it. It keeps a map of live granules
+ * and what each slot holds or held, and says of any request whether it is due to succeed, or why not.
+ * Where a pool is free to choose, the place of a new chunk, the model is told and checks.
+ */
+#ifndef POOLPROOF_MODEL_H
+#define POOLPROOF_MODEL_H
+
+#include "mem_pool.h"
+#include "trace.h"
+
+/* An object's place; address 0 is none. */
+struct place {
+    uintptr_t address;
+    size_t size; /* bytes, as asked for */
+};
+
+struct model_slot {
+    struct place held;
+    struct place freed; /* the last object that was freed from this slot */
+    struct place stale; /* the last object that a reset took from it */
+    uint64_t seed;      /* of the pattern that fills it */
+    uint8_t align;      /* exponent, as asked for */
+};
+
+struct model {
+    uintptr_t base;
+    size_t granules;
+    unsigned flags; /* of enum pool_flag */
+    size_t reach;   /* granules below it were given out since the start or the last reset, or skipped */
+    size_t live_granules;
+    size_t live_chunks;
+    uint64_t *live;   /* a bit a granule: part of a live chunk */
+    uint64_t *starts; /* a bit a granule: a live chunk's first */
+    struct model_slot *slots;
+    uint32_t slot_count;
+};
+
+/* What is due. */
+struct due {
+    enum pool_reason reason; /* POOL_OK: success */
+    int may_pass;            /* a refusal that may also be a success: see model_due_room */
+};
+
+/* A model of an empty pool; model_free gives the memory back. Fails for lack of memory.
+ * Cost: memory for two bits a granule, touched as it is used. */
+int model_start(struct model *model, uintptr_t base, size_t capacity, unsigned flags,
+                uint32_t slot_count);
+void model_free(struct model *model);
+
+/* Why a request for so many bytes at 1 << align could not be met by the empty pool, or POOL_OK.
+ * Cost: constant. */
+enum pool_reason model_due_request(const struct model *model, size_t size, unsigned align);
+
+/* Whether such a request, which has passed model_due_request, must find room now: it must exactly if a
+ * maximal extent of free granules holds it at its alignment. With POOL_STRICT a pool looks at a bounded
+ * number of places, so it must only where the extent is longer than what is needed at worst, alignment
+ * included, by a quarter; where a shorter one would do it may. Cost: the granules given out, 64 at a time;
+ * constant where those never given out have room. */
+struct due model_due_room(const struct model *model, size_t size, unsigned align);
+
+/* The same for making slot's object one of so many bytes: its own granules count as free where it can
+ * stay in place. */
+struct due model_due_resize(const struct model *model, uint32_t slot, size_t size, unsigned align);
+
+/* Why a free of (address, size) must be refused; POOL_OK if a live chunk of as many granules starts there.
+ * Cost: the slots where a live chunk starts there, else constant. */
+enum pool_reason model_due_free(const struct model *model, uintptr_t address, size_t size);
+
+/* Notes that slot, which is empty, has got a chunk. Returns NULL, or what is wrong with its place: a
+ * constant sentence. */
+const char *model_put(struct model *model, uint32_t slot, struct place place, unsigned align);
+
+/* Notes that slot's object is freed; moved, to be put again; or that all are by a reset. */
+void model_take(struct model *model, uint32_t slot);
+void model_reset(struct model *model);
+
+/* Granules of the live chunk that starts at granule g; 0 if none does. */
+size_t model_chunk_at(const struct model *model, size_t g);
+
+/* The first granule from g on that is not free (or granules), and the first that is. */
+size_t model_free_until(const struct model *model, size_t g);
+size_t model_live_until(const struct model *model, size_t g);
+
+/* What pool_stats must say of the free granules: maximal extents and the longest, in granules. */
+void model_extents(const struct model *model, size_t *count, size_t *longest);
+
+/* Granules of so many bytes, rounded up. */
+size_t granules_of(size_t bytes);
+
+#endif

@@ -1,0 +1,62 @@
+/* Eight bytes at a time, by memcpy, for objects have any alignment. */
+#include "pattern.h"
+
+#include <string.h>
+
+#define WORD sizeof(uint64_t)
+
+/* The pattern's word at offset `at`, a multiple of WORD. */
+static uint64_t word_of(uint64_t seed, size_t at)
+{
+    return (seed + at) * UINT64_C(0x9e3779b97f4a7c15) ^ seed;
+}
+
+static unsigned char byte_of(uint64_t seed, size_t at)
+{
+    uint64_t word = word_of(seed, at / WORD * WORD);
+    unsigned char bytes[WORD];
+    memcpy(bytes, &word, WORD);
+    return bytes[at % WORD];
+}
+
+void pattern_fill(unsigned char *object, size_t from, size_t to, uint64_t seed)
+{
+    size_t at = from;
+    for (; at < to && at % WORD != 0; at++)
+        object[at] = byte_of(seed, at);
+    for (; to - at >= WORD; at += WORD) {
+        uint64_t word = word_of(seed, at);
+        memcpy(object + at, &word, WORD);
+    }
+    for (; at < to; at++)
+        object[at] = byte_of(seed, at);
+}
+
+size_t pattern_differs(const unsigned char *object, size_t size, uint64_t seed)
+{
+    size_t at = 0;
+    for (; size - at >= WORD; at += WORD) {
+        uint64_t word;
+        memcpy(&word, object + at, WORD);
+        if (word != word_of(seed, at))
+            break;
+    }
+    while (at < size && object[at] == byte_of(seed, at))
+        at++;
+    return at;
+}
+
+size_t first_not_zero(const unsigned char *object, size_t from, size_t to)
+{
+    size_t at = from;
+    while (to - at >= WORD) {
+        uint64_t word;
+        memcpy(&word, object + at, WORD);
+        if (word != 0)
+            break;
+        at += WORD;
+    }
+    while (at < to && object[at] == 0)
+        at++;
+    return at;
+}

@@ -1,0 +1,18 @@
+/* Inside core/trace: what the executors fill objects with. Each object's bytes follow from a seed of its
+ * own and their offset, so that bytes of another object, or of the same one elsewhere, are noticed. */
+#ifndef POOLPROOF_PATTERN_H
+#define POOLPROOF_PATTERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Writes the pattern to the bytes [from, to) of an object. */
+void pattern_fill(unsigned char *object, size_t from, size_t to, uint64_t seed);
+
+/* The offset of the first byte below `size` that is not the pattern's; `size` if all are. */
+size_t pattern_differs(const unsigned char *object, size_t size, uint64_t seed);
+
+/* The offset of the first byte in [from, to) that is not zero; `to` if all are. */
+size_t first_not_zero(const unsigned char *object, size_t from, size_t to);
+
+#endif

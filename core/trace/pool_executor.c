@@ -1,0 +1,641 @@
+/* The executor on a pool: each operation is run, judged by the model, and followed by a look at the whole
+ * block. A run ends with the first finding. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor.h"
+#include "model.h"
+#include "pattern.h"
+#include "shadow.h"
+
+/* A whole block beyond this is taken but neither read nor given back one by one at the end, in bytes. */
+#define MAX_WHOLE_CHUNK ((size_t)256 * 1024 * 1024)
+/* What the pointer variable holds before an allocation; no address. */
+#define UNTOUCHED ((void *)(uintptr_t)0x5a5a5a5a)
+
+struct run {
+    const struct trace *trace;
+    struct m_pool pool;
+    struct model model;
+    struct shadow shadow;
+    struct m_pool foreign; /* another pool, made when first needed */
+    void *foreign_chunk;
+    unsigned oracles;
+    int whole;       /* the block is small enough to be looked at after each operation */
+    size_t op;       /* being run */
+    size_t not_seen; /* operations since the last look */
+    uint64_t seed;   /* of the next pattern */
+    unsigned told;   /* calls of on_error, where it is this run's own */
+    enum pool_reason told_reason;
+    int tells; /* on_error is this run's own */
+    struct m_pool pool_before;
+    unsigned char *memory_before;
+    struct finding *finding;
+};
+
+#define FOREIGN_SIZE 48
+
+__attribute__((format(printf, 3, 4))) static int report(struct run *run, const char *oracle,
+                                                        const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    run->finding->oracle = oracle;
+    run->finding->op = run->op;
+    vsnprintf(run->finding->message, sizeof run->finding->message, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+/* An address as its offset in the block, for messages that are the same in every process. */
+static long long offset_of(const struct run *run, uintptr_t address)
+{
+    return (long long)(address - run->model.base);
+}
+
+static void on_error(void *context, const struct m_pool *pool, enum pool_reason reason,
+                     const void *ptr)
+{
+    struct run *run = context;
+    (void)pool;
+    (void)ptr;
+    run->told++;
+    run->told_reason = reason;
+}
+
+/* --- Refusals --------------------------------------------------------------------------------- */
+
+/* Words of closed memory, without asking ASan. */
+SEES_CLOSED static void copy_closed(unsigned char *to, uintptr_t from, size_t size)
+{
+    const volatile uint64_t *source = (const volatile uint64_t *)from;
+    for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
+        uint64_t word = source[i];
+        __builtin_memcpy(to + i * sizeof word, &word, sizeof word);
+    }
+}
+
+SEES_CLOSED static size_t closed_differs(const unsigned char *copy, uintptr_t at, size_t size)
+{
+    const volatile uint64_t *source = (const volatile uint64_t *)at;
+    for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
+        uint64_t word;
+        __builtin_memcpy(&word, copy + i * sizeof word, sizeof word);
+        if (word != source[i])
+            return i * sizeof word;
+    }
+    return size;
+}
+
+/* Keeps what a refusal must not change. */
+static void remember(struct run *run)
+{
+    if (!(run->oracles & ORACLE_REFUSAL))
+        return;
+    memcpy(&run->pool_before, &run->pool, sizeof run->pool);
+    if (run->whole)
+        copy_closed(run->memory_before, run->model.base, run->model.granules * POOL_GRANULE);
+}
+
+/* Compares with what was remembered, but for the reason. */
+static int judge_unchanged(struct run *run, const char *call, const void *before, const void *after)
+{
+    if (!(run->oracles & ORACLE_REFUSAL))
+        return 0;
+    if (before != after)
+        return report(run, "refusal", "a refused %s changed the pointer variable", call);
+    struct m_pool now;
+    memcpy(&now, &run->pool, sizeof now);
+    now.reason = run->pool_before.reason;
+    if (memcmp(&now, &run->pool_before, sizeof now) != 0)
+        return report(run, "refusal", "a refused %s changed the struct", call);
+    size_t size = run->whole ? run->model.granules * POOL_GRANULE : 0;
+    size_t at = closed_differs(run->memory_before, run->model.base, size);
+    if (at != size)
+        return report(run, "refusal", "a refused %s changed the block's memory at byte %zu", call,
+                      at);
+    return 0;
+}
+
+/* Judges a call's result and reason against what was due. */
+static int judge_result(struct run *run, const char *call, int result, struct due due)
+{
+    if (!(run->oracles & (ORACLE_MODEL | ORACLE_REFUSAL)))
+        return 0;
+    if (result != 0 && result != -1)
+        return report(run, "model", "%s returned %d", call, result);
+    if (result == 0) {
+        if (due.reason != POOL_OK && !due.may_pass)
+            return report(run, "model", "%s succeeded, but this is due: %s", call,
+                          pool_strerror(due.reason));
+        if (run->tells && run->told != 0)
+            return report(run, "refusal", "%s succeeded, but on_error was called", call);
+        return 0;
+    }
+    enum pool_reason reason = pool_error(&run->pool);
+    if (due.reason == POOL_OK)
+        return report(run, "model", "%s was refused (%s), but success is due", call,
+                      pool_strerror(reason));
+    if (reason != due.reason)
+        return report(run, "refusal", "%s was refused for \"%s\", but this is due: %s", call,
+                      pool_strerror(reason), pool_strerror(due.reason));
+    if (run->tells && (run->told != 1 || run->told_reason != reason))
+        return report(run, "refusal", "%s was refused, and on_error was called %u times for \"%s\"",
+                      call, run->told, pool_strerror(run->told_reason));
+    return 0;
+}
+
+/* --- The whole block -------------------------------------------------------------------------- */
+
+struct walk {
+    struct run *run;
+    size_t next; /* granule at which the next piece must start */
+    size_t live_chunks;
+};
+
+static int visit(void *context, const struct pool_piece *piece)
+{
+    struct walk *walk = context;
+    struct run *run = walk->run;
+    const struct model *model = &run->model;
+    size_t g = walk->next;
+    size_t n = piece->size / POOL_GRANULE;
+    if ((uintptr_t)piece->start != model->base + g * POOL_GRANULE || n == 0 ||
+        piece->size % POOL_GRANULE != 0 || n > model->granules - g)
+        return report(run, "model", "pool_walk leaves a gap or overlaps at byte %zu",
+                      g * POOL_GRANULE);
+    if (piece->kind == POOL_LIVE) {
+        walk->live_chunks++;
+        if (model_chunk_at(model, g) != n)
+            return report(run, "model", "pool_walk shows a live chunk at byte %zu that is not so",
+                          g * POOL_GRANULE);
+    } else if (model_free_until(model, g) < g + n) {
+        return report(run, "model", "pool_walk shows a free piece at byte %zu over a live chunk",
+                      g * POOL_GRANULE);
+    } else if ((piece->kind == POOL_FRESH) != (g >= model->reach)) {
+        return report(run, "model", "pool_walk is wrong about what is fresh at byte %zu",
+                      g * POOL_GRANULE);
+    }
+    walk->next = g + n;
+    return 0;
+}
+
+static int look_at_statistics(struct run *run)
+{
+    const struct model *model = &run->model;
+    struct pool_stats stats;
+    size_t free_runs;
+    size_t longest;
+    if (pool_stats(&run->pool, &stats) != 0)
+        return report(run, "model", "pool_stats was refused");
+    model_extents(model, &free_runs, &longest);
+    const struct {
+        const char *name;
+        size_t found;
+        size_t due;
+    } rows[] = {
+        {"capacity", stats.capacity, model->granules * POOL_GRANULE},
+        {"live_bytes", stats.live_bytes, model->live_granules * POOL_GRANULE},
+        {"live_chunks", stats.live_chunks, model->live_chunks},
+        {"free_bytes", stats.free_bytes, (model->granules - model->live_granules) * POOL_GRANULE},
+        {"free_runs", stats.free_runs, free_runs},
+        {"largest_free", stats.largest_free, longest * POOL_GRANULE},
+        {"high_water", stats.high_water, model->reach * POOL_GRANULE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].found != rows[i].due)
+            return report(run, "model", "pool_stats says %s = %zu, due is %zu", rows[i].name,
+                          rows[i].found, rows[i].due);
+    if (stats.cached_bytes > stats.free_bytes || stats.cached_chunks > stats.cached_bytes / POOL_GRANULE)
+        return report(run, "model", "pool_stats says more is cached than free");
+    return 0;
+}
+
+static int look(struct run *run)
+{
+    run->not_seen = 0;
+    if (run->oracles & ORACLE_INVARIANTS) {
+        const char *broken = "nothing";
+        if (pool_check(&run->pool, &broken) != 0)
+            return report(run, "invariants", "pool_check says: %s", broken);
+    }
+    if (run->oracles & ORACLE_MODEL) {
+        struct walk walk = {.run = run};
+        int walked = pool_walk(&run->pool, visit, &walk);
+        if (walked != 0)
+            return walk.next == 0 && run->finding->oracle == NULL
+                       ? report(run, "model", "pool_walk was refused")
+                       : -1;
+        if (walk.next != run->model.granules || walk.live_chunks != run->model.live_chunks)
+            return report(run, "model", "pool_walk does not cover the block");
+        if (look_at_statistics(run) != 0)
+            return -1;
+    }
+    if (run->oracles & ORACLE_SHADOW) {
+        size_t bytes = (run->whole ? run->model.granules : run->model.reach) * POOL_GRANULE;
+        uintptr_t wrong = shadow_wrong(&run->shadow, bytes);
+        if (wrong != 0)
+            return report(run, "shadow", "the byte at %lld is %s to ASan", offset_of(run, wrong),
+                          shadow_first_closed(wrong, 1) != 0 ? "closed, but due to be open"
+                                                             : "open, but due to be closed");
+    }
+    return 0;
+}
+
+/* --- Objects ---------------------------------------------------------------------------------- */
+
+static struct model_slot *slot_of(struct run *run, const struct trace_op *op)
+{
+    return &run->model.slots[op->slot];
+}
+
+static unsigned char *object_of(const struct model_slot *slot)
+{
+    return (unsigned char *)slot->held.address; // NOLINT(performance-no-int-to-ptr): it was one
+}
+
+static int check_contents(struct run *run, uint32_t slot)
+{
+    const struct model_slot *state = &run->model.slots[slot];
+    if (!(run->oracles & ORACLE_MODEL))
+        return 0;
+    size_t at = pattern_differs(object_of(state), state->held.size, state->seed);
+    if (at != state->held.size)
+        return report(run, "contents", "byte %zu of slot %u's %zu has changed by itself", at, slot,
+                      state->held.size);
+    return 0;
+}
+
+static int check_all_contents(struct run *run)
+{
+    for (uint32_t slot = 0; slot < run->model.slot_count; slot++)
+        if (run->model.slots[slot].held.address != 0 && check_contents(run, slot) != 0)
+            return -1;
+    return 0;
+}
+
+/* Takes note of a chunk that slot has got, of which the first `kept` bytes come from before. */
+static int receive(struct run *run, uint32_t slot, const void *chunk, size_t size, unsigned align,
+                   size_t kept)
+{
+    struct model_slot *state = &run->model.slots[slot];
+    struct place place = {(uintptr_t)chunk, size};
+    const char *wrong = model_put(&run->model, slot, place, align);
+    if (wrong != NULL)
+        return report(run, "model", "%s: slot %u, %zu bytes at %lld", wrong, slot, size,
+                      offset_of(run, place.address));
+    if (run->oracles & ORACLE_SHADOW) {
+        shadow_open(&run->shadow, place.address, size);
+        uintptr_t closed = shadow_first_closed(place.address, size <= 64 ? size : 0);
+        if (closed != 0)
+            return report(run, "shadow", "the byte at %lld was handed out closed",
+                          offset_of(run, closed));
+    }
+    if (!(run->oracles & ORACLE_MODEL))
+        return 0;
+    if (pool_size_of(&run->pool, chunk) != granules_of(size) * POOL_GRANULE)
+        return report(run, "model", "pool_size_of says %zu for %zu bytes",
+                      pool_size_of(&run->pool, chunk), size);
+    if (!pool_owns(&run->pool, chunk))
+        return report(run, "model", "pool_owns denies a live chunk");
+    unsigned char *bytes = object_of(state);
+    size_t differs = pattern_differs(bytes, kept, state->seed);
+    if (differs != kept)
+        return report(run, "contents", "byte %zu of slot %u was not kept by realloc", differs, slot);
+    size_t dirty = first_not_zero(bytes, kept, size);
+    if (!(run->model.flags & POOL_KEEP_CONTENTS) && dirty != size)
+        return report(run, "contents", "byte %zu of slot %u's new %zu is not zero", dirty, slot,
+                      size);
+    if (kept == 0)
+        state->seed = run->seed++;
+    pattern_fill(bytes, kept, size, state->seed);
+    return 0;
+}
+
+/* What is due of a request; with a large block the search for room waits until it has been refused. */
+static struct due due_of(struct run *run, int result_is_known, int resize, uint32_t slot,
+                         size_t size, unsigned align)
+{
+    struct due due = {model_due_request(&run->model, size, align), 0};
+    if (due.reason != POOL_OK || (!run->whole && !result_is_known))
+        return due;
+    return resize ? model_due_resize(&run->model, slot, size, align)
+                  : model_due_room(&run->model, size, align);
+}
+
+static int run_alloc(struct run *run, uint32_t slot, size_t size, unsigned align)
+{
+    struct due due = due_of(run, 0, 0, slot, size, align);
+    if (due.reason != POOL_OK)
+        remember(run);
+    void *chunk = UNTOUCHED;
+    int result = pool_alloc(&run->pool, &chunk, size, (enum pool_type)align);
+    if (result != 0 && due.reason == POOL_OK)
+        due = due_of(run, 1, 0, slot, size, align);
+    if (judge_result(run, "pool_alloc", result, due) != 0)
+        return -1;
+    if (result == 0)
+        return receive(run, slot, chunk, size, align, 0);
+    if (!run->whole && due.reason == POOL_OUT_OF_MEMORY)
+        return chunk == UNTOUCHED ? 0 : report(run, "refusal", "a refused pool_alloc changed the pointer variable");
+    return judge_unchanged(run, "pool_alloc", UNTOUCHED, chunk);
+}
+
+static int run_realloc(struct run *run, uint32_t slot, size_t size, unsigned align)
+{
+    struct model_slot *state = &run->model.slots[slot];
+    struct place before = state->held;
+    if (before.address == 0)
+        return 0;
+    if (check_contents(run, slot) != 0)
+        return -1;
+    struct due due = due_of(run, 0, 1, slot, size, align);
+    if (due.reason != POOL_OK)
+        remember(run);
+    void *chunk = object_of(state);
+    int result = pool_realloc(&run->pool, &chunk, before.size, size, (enum pool_type)align);
+    if (result != 0 && due.reason == POOL_OK)
+        due = due_of(run, 1, 1, slot, size, align);
+    if (judge_result(run, "pool_realloc", result, due) != 0)
+        return -1;
+    if (result != 0) {
+        if (!run->whole && due.reason == POOL_OUT_OF_MEMORY)
+            return check_contents(run, slot);
+        return judge_unchanged(run, "pool_realloc", object_of(state), chunk);
+    }
+    struct place freed = state->freed;
+    model_take(&run->model, slot);
+    if ((uintptr_t)chunk == before.address)
+        state->freed = freed; /* nothing was freed: it has only changed its size */
+    if (run->oracles & ORACLE_SHADOW)
+        shadow_close(&run->shadow, before.address, granules_of(before.size) * POOL_GRANULE);
+    return receive(run, slot, chunk, size, align, before.size < size ? before.size : size);
+}
+
+static int run_free(struct run *run, uint32_t slot)
+{
+    struct model_slot *state = &run->model.slots[slot];
+    struct place held = state->held;
+    if (held.address == 0)
+        return 0;
+    if (check_contents(run, slot) != 0)
+        return -1;
+    void *chunk = object_of(state);
+    int result = pool_free(&chunk, held.size, &run->pool);
+    if (judge_result(run, "pool_free", result, (struct due){POOL_OK, 0}) != 0)
+        return -1;
+    if (result != 0)
+        return 0; /* no oracle that would mind is on */
+    if (chunk != NULL && (run->oracles & ORACLE_MODEL))
+        return report(run, "model", "pool_free left the pointer variable as it was");
+    model_take(&run->model, slot);
+    if (run->oracles & ORACLE_SHADOW)
+        shadow_close(&run->shadow, held.address, granules_of(held.size) * POOL_GRANULE);
+    if ((run->oracles & ORACLE_MODEL) && pool_size_of(&run->pool, (void *)held.address) != 0)
+        return report(run, "model", "pool_size_of knows a chunk that has been freed");
+    return 0;
+}
+
+static int run_reset(struct run *run)
+{
+    if (check_all_contents(run) != 0)
+        return -1;
+    if (pool_reset(&run->pool) != 0)
+        return report(run, "model", "pool_reset was refused");
+    if (run->oracles & ORACLE_SHADOW)
+        shadow_close(&run->shadow, run->model.base, run->model.reach * POOL_GRANULE);
+    model_reset(&run->model);
+    return 0;
+}
+
+/* --- Misuse ----------------------------------------------------------------------------------- */
+
+/* A free, or with new_size a realloc, that must be refused; nothing is done where it would be right. */
+static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new_size)
+{
+    enum pool_reason due = model_due_free(&run->model, address, size);
+    if (due == POOL_OK)
+        return 0;
+    remember(run);
+    void *chunk = (void *)address; // NOLINT(performance-no-int-to-ptr): only the pool may judge it
+    void *before = chunk;
+    if (run->oracles & ORACLE_MODEL) {
+        uintptr_t offset = address - run->model.base;
+        int inside = offset / POOL_GRANULE < run->model.granules;
+        size_t bytes = inside && offset % POOL_GRANULE == 0
+                           ? model_chunk_at(&run->model, offset / POOL_GRANULE) * POOL_GRANULE
+                           : 0;
+        if (pool_owns(&run->pool, chunk) != inside)
+            return report(run, "model", "pool_owns is wrong about the address at %lld",
+                          offset_of(run, address));
+        if (pool_size_of(&run->pool, chunk) != bytes)
+            return report(run, "model", "pool_size_of is wrong about the address at %lld",
+                          offset_of(run, address));
+    }
+    const char *call = new_size != 0 ? "pool_realloc" : "pool_free";
+    int result = new_size != 0 ? pool_realloc(&run->pool, &chunk, size, new_size, POOL_I8)
+                               : pool_free(&chunk, size, &run->pool);
+    if (judge_result(run, call, result, (struct due){due, 0}) != 0)
+        return -1;
+    return judge_unchanged(run, call, before, chunk);
+}
+
+static int run_place(struct run *run, struct place place, size_t new_size)
+{
+    return place.address != 0 ? run_wrong(run, place.address, place.size, new_size) : 0;
+}
+
+static int run_bad_alloc(struct run *run, size_t size, unsigned align)
+{
+    struct due due = {model_due_request(&run->model, size, align), 0};
+    if (due.reason == POOL_OK)
+        return 0;
+    remember(run);
+    void *chunk = UNTOUCHED;
+    int result = pool_alloc(&run->pool, &chunk, size, (enum pool_type)align);
+    if (judge_result(run, "pool_alloc", result, due) != 0)
+        return -1;
+    return judge_unchanged(run, "pool_alloc", UNTOUCHED, chunk);
+}
+
+static int run_foreign(struct run *run, size_t size)
+{
+    if (run->foreign_chunk == NULL &&
+        (pool_init(&run->foreign) != 0 ||
+         pool_alloc(&run->foreign, &run->foreign_chunk, FOREIGN_SIZE, POOL_USER) != 0))
+        return report(run, "executor", "no memory for a second pool");
+    struct m_pool before;
+    memcpy(&before, &run->foreign, sizeof before);
+    if (run_wrong(run, (uintptr_t)run->foreign_chunk, size, 0) != 0)
+        return -1;
+    if (memcmp(&before, &run->foreign, sizeof before) != 0)
+        return report(run, "refusal", "a refused pool_free changed the other pool");
+    return 0;
+}
+
+static int run_misuse(struct run *run, const struct trace_op *op)
+{
+    const uintptr_t block = run->model.base;
+    const uintptr_t behind = block + run->model.granules * POOL_GRANULE;
+    size_t size = op->size < SIZE_MAX ? (size_t)op->size : SIZE_MAX;
+    const struct model_slot *slot = op->slot < run->model.slot_count ? slot_of(run, op) : NULL;
+    switch (op->kind) {
+    case TRACE_ALLOC_ZERO: return run_bad_alloc(run, 0, POOL_I8);
+    case TRACE_ALLOC_HUGE: return run_bad_alloc(run, SIZE_MAX - size, POOL_I8);
+    case TRACE_ALLOC_BAD_ALIGN: return run_bad_alloc(run, size, POOL_PAGE + 1 + size % 3);
+    case TRACE_FREE_BEFORE: return run_wrong(run, block - (size + 1) * POOL_GRANULE, 16, 0);
+    case TRACE_FREE_BEHIND: return run_wrong(run, behind + size * POOL_GRANULE, 16, 0);
+    case TRACE_FREE_FOREIGN: return run_foreign(run, size);
+    case TRACE_FREE_TWICE: return run_place(run, slot->freed, 0);
+    case TRACE_FREE_STALE: return run_place(run, slot->stale, 0);
+    case TRACE_REALLOC_TWICE: return run_place(run, slot->freed, size);
+    default: break;
+    }
+    struct place held = slot->held;
+    if (held.address == 0)
+        return 0;
+    switch (op->kind) {
+    case TRACE_FREE_INTERIOR:
+        return run_wrong(run, held.address + size * POOL_GRANULE, held.size, 0);
+    case TRACE_FREE_MISALIGNED: return run_wrong(run, held.address + 1 + size % 15, held.size, 0);
+    case TRACE_FREE_WRONG_SIZE: return run_wrong(run, held.address, size, 0);
+    case TRACE_REALLOC_INTERIOR:
+        return run_wrong(run, held.address + POOL_GRANULE, held.size, size);
+    default: return run_wrong(run, held.address, size, held.size);
+    }
+}
+
+/* --- A run ------------------------------------------------------------------------------------ */
+
+static int step(struct run *run, const struct trace_op *op)
+{
+    size_t size = op->size < SIZE_MAX ? (size_t)op->size : SIZE_MAX;
+    int result;
+    run->told = 0;
+    switch (op->kind) {
+    case TRACE_ALLOC:
+    case TRACE_CALLOC: result = run_alloc(run, op->slot, size, op->align); break;
+    case TRACE_REALLOC: result = run_realloc(run, op->slot, size, op->align); break;
+    case TRACE_FREE: result = run_free(run, op->slot); break;
+    case TRACE_RESET: result = run_reset(run); break;
+    case TRACE_CHECK: result = check_all_contents(run); break;
+    default: result = run_misuse(run, op); break;
+    }
+    run->not_seen++;
+    if (result == 0 && (run->whole || op->kind == TRACE_CHECK ||
+                        run->not_seen >= run->model.granules / (1024 / POOL_GRANULE)))
+        result = look(run);
+    return result;
+}
+
+/* The fresh block is one piece. */
+static int find_block(void *context, const struct pool_piece *piece)
+{
+    struct pool_piece *block = context;
+    if (block->size != 0 || piece->kind != POOL_FRESH)
+        return 1;
+    *block = *piece;
+    return 0;
+}
+
+static int start(struct run *run, const struct pool_config *config)
+{
+    struct pool_config own = {0};
+    if (config != NULL)
+        own = *config;
+    run->tells = own.on_error == NULL && own.map == NULL;
+    if (run->tells) {
+        own.on_error = on_error;
+        own.context = run;
+    }
+    if (pool_init_with(&run->pool, &own) != 0)
+        return report(run, "exhaustion", "pool_init_with was refused: %s",
+                      pool_strerror(pool_error(&run->pool)));
+    struct pool_piece block = {0};
+    if (pool_walk(&run->pool, find_block, &block) != 0 || block.size == 0 ||
+        (uintptr_t)block.start % POOL_GRANULE != 0)
+        return report(run, "model", "a new pool's block is not one fresh, aligned piece");
+    size_t due = (own.capacity != 0 ? own.capacity : POOL_DEFAULT_CAPACITY);
+    if (own.buffer == NULL && block.size != granules_of(due) * POOL_GRANULE)
+        return report(run, "model", "a new pool of %zu bytes has a block of %zu", due, block.size);
+    run->whole = block.size <= EXECUTOR_WHOLE_BLOCK;
+    uintptr_t base = (uintptr_t)block.start;
+    if (model_start(&run->model, base, block.size, own.flags, run->trace->slots) != 0 ||
+        ((run->oracles & ORACLE_SHADOW) && shadow_start(&run->shadow, base, block.size) != 0))
+        return report(run, "executor", "not enough memory for the model");
+    if (run->whole && (run->oracles & ORACLE_REFUSAL)) {
+        run->memory_before = malloc(block.size);
+        if (run->memory_before == NULL)
+            return report(run, "executor", "not enough memory for a copy of the block");
+    }
+    return look(run);
+}
+
+/* All that is left is freed, and then the block is there as a whole. */
+static int drain(struct run *run)
+{
+    run->told = 0;
+    for (uint32_t slot = 0; slot < run->trace->slots; slot++)
+        if (run_free(run, slot) != 0)
+            return -1;
+    if (look(run) != 0 || !(run->oracles & ORACLE_MODEL))
+        return run->finding->oracle == NULL ? 0 : -1;
+    size_t capacity = run->model.granules * POOL_GRANULE;
+    void *chunk = UNTOUCHED;
+    if (pool_alloc(&run->pool, &chunk, capacity, POOL_I8) != 0)
+        return report(run, "model", "all is free, but the whole capacity was refused: %s",
+                      pool_strerror(pool_error(&run->pool)));
+    if ((uintptr_t)chunk != run->model.base)
+        return report(run, "model", "the whole capacity is not the block");
+    if (capacity > MAX_WHOLE_CHUNK)
+        return 0;
+    size_t dirty = first_not_zero(chunk, 0, capacity);
+    if (!(run->model.flags & POOL_KEEP_CONTENTS) && dirty != capacity)
+        return report(run, "contents", "byte %zu of the whole capacity is not zero", dirty);
+    if (pool_free(&chunk, capacity, &run->pool) != 0)
+        return report(run, "model", "the whole capacity could not be freed");
+    return 0;
+}
+
+/* Destroys the pool, twice, and looks at what is left of it. */
+static int finish(struct run *run, const struct pool_config *config)
+{
+    pool_destroy(&run->pool);
+    int judge = run->finding->oracle == NULL && (run->oracles & ORACLE_MODEL);
+    void *chunk = UNTOUCHED;
+    if (judge && (pool_alloc(&run->pool, &chunk, 16, POOL_I8) != -1 ||
+                  pool_error(&run->pool) != POOL_DEAD || chunk != UNTOUCHED))
+        return report(run, "refusal", "a destroyed pool does not refuse as a dead one");
+    pool_destroy(&run->pool);
+    if (judge && (run->oracles & ORACLE_SHADOW) && config != NULL && config->buffer != NULL) {
+        uintptr_t closed = shadow_first_closed((uintptr_t)config->buffer, config->buffer_size);
+        if (closed != 0)
+            return report(run, "shadow", "byte %zu of the caller's buffer is closed after destroy",
+                          (size_t)(closed - (uintptr_t)config->buffer));
+    }
+    return 0;
+}
+
+int execute_on_pool(const struct trace *trace, const struct pool_config *config, unsigned oracles,
+                    struct finding *finding)
+{
+    struct run run = {.trace = trace, .oracles = oracles, .finding = finding, .seed = 1};
+    finding->oracle = NULL;
+    finding->op = 0;
+    finding->message[0] = '\0';
+    int result = start(&run, config);
+    for (; result == 0 && run.op < trace->count; run.op++)
+        if ((result = step(&run, &trace->ops[run.op])) != 0)
+            break;
+    if (result == 0)
+        result = drain(&run);
+    if (finish(&run, config) != 0)
+        result = -1;
+    pool_destroy(&run.foreign);
+    model_free(&run.model);
+    shadow_free(&run.shadow);
+    free(run.memory_before);
+    return result;
+}
