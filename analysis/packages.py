@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from typing import Iterable
 
 LOCK_PATIENCE_S = 600
 """How long another package manager's lock is waited for."""
@@ -89,11 +91,38 @@ def installed(names: list[str]) -> dict[str, str]:
     return {name: version for status, name, version in rows if status.startswith("ii")}
 
 
-def missing_for(command: str) -> list[Package]:
-    """The packages that this command needs and dpkg does not have."""
-    wanted = needed_by(command)
-    there = installed([package.name for package in wanted])
-    return [package for package in wanted if package.name not in there]
+PROGRAMS = {
+    "gcc": ("gcc",), "g++": ("g++",), "meson": ("meson",), "ninja-build": ("ninja",),
+    "pkg-config": ("pkg-config",), "clang-19": ("clang-19", "clang"), "valgrind": ("valgrind",),
+    "sqlite3": ("sqlite3",), "cppcheck": ("cppcheck",), "clang-format-19": ("clang-format-19",),
+    "clang-tidy-19": ("clang-tidy-19", "clang-tidy"),
+}
+"""Package → programs that show it is there, by whatever means, on a system without dpkg."""
+
+
+def missing(wanted: Iterable[Package]) -> list[Package]:
+    """Which of these packages are missing. Without dpkg, those whose program or module is."""
+    wanted = list(wanted)
+    if shutil.which("dpkg-query"):
+        there = installed([package.name for package in wanted])
+        return [package for package in wanted if package.name not in there]
+    return [package for package in wanted if not _seems_there(package.name)]
+
+
+def _seems_there(name: str) -> bool:
+    if name.startswith("python3-"):
+        return importlib.util.find_spec(name.removeprefix("python3-")) is not None
+    return name not in PROGRAMS or any(map(shutil.which, PROGRAMS[name]))
+
+
+def can_install() -> bool:
+    """Whether `ensure` would try to install anything; a sudo that then refuses is not foreseen."""
+    may = os.geteuid() == 0 or shutil.which("sudo") is not None
+    return may and shutil.which("apt-get") is not None and not _told_not_to()
+
+
+def _told_not_to() -> bool:
+    return os.environ.get("POOLPROOF_INSTALL") == "no"
 
 
 def package_of_module(module: str) -> str:
@@ -103,16 +132,17 @@ def package_of_module(module: str) -> str:
 
 def ensure(command: str) -> None:
     """Installs what the command lacks, or names it and goes on. Milliseconds when all is there."""
-    if not shutil.which("dpkg-query") or not shutil.which("apt-get"):
-        _name_the_absent_tools(command)
-        return
-    lacking = missing_for(command)
+    lacking = missing(needed_by(command))
     if not lacking:
         return
     names = [package.name for package in lacking]
-    prefix = _root_prefix()
-    if prefix is None or os.environ.get("POOLPROOF_INSTALL") == "no":
-        why = "asked not to install" if prefix is not None else "neither root nor sudo"
+    if not shutil.which("apt-get"):
+        _say("no apt-get here; these look absent (names as in Debian 12), going on without:")
+        _list(lacking, losses=True)
+        return
+    prefix = None if _told_not_to() else _root_prefix()
+    if prefix is None:
+        why = "POOLPROOF_INSTALL=no" if _told_not_to() else "only root can install them"
         _say(f"missing, and {why}; going on without (apt-get install {' '.join(names)}):")
         _list(lacking, losses=True)
         return
@@ -121,7 +151,7 @@ def ensure(command: str) -> None:
     start = time.monotonic()
     _install(prefix, names)
     importlib.invalidate_caches()
-    still = missing_for(command)
+    still = missing(lacking)
     if still:
         _say("could not be installed; going on without:")
         _list(still, losses=True)
@@ -138,23 +168,6 @@ def _list(packages: list[Package], losses: bool = False) -> None:
     for package in packages:
         why = f"lost: {package.loss}" if losses else package.reason
         print(f"  {package.name:<{width}}  {why}", file=sys.stderr, flush=True)
-
-
-def _name_the_absent_tools(command: str) -> None:
-    """Where no dpkg can tell what is installed: looks for programs, and names their packages."""
-    programs = {
-        "gcc": ("gcc",), "g++": ("g++",), "meson": ("meson",), "ninja-build": ("ninja",),
-        "pkg-config": ("pkg-config",), "clang-19": ("clang-19", "clang"), "valgrind": ("valgrind",),
-        "sqlite3": ("sqlite3",), "cppcheck": ("cppcheck",),
-        "clang-format-19": ("clang-format-19",), "clang-tidy-19": ("clang-tidy-19", "clang-tidy"),
-    }
-    lacking = [
-        package for package in needed_by(command)
-        if package.name in programs and not any(map(shutil.which, programs[package.name]))
-    ]
-    if lacking:
-        _say("no apt here, so nothing is installed; these look absent (names as in Debian 12):")
-        _list(lacking, losses=True)
 
 
 def _root_prefix() -> list[str] | None:
