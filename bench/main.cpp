@@ -1,0 +1,414 @@
+/* poolproof-bench: every micro workload and every given trace on every arm, under Google
+ * Benchmark.
+ *
+ *   --list                 what there is, as JSON
+ *   --workload=W --arm=A   run this one alone, under the name W/A
+ *   --trace=NAME=FILE      add the workloads trace/NAME (played over and over) and trace-cold/NAME
+ *                          (played once, by a new process); may be repeated
+ *   --iterations=N         this many iterations instead of a calibrated number
+ *   --delay=PERCENT        spend this much more time in each iteration: a slowdown of known size
+ *
+ * and Google Benchmark's own. An iteration is one batch of a micro workload, or one playing of a
+ * trace; the counter "operations" says how many allocator operations that is. Exit status: 0, 2
+ * on a bad argument or file, 4 if an arm cannot run the workload on this machine.
+ */
+#include "peer.h"
+#include "replay.h"
+#include "settings.h"
+#include "shape.h"
+
+#include <benchmark/benchmark.h>
+#include <dlfcn.h>
+#include <sys/resource.h>
+
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace
+{
+
+struct Trace {
+    std::string name, file;
+    struct replay replay; /* loaded by the first run */
+    bool measured;        /* footprint holds: it is that of the first playing in this process */
+    struct footprint footprint;
+};
+
+/* A workload is a scale of a shape, or a trace, warm or cold. */
+struct Workload {
+    std::string name;
+    const struct shape *shape;
+    const struct scale *scale;
+    Trace *trace;
+    bool cold;
+};
+
+struct Options {
+    bool list = false;
+    std::string workload, arm;
+    long iterations = 0;
+    double delay_percent = 0;
+    std::vector<Trace> traces;
+};
+
+Options options;
+
+[[noreturn]] void fail(int status, const std::string &message)
+{
+    std::fprintf(stderr, "poolproof-bench: %s\n", message.c_str());
+    std::exit(status);
+}
+
+long page_faults()
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt + usage.ru_majflt;
+}
+
+int64_t now_ns()
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Calls work once for each iteration, and with a delay waits so long afterwards that the
+ * iteration takes that much longer. */
+template <typename Work> void iterate(benchmark::State &state, Work work)
+{
+    long faults = page_faults();
+    if (options.delay_percent <= 0) {
+        for (auto _ : state)
+            work();
+    } else {
+        for (auto _ : state) {
+            int64_t start = now_ns();
+            work();
+            int64_t wait = (int64_t)((double)(now_ns() - start) * options.delay_percent / 100);
+            for (int64_t end = now_ns() + wait; now_ns() < end;)
+                ;
+        }
+    }
+    state.counters["page_faults"] =
+        benchmark::Counter((double)(page_faults() - faults), benchmark::Counter::kAvgIterations);
+}
+
+void *open_arm(const struct peer *peer, struct peer_needs needs)
+{
+    void *arm;
+    if (peer->open(&arm, &needs) != 0)
+        fail(4, std::string(peer->name) + " gets no memory from this machine");
+    return arm;
+}
+
+/* --- Micro workloads ------------------------------------------------------------------------ */
+
+void run_shape(benchmark::State &state, const Workload &workload, const struct peer *peer)
+{
+    const struct shape *shape = workload.shape;
+    const struct scale *scale = workload.scale;
+    const size_t operations = shape->operations(scale);
+    struct work work;
+    if (shape_prepare(&work, shape, scale) != 0)
+        fail(4, "no memory for the workload's arrays");
+    void *arm = open_arm(peer, {(size_t)scale->live * scale->most, scale->live, scale->most});
+    const bool resets = !(peer->abilities & PEER_REUSES);
+    auto batch = [&] {
+        shape->batch(&work, peer, arm);
+        if (resets)
+            peer->reset(arm);
+    };
+    if (shape->fill)
+        shape->fill(&work, peer, arm);
+    /* Each object replaced twice or so: what is timed is a heap in use, not a new one. */
+    for (size_t done = 0; done <= 4 * (size_t)scale->live; done += operations)
+        batch();
+    iterate(state, batch);
+    if (shape->drain)
+        shape->drain(&work, peer, arm);
+    peer->close(arm);
+    shape_drop(&work);
+    state.counters["operations"] = (double)operations;
+}
+
+/* --- Traces --------------------------------------------------------------------------------- */
+
+void run_trace(benchmark::State &state, const Workload &workload, const struct peer *peer)
+{
+    struct replay &replay = workload.trace->replay;
+    char message[400];
+    if (!replay.memory &&
+        replay_load(workload.trace->file.c_str(), &replay, message, sizeof message))
+        fail(2, message);
+    if (replay.drain == 0)
+        fail(2, workload.trace->file + ": holds no operation that can be played");
+    const struct peer_needs needs = {replay.peak_bytes + 16 * (size_t)replay.peak_objects,
+                                     replay.peak_objects, replay.largest};
+    std::vector<void *> slots(replay.slots, nullptr);
+    void *arm = nullptr;
+    auto play = [&](size_t to) {
+        if (replay_play(&replay, 0, to, slots.data(), peer, arm) != 0)
+            shape_out_of_memory(peer);
+    };
+    if (workload.cold) {
+        iterate(state, [&] {
+            arm = open_arm(peer, needs);
+            play(replay.drain);
+        });
+        state.counters["operations"] = (double)replay.drain;
+    } else {
+        Trace &trace = *workload.trace;
+        struct footprint footprint;
+        const bool resets = !(peer->abilities & PEER_REUSES);
+        arm = open_arm(peer, needs);
+        if (replay_measure(&replay, slots.data(), peer, arm, &footprint) != 0)
+            shape_out_of_memory(peer);
+        /* Calibration comes here several times, and only the first finds a heap without a past. */
+        if (!trace.measured)
+            trace.footprint = footprint;
+        trace.measured = true;
+        if (resets)
+            peer->reset(arm);
+        iterate(state, [&] {
+            play(replay.count);
+            if (resets)
+                peer->reset(arm);
+        });
+        state.counters["operations"] = (double)replay.count;
+        if (!options.workload.empty() && !options.arm.empty()) {
+            state.counters["peak_footprint_bytes"] = (double)trace.footprint.peak_bytes;
+            state.counters["end_footprint_bytes"] = (double)trace.footprint.end_bytes;
+        }
+        peer->close(arm);
+    }
+    state.counters["peak_live_bytes"] = (double)replay.peak_bytes;
+}
+
+/* --- What there is -------------------------------------------------------------------------- */
+
+std::vector<Workload> all_workloads()
+{
+    std::vector<Workload> workloads;
+    for (size_t i = 0; i < shape_count; i++)
+        for (size_t j = 0; j < shapes[i]->scale_count; j++)
+            workloads.push_back({std::string(shapes[i]->name) + "/" + shapes[i]->scales[j].name,
+                                 shapes[i], &shapes[i]->scales[j], nullptr, false});
+    for (Trace &trace : options.traces) {
+        workloads.push_back({"trace/" + trace.name, nullptr, nullptr, &trace, false});
+        workloads.push_back({"trace-cold/" + trace.name, nullptr, nullptr, &trace, true});
+    }
+    return workloads;
+}
+
+/* An arm that cannot reuse what is freed must be able to start over. */
+bool applies(const Workload &workload, const struct peer *peer)
+{
+    return (peer->abilities & PEER_REUSES) || workload.trace || workload.shape->ends_empty;
+}
+
+std::string quoted(const std::string &text)
+{
+    std::string result = "\"";
+    for (char c : text) {
+        if (c == '"' || c == '\\')
+            result += '\\';
+        result += c;
+    }
+    return result + "\"";
+}
+
+const char *question(const Workload &workload)
+{
+    if (!workload.trace)
+        return workload.shape->question;
+    return workload.cold ? "How long does the program's first run through its allocations take?"
+                         : "How long do the program's allocations take, over and over?";
+}
+
+/* Operations of an iteration; 0 for a trace, which is not read for this. */
+size_t operations(const Workload &workload)
+{
+    return workload.trace ? 0 : workload.shape->operations(workload.scale);
+}
+
+void print_list(const std::vector<Workload> &workloads)
+{
+    std::string text = "{\"google_benchmark\":" + quoted(GOOGLE_BENCHMARK) + ",\"arms\":[";
+    for (size_t i = 0; i < peer_count; i++)
+        text += std::string(i ? "," : "") + "\n{\"arm\":" + quoted(peers[i]->name) +
+                ",\"promise\":" + quoted(peers[i]->promise) +
+                ",\"limits\":" + (peers[i]->limits ? quoted(peers[i]->limits) : "null") + "}";
+    text += "],\n\"workloads\":[";
+    for (size_t i = 0; i < workloads.size(); i++) {
+        const Workload &workload = workloads[i];
+        std::string arms;
+        for (size_t j = 0; j < peer_count; j++)
+            if (applies(workload, peers[j]))
+                arms += (arms.empty() ? "" : ",") + quoted(peers[j]->name);
+        text +=
+            std::string(i ? "," : "") + "\n{\"workload\":" + quoted(workload.name) +
+            ",\"question\":" + quoted(question(workload)) +
+            ",\"source\":" + (workload.trace ? "null" : quoted(workload.shape->source)) +
+            ",\"parameters\":" + (workload.trace ? "null" : quoted(workload.shape->parameters)) +
+            ",\"operations\":" + std::to_string(operations(workload)) + ",\"arms\":[" + arms + "]}";
+    }
+    std::puts((text + "]}").c_str());
+}
+
+/* --- The command line ----------------------------------------------------------------------- */
+
+/* The value of --NAME=VALUE if that is what the word is, else NULL. */
+const char *value_of(const char *word, const char *name)
+{
+    size_t length = std::strlen(name);
+    return std::strncmp(word, name, length) == 0 && word[length] == '=' ? word + length + 1
+                                                                        : nullptr;
+}
+
+double number(const char *text, const char *name, double least, double most)
+{
+    char *end;
+    double value = std::strtod(text, &end);
+    if (end == text || *end != '\0' || !(value >= least && value <= most))
+        fail(2, std::string(name) + " needs a number from " + std::to_string((long)least) + " to " +
+                    std::to_string((long)most) + ", not '" + text + "'");
+    return value;
+}
+
+void add_trace(const char *text)
+{
+    const char *equals = std::strchr(text, '=');
+    if (!equals || equals == text || equals[1] == '\0')
+        fail(2, std::string("--trace needs NAME=FILE, not '") + text + "'");
+    options.traces.push_back({std::string(text, equals), equals + 1, {}, false, {}});
+}
+
+/* Takes our own words out of the command line and leaves the others to Google Benchmark. */
+void read_arguments(int *argc, char **argv)
+{
+    int kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        const char *value;
+        if (std::strcmp(argv[i], "--list") == 0)
+            options.list = true;
+        else if ((value = value_of(argv[i], "--workload")))
+            options.workload = value;
+        else if ((value = value_of(argv[i], "--arm")))
+            options.arm = value;
+        else if ((value = value_of(argv[i], "--trace")))
+            add_trace(value);
+        else if ((value = value_of(argv[i], "--iterations")))
+            options.iterations = (long)number(value, "--iterations", 1, 1e9);
+        else if ((value = value_of(argv[i], "--delay")))
+            options.delay_percent = number(value, "--delay", 0, 1000);
+        else
+            argv[kept++] = argv[i];
+    }
+    *argc = kept;
+    argv[kept] = nullptr;
+}
+
+/* --- Proof of what is measured -------------------------------------------------------------- */
+
+/* The file that the dynamic linker takes a function from; "" if it cannot tell. */
+std::string owner(const char *function)
+{
+    Dl_info info;
+    char path[PATH_MAX];
+    void *address = dlsym(RTLD_DEFAULT, function);
+    if (!address || !dladdr(address, &info) || !info.dli_fname)
+        return "";
+    return realpath(info.dli_fname, path) ? path : info.dli_fname;
+}
+
+void add_context()
+{
+    const std::string library = owner("malloc");
+    for (const char *function : {"calloc", "realloc", "free", "posix_memalign"})
+        if (owner(function) != library)
+            fail(4,
+                 "malloc comes from " + library + " but " + function + " from " + owner(function));
+    benchmark::AddCustomContext("schema", "1");
+    benchmark::AddCustomContext("malloc_owner", library);
+    benchmark::AddCustomContext("pool_owner", owner("pool_alloc"));
+    benchmark::AddCustomContext("compiler", COMPILER);
+    benchmark::AddCustomContext("compiler_flags", COMPILER_FLAGS);
+    benchmark::AddCustomContext("google_benchmark", GOOGLE_BENCHMARK);
+    benchmark::AddCustomContext("delay_percent", std::to_string(options.delay_percent));
+}
+
+void add_benchmark(const Workload &workload, const struct peer *peer)
+{
+    auto *added = benchmark::RegisterBenchmark(
+        (workload.name + "/" + peer->name).c_str(), [&workload, peer](benchmark::State &state) {
+            workload.trace ? run_trace(state, workload, peer) : run_shape(state, workload, peer);
+        });
+    if (workload.cold)
+        added->Iterations(1);
+    else if (options.iterations > 0)
+        added->Iterations(options.iterations);
+}
+
+bool known_arm(const std::string &name)
+{
+    for (size_t i = 0; i < peer_count; i++)
+        if (name == peers[i]->name)
+            return true;
+    return false;
+}
+
+/* Registers what was asked for; without a workload or an arm, every one of them. A cold trace
+ * needs the process to itself, so it is registered only when asked for. */
+void add_benchmarks(const std::vector<Workload> &workloads)
+{
+    bool found = options.workload.empty();
+    if (!options.arm.empty() && !known_arm(options.arm))
+        fail(2, "no arm '" + options.arm + "'; --list shows what there is");
+    size_t added = 0;
+    for (const Workload &workload : workloads) {
+        if (options.workload.empty() ? workload.cold : workload.name != options.workload)
+            continue;
+        found = true;
+        for (size_t i = 0; i < peer_count; i++) {
+            if ((options.arm.empty() || options.arm == peers[i]->name) &&
+                applies(workload, peers[i])) {
+                add_benchmark(workload, peers[i]);
+                added++;
+            }
+        }
+        if (workload.cold && added > 1)
+            fail(2, "a cold trace needs a process of its own: give an --arm as well");
+    }
+    if (!found)
+        fail(2, "no workload '" + options.workload + "'; --list shows what there is");
+    if (added == 0)
+        fail(2, "the arm " + options.arm + " does not apply to " + options.workload);
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    read_arguments(&argc, argv);
+    const std::vector<Workload> workloads = all_workloads();
+    if (options.list) {
+        print_list(workloads);
+        return 0;
+    }
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv))
+        return 2;
+    add_context();
+    add_benchmarks(workloads);
+    if (benchmark::RunSpecifiedBenchmarks() == 0)
+        fail(2, "no benchmark matches; --list shows what there is");
+    benchmark::Shutdown();
+    return 0;
+}

@@ -1,0 +1,50 @@
+/* What shapes share: memory for their arrays, and random numbers from a fixed seed. */
+#include "shape.h"
+#include "generate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int shape_prepare(struct work *work, const struct shape *shape, const struct scale *scale)
+{
+    *work = (struct work){.shape = shape, .scale = scale};
+    work->objects = calloc(scale->live, sizeof *work->objects);
+    work->sizes = calloc(scale->live, sizeof *work->sizes);
+    if (work->objects && work->sizes && shape->prepare(work) == 0)
+        return 0;
+    shape_drop(work);
+    return -1;
+}
+
+void shape_drop(struct work *work)
+{
+    free(work->objects);
+    free(work->sizes);
+    free(work->order);
+    free(work->steps);
+    *work = (struct work){0};
+}
+
+uint32_t shape_size(const struct scale *scale, uint64_t *random)
+{
+    uint64_t span = (uint64_t)scale->most - scale->least + 1;
+    return scale->least + (uint32_t)(generate_next(random) % span);
+}
+
+void shape_shuffle(uint32_t *order, uint32_t count, uint64_t *random)
+{
+    for (uint32_t i = 0; i < count; i++)
+        order[i] = i;
+    for (uint32_t i = count; i > 1; i--) {
+        uint32_t other = (uint32_t)(generate_next(random) % i);
+        uint32_t moved = order[i - 1];
+        order[i - 1] = order[other];
+        order[other] = moved;
+    }
+}
+
+void shape_out_of_memory(const struct peer *peer)
+{
+    fprintf(stderr, "poolproof-bench: %s has no memory left for this workload\n", peer->name);
+    exit(4);
+}

@@ -1,0 +1,108 @@
+/* A micro workload: one question about allocators, at several scales.
+ *
+ * A shape is one file: what it asks, where its form was published, and four functions. Random
+ * choices and sizes are computed in prepare, from a fixed seed; what is timed is batch, which a
+ * benchmark's iteration calls once. Objects are written when allocated and read before they are
+ * freed.
+ */
+#ifndef POOLPROOF_SHAPE_H
+#define POOLPROOF_SHAPE_H
+
+#include "peer.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One setting of a shape: sizes from least to most bytes, `live` objects at a time. */
+struct scale {
+    const char *name; /* "64x1000" */
+    uint32_t least, most;
+    uint32_t live;
+};
+
+/* A replacement of one object by another. */
+struct step {
+    uint32_t place, size;
+};
+
+/* A prepared workload. A shape allocates what it needs of the arrays; shape_drop frees them. */
+struct work {
+    const struct shape *shape;
+    const struct scale *scale;
+    void **objects;     /* `live` places */
+    uint32_t *sizes;    /* of the objects in them */
+    uint32_t *order;    /* in which places are freed */
+    struct step *steps; /* what is replaced, over and over */
+    size_t step_count;
+    size_t next; /* where the next batch starts, in order or in steps */
+};
+
+struct shape {
+    const char *name;
+    const char *question;
+    const char *source; /* the publication that its form comes from */
+    const char *parameters;
+    const struct scale *scales;
+    size_t scale_count;
+    int ends_empty;  /* nothing is live between batches */
+    int wants_reset; /* a batch frees with reset where the arm has one */
+    /* Operations of one batch: an alloc and a free are two. */
+    size_t (*operations)(const struct scale *scale);
+    /* Fills *work's arrays; -1 for lack of memory. */
+    int (*prepare)(struct work *work);
+    /* Before the first batch and after the last; NULL if nothing is live between batches. */
+    void (*fill)(struct work *work, const struct peer *peer, void *arm);
+    void (*drain)(struct work *work, const struct peer *peer, void *arm);
+    void (*batch)(struct work *work, const struct peer *peer, void *arm);
+};
+
+/* Every shape, in the order of bench/meson.build. */
+extern const struct shape *const shapes[];
+extern const size_t shape_count;
+
+/* Prepares a workload; -1 for lack of memory. shape_drop frees what it took. */
+int shape_prepare(struct work *work, const struct shape *shape, const struct scale *scale);
+void shape_drop(struct work *work);
+
+/* A size of the scale, and an array of places in a random order. */
+uint32_t shape_size(const struct scale *scale, uint64_t *random);
+void shape_shuffle(uint32_t *order, uint32_t count, uint64_t *random);
+
+/* Ends the process: an arm without memory has no time that means anything. */
+#ifdef __cplusplus
+[[noreturn]]
+#else
+_Noreturn
+#endif
+void shape_out_of_memory(const struct peer *peer);
+
+/* Writes the first and the last eight bytes of an object that has at least eight. The compiler must
+ * believe that the bytes are used. */
+static inline void object_write(const struct peer *peer, void *object, size_t size)
+{
+    const uint64_t word = size;
+    if (__builtin_expect(object == NULL, 0))
+        shape_out_of_memory(peer);
+    memcpy(object, &word, sizeof word);
+    memcpy((char *)object + size - sizeof word, &word, sizeof word);
+    __asm__ volatile("" : : "r"(object) : "memory");
+}
+
+/* Reads the same bytes. */
+static inline void object_read(const void *object, size_t size)
+{
+    uint64_t first, last;
+    memcpy(&first, object, sizeof first);
+    memcpy(&last, (const char *)object + size - sizeof last, sizeof last);
+    __asm__ volatile("" : : "r"(first), "r"(last) : "memory");
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,93 @@
+/* A bump pointer: each object behind the last, none freed but all at once.
+ *
+ * The floor of arenas: where a workload ends empty it is reset, elsewhere it does not apply.
+ */
+#define _DEFAULT_SOURCE
+#include "peer.h"
+#include "space.h"
+
+#include <stdint.h>
+#include <string.h>
+
+struct bump {
+    char *base, *next, *end;
+    size_t size;
+};
+
+static struct bump bump;
+
+static int open_bump(void **arm, const struct peer_needs *needs)
+{
+    (void)needs;
+    bump.base = space_reserve(&bump.size);
+    bump.next = bump.base;
+    bump.end = bump.base + bump.size;
+    *arm = &bump;
+    return bump.base ? 0 : -1;
+}
+
+static void close_bump(void *arm)
+{
+    struct bump *self = arm;
+    munmap(self->base, self->size);
+}
+
+static void *alloc(void *arm, size_t size)
+{
+    struct bump *self = arm;
+    char *ptr = self->next;
+    size_t rounded = (size + 15) & ~(size_t)15;
+    if ((size_t)(self->end - ptr) < rounded)
+        return NULL;
+    self->next = ptr + rounded;
+    return ptr;
+}
+
+static void *alloc_aligned(void *arm, size_t size, size_t align)
+{
+    struct bump *self = arm;
+    self->next += -(uintptr_t)self->next & (align - 1);
+    return alloc(arm, size);
+}
+
+static void *alloc_zeroed(void *arm, size_t size)
+{
+    void *ptr = alloc(arm, size);
+    return ptr ? memset(ptr, 0, size) : NULL;
+}
+
+static void *resize(void *arm, void *ptr, size_t old_size, size_t new_size)
+{
+    if (new_size <= old_size)
+        return ptr;
+    void *moved = alloc(arm, new_size);
+    return moved ? memcpy(moved, ptr, old_size) : NULL;
+}
+
+static void release(void *arm, void *ptr, size_t size)
+{
+    (void)arm;
+    (void)ptr;
+    (void)size;
+}
+
+static void reset(void *arm)
+{
+    struct bump *self = arm;
+    self->next = self->base;
+}
+
+const struct peer peer_bump = {
+    .name = "bump",
+    .promise = "unspecified",
+    .limits = "It frees all at once or not at all, so only workloads that end empty apply.",
+    .abilities = PEER_ALLOCATES,
+    .open = open_bump,
+    .close = close_bump,
+    .alloc = alloc,
+    .alloc_aligned = alloc_aligned,
+    .alloc_zeroed = alloc_zeroed,
+    .realloc = resize,
+    .free = release,
+    .reset = reset,
+};

@@ -1,0 +1,129 @@
+/* Unchecked free lists by size: the least that an allocator can do which reuses what is freed.
+ *
+ * Sizes to SMALL_BYTES are rounded up to granules and have a list each, larger ones are rounded
+ * up to one of four steps in each doubling. Lists are last in, first out, with the link inside
+ * the freed object; nothing is checked, split or merged. Fresh objects are carved from address
+ * space.
+ */
+#define _DEFAULT_SOURCE
+#include "peer.h"
+#include "space.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { GRANULE = 16, SMALL_BYTES = 1024, SMALL_LISTS = SMALL_BYTES / GRANULE + 1, LISTS = 256 };
+
+struct link {
+    struct link *next;
+};
+
+struct freelist {
+    struct link *lists[LISTS];
+    char *base, *next, *end;
+    size_t size;
+};
+
+static struct freelist freelist;
+
+/* The list for a size, and the bytes that its objects have. */
+static inline size_t list_of(size_t size, size_t *rounded)
+{
+    if (size <= SMALL_BYTES) {
+        size_t granules = (size + GRANULE - 1) / GRANULE;
+        *rounded = granules * GRANULE;
+        return granules;
+    }
+    unsigned doubling = 63 - (unsigned)__builtin_clzll(size - 1);
+    size_t step = (size_t)1 << (doubling - 2);
+    *rounded = (size + step - 1) & ~(step - 1);
+    return SMALL_LISTS + (doubling - 10) * 4 + ((*rounded - 1) >> (doubling - 2)) - 4;
+}
+
+static int open_freelist(void **arm, const struct peer_needs *needs)
+{
+    (void)needs;
+    memset(&freelist, 0, sizeof freelist);
+    freelist.base = space_reserve(&freelist.size);
+    freelist.next = freelist.base;
+    freelist.end = freelist.base + freelist.size;
+    *arm = &freelist;
+    return freelist.base ? 0 : -1;
+}
+
+static void close_freelist(void *arm)
+{
+    struct freelist *self = arm;
+    munmap(self->base, self->size);
+}
+
+static void *alloc(void *arm, size_t size)
+{
+    struct freelist *self = arm;
+    size_t rounded, list = list_of(size, &rounded);
+    struct link *first = self->lists[list];
+    if (first) {
+        self->lists[list] = first->next;
+        return first;
+    }
+    char *ptr = self->next;
+    if ((size_t)(self->end - ptr) < rounded)
+        return NULL;
+    self->next = ptr + rounded;
+    return ptr;
+}
+
+/* Aligned objects are carved fresh each time: no list keeps them apart. */
+static void *alloc_aligned(void *arm, size_t size, size_t align)
+{
+    struct freelist *self = arm;
+    size_t rounded;
+    (void)list_of(size, &rounded);
+    char *ptr = self->next + (-(uintptr_t)self->next & (align - 1));
+    if ((size_t)(self->end - ptr) < rounded)
+        return NULL;
+    self->next = ptr + rounded;
+    return ptr;
+}
+
+static void *alloc_zeroed(void *arm, size_t size)
+{
+    void *ptr = alloc(arm, size);
+    return ptr ? memset(ptr, 0, size) : NULL;
+}
+
+static void release(void *arm, void *ptr, size_t size)
+{
+    struct freelist *self = arm;
+    struct link *link = ptr;
+    size_t rounded, list = list_of(size, &rounded);
+    link->next = self->lists[list];
+    self->lists[list] = link;
+}
+
+static void *resize(void *arm, void *ptr, size_t old_size, size_t new_size)
+{
+    size_t rounded;
+    if (list_of(old_size, &rounded) == list_of(new_size, &rounded))
+        return ptr;
+    void *moved = alloc(arm, new_size);
+    if (!moved)
+        return NULL;
+    memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
+    release(arm, ptr, old_size);
+    return moved;
+}
+
+const struct peer peer_freelist = {
+    .name = "freelist",
+    .promise = "unspecified",
+    .limits = "It checks nothing and never gives one size's memory to another.",
+    .abilities = PEER_REUSES | PEER_ALLOCATES,
+    .open = open_freelist,
+    .close = close_freelist,
+    .alloc = alloc,
+    .alloc_aligned = alloc_aligned,
+    .alloc_zeroed = alloc_zeroed,
+    .realloc = resize,
+    .free = release,
+};

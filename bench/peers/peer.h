@@ -1,0 +1,54 @@
+/* Something that allocates, as the benchmarks see it: one table of functions for each contestant.
+ *
+ * Every arm is called through these pointers, from the same loops, so that none is inlined where
+ * another is not. An adaptor is one file that defines one or more tables, and one line in
+ * bench/meson.build.
+ */
+#ifndef POOLPROOF_PEER_H
+#define POOLPROOF_PEER_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a workload will ask for at most, so that capacity is nobody's advantage. */
+struct peer_needs {
+    size_t live_bytes; /* at a time */
+    size_t objects;    /* at a time */
+    size_t largest;    /* bytes of one object */
+};
+
+enum peer_ability {
+    PEER_REUSES = 1u << 0,   /* freed memory is given out again; else only reset gets it back */
+    PEER_ALLOCATES = 1u << 1 /* objects do not share memory; else it measures the harness alone */
+};
+
+struct peer {
+    const char *name;
+    const char *promise; /* what a fresh object holds: "zeroed" or "unspecified" */
+    const char *limits;  /* what it cannot do, as a sentence; NULL if nothing */
+    unsigned abilities;  /* of enum peer_ability */
+    /* Makes an arm and stores it; -1 if memory is lacking. */
+    int (*open)(void **arm, const struct peer_needs *needs);
+    void (*close)(void *arm);
+    /* The next four return NULL for lack of memory. Sizes are in bytes and never 0; the caller
+     * hands the size back. Objects are aligned to 16 bytes. */
+    void *(*alloc)(void *arm, size_t size);
+    void *(*alloc_aligned)(void *arm, size_t size, size_t align);
+    void *(*alloc_zeroed)(void *arm, size_t size); /* zeroes whatever the promise is */
+    void *(*realloc)(void *arm, void *ptr, size_t old_size, size_t new_size);
+    void (*free)(void *arm, void *ptr, size_t size);
+    void (*reset)(void *arm); /* frees everything at once; NULL if it cannot */
+};
+
+/* Every table, in the order of bench/meson.build. */
+extern const struct peer *const peers[];
+extern const size_t peer_count;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,76 @@
+/* The trace player: a recorded program's operations, as fast as they can be issued.
+ *
+ * A trace is compiled beforehand into sixteen bytes an operation, with the sizes that a free or a
+ * realloc must hand back already looked up. Misuse and checks are left out, a reset becomes a
+ * free of each live object, and what is still live at the end is freed one by one: the drain. All
+ * threads' operations are played by one thread, in the order in which they were recorded.
+ *
+ * Like a program, the player writes what it allocates and reads what it frees: the first word of
+ * each cache line of the first REPLAY_LINES_BYTES, and of each page of the next
+ * REPLAY_PAGES_BYTES; of an object that was resized, what is new.
+ */
+#ifndef POOLPROOF_REPLAY_H
+#define POOLPROOF_REPLAY_H
+
+#include "peer.h"
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { REPLAY_LINES_BYTES = 256, REPLAY_PAGES_BYTES = 64 * 1024 };
+
+struct replay_op {
+    uint32_t slot;
+    uint32_t size;     /* new bytes; of a free the object's */
+    uint32_t old_size; /* of a realloc */
+    uint8_t kind;      /* of enum replay_kind */
+    uint8_t align;     /* exponent, of REPLAY_ALIGNED */
+    uint16_t spare;
+};
+
+enum replay_kind { REPLAY_ALLOC, REPLAY_ZEROED, REPLAY_ALIGNED, REPLAY_REALLOC, REPLAY_FREE };
+
+/* A compiled trace. It lies in memory of its own that no allocator has seen. */
+struct replay {
+    const struct replay_op *ops;
+    size_t count; /* operations, the drain included */
+    size_t drain; /* the first of the drain */
+    uint32_t slots;
+    uint32_t largest;      /* bytes of the largest object */
+    uint32_t peak_objects; /* live at a time, at most */
+    uint64_t peak_bytes;   /* live at a time, at most, as asked for */
+    size_t peak_op;        /* the operation that got there */
+    size_t left_out;       /* operations that are misuse or checks */
+    void *memory;
+    size_t memory_size;
+};
+
+/* Reads and compiles the trace in a file. The reading takes place in a child process, so that the
+ * heap of this one stays as it was. On failure returns -1 and fills message with one line. */
+int replay_load(const char *path, struct replay *replay, char *message, size_t room);
+void replay_drop(struct replay *replay);
+
+/* Plays operations [from, to). slots has replay->slots places, which keep the objects between
+ * calls. Returns 0, or -1 if the arm has no memory left. */
+int replay_play(const struct replay *replay, size_t from, size_t to, void **slots,
+                const struct peer *peer, void *arm);
+
+struct footprint {
+    uint64_t peak_bytes; /* resident memory beyond what there was before, at its largest */
+    uint64_t end_bytes;  /* the same after the drain */
+};
+
+/* Plays the whole trace once, stopping REPLAY_STOPS times and at the peak to measure the resident
+ * memory of this process from its page tables. Every page of every object is written to. */
+enum { REPLAY_STOPS = 200 };
+int replay_measure(const struct replay *replay, void **slots, const struct peer *peer, void *arm,
+                   struct footprint *footprint);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
