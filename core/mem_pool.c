@@ -43,7 +43,11 @@
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
-/* The least that the bump run grows by, in granules: one page. */
+/* Cached chunks are merged before fresh memory is touched if they are this share of what has been. */
+#define MERGE_SHARE 16
+
+/* The bump run grows into fresh memory by this share of what has been touched, and by one page at least. */
+#define GROWTH_SHARE 32
 #define LEAST_GROWTH ((size_t)256)
 
 /* A tag is two bits of kind and six of length. The first granule of every chunk and run has a kind; the
@@ -168,11 +172,18 @@ static size_t bump_end_at(const struct m_pool *pool)
     return (size_t)(pool->bump_end - pool->base) / GRANULE;
 }
 
+/* Granules from here on have not been given out since init or reset. The bump run may have moved on. */
+static size_t top_at(const struct m_pool *pool)
+{
+    size_t bump = bump_at(pool);
+    return bump_end_at(pool) == pool->mark && bump > pool->top ? bump : pool->top;
+}
+
 /* The first granule from g on that starts at a multiple of align. */
 static size_t align_granule(const struct m_pool *pool, size_t g, size_t align)
 {
     uintptr_t at = (uintptr_t)address_of(pool, g);
-    return g + (size_t)((align - at % align) % align) / GRANULE;
+    return g + (size_t)((0 - at) & (align - 1)) / GRANULE;
 }
 
 /* --- Links in free memory ---------------------------------------------------------------------- */
@@ -213,21 +224,37 @@ static void set_links(void *run, void *next, void *prev)
     HOOK_CLOSE(run, sizeof links);
 }
 
-/* Zeroes n granules. A few vector stores that may overlap cost less than a loop of n turns. */
+static inline void wipe2(unsigned char *at)
+{
+    memset(at, 0, GRANULE);
+    memset(at + GRANULE, 0, GRANULE);
+}
+
+static inline void wipe4(unsigned char *at)
+{
+    wipe2(at);
+    wipe2(at + 2 * GRANULE);
+}
+
+/* Zeroes n granules. Vector stores that may overlap cost less than a loop of n turns; each memset is one of
+ * them, where a longer one would become a string instruction or a call. */
 static inline void wipe(unsigned char *at, size_t n)
 {
+    unsigned char *end = at + n * GRANULE;
     if (n <= 2) {
         memset(at, 0, GRANULE);
-        memset(at + (n - 1) * GRANULE, 0, GRANULE);
+        memset(end - GRANULE, 0, GRANULE);
     } else if (n <= 4) {
-        memset(at, 0, 2 * GRANULE);
-        memset(at + (n - 2) * GRANULE, 0, 2 * GRANULE);
+        wipe2(at);
+        wipe2(end - 2 * GRANULE);
     } else if (n <= 8) {
-        memset(at, 0, 4 * GRANULE);
-        memset(at + (n - 4) * GRANULE, 0, 4 * GRANULE);
+        wipe4(at);
+        wipe4(end - 4 * GRANULE);
     } else if (n <= 16) {
-        memset(at, 0, 8 * GRANULE);
-        memset(at + (n - 8) * GRANULE, 0, 8 * GRANULE);
+        wipe4(at);
+        wipe4(at + 4 * GRANULE);
+        wipe4(end - 8 * GRANULE);
+        wipe4(end - 4 * GRANULE);
     } else {
         memset(at, 0, n * GRANULE);
     }
@@ -400,11 +427,11 @@ struct extent {
 /* The piece that starts at g, which must be a piece's start below granules. */
 static struct extent piece_at(const struct m_pool *pool, size_t g)
 {
-    size_t bump = bump_at(pool), end = bump_end_at(pool);
-    if (g >= pool->top)
+    size_t bump = bump_at(pool), end = bump_end_at(pool), top = top_at(pool);
+    if (g >= top)
         return (struct extent){pool->granules - g, POOL_FRESH};
     if (g == bump && bump < end)
-        return (struct extent){(end < pool->top ? end : pool->top) - g, POOL_RUN};
+        return (struct extent){(end < top ? end : top) - g, POOL_RUN};
     switch (kind_at(pool, g)) {
     case LIVE:
         return (struct extent){length_at(pool, g), POOL_LIVE};
@@ -449,9 +476,10 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 static void bump_retire(struct m_pool *pool)
 {
     size_t g = bump_at(pool), end = bump_end_at(pool);
+    pool->top = top_at(pool);
+    if (end == pool->mark)
+        end = pool->mark = pool->top;
     pool->bump = pool->bump_end = pool->base;
-    if (end == pool->mark && g < end)
-        end = pool->mark = g < pool->top ? pool->top : g;
     if (g < end)
         release(pool, g, end - g);
 }
@@ -482,33 +510,10 @@ static void merge_all(struct m_pool *pool)
             pool->cache[n] = next_cached(chunk);
             set_next_cached(chunk, NULL);
             pool->tags[g] = INTERIOR;
+            pool->cached -= n;
             release(pool, g, n);
         }
     }
-}
-
-/* Notes that granules below end are given out; those that never were are made zero. */
-static void reach(struct m_pool *pool, size_t end)
-{
-    size_t peak = pool->peak;
-    if (end <= pool->top)
-        return;
-    pool->top = end;
-    if (end <= peak)
-        return;
-    pool->peak = end;
-    if (pool->source == SOURCE_SYSTEM || pool->flags & POOL_KEEP_CONTENTS)
-        return;
-    HOOK_OPEN(address_of(pool, peak), (end - peak) * GRANULE);
-    memset(address_of(pool, peak), 0, (end - peak) * GRANULE);
-    HOOK_CLOSE(address_of(pool, peak), (end - peak) * GRANULE);
-}
-
-/* [g, g + n) of no kind ⇒ a live chunk. */
-static void claim(struct m_pool *pool, size_t g, size_t n)
-{
-    tag_set(pool, g, LIVE, n);
-    reach(pool, g + n);
 }
 
 /* n granules from the bump run, or NONE. */
@@ -518,7 +523,7 @@ static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
     if (start == NONE)
         return NONE;
     pool->bump = address_of(pool, start + n);
-    claim(pool, start, n);
+    tag_set(pool, start, LIVE, n);
     if (start > g)
         release(pool, g, start - g);
     return start;
@@ -532,34 +537,46 @@ static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
         return NONE;
     size_t length = length_at(pool, g), start = fit(pool, g, length, n, align);
     run_take(pool, g);
-    claim(pool, start, n);
+    tag_set(pool, start, LIVE, n);
     if (start > g)
         release(pool, g, start - g);
     bump_replace(pool, start + n, g + length);
     return start;
 }
 
-/* Moves mark and the end of the bump run, which is there, to `to`. */
+/* Moves mark and the end of the bump run, which is there, to `to`. Memory used for the first time is made
+ * zero, unless its source did or nobody asks. */
 static void advance(struct m_pool *pool, size_t to)
 {
+    size_t peak = pool->peak;
+    pool->bump_end = address_of(pool, to);
     if (to > pool->mark) {
         memset(pool->tags + pool->mark, INTERIOR, to - pool->mark);
         pool->mark = to;
     }
-    pool->bump_end = address_of(pool, to);
+    if (to <= peak)
+        return;
+    pool->peak = to;
+    if (pool->source == SOURCE_SYSTEM || pool->flags & POOL_KEEP_CONTENTS)
+        return;
+    HOOK_OPEN(address_of(pool, peak), (to - peak) * GRANULE);
+    memset(address_of(pool, peak), 0, (to - peak) * GRANULE);
+    HOOK_CLOSE(address_of(pool, peak), (to - peak) * GRANULE);
 }
 
 /* Makes a bump run of the last run and fresh memory, long enough for n granules at a multiple of align if
  * there are as many, and for some of what comes next. There must be no bump run. */
 static void grow(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = pool->mark, tail = run_before(pool, g), more = pool->mark / 16;
+    size_t g = pool->mark, tail = run_before(pool, g), more = pool->mark / GROWTH_SHARE;
     if (tail && is_linked(pool, g - tail)) {
         run_take(pool, g - tail);
         g -= tail;
     }
-    if (more < LEAST_GROWTH)
+    if (more < LEAST_GROWTH || pool->flags & POOL_STRICT)
         more = LEAST_GROWTH;
+    if (n >= SMALL) /* small chunks shall fill the runs that there are first */
+        more = 0;
     more += align_granule(pool, g, align) - g + n;
     pool->bump = address_of(pool, g);
     advance(pool, more < pool->granules - g ? g + more : pool->granules);
@@ -587,11 +604,15 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
         g = run_carve(pool, n, align);
     if (g != NONE)
         return g;
-    if (!would_fit_at_bump(pool, n, align) &&
-        ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
+    int fits = would_fit_at_bump(pool, n, align);
+    if (!fits && ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
         return NONE;
-    merge_all(pool);
-    g = run_carve(pool, n, align);
+    if (!fits || pool->cached >= pool->mark / MERGE_SHARE) {
+        merge_all(pool);
+        g = run_carve(pool, n, align);
+    } else {
+        bump_retire(pool);
+    }
     if (g == NONE) {
         grow(pool, n, align);
         g = bump_carve(pool, n, align);
@@ -723,16 +744,17 @@ int pool_reset(struct m_pool *pool)
         return -1;
     if (!pool->granules)
         return refuse(pool, POOL_DEAD, NULL);
+    size_t bytes = top_at(pool) * GRANULE;
     if (!(pool->flags & POOL_KEEP_CONTENTS)) {
-        HOOK_OPEN(pool->base, pool->top * GRANULE);
-        memset(pool->base, 0, pool->top * GRANULE);
+        HOOK_OPEN(pool->base, bytes);
+        memset(pool->base, 0, bytes);
     }
-    HOOK_CLOSE(pool->base, pool->top * GRANULE);
+    HOOK_CLOSE(pool->base, bytes);
     memset(pool->cache, 0, sizeof pool->cache);
     memset(pool->bins, 0, sizeof pool->bins);
     memset(pool->bin_map, 0, sizeof pool->bin_map);
     pool->bump = pool->bump_end = pool->base;
-    pool->mark = pool->top = 0;
+    pool->mark = pool->top = pool->cached = 0;
     return 0;
 }
 
@@ -788,7 +810,7 @@ static enum pool_reason check_chunk(const struct m_pool *pool, const void *p, si
         return POOL_OUTSIDE;
     if (offset % GRANULE)
         return POOL_MISALIGNED;
-    if (g >= pool->top)
+    if (g >= top_at(pool))
         return POOL_STALE;
     if (kind_at(pool, g) == LIVE)
         return granules_for(size) == length_at(pool, g) ? POOL_OK : POOL_WRONG_SIZE;
@@ -816,6 +838,18 @@ static inline unsigned char *cache_pop(struct m_pool *pool, unsigned char *chunk
     pool->cache[n] = next_cached(chunk);
     set_next_cached(chunk, NULL);
     pool->tags[g] = (unsigned char)(LIVE | n);
+    pool->cached -= n;
+    return chunk;
+}
+
+/* The first n granules of the bump run, tagged live; NULL if it is shorter. */
+static inline unsigned char *bump_pop(struct m_pool *pool, size_t n)
+{
+    unsigned char *chunk = pool->bump;
+    if ((size_t)(pool->bump_end - chunk) < n * GRANULE)
+        return NULL;
+    pool->bump = chunk + n * GRANULE;
+    pool->tags[(size_t)(chunk - pool->base) / GRANULE] = (unsigned char)(LIVE | n);
     return chunk;
 }
 
@@ -824,6 +858,7 @@ static inline void cache_push(struct m_pool *pool, unsigned char *chunk, size_t 
     set_next_cached(chunk, pool->cache[n]);
     pool->cache[n] = chunk;
     pool->tags[g] = (unsigned char)(CACHED | n);
+    pool->cached += n;
 }
 
 /* A chunk of n granules at a multiple of align, closed; NULL if there is none. */
@@ -869,7 +904,7 @@ int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type
     size_t n = (size + GRANULE - 1) / GRANULE; /* 0 where it overflows */
     if (LIKELY(pool && ptr && n - 1 < SMALL - 1 && (unsigned)type <= POOL_USER)) {
         unsigned char *chunk = pool->cache[n];
-        if (LIKELY(chunk && cache_pop(pool, chunk, n))) {
+        if (chunk ? cache_pop(pool, chunk, n) : (chunk = bump_pop(pool, n))) {
             hand_out(pool, chunk, size);
             store(ptr, chunk);
             return 0;
@@ -948,7 +983,6 @@ static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
         advance(pool, end > bump_end ? end : bump_end);
     }
     tag_set(pool, g, LIVE, m);
-    reach(pool, end);
     return 1;
 }
 
@@ -959,7 +993,7 @@ static int extend_merged(struct m_pool *pool, size_t g, size_t n, size_t m)
         return 0;
     merge_all(pool);
     if (g + m > pool->mark)
-        grow(pool, g + m - pool->mark, GRANULE);
+        grow(pool, m - n, GRANULE); /* counts from the last run, which starts at g + n */
     return extend(pool, g, n, m);
 }
 
@@ -1021,7 +1055,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
 size_t pool_size_of(const struct m_pool *pool, const void *ptr)
 {
     size_t g = pool ? granule_at(pool, ptr) : NONE;
-    if (!pool || g >= pool->top || kind_at(pool, g) != LIVE)
+    if (!pool || g >= pool->mark || kind_at(pool, g) != LIVE)
         return 0;
     return length_at(pool, g) * GRANULE;
 }
@@ -1086,7 +1120,7 @@ int pool_stats(const struct m_pool *pool, struct pool_stats *stats)
     }
     sum.capacity = pool->granules * GRANULE;
     sum.free_bytes = sum.capacity - sum.live_bytes;
-    sum.high_water = pool->top * GRANULE;
+    sum.high_water = top_at(pool) * GRANULE;
     sum.overhead = sizeof *pool + pool->memory_size - sum.capacity;
     *stats = sum;
     return 0;
@@ -1142,7 +1176,7 @@ static const char *check_all(const struct m_pool *pool)
     size_t cached = 0, runs = 0;
     size_t bump = bump_at(pool), end = bump_end_at(pool);
     if (pool->top > pool->mark || pool->mark > pool->granules || bump > end || end > pool->mark ||
-        (pool->top < pool->mark && (end != pool->mark || bump > pool->top)))
+        (pool->top < pool->mark && end != pool->mark) || pool->mark > pool->peak)
         return "I8: what was given out, mark and the bump run are in order";
     for (size_t g = 0; g < pool->granules;) {
         struct extent piece = piece_at(pool, g);

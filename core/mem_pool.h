@@ -145,6 +145,7 @@ struct m_pool {
     size_t mark;                     /* granules whose tags are in use; none at or behind it is live */
     unsigned char *bump;             /* the run that chunks are carved from now … */
     unsigned char *bump_end;         /* … and its end */
+    size_t cached;                   /* granules of all cached chunks */
     unsigned flags;                  /* of enum pool_flag */
     unsigned reason;                 /* of enum pool_reason */
     uint32_t *spans;                 /* one word for 64 granules: lengths that no tag can hold */
