@@ -64,6 +64,9 @@ enum {
     LENGTH = 0x3f
 };
 
+/* From so many granules on, 16 MiB, giving pages back to the system costs less than zeroing them. */
+#define GIVE_BACK ((size_t)1 << 20)
+
 enum source { SOURCE_MALLOC, SOURCE_BUFFER, SOURCE_USER, SOURCE_SYSTEM };
 
 /* What the first granule of a filed run holds. */
@@ -258,6 +261,40 @@ static inline void wipe(unsigned char *at, size_t n)
     } else {
         memset(at, 0, n * GRANULE);
     }
+}
+
+/* Gives the whole pages between two addresses back to the system, where they become zero. Returns their
+ * bytes, which start at *from; 0 and the end if there are none or it is not the system's memory. */
+static size_t give_back(const struct m_pool *pool, unsigned char *at, unsigned char *end,
+                        unsigned char **from)
+{
+    *from = end;
+#if HAVE_SYSTEM
+    if (pool->source == SOURCE_SYSTEM) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (0 - (uintptr_t)at) & (page - 1);
+        size_t bytes = (size_t)(end - at);
+        bytes = bytes > skip ? (bytes - skip) / page * page : 0;
+        if (bytes && madvise(at + skip, bytes, MADV_DONTNEED) == 0) {
+            *from = at + skip;
+            return bytes;
+        }
+    }
+#else
+    (void)pool;
+    (void)at;
+#endif
+    return 0;
+}
+
+/* Zeroes n granules from g on and closes them. */
+static void wipe_closed(const struct m_pool *pool, size_t g, size_t n)
+{
+    unsigned char *at = address_of(pool, g), *end = address_of(pool, g + n), *from = end;
+    size_t given = n >= GIVE_BACK ? give_back(pool, at, end, &from) : 0;
+    HOOK_OPEN(at, n * GRANULE);
+    memset(at, 0, (size_t)(from - at));
+    memset(from + given, 0, (size_t)(end - from) - given);
+    HOOK_CLOSE(at, n * GRANULE);
 }
 
 /* --- Runs, filed by length --------------------------------------------------------------------- */
@@ -544,24 +581,22 @@ static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
     return start;
 }
 
-/* Moves mark and the end of the bump run, which is there, to `to`. Memory used for the first time is made
- * zero, unless its source did or nobody asks. */
+/* Moves mark and the end of the bump run, which is there, to `to`. Tags and memory used for the first time
+ * are made zero, which those of the system are. */
 static void advance(struct m_pool *pool, size_t to)
 {
-    size_t peak = pool->peak;
+    size_t mark = pool->mark, peak = pool->peak, dirty = to;
     pool->bump_end = address_of(pool, to);
-    if (to > pool->mark) {
-        memset(pool->tags + pool->mark, INTERIOR, to - pool->mark);
+    if (pool->source == SOURCE_SYSTEM && dirty > peak)
+        dirty = peak;
+    if (dirty > mark)
+        memset(pool->tags + mark, INTERIOR, dirty - mark);
+    if (dirty > peak && !(pool->flags & POOL_KEEP_CONTENTS))
+        wipe_closed(pool, peak, dirty - peak);
+    if (to > mark)
         pool->mark = to;
-    }
-    if (to <= peak)
-        return;
-    pool->peak = to;
-    if (pool->source == SOURCE_SYSTEM || pool->flags & POOL_KEEP_CONTENTS)
-        return;
-    HOOK_OPEN(address_of(pool, peak), (to - peak) * GRANULE);
-    memset(address_of(pool, peak), 0, (to - peak) * GRANULE);
-    HOOK_CLOSE(address_of(pool, peak), (to - peak) * GRANULE);
+    if (to > peak)
+        pool->peak = to;
 }
 
 /* Makes a bump run of the last run and fresh memory, long enough for n granules at a multiple of align if
@@ -607,12 +642,11 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
     int fits = would_fit_at_bump(pool, n, align);
     if (!fits && ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
         return NONE;
-    if (!fits || pool->cached >= pool->mark / MERGE_SHARE) {
+    if (!fits || pool->cached >= pool->mark / MERGE_SHARE)
         merge_all(pool);
-        g = run_carve(pool, n, align);
-    } else {
+    else
         bump_retire(pool);
-    }
+    g = run_carve(pool, n, align);
     if (g == NONE) {
         grow(pool, n, align);
         g = bump_carve(pool, n, align);
@@ -744,12 +778,10 @@ int pool_reset(struct m_pool *pool)
         return -1;
     if (!pool->granules)
         return refuse(pool, POOL_DEAD, NULL);
-    size_t bytes = top_at(pool) * GRANULE;
-    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
-        HOOK_OPEN(pool->base, bytes);
-        memset(pool->base, 0, bytes);
-    }
-    HOOK_CLOSE(pool->base, bytes);
+    if (pool->flags & POOL_KEEP_CONTENTS)
+        HOOK_CLOSE(pool->base, top_at(pool) * GRANULE);
+    else
+        wipe_closed(pool, 0, top_at(pool));
     memset(pool->cache, 0, sizeof pool->cache);
     memset(pool->bins, 0, sizeof pool->bins);
     memset(pool->bin_map, 0, sizeof pool->bin_map);
@@ -914,19 +946,25 @@ int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type
 }
 
 /* The live chunk of n granules at g ⇒ free. */
-static inline void free_chunk(struct m_pool *pool, unsigned char *chunk, size_t g, size_t n)
+static inline void free_chunk(struct m_pool *pool, size_t g, size_t n)
 {
-    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
+    unsigned char *chunk = address_of(pool, g);
+    if (LIKELY(n < SMALL)) {
         HOOK_OPEN(chunk, n * GRANULE);
-        wipe(chunk, n);
-    }
-    HOOK_CLOSE(chunk, n * GRANULE);
-    if (LIKELY(n < SMALL && !(pool->flags & POOL_STRICT))) {
-        cache_push(pool, chunk, g, n);
+        if (!(pool->flags & POOL_KEEP_CONTENTS))
+            wipe(chunk, n);
+        HOOK_CLOSE(chunk, n * GRANULE);
+        if (LIKELY(!(pool->flags & POOL_STRICT))) {
+            cache_push(pool, chunk, g, n);
+            return;
+        }
+    } else if (!(pool->flags & POOL_KEEP_CONTENTS)) {
+        wipe_closed(pool, g, n);
     } else {
-        pool->tags[g] = INTERIOR;
-        release(pool, g, n);
+        HOOK_CLOSE(chunk, n * GRANULE);
     }
+    pool->tags[g] = INTERIOR;
+    release(pool, g, n);
 }
 
 /* pool_free of what is large, or no chunk at all. */
@@ -944,7 +982,7 @@ static NOINLINE int free_slow(void **ptr, size_t size, struct m_pool *pool)
     enum pool_reason reason = check_chunk(pool, chunk, size);
     if (reason != POOL_OK)
         return refuse(pool, reason, chunk);
-    free_chunk(pool, chunk, granule_at(pool, chunk), granules_for(size));
+    free_chunk(pool, granule_at(pool, chunk), granules_for(size));
     store(ptr, NULL);
     return 0;
 }
@@ -955,7 +993,7 @@ int pool_free(void **ptr, size_t size, struct m_pool *pool)
         unsigned char *chunk = load(ptr);
         size_t n = (size + GRANULE - 1) / GRANULE, g = granule_at(pool, chunk);
         if (LIKELY(n - 1 < SMALL - 1 && g < pool->mark && pool->tags[g] == (LIVE | n))) {
-            free_chunk(pool, chunk, g, n);
+            free_chunk(pool, g, n);
             store(ptr, NULL);
             return 0;
         }
@@ -1009,7 +1047,7 @@ static void settle(struct m_pool *pool, size_t g, size_t n, size_t m, size_t kep
     }
     if (m < n) {
         tag_set(pool, g, LIVE, m);
-        free_chunk(pool, address_of(pool, g + m), g + m, n - m);
+        free_chunk(pool, g + m, n - m);
     }
     HOOK_CLOSE(chunk + round_up(size, GRANULE) - GRANULE, GRANULE);
     HOOK_OPEN(chunk, size);
@@ -1039,7 +1077,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
         if (moved) {
             hand_out(pool, moved, new_size);
             memcpy(moved, chunk, kept);
-            free_chunk(pool, chunk, g, n);
+            free_chunk(pool, g, n);
             store(ptr, moved);
             return 0;
         }
@@ -1239,25 +1277,14 @@ int pool_trim(struct m_pool *pool, size_t *released)
         return -1;
     if (!pool->granules)
         return refuse(pool, POOL_DEAD, NULL);
-#if HAVE_SYSTEM
-    if (pool->source == SOURCE_SYSTEM) {
-        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-        merge_all(pool);
-        for (size_t g = 0, n; g < pool->peak; g += n) {
-            struct extent piece = piece_at(pool, g);
-            n = piece.n;
-            if (piece.kind == POOL_LIVE || piece.kind == POOL_CACHED)
-                continue;
-            /* Behind the links; what the system gives back on the next touch is zero again. */
-            uintptr_t from = (uintptr_t)address_of(pool, g) + sizeof(struct links);
-            uintptr_t to = (uintptr_t)address_of(pool, piece.kind == POOL_RUN ? g + n : pool->peak);
-            from = (from + page - 1) / page * page;
-            to = to / page * page;
-            if (from < to && madvise((void *)from, to - from, MADV_DONTNEED) == 0)
-                sum += to - from;
-        }
+    merge_all(pool);
+    for (size_t g = 0, n; g < pool->peak; g += n) {
+        struct extent piece = piece_at(pool, g);
+        unsigned char *from, *at = address_of(pool, g) + sizeof(struct links);
+        n = piece.n;
+        if (piece.kind == POOL_RUN || piece.kind == POOL_FRESH)
+            sum += give_back(pool, at, address_of(pool, g + n < pool->peak ? g + n : pool->peak), &from);
     }
-#endif
     if (released)
         *released = sum;
     return 0;
