@@ -1,0 +1,24 @@
+"""Makes the report of a run again, from its raw samples alone."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+from rich.console import Console
+
+from analysis import bench
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ./poolproof report."""
+    parser.add_argument("run", type=pathlib.Path, metavar="DIR", help="the run's folder")
+    parser.add_argument("-o", "--output", type=pathlib.Path, metavar="DIR",
+                        help="where the report goes (default: beside the samples)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reads the samples up to the last whole one, judges, and writes the report."""
+    if args.output is not None:
+        args.output.mkdir(parents=True, exist_ok=True)
+    return bench.report(args.run, Console(), args.output)

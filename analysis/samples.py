@@ -1,0 +1,260 @@
+"""A run folder's raw files: what run.json and samples.jsonl hold, and how they are read and appended.
+
+samples.jsonl is the only thing that a report needs beside run.json. A line is one process; it is
+written whole and flushed before the next process starts, so that a run killed at any moment has lost
+at most the process that was running. results/schema/ describes both files; both are checked when read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import functools
+import io
+import json
+import math
+import os
+import pathlib
+from typing import Any, Iterable, Iterator
+
+import jsonschema
+import pandas
+
+from analysis import environment
+from analysis.environment import UserError
+from analysis.plan import SCHEMA, Plan
+
+RUN_FILE = "run.json"
+SAMPLES_FILE = "samples.jsonl"
+VERDICTS_FILE = "verdicts.json"
+SCHEMA_FOLDER = environment.ROOT / "results" / "schema"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """What one process told. Times of an operation are medians over the process's repetitions."""
+
+    workload: str
+    arm: str
+    round: int
+    attempt: int
+    """0, or how often the round of this workload had been run before for the ledger's sake."""
+    position: int
+    """Place within the round, from 0."""
+    started_unix_s: float
+    iterations: int
+    operations: float
+    """Allocator operations of one iteration: an alloc and its free are two."""
+    time_ns: float
+    """Wall time of one operation."""
+    cpu_time_ns: float
+    repetitions_ns: list[float]
+    """Wall time of one operation in each repetition, in order."""
+    wall_s: float
+    """Of the whole process, as are the following."""
+    user_s: float
+    system_s: float
+    max_rss_bytes: int | None
+    """Peak resident size of the process; None where it cannot be told from that of its parent."""
+    minor_faults: int
+    major_faults: int
+    voluntary_switches: int
+    involuntary_switches: int
+    steal_s: float
+    """Time that the hypervisor took from all processors meanwhile, in the kernel's ticks of 10 ms."""
+    pressure_s: float | None
+    """Time during which some process waited for a processor; None where the kernel does not tell."""
+    spin_before_ns: int
+    """A fixed piece of work, timed before and after the process: how fast the machine was."""
+    spin_after_ns: int
+    padding_bytes: int
+    """Random length of an environment variable, which moves the stack."""
+    malloc_owner: str
+    """The file whose malloc served the process, by its own proof."""
+    malloc_sha256: str
+    benchmark_sha256: str
+    benchmark_version: str
+    compiler: str
+    compiler_flags: str
+    counters: dict[str, float]
+    """Whatever else the workload counted, such as peak_live_bytes."""
+    schema: int = SCHEMA
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """A process whose times do not count, and why. Its arm leaves that workload for the whole run."""
+
+    workload: str
+    arm: str
+    round: int
+    attempt: int
+    refused: str
+    crashed: bool
+    """Whether the process died, as against being set aside for what it proved or failed to prove."""
+    schema: int = SCHEMA
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A run folder, read."""
+
+    folder: pathlib.Path
+    plan: Plan
+    samples: list[Sample]
+    refusals: list[Refusal]
+
+    def frame(self) -> pandas.DataFrame:
+        """The samples as a table, one row a process, counters as columns `counter:NAME`."""
+        return frame_of(self.samples)
+
+
+def frame_of(samples: Iterable[Sample]) -> pandas.DataFrame:
+    """Samples as a table with Sample's columns, one `counter:NAME` a counter instead of the dictionary."""
+    rows = []
+    for sample in samples:
+        row = dict(sample.__dict__)
+        row |= {f"counter:{name}": value for name, value in row.pop("counters").items()}
+        rows.append(row)
+    columns = [field.name for field in dataclasses.fields(Sample) if field.name != "counters"]
+    return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=columns)
+
+
+@functools.lru_cache(maxsize=None)
+def validator(name: str) -> jsonschema.protocols.Validator:
+    """The validator of results/schema/NAME.schema.json."""
+    text = (SCHEMA_FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
+def complaint(name: str, value: Any) -> str | None:
+    """What results/schema/NAME.schema.json has against a value, as part of a sentence; None if nothing."""
+    if isinstance(value, dict) and value.get("schema", SCHEMA) != SCHEMA:
+        return f"has schema {value['schema']!r}, and this Poolproof reads schema {SCHEMA}"
+    error = jsonschema.exceptions.best_match(validator(name).iter_errors(value))
+    if error is None:
+        return None
+    place = ".".join(str(part) for part in error.absolute_path)
+    message = error.message if len(error.message) <= 160 else error.message[:157] + "…"
+    return f"is not as it should be{f' at {place}' if place else ''}: {message}"
+
+
+def read_plan(folder: pathlib.Path) -> Plan:
+    """run.json of a run folder, checked. UserError if it is absent, damaged or of another schema."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    path = folder / RUN_FILE
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder} is not a run folder: it has no {RUN_FILE}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+    wrong = complaint("run", plan)
+    if wrong:
+        raise UserError(f"{path} {wrong}")
+    return Plan.from_json(plan)
+
+
+def read(folder: pathlib.Path) -> Record:
+    """A run folder up to its last whole line. UserError names the file and the line that is wrong."""
+    plan = read_plan(folder)
+    samples: list[Sample] = []
+    refusals: list[Refusal] = []
+    path = folder / SAMPLES_FILE
+    seen: set[tuple[str, str, int, int]] = set()
+    for number, line in enumerate(_whole_lines(path), start=1):
+        entry = _parse_line(path, number, line)
+        key = (entry.workload, entry.arm, entry.round, entry.attempt)
+        if key in seen:
+            raise UserError(f"{path}, line {number}: {entry.workload} with {entry.arm} in round"
+                            f" {entry.round} is there twice")
+        seen.add(key)
+        (samples if isinstance(entry, Sample) else refusals).append(entry)
+    _check_places(path, plan, [*samples, *refusals])
+    return Record(folder, plan, samples, refusals)
+
+
+def _whole_lines(path: pathlib.Path) -> Iterator[bytes]:
+    """The lines that end; a last one that does not was being written when the run was killed."""
+    if not path.exists():
+        return
+    with path.open("rb") as stream:
+        for line in stream:
+            if line.endswith(b"\n"):
+                yield line
+
+
+def _parse_line(path: pathlib.Path, number: int, line: bytes) -> Sample | Refusal:
+    try:
+        entry = json.loads(line)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path}, line {number} is damaged: {error}") from None
+    wrong = complaint("sample", entry)
+    if wrong:
+        raise UserError(f"{path}, line {number} {wrong}")
+    return Refusal(**entry) if "refused" in entry else Sample(**entry)
+
+
+def _check_places(path: pathlib.Path, plan: Plan, entries: list[Sample | Refusal]) -> None:
+    """Every line must belong to the plan: samples of another run cannot be mixed in."""
+    arms = {item.workload: set(item.arms) for item in plan.workloads}
+    for entry in entries:
+        if entry.arm not in arms.get(entry.workload, ()) or entry.round >= plan.rounds:
+            raise UserError(f"{path} holds {entry.workload} with {entry.arm} in round {entry.round},"
+                            f" which {RUN_FILE} does not plan")
+        if isinstance(entry, Sample) and entry.benchmark_sha256 != plan.benchmark["sha256"]:
+            raise UserError(f"{path} mixes samples of different benchmark binaries")
+
+
+class Appender:
+    """samples.jsonl, open for one writer at a time. A half line at its end is cut off when opened."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        """UserError if another process is writing to this run."""
+        self._stream: io.FileIO = open(path, "ab+", buffering=0)  # closed by close()
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._stream.close()
+            raise UserError(f"{path.parent} is being written by another process") from None
+        self._cut_half_line()
+
+    def _cut_half_line(self) -> None:
+        self._stream.seek(0)
+        content = self._stream.read()
+        self._stream.truncate(content.rfind(b"\n") + 1)
+
+    def append(self, entry: Sample | Refusal) -> None:
+        """Adds a line and hands it to the kernel. On a full disk nothing of the line stays."""
+        line = (json.dumps(dataclasses.asdict(entry), allow_nan=False) + "\n").encode()
+        start = self._stream.seek(0, io.SEEK_END)
+        try:
+            written = self._stream.write(line)
+            while written < len(line):
+                written += self._stream.write(line[written:])
+        except OSError:
+            self._stream.truncate(start)
+            raise
+
+    def close(self) -> None:
+        """Writes through to the disk and gives the lock back."""
+        try:
+            os.fsync(self._stream.fileno())
+        finally:
+            self._stream.close()
+
+
+def write_plan(folder: pathlib.Path, plan: Plan) -> None:
+    """run.json, whole or not at all."""
+    wrong = complaint("run", plan.to_json())
+    if wrong:
+        raise AssertionError(f"the plan {wrong}")
+    with environment.whole_file(folder / RUN_FILE) as stream:
+        json.dump(plan.to_json(), stream, indent=1, allow_nan=False)
+        stream.write("\n")
+
+
+def finite(value: float) -> float | None:
+    """JSON has no infinity: None stands for it."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,224 @@
+"""Numbers and verdicts as words: the one place where a report's sentences are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from analysis import inference
+from analysis.plan import Arm, is_cold, is_trace
+from analysis.verdicts import Analysis, Claim, WorkloadResult
+
+SIGNS = {"faster": "▲", "slower": "▼", "equal": "=", "small": "≈", "inconclusive": "?"}
+"""A shape for each verdict, so that none depends on colour."""
+
+MEANINGS = {
+    "faster": "proved: the whole interval lies beyond δ, and the claim survives Holm’s correction",
+    "slower": "proved likewise, in the other direction",
+    "equal": "proved: the whole interval lies within δ",
+    "small": "not a claim: a difference is there, but does not clear δ",
+    "inconclusive": "not a claim: this run cannot tell",
+}
+
+PROMISES = {
+    "malloc": ("pool-keep", "keeping contents", "every malloc"),
+    "calloc": ("pool", "zeroing and wiping", "every calloc"),
+}
+"""Promise → the pool arm that makes it, what that means, and its rivals."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a pool arm's claims on one workload amount to."""
+
+    word: str
+    """"yes", "no", "equal", "small" or "unknown"."""
+    title: str
+    sentence: str
+    claim: Claim
+    """The claim against the fastest rival."""
+
+
+def ratio(value: float) -> str:
+    """A ratio with as many digits as can matter: 2.41, 12.3, 140."""
+    if not math.isfinite(value):
+        return "∞"
+    if value <= 0:
+        return "0"
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}"
+
+
+def interval(claim: Claim) -> str:
+    """A claim's interval in words, such as "2.33 to 2.52"."""
+    if not math.isfinite(claim.interval.low):
+        return "no interval: too few rounds"
+    return f"{ratio(claim.low)} to {ratio(claim.high)}"
+
+
+def time(time_ns: float) -> str:
+    """A time of an operation with three digits and its unit."""
+    for unit, size in (("ns", 1.0), ("µs", 1e3), ("ms", 1e6)):
+        if time_ns < 1000 * size:
+            return f"{_three_digits(time_ns / size)} {unit}"
+    return f"{_three_digits(time_ns / 1e9)} s"
+
+
+def size(size_bytes: float) -> str:
+    """A number of bytes with three digits and a binary unit."""
+    value = float(size_bytes)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{_three_digits(value) if unit != 'B' else int(value)} {unit}"
+        value /= 1024
+    return f"{_three_digits(value)} GiB"
+
+
+def _three_digits(value: float) -> str:
+    if value <= 0:
+        return "0"
+    return f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}" if value < 1000 \
+        else f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A span of time, to the second below two minutes and to the minute below two hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def percent(difference: float) -> str:
+    """A logarithm as a percentage of difference; "any" stands for infinity elsewhere."""
+    if not math.isfinite(difference):
+        return "none"
+    share = math.expm1(difference) * 100
+    return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
+
+
+def signed_percent(difference: float) -> str:
+    """A logarithm as a percentage with its sign."""
+    share = math.expm1(difference) * 100
+    return f"{share:+.1f} %".replace("-", "−")
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun: "1 round", "8 rounds"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def arm_label(name: str) -> str:
+    """An arm's name for people: the library, and the call where it is not malloc."""
+    return name.removesuffix("-calloc") + (" calloc" if name.endswith("-calloc") else "")
+
+
+_ARMS = {
+    "pool": "the pool, zeroing and wiping", "pool-keep": "the pool, keeping contents",
+    "null": "glibc again: the run’s noise", "pool-keep-delayed": "pool-keep with 5 % of delay added",
+    "noop": "no allocator: what the harness costs", "freelist": "an unchecked free list: a floor",
+    "bump": "a bump pointer: a floor",
+}
+
+
+def describe(arm: Arm) -> str:
+    """What an arm is, in a phrase."""
+    if arm.role == "rival":
+        return f"{arm.benchmark_arm} of {arm.name.removesuffix('-calloc')}"
+    return _ARMS.get(arm.name, "another arm of the benchmark binary")
+
+
+def kind_of_workload(workload: str) -> str:
+    """"micro", "recorded program, warm" or "recorded program, cold"."""
+    if not is_trace(workload):
+        return "micro workload"
+    return "recorded program, cold" if is_cold(workload) else "recorded program, warm"
+
+
+def answer(result: WorkloadResult, promise: str) -> Answer | None:
+    """Whether a pool pays off on this workload, against the rivals of one promise; None if none ran."""
+    pool, manner, everyone = PROMISES[promise]
+    best = result.against_best(pool)
+    if best is None:
+        return None
+    mine = [claim for claim in result.claims if claim.arm == pool and claim.kind == "claim"]
+    rival = arm_label(best.baseline)
+    amount = f"{ratio(best.ratio)} times as fast as {rival} ({interval(best)})"
+    if all(claim.verdict == "faster" for claim in mine):
+        everyone_else = everyone if len(mine) > 1 else rival
+        return Answer("yes", "Yes", f"Faster than {everyone_else} measured: {amount}, the fastest of "
+                      f"them." if len(mine) > 1 else f"Faster: {amount}.", best)
+    if best.verdict == "slower":
+        return Answer("no", "No", f"A pool does not pay off here: {amount}.", best)
+    if best.verdict == "equal":
+        return Answer("equal", "No gain", f"Equal to the fastest rival: {amount}, all of it within δ of"
+                      f" {percent(best.limit)}.", best)
+    if best.verdict == "faster":
+        unproved = [arm_label(claim.baseline) for claim in mine if claim.verdict != "faster"]
+        return Answer("unknown", "Not known", f"Faster than the fastest rival: {amount}. Not proved"
+                      f" against {' and '.join(unproved)}.", best)
+    if best.verdict == "small":
+        return Answer("small", "Hardly", f"A difference too small to claim: {amount}; δ is"
+                      f" {percent(best.limit)}.", best)
+    smallest = inference.smallest_provable(best.interval, best.limit)
+    could = f"this run could have proved {percent(smallest)}" if math.isfinite(smallest) \
+        else "this run could have proved nothing"
+    return Answer("unknown", "Not known", f"Measured {amount}, which proves nothing; {could}.", best)
+
+
+def summary(analysis: Analysis) -> list[str]:
+    """The run in a few sentences, for the first screen."""
+    sentences = []
+    for promise, (pool, manner, everyone) in PROMISES.items():
+        answers = [found for result in analysis.results if (found := answer(result, promise))]
+        if not answers:
+            continue
+        words = [found.word for found in answers]
+        parts = [f"faster than {everyone} on {words.count('yes')} of {count(len(words), 'workload')}"]
+        if words.count("no"):
+            parts.append(f"slower than the fastest on {words.count('no')}")
+        if words.count("equal"):
+            parts.append(f"equal to it on {words.count('equal')}")
+        rest = words.count("small") + words.count("unknown")
+        if rest:
+            parts.append(f"and on {rest} nothing is claimed")
+        sentences.append(f"The pool {manner} ({pool}) is proved {', '.join(parts)}.")
+    return sentences
+
+
+def delay_sentence(analysis: Analysis) -> str:
+    """What became of the arm with a known delay."""
+    delays = [result.delay for result in analysis.results if result.delay]
+    if not delays:
+        return "No arm with a known delay was part of this run, so its power was not put to the test."
+    seen = [claim for claim in delays
+            if claim.interval.high < 0 and claim.p <= inference.ALPHA]
+    missed = len(delays) - len(seen)
+    text = (f"The pool with a known delay was told apart from the pool on {len(seen)} of"
+            f" {count(len(delays), 'workload')}")
+    return text + ("." if not missed else f"; on the other {missed} this run could not see so little.")
+
+
+def null_sentence(analysis: Analysis) -> str:
+    """Whether the null arm stayed silent."""
+    nulls = [result.null for result in analysis.results if result.null]
+    if not nulls:
+        return "There is no null arm, so this run does not know its noise and claims nothing."
+    claimed = [claim for claim in nulls if claim.verdict in ("faster", "slower")]
+    widest = max(abs(claim.interval.median) for claim in nulls)
+    text = (f"The same allocator under two names differed by {percent(widest)} at most in the median of"
+            f" a workload")
+    return text + (" and yielded no claim." if not claimed else
+                   f" and yielded {count(len(claimed), 'false claim')}: do not trust this run.")
+
+
+def rounds_sentence(analysis: Analysis) -> str:
+    """Whether the rounds are enough for the family."""
+    family = len(analysis.family)
+    needed = inference.rounds_needed(family)
+    fewest = min((result.rounds for result in analysis.results), default=0)
+    text = f"{count(family, 'claim')} were declared, and Holm’s correction needs {needed} rounds for so many"
+    if fewest >= needed:
+        return text + f"; this run has {fewest}."
+    return text + f"; with {fewest} this run can prove no difference at all."
