@@ -6,18 +6,13 @@ is made anew. Standard library alone.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import json
-import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
-from typing import Iterator
-
 from analysis import environment, packages
 
 BUILD_ROOT = environment.ROOT / "build"
@@ -91,7 +86,8 @@ def ensure_build(configuration: str) -> pathlib.Path:
     settings = _settings(chosen, c, cxx)
     folder = BUILD_ROOT / configuration
     BUILD_ROOT.mkdir(exist_ok=True)
-    with _locked(BUILD_ROOT / f".{configuration}.lock", configuration):
+    waiting = f"another command is building build/{configuration}; waiting for it"
+    with environment.only_one(BUILD_ROOT / f".{configuration}.lock", waiting):
         if _read_settings(folder) != settings:
             _configure(folder, settings)
         _compile(folder, configuration)
@@ -127,7 +123,7 @@ def _read_settings(folder: pathlib.Path) -> dict | None:
 
 def _configure(folder: pathlib.Path, settings: dict) -> None:
     """Makes the folder anew: Meson remembers libraries that it once did not find."""
-    _say(f"configuring build/{folder.name}")
+    environment.say(f"configuring build/{folder.name}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     c, cxx = settings["compilers"]
@@ -175,22 +171,3 @@ def _run(command: list[str], folder: pathlib.Path, variables: dict[str, str],
     if folder.exists():
         (folder / LOG).write_text(text)
     return process.returncode, text
-
-
-@contextlib.contextmanager
-def _locked(path: pathlib.Path, configuration: str) -> Iterator[None]:
-    """Holds a lock that ends with the process: two commands never build one folder at once."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say(f"another command is building build/{configuration}; waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _say(line: str) -> None:
-    print(f"poolproof: {line}", file=sys.stderr, flush=True)

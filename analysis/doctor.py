@@ -118,7 +118,7 @@ def counter_row(there: bool, paranoia: str | None) -> Row:
 
 
 def stolen_share(seconds: float = STEAL_WATCHED_S) -> float:
-    """The share of all processors' time that the hypervisor took while we watched for some seconds."""
+    """The share of all processors' time that the hypervisor took during some seconds."""
     before = ledger.steal_s()
     time.sleep(seconds)
     return (ledger.steal_s() - before) / (seconds * (os.cpu_count() or 1))
@@ -160,8 +160,9 @@ def tool_rows() -> list[Row]:
 def version_of(path: str) -> str:
     """The first thing that looks like a version in what a program answers to --version."""
     try:
-        answer = subprocess.run([path, "--version"], stdin=subprocess.DEVNULL, timeout=20, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        answer = subprocess.run([path, "--version"], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return "does not run"
     found = re.search(r"\d+\.\d+(\.\d+)?", answer.stdout)
@@ -176,7 +177,7 @@ def package_rows() -> list[Row]:
     for package in absent:
         cost = f"{package.loss} ({', '.join(sorted(package.commands))})"
         if can_install:
-            rows.append(Row(package.name, "missing, will be installed", "note", f"until then: {cost}"))
+            rows.append(Row(package.name, "installed when needed", "note", f"until then: {cost}"))
         else:
             state = "unfit" if package.name in ESSENTIAL else "note"
             rows.append(Row(package.name, "missing", state, f"lost: {cost}"))
@@ -196,8 +197,8 @@ def show(title: str, rows: list[Row]) -> None:
         widths = [max(len(getattr(row, name)) for row in rows) for name in ("name", "value")]
         print(title)
         for row in rows:
-            line = f"  {row.name:<{widths[0]}}  {row.value:<{widths[1]}}  {row.state:<5}  {row.cost}"
-            print(line.rstrip())
+            words = (f"{row.name:<{widths[0]}}", f"{row.value:<{widths[1]}}", f"{row.state:<5}")
+            print("  ".join(("", *words, row.cost)).rstrip())
         return
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False,
                   pad_edge=False)

@@ -6,10 +6,12 @@ Standard library alone: these are needed before anything is installed.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
 import shutil
+import sys
 import tempfile
 from typing import Iterator
 
@@ -35,6 +37,11 @@ def version() -> str:
     """Poolproof's version, as meson.build states it."""
     found = re.search(r"^\s*version: '([^']+)'", (ROOT / "meson.build").read_text(), re.MULTILINE)
     return found.group(1) if found else "unknown"
+
+
+def say(line: str) -> None:
+    """One line about what a command is doing, on stderr, so that it never mixes with a result."""
+    print(f"poolproof: {line}", file=sys.stderr, flush=True)
 
 
 def find_program(*names: str) -> str | None:
@@ -72,3 +79,21 @@ def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+@contextlib.contextmanager
+def only_one(path: pathlib.Path, waiting: str) -> Iterator[None]:
+    """Holds a lock on a file, made if need be, that ends with the process at the latest.
+
+    `waiting` is said if another process holds it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(waiting)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -18,6 +18,8 @@ import tempfile
 import time
 from typing import Iterable
 
+from analysis import environment
+
 LOCK_PATIENCE_S = 600
 """How long another package manager's lock is waited for."""
 
@@ -137,30 +139,28 @@ def ensure(command: str) -> None:
         return
     names = [package.name for package in lacking]
     if not shutil.which("apt-get"):
-        _say("no apt-get here; these look absent (names as in Debian 12), going on without:")
+        environment.say("no apt-get here; going on without what looks absent (names of Debian 12):")
         _list(lacking, losses=True)
         return
     prefix = None if _told_not_to() else _root_prefix()
     if prefix is None:
         why = "POOLPROOF_INSTALL=no" if _told_not_to() else "only root can install them"
-        _say(f"missing, and {why}; going on without (apt-get install {' '.join(names)}):")
+        environment.say(f"missing, and {why}; going on without:")
         _list(lacking, losses=True)
+        environment.say(f"to install them: apt-get install {' '.join(names)}")
         return
-    _say(f"installing {len(lacking)} package{'s' if len(lacking) > 1 else ''} for '{command}':")
+    count = f"{len(lacking)} package{'s' if len(lacking) > 1 else ''}"
+    environment.say(f"installing {count} for '{command}':")
     _list(lacking)
     start = time.monotonic()
     _install(prefix, names)
     importlib.invalidate_caches()
     still = missing(lacking)
     if still:
-        _say("could not be installed; going on without:")
+        environment.say("could not be installed; going on without:")
         _list(still, losses=True)
     else:
-        _say(f"installed in {time.monotonic() - start:.0f} s")
-
-
-def _say(line: str) -> None:
-    print(f"poolproof: {line}", file=sys.stderr, flush=True)
+        environment.say(f"installed in {time.monotonic() - start:.0f} s")
 
 
 def _list(packages: list[Package], losses: bool = False) -> None:
@@ -190,11 +190,11 @@ def _install(prefix: list[str], names: list[str]) -> None:
     if _has_lists() and _apt(prefix, ["install", *names], quiet_failure=True):
         return
     if not _apt(prefix, ["update"]):
-        _say("apt-get update failed; trying with the lists that are there")
+        environment.say("apt-get update failed; trying with the lists that are there")
     known = [name for name in names if _is_known(name)]
     for name in names:
         if name not in known:
-            _say(f"the package sources of this machine have no {name}")
+            environment.say(f"the package sources of this machine have no {name}")
     if known and not _apt(prefix, ["install", *known], quiet_failure=len(known) > 1):
         for name in known if len(known) > 1 else []:
             _apt(prefix, ["install", name])
@@ -233,11 +233,11 @@ def _apt(prefix: list[str], arguments: list[str], quiet_failure: bool = False) -
         if "Could not get lock" not in output or time.monotonic() > deadline:
             break
         if not told:
-            _say("another package manager is at work; waiting for it")
+            environment.say("another package manager is at work; waiting for it")
             told = True
         time.sleep(3)
     if not quiet_failure:
-        _say(f"apt-get {arguments[0]} failed:")
+        environment.say(f"apt-get {arguments[0]} failed:")
         for line in output.splitlines()[-8:]:
             print(f"  {line}", file=sys.stderr)
     return False
@@ -255,7 +255,7 @@ def _run_showing_progress(command: list[str]) -> tuple[int, str]:
             for line in process.stdout or ():
                 log.write(line)
                 if "Waiting for cache lock" in line and not waiting_told:
-                    _say("another package manager is at work; waiting for it")
+                    environment.say("another package manager is at work; waiting for it")
                     waiting_told = True
                 if live:
                     columns = shutil.get_terminal_size().columns

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
+import shutil
 import subprocess
 from typing import Callable, Iterator
 
@@ -103,7 +104,7 @@ def read_tree(root: pathlib.Path) -> Tree:
 
 
 def _has_git(root: pathlib.Path) -> bool:
-    return (root / ".git").exists()
+    return (root / ".git").exists() and shutil.which("git") is not None
 
 
 def room_of(path: str) -> str:

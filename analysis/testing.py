@@ -29,7 +29,8 @@ from analysis import build, environment, lint, rules
 TEST_BUILDS = ("release", "sanitize")
 LOGS = build.BUILD_ROOT / "test"
 LIMIT_S = 1800
-"""After this long a runner of tests is ended; each of Meson's tests has a shorter limit of its own."""
+"""A runner of tests is ended after this long; each of Meson's tests has a shorter limit of its
+own."""
 
 TELLING_LINES = 12
 
@@ -64,51 +65,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    results: list[Result] = []
+    build.BUILD_ROOT.mkdir(exist_ok=True)
+    waiting = "another command is running the tests; waiting for it"
+    with environment.only_one(build.BUILD_ROOT / ".test.lock", waiting):
+        return run_alone(arguments)
+
+
+def run_alone(arguments: argparse.Namespace) -> int:
+    """What `run` does, while no other run of the tests uses the same folders."""
     start = time.monotonic()
     python_suites = find_python_suites(environment.ROOT)
-    builds = TEST_BUILDS[:1] if arguments.quick else TEST_BUILDS
-    if arguments.list or arguments.suites:
-        folders, outcomes = prepare(builds if needs_build(arguments) else ())
-        known = sorted({"lint", "rules", *python_suites, *meson_suites(folders)})
-        if arguments.list:
-            print("\n".join(known))
-            return environment.PASS
-        for suite in arguments.suites:
-            if suite not in known:
-                raise environment.UserError(wrong_suite(suite, known))
-        chosen = set(arguments.suites)
-    else:
-        folders, outcomes = prepare(builds)
-        chosen = None
-    results += tell("build", outcomes)
+    folders, outcomes = prepare(needed_builds(arguments))
+    known = sorted({"lint", "rules", *python_suites, *meson_suites(folders)})
+    if arguments.list:
+        print("\n".join(known))
+        return environment.PASS
+    for suite in arguments.suites:
+        if suite not in known:
+            raise environment.UserError(wrong_suite(suite, known))
+    everything = not arguments.suites
+    left_out = {"package", "lint"} if arguments.quick and everything else set()
+    chosen = (set(known) if everything else set(arguments.suites)) - left_out
+
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
-
-    def wanted(suite: str) -> bool:
-        return chosen is None or suite in chosen
-
+    results = tell("build", outcomes) if outcomes else []
     for configuration, folder in folders.items():
-        suites = None if chosen is None else sorted(chosen & meson_suites({configuration: folder}))
+        suites = None if everything else sorted(chosen & meson_suites({configuration: folder}))
         if suites is None or suites:
             results += tell(configuration, run_meson(configuration, folder, suites))
-    left_out = {"package"} if arguments.quick and chosen is None else set()
     for suite, files in python_suites.items():
-        if wanted(suite) and suite not in left_out:
+        if suite in chosen:
             results += tell(suite, run_pytest(suite, files))
-    if wanted("rules"):
+    if "rules" in chosen:
         results += tell("rules", check_rules())
-    if wanted("lint") and not (arguments.quick and chosen is None):
+    if "lint" in chosen:
         results += tell("lint", check_lint(folders))
-    if arguments.quick and chosen is None:
-        reason = "left out by --quick"
-        results += [Result(name, "skipped", reason) for name in ("sanitize", "package", "lint")]
+    if arguments.quick and everything:
+        results += [Result(name, "skipped", "left out by --quick")
+                    for name in ("sanitize", *sorted(left_out))]
     return conclude(results, time.monotonic() - start)
 
 
-def needs_build(arguments: argparse.Namespace) -> bool:
-    """Whether any of the chosen suites could need compiled code; these two alone never do."""
-    return arguments.list or not set(arguments.suites) <= {"rules", "analysis"}
+def needed_builds(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The configurations that the chosen suites may need; two suites never need compiled code."""
+    if arguments.suites and set(arguments.suites) <= {"rules", "analysis"}:
+        return ()
+    return TEST_BUILDS[:1] if arguments.quick else TEST_BUILDS
 
 
 def wrong_suite(suite: str, known: Iterable[str]) -> str:
@@ -122,7 +125,8 @@ def wrong_suite(suite: str, known: Iterable[str]) -> str:
 
 def prepare(configurations: Iterable[str]) -> tuple[dict[str, pathlib.Path], list[Result]]:
     """Builds each configuration. Returns the folders of those that built, and a result for each:
-    that it compiles, without a warning where the compiler is one that the code is kept clean under."""
+    that it compiles, without a warning where the compiler is one that the code is kept clean for.
+    """
     folders, results = {}, []
     for configuration in configurations:
         name = f"build: {configuration} compiles without a warning"
@@ -242,8 +246,11 @@ def how_it_ended(code: int) -> str:
 
 
 def find_python_suites(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """Suite → its test files. A suite is named after the folder that test_*.py stands in, or after
-    the room where that is only called test."""
+    """Suite → its test files.
+
+    A suite is named after the folder that test_*.py stands in, or after the room where that is only
+    called test.
+    """
     suites: dict[str, list[pathlib.Path]] = {}
     for room in ("core", "bench", "fuzz", "analysis"):
         for path in sorted((root / room).rglob("test_*.py")):

@@ -1,0 +1,79 @@
+"""The launcher runs from anywhere, refuses what it does not know, and says why in one line."""
+
+import errno
+import subprocess
+
+import pytest
+
+from analysis import __main__, environment, testing
+
+LAUNCHER = environment.ROOT / "poolproof"
+
+
+def launch(*words, program=LAUNCHER, **settings):
+    return subprocess.run([program, *words], capture_output=True, text=True, check=False,
+                          **settings)
+
+
+def test_without_a_command_it_explains_itself():
+    answer = launch()
+    assert answer.returncode == 2 and answer.stdout == "" and "usage: ./poolproof" in answer.stderr
+
+
+@pytest.mark.parametrize("word, hint", [
+    ("tset", "did you mean 'test'?"),
+    ("xyzzy", "the commands are"),
+])
+def test_a_wrong_command_is_one_line_with_the_nearest(word, hint):
+    answer = launch(word)
+    assert answer.returncode == 2 and answer.stderr.count("\n") == 1 and hint in answer.stderr
+
+
+def test_help_and_version():
+    answer = launch("--help")
+    assert answer.returncode == 0
+    assert all(name in answer.stdout for name in __main__.COMMANDS)
+    assert launch("--version").stdout == f"poolproof {environment.version()}\n"
+
+
+def test_runs_through_a_link_from_a_folder_that_shadows_its_modules(tmp_path):
+    (tmp_path / "link").symlink_to(LAUNCHER)
+    for name in ("analysis", "argparse"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    answer = launch("--version", program="./link", cwd=tmp_path)
+    assert answer.stdout.startswith("poolproof ") and answer.stderr == ""
+
+
+def test_an_unknown_suite_is_refused():
+    assert "did you mean 'rules'?" in testing.wrong_suite("rulse", ["core", "rules"])
+    assert "core, rules" in testing.wrong_suite("xyzzy", ["core", "rules"])
+
+
+@pytest.mark.parametrize("error, code", [
+    (environment.UserError("no such arm"), 2),
+    (environment.UserError("no compiler", 4), 4),
+    (FileNotFoundError(errno.ENOENT, "No such file", "x.trace"), 2),
+    (OSError(errno.ENOSPC, "No space left", "run.json"), 4),
+    (ModuleNotFoundError("No module named 'scipy'", name="scipy"), 4),
+])
+def test_errors_of_users_and_machines_have_a_line_and_a_code(error, code):
+    message, given = __main__.explain(error)
+    assert given == code and "\n" not in message
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), OSError(errno.EIO, "Input/output error")])
+def test_other_errors_are_not_hidden(error):
+    with pytest.raises(type(error)):
+        __main__.explain(error)
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text("before")
+    with pytest.raises(RuntimeError), environment.whole_file(path) as stream:
+        stream.write("half")
+        raise RuntimeError
+    assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+    with environment.whole_file(path) as stream:
+        stream.write("after")
+    assert path.read_text() == "after" and list(tmp_path.iterdir()) == [path]
