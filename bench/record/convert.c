@@ -285,6 +285,18 @@ static uint32_t slot_take(struct conversion *conversion)
     return conversion->object_count++;
 }
 
+/* The alignment that a program may rely on, as an exponent: that of the largest type which fits into
+ * the object, and what it asked for. Allocators differ below 16 bytes, and C leaves them free to. */
+static uint8_t alignment(uint64_t size, uint8_t asked)
+{
+    unsigned natural = 63 - (unsigned)__builtin_clzll(size);
+    if (natural > 4)
+        natural = 4;
+    if (asked > TRACE_MAX_ALIGN)
+        return TRACE_MAX_ALIGN;
+    return asked > natural ? asked : (uint8_t)natural;
+}
+
 static void emit(struct conversion *conversion, const struct raw_event *event, unsigned kind,
                  uint32_t slot)
 {
@@ -301,7 +313,7 @@ static void emit(struct conversion *conversion, const struct raw_event *event, u
         conversion->free_slot = slot + 1;
     } else {
         op.size = object->size = event->size ? event->size : 1;
-        op.align = event->align > TRACE_MAX_ALIGN ? TRACE_MAX_ALIGN : event->align;
+        op.align = alignment(op.size, event->align);
         summary->empty += event->size == 0;
         summary->over_aligned += event->align > TRACE_MAX_ALIGN;
         summary->live_bytes += object->size;

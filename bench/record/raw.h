@@ -34,7 +34,7 @@ struct raw_event {
     uint64_t size; /* bytes, as asked for */
     uint64_t site; /* the return address of the call */
     uint16_t thread;
-    uint8_t align; /* exponent */
+    uint8_t align; /* exponent of what was asked for; 0: nothing */
     uint8_t kind;  /* written last */
     uint32_t spare;
 };

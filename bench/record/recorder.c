@@ -450,7 +450,7 @@ static void record(enum raw_kind kind, const void *ptr, size_t size, unsigned al
 
 static unsigned exponent(size_t align)
 {
-    return align <= 16 ? 4 : (unsigned)__builtin_ctzll(align);
+    return align == 0 ? 0 : (unsigned)__builtin_ctzll(align);
 }
 
 /* --- The calls ------------------------------------------------------------------------------ */
@@ -459,7 +459,7 @@ EXPORT void *malloc(size_t size)
 {
     void *ptr = real_malloc(size);
     if (ptr)
-        record(RAW_ALLOC, ptr, size, 4, SITE);
+        record(RAW_ALLOC, ptr, size, 0, SITE);
     return ptr;
 }
 
@@ -467,7 +467,7 @@ EXPORT void *calloc(size_t count, size_t size)
 {
     void *ptr = real_calloc(count, size);
     if (ptr)
-        record(RAW_CALLOC, ptr, count * size, 4, SITE);
+        record(RAW_CALLOC, ptr, count * size, 0, SITE);
     return ptr;
 }
 
@@ -484,19 +484,19 @@ static void *record_realloc(void *ptr, size_t size, uintptr_t site)
     if (!ptr) {
         ptr = real_realloc(NULL, size);
         if (ptr)
-            record(RAW_ALLOC, ptr, size, 4, site);
+            record(RAW_ALLOC, ptr, size, 0, site);
         return ptr;
     }
     if (size == 0) {
         record(RAW_FREE, ptr, 0, 0, site);
         ptr = real_realloc(ptr, 0);
         if (ptr)
-            record(RAW_ALLOC, ptr, 0, 4, site);
+            record(RAW_ALLOC, ptr, 0, 0, site);
         return ptr;
     }
     record(RAW_REALLOC_FROM, ptr, 0, 0, site);
     ptr = real_realloc(ptr, size);
-    record(RAW_REALLOC_TO, ptr, size, 4, site);
+    record(RAW_REALLOC_TO, ptr, size, 0, site);
     return ptr;
 }
 
