@@ -1,0 +1,115 @@
+/* The memory that a target's pools are made of: dirty beforehand, watched, looked at afterwards. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "input.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#endif
+#ifdef WITH_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+enum { DIRT = 0xA5 };
+
+static void *map(void *context, size_t bytes)
+{
+    struct backing *const backing = context;
+    if (++backing->maps == backing->refuse_map)
+        return NULL;
+    if (backing->mapped)
+        backing->complaint = "the pool asked for memory twice";
+    void *const memory = malloc(bytes);
+    if (memory)
+        memset(memory, DIRT, bytes);
+    backing->mapped = memory;
+    backing->mapped_bytes = bytes;
+    return memory;
+}
+
+/* Whether ASan holds any of these bytes for closed. Its own question about a region may miss an unaligned
+ * first granule, so that is asked byte by byte. */
+static int is_closed(const unsigned char *memory, size_t bytes)
+{
+#ifdef WITH_ASAN
+    for (; bytes > 0 && (uintptr_t)memory % 8 != 0; memory++, bytes--) {
+        if (__asan_address_is_poisoned(memory))
+            return 1;
+    }
+    return bytes > 0 && __asan_region_is_poisoned((void *)(uintptr_t)memory, bytes) != NULL;
+#else
+    (void)memory, (void)bytes;
+    return 0;
+#endif
+}
+
+static void unmap(void *context, void *memory, size_t bytes)
+{
+    struct backing *const backing = context;
+    if (!backing->mapped || memory != backing->mapped || bytes != backing->mapped_bytes)
+        backing->complaint = "the pool returned memory that it does not hold";
+    else if (is_closed(memory, bytes))
+        backing->complaint = "the pool returned memory that is still poisoned";
+    if (memory == backing->mapped) {
+        backing->mapped = NULL;
+        free(memory);
+    }
+}
+
+int backing_open(const struct input *input, struct backing *backing, struct pool_config *config)
+{
+    *backing = (struct backing){.offset = input->offset};
+    *config = (struct pool_config){.capacity = input->bytes, .flags = input->flags};
+    switch (input->source) {
+    case INPUT_BUFFER:
+        backing->buffer = malloc(input->offset + input->bytes);
+        if (!backing->buffer)
+            return -1;
+        backing->buffer_size = input->bytes;
+        memset(backing->buffer, DIRT, input->offset + input->bytes);
+        config->capacity = 0;
+        config->buffer = backing->buffer + input->offset;
+        config->buffer_size = input->bytes;
+        break;
+    case INPUT_LAZY:
+        config->flags |= POOL_LAZY;
+        break;
+    case INPUT_MAP:
+        config->map = map;
+        config->unmap = unmap;
+        config->context = backing;
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+const char *backing_complaint(const struct backing *backing)
+{
+    if (backing->complaint)
+        return backing->complaint;
+    if (backing->mapped)
+        return "the pool did not return its memory";
+    if (!backing->buffer)
+        return NULL;
+    for (size_t i = 0; i < backing->offset; i++) {
+        if (backing->buffer[i] != DIRT)
+            return "the pool wrote before the caller's buffer";
+    }
+    if (is_closed(backing->buffer + backing->offset, backing->buffer_size))
+        return "the pool left the caller's buffer poisoned";
+    return NULL;
+}
+
+void backing_close(struct backing *backing)
+{
+    free(backing->buffer);
+    free(backing->mapped);
+    *backing = (struct backing){0};
+}

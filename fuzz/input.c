@@ -1,0 +1,115 @@
+/* The settings and the trace of an input, as bytes and as text. */
+#include "input.h"
+
+#include <string.h>
+
+/* Granules that one step of the second byte stands for: small pools are the likeliest, large ones reach
+ * the lengths that no tag can hold. */
+static const size_t steps[4] = {1, 1, 4, 16};
+
+static const char *const source_names[INPUT_SOURCES] = {"malloc", "buffer", "lazy", "map"};
+
+static const struct {
+    const char *name;
+    unsigned flag;
+} flag_names[] = {{"keep", POOL_KEEP_CONTENTS}, {"strict", POOL_STRICT}};
+
+enum { FLAG_NAMES = sizeof flag_names / sizeof *flag_names };
+
+int input_decode(const uint8_t *bytes, size_t size, struct input *input)
+{
+    uint8_t head[INPUT_HEADER] = {0};
+    const size_t given = size < INPUT_HEADER ? size : INPUT_HEADER;
+    if (given > 0)
+        memcpy(head, bytes, given);
+    *input = (struct input){0};
+    input->source = (enum input_source)(head[0] & 3);
+    for (unsigned i = 0; i < FLAG_NAMES; i++)
+        input->flags |= head[0] & 4u << i ? flag_names[i].flag : 0;
+    input->bytes = (1 + (size_t)head[1]) * steps[head[0] >> 4 & 3] * POOL_GRANULE - (head[2] & 15);
+    input->offset = head[2] >> 4;
+    return trace_decode(bytes + given, size - given, INPUT_MAX_OPS, &input->trace);
+}
+
+void input_free(struct input *input)
+{
+    trace_free(&input->trace);
+}
+
+size_t input_encode(const struct input *input, uint8_t *bytes, size_t room)
+{
+    const size_t granules = (input->bytes + POOL_GRANULE - 1) / POOL_GRANULE;
+    unsigned step = 1;
+    while (step < 3 && granules > 256 * steps[step])
+        step++;
+    size_t count = (granules + steps[step] - 1) / steps[step];
+    count = count > 256 ? 256 : count;
+    const size_t tail = (POOL_GRANULE - input->bytes % POOL_GRANULE) % POOL_GRANULE;
+    uint8_t head[INPUT_HEADER] = {(uint8_t)(input->source | step << 4), (uint8_t)(count - 1),
+                                  (uint8_t)(input->offset << 4 | tail)};
+    for (unsigned i = 0; i < FLAG_NAMES; i++)
+        head[0] |= (uint8_t)(input->flags & flag_names[i].flag ? 4u << i : 0);
+    if (room > 0)
+        memcpy(bytes, head, room < INPUT_HEADER ? room : INPUT_HEADER);
+    uint8_t *const rest = room < INPUT_HEADER ? NULL : bytes + INPUT_HEADER;
+    return INPUT_HEADER + trace_encode(&input->trace, rest, rest ? room - INPUT_HEADER : 0);
+}
+
+/* --- Text -------------------------------------------------------------------------------------- */
+
+static int parse_flags(char *words, unsigned *flags)
+{
+    *flags = 0;
+    if (strcmp(words, "none") == 0)
+        return 0;
+    for (char *word = strtok(words, ","); word; word = strtok(NULL, ",")) {
+        unsigned i = 0;
+        while (i < FLAG_NAMES && strcmp(word, flag_names[i].name) != 0)
+            i++;
+        if (i == FLAG_NAMES)
+            return -1;
+        *flags |= flag_names[i].flag;
+    }
+    return 0;
+}
+
+int input_of_trace(struct input *input, const struct trace *trace)
+{
+    char source[8], flags[32];
+    *input = (struct input){.trace = *trace};
+    if (!trace->origin || strncmp(trace->origin, "pool ", 5) != 0) {
+        const size_t peak = trace_peak_bytes(trace);
+        input->bytes = peak > INPUT_MOST_BYTES / 2 ? INPUT_MOST_BYTES : 2 * peak + POOL_GRANULE;
+        return 0;
+    }
+    if (sscanf(trace->origin, "pool source=%7s bytes=%zu offset=%zu flags=%31s", source,
+               &input->bytes, &input->offset, flags) != 4)
+        return -1;
+    unsigned i = 0;
+    while (i < INPUT_SOURCES && strcmp(source, source_names[i]) != 0)
+        i++;
+    input->source = (enum input_source)i;
+    if (i == INPUT_SOURCES || input->offset > 15 || input->bytes == 0 ||
+        input->bytes > INPUT_MOST_BYTES)
+        return -1;
+    return parse_flags(flags, &input->flags);
+}
+
+void input_print(const struct input *input, FILE *stream)
+{
+    char flags[32] = "";
+    for (unsigned i = 0; i < FLAG_NAMES; i++) {
+        if (!(input->flags & flag_names[i].flag))
+            continue;
+        strcat(flags, *flags ? "," : "");
+        strcat(flags, flag_names[i].name);
+    }
+    fprintf(stream, "poolproof trace 1\norigin pool source=%s bytes=%zu offset=%zu flags=%s\n",
+            source_names[input->source], input->bytes, input->offset, *flags ? flags : "none");
+    for (size_t i = 0; i < input->trace.count; i++) {
+        char line[80];
+        trace_print_op(&input->trace.ops[i], line, sizeof line);
+        fprintf(stream, "%s\n", line);
+    }
+    fprintf(stream, "end %zu\n", input->trace.count);
+}

@@ -1,0 +1,320 @@
+/* A trace as a C program that needs the pool alone. Beside mem_pool.h, mem_pool.c and pool_hooks.h:
+ *
+ *     cc -g -fsanitize=address,undefined -I. THIS.c mem_pool.c && ./a.out
+ *
+ * It makes the calls of its trace, checks after each what mem_pool.h promises, and aborts with one line at the
+ * first promise that does not hold. Without -fsanitize=address the shadow of memory goes unseen.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem_pool.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#endif
+#ifdef WITH_ASAN
+int __asan_address_is_poisoned(void const volatile *address);
+#define IS_CLOSED(p) (__asan_address_is_poisoned(p) != 0)
+#endif
+
+/* begin settings */
+enum { SOURCE = 0, BYTES = 1024, OFFSET = 0, FLAGS = 0, SLOTS = 2 };
+/* end settings */
+
+/* SOURCE is 0 for malloc, 1 for a buffer of BYTES bytes OFFSET behind an aligned address, 2 for lazy, 3 for map. */
+enum { KEEPS = FLAGS & POOL_KEEP_CONTENTS, STRICT = FLAGS & POOL_STRICT };
+
+static struct m_pool pool, other;
+static unsigned char *block; /* its start … */
+static size_t capacity;      /* … and its bytes */
+static struct object {
+    unsigned char *at; /* NULL if the slot is empty */
+    size_t size;
+    unsigned char *freed, *stale;
+    size_t freed_size, stale_size;
+} objects[SLOTS];
+static int step; /* the operation that is running */
+
+static void expect(int holds, const char *promise)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "operation %d: %s\n", step, promise);
+    abort();
+}
+
+static unsigned char pattern(unsigned slot, size_t i)
+{
+    return (unsigned char)(1 + (slot * 89 + i * 37) % 255);
+}
+
+static void fill(unsigned slot)
+{
+    for (size_t i = 0; i < objects[slot].size; i++)
+        objects[slot].at[i] = pattern(slot, i);
+}
+
+#ifdef WITH_ASAN
+static int look(void *context, const struct pool_piece *piece)
+{
+    const unsigned char *const start = piece->start;
+    size_t open = 0;
+    (void)context;
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        open = objects[slot].at == start ? objects[slot].size : open;
+    for (size_t i = 0; i < piece->size; i++)
+        expect(IS_CLOSED(start + i) == (i >= open), "the shadow of a byte is wrong");
+    return 0;
+}
+#endif
+
+/* Whatever holds after every operation. */
+static void verify(void)
+{
+    const char *broken = "";
+    size_t live = 0;
+    struct pool_stats stats;
+    expect(pool_check(&pool, &broken) == 0, broken);
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        const struct object *const object = &objects[slot];
+        if (!object->at)
+            continue;
+        live += (object->size + POOL_GRANULE - 1) / POOL_GRANULE * POOL_GRANULE;
+        expect(pool_size_of(&pool, object->at) >= object->size, "a chunk lost its size");
+        for (size_t i = 0; i < object->size; i++)
+            expect(object->at[i] == pattern(slot, i), "a chunk's contents changed");
+    }
+    expect(pool_stats(&pool, &stats) == 0 && stats.live_bytes == live, "the live bytes are wrong");
+#ifdef WITH_ASAN
+    pool_walk(&pool, look, NULL);
+#endif
+}
+
+/* A chunk that the pool gave: its place, and zeroes from `kept` on. */
+static void receive(unsigned slot, void *ptr, size_t kept, size_t size, unsigned type)
+{
+    expect((uintptr_t)ptr % POOL_GRANULE == 0, "a chunk does not start at a granule");
+    expect((uintptr_t)ptr % ((size_t)1 << type) == 0, "a chunk is not aligned");
+    expect(pool_owns(&pool, ptr), "a chunk is not in the block");
+    objects[slot].at = ptr;
+    objects[slot].size = size;
+    for (size_t i = 0; i < kept && i < size; i++)
+        expect(objects[slot].at[i] == pattern(slot, i), "realloc lost contents");
+    for (size_t i = kept; i < size && !KEEPS; i++)
+        expect(objects[slot].at[i] == 0, "a new byte is not zero");
+    fill(slot);
+}
+
+/* A refusal is due only if the largest free piece could not have held the chunk for certain. */
+static void refused(size_t size, unsigned type)
+{
+    struct pool_stats stats;
+    const size_t align = type > POOL_USER ? (size_t)1 << type : POOL_GRANULE;
+    const size_t needed = size + POOL_GRANULE + align - POOL_GRANULE;
+    const int known = pool_error(&pool) == POOL_OUT_OF_MEMORY || pool_error(&pool) == POOL_TOO_LARGE;
+    expect(known, "refused for the wrong reason");
+    expect(pool_stats(&pool, &stats) == 0, "no statistics");
+    expect(stats.largest_free < needed + (STRICT ? needed / 4 + POOL_GRANULE : 0),
+           "refused although there is room");
+}
+
+static void take(unsigned slot, size_t size, unsigned type)
+{
+    void *ptr = NULL;
+    if (pool_alloc(&pool, &ptr, size, (enum pool_type)type) == 0)
+        receive(slot, ptr, 0, size, type);
+    else
+        refused(size, type);
+    verify();
+}
+
+static void resize(unsigned slot, size_t size, unsigned type)
+{
+    struct object *const object = &objects[slot];
+    const struct object before = *object;
+    void *ptr = object->at;
+    if (!ptr)
+        return; /* its allocation was refused */
+    if (pool_realloc(&pool, &ptr, object->size, size, (enum pool_type)type) == 0) {
+        receive(slot, ptr, object->size, size, type);
+        if (ptr != before.at) {
+            object->freed = before.at;
+            object->freed_size = before.size;
+        }
+    } else {
+        refused(size, type);
+    }
+    verify();
+}
+
+static void give(unsigned slot)
+{
+    struct object *const object = &objects[slot];
+    void *ptr = object->at;
+    if (!ptr)
+        return;
+    object->freed = object->at;
+    object->freed_size = object->size;
+    object->at = NULL;
+    expect(pool_free(&ptr, object->size, &pool) == 0, "a good free is refused");
+    expect(ptr == NULL, "free does not clear the pointer");
+    verify();
+}
+
+static void reset(void)
+{
+    expect(pool_reset(&pool) == 0, "a reset is refused");
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        if (objects[slot].at) {
+            objects[slot].stale = objects[slot].at;
+            objects[slot].stale_size = objects[slot].size;
+        }
+        objects[slot].at = NULL;
+    }
+    verify();
+}
+
+/* Whether a live chunk of as many granules starts there after all, so that the call would be right. */
+static int is_right(const unsigned char *at, size_t size)
+{
+    const size_t granules = (size + POOL_GRANULE - 1) / POOL_GRANULE;
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        if (objects[slot].at == at && (objects[slot].size + POOL_GRANULE - 1) / POOL_GRANULE == granules)
+            return 1;
+    return !at;
+}
+
+static void bad_free(unsigned char *at, size_t size)
+{
+    void *ptr = at;
+    if (is_right(at, size))
+        return;
+    expect(pool_free(&ptr, size, &pool) == -1, "a bad free succeeds");
+    expect(ptr == at, "a refused free changes the pointer");
+    verify();
+}
+
+/* A free so many bytes behind the start of an object; behind its end that may be right. */
+static void bad_free_inside(unsigned slot, size_t offset)
+{
+    if (objects[slot].at && !is_right(objects[slot].at + offset, objects[slot].size))
+        bad_free(objects[slot].at + offset, objects[slot].size);
+}
+
+static void bad_free_at(size_t offset)
+{
+    bad_free((unsigned char *)((uintptr_t)block + offset), 1);
+}
+
+static void bad_realloc(unsigned char *at, size_t old_size, size_t size)
+{
+    void *ptr = at;
+    if (is_right(at, old_size))
+        return;
+    expect(pool_realloc(&pool, &ptr, old_size, size, POOL_I8) == -1, "a bad realloc succeeds");
+    expect(ptr == at, "a refused realloc changes the pointer");
+    verify();
+}
+
+static void bad_realloc_inside(unsigned slot, size_t size)
+{
+    if (objects[slot].at)
+        bad_realloc(objects[slot].at + POOL_GRANULE, objects[slot].size, size);
+}
+
+static void bad_alloc(size_t size, unsigned type)
+{
+    void *ptr = &pool;
+    expect(pool_alloc(&pool, &ptr, size, (enum pool_type)type) == -1, "a bad alloc succeeds");
+    expect(ptr == &pool, "a refused alloc changes the pointer");
+    verify();
+}
+
+static unsigned char *foreign(size_t size)
+{
+    void *ptr = NULL;
+    const struct pool_config config = {.capacity = 65536};
+    pool_destroy(&other);
+    expect(pool_init_with(&other, &config) == 0, "there is no second pool");
+    if (pool_alloc(&other, &ptr, size, POOL_I8) != 0)
+        (void)pool_alloc(&other, &ptr, 1, POOL_I8);
+    return ptr;
+}
+
+/* Notes where the block starts: at its first piece. */
+static int first(void *context, const struct pool_piece *piece)
+{
+    (void)context;
+    block = piece->start;
+    return 1;
+}
+
+/* Dirty memory for the pool, from the caller. */
+static void *map(void *context, size_t bytes)
+{
+    void *const memory = malloc(bytes);
+    (void)context;
+    return memory ? memset(memory, 0xA5, bytes) : NULL;
+}
+
+static void unmap(void *context, void *memory, size_t bytes)
+{
+    (void)context, (void)bytes;
+    free(memory);
+}
+
+static unsigned char *start(void)
+{
+    unsigned char *buffer = NULL;
+    struct pool_config config = {.capacity = BYTES, .flags = FLAGS};
+    struct pool_stats stats;
+    if (SOURCE == 1) {
+        buffer = malloc(OFFSET + BYTES);
+        expect(buffer != NULL, "there is no buffer");
+        config = (struct pool_config){.flags = FLAGS, .buffer_size = BYTES};
+        memset(buffer, 0xA5, OFFSET + BYTES);
+        config.buffer = buffer + OFFSET;
+    } else if (SOURCE == 2) {
+        config.flags |= POOL_LAZY;
+    } else if (SOURCE == 3) {
+        config.map = map;
+        config.unmap = unmap;
+    }
+    expect(pool_init_with(&pool, &config) == 0, "the pool is refused");
+    expect(pool_stats(&pool, &stats) == 0, "no statistics");
+    capacity = stats.capacity;
+    pool_walk(&pool, first, NULL);
+    return buffer;
+}
+
+int main(void)
+{
+    unsigned char *const buffer = start();
+    verify();
+    /* begin operations */
+    step = 0, take(0, 20, 4);                                      /* alloc 0 20 16 */
+    step = 1, take(1, 600, 5);                                     /* alloc 1 600 32 */
+    step = 2, resize(0, 100, 4);                                   /* realloc 0 100 16 */
+    step = 3, bad_alloc(0, 0);                                     /* alloc-zero 0 */
+    step = 4, bad_free_inside(0, 1 * POOL_GRANULE);                /* free-interior 0 1 */
+    step = 5, bad_free_at(capacity + (size_t)0 * POOL_GRANULE);    /* free-behind 0 */
+    step = 6, bad_free(foreign(64), 64);                           /* free-foreign 64 */
+    step = 7, bad_realloc_inside(0, 10);                           /* realloc-interior 0 10 */
+    step = 8, give(0);                                             /* free 0 */
+    step = 9, bad_free(objects[0].freed, objects[0].freed_size);   /* free-twice 0 */
+    step = 10, reset();                                            /* reset */
+    step = 11, bad_free(objects[1].stale, objects[1].stale_size);  /* free-stale 1 */
+    /* end operations */
+    pool_destroy(&pool);
+    pool_destroy(&other);
+    free(buffer);
+    puts("every promise held");
+    return 0;
+}
