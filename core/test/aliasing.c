@@ -1,5 +1,6 @@
-/* Pointers of any type may be stored through a void **: the library is compiled into this file, so that
- * the optimiser sees both sides, and would keep an old value of the pointer if that were undefined.
+/* Pointers of any type may be stored through a void **: the library is compiled into this file, so
+ * that the optimiser sees both sides, and would keep an old value of the pointer if that were
+ * undefined.
  */
 #include "../mem_pool.c"
 

@@ -1,5 +1,6 @@
-/* The header by itself, in every language that it promises: nothing is included before it, everything in
- * it is used once, and its short names leave room for a user's own where they are not wanted.
+/* The header by itself, in every language that it promises: nothing is included before it,
+ * everything in it is used once, and its short names leave room for a user's own where they are not
+ * wanted.
  */
 #include "mem_pool.h"
 
@@ -38,9 +39,9 @@ int use_the_header(struct m_pool *pool, unsigned char *memory, size_t size)
 {
     struct pool_config config;
     config.capacity = 0;
-    config.map = (void *(*)(void *, size_t))0;
-    config.unmap = (void (*)(void *, void *, size_t))0;
-    config.on_error = (void (*)(void *, const struct m_pool *, enum pool_reason, const void *))0;
+    config.map = NULL;
+    config.unmap = NULL;
+    config.on_error = NULL;
     config.context = memory;
     config.buffer = memory;
     config.buffer_size = size;
@@ -48,8 +49,8 @@ int use_the_header(struct m_pool *pool, unsigned char *memory, size_t size)
     struct pool_stats stats;
     const char *broken = POOL_VERSION;
     size_t seen = 0;
-    float *number = (float *)0;
-    char *text = (char *)0;
+    float *number = NULL;
+    char *text = NULL;
     int failures = 0;
     failures += pool_init_with(pool, &config) + pool_init(pool);
     failures += pool_alloc(pool, (void **)&number, sizeof *number, POOL_ALIGN(64));

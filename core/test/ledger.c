@@ -1,6 +1,9 @@
 #include "ledger.h"
 
-static size_t granules_of(size_t size) { return size / POOL_GRANULE + (size % POOL_GRANULE != 0); }
+static size_t granules_of(size_t size)
+{
+    return size / POOL_GRANULE + (size % POOL_GRANULE != 0);
+}
 
 static unsigned char byte_of(uint64_t contents, size_t index)
 {

@@ -33,7 +33,10 @@ NO_SANITIZE void raw_read(void *to, const void *from, size_t size)
         target[i] = origin[i];
 }
 
-NO_SANITIZE void raw_write(void *to, const void *from, size_t size) { raw_read(to, from, size); }
+NO_SANITIZE void raw_write(void *to, const void *from, size_t size)
+{
+    raw_read(to, from, size);
+}
 
 static NO_SANITIZE size_t first_other(const unsigned char *bytes, size_t size, unsigned char value)
 {
@@ -243,7 +246,10 @@ uint64_t random_next(uint64_t *state)
     return mix ^ (mix >> 31);
 }
 
-size_t random_below(uint64_t *state, size_t bound) { return (size_t)(random_next(state) % bound); }
+size_t random_below(uint64_t *state, size_t bound)
+{
+    return (size_t)(random_next(state) % bound);
+}
 
 uint64_t random_seed(uint64_t fallback)
 {
