@@ -119,13 +119,14 @@ def test_as_a_subproject(tmp_path):
     assert_six_lines_and_silence(tmp_path / "build/program")
 
 
-@pytest.mark.parametrize("language", ["c11", "c17", "c2x", "c++17"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_header_compiles_alone(compiler, language, tmp_path):
-    compiler = {"gcc": "g++", CLANG: CLANG.replace("clang", "clang++")}[compiler] \
-        if "++" in language else compiler
+def test_the_readme_example(installed, compiler, tmp_path):
     need(compiler)
-    source = tmp_path / ("alone.cpp" if "++" in language else "alone.c")
-    source.write_text('#include "mem_pool.h"\n')
-    run(compiler, f"-std={language}", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
-        "-I", TOP / "core", source)
+    text = (TOP / "README.md").read_text()
+    example = tmp_path / "readme.c"
+    example.write_text(text.split("```c\n")[1].split("```")[0])
+    prefix, words = installed
+    program = tmp_path / "program"
+    run(compiler, *STRICT, *SANITIZED, example, "-o", program, *words, f"-Wl,-rpath,{prefix}/lib")
+    out, err = run(program)
+    assert out.startswith("refused: ") and len(out.splitlines()) == 1 and err == ""
