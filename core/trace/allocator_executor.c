@@ -120,7 +120,8 @@ static int receive(struct run *run, uint32_t slot, unsigned char *bytes, size_t 
         return report(run, "model", "slot %u is not aligned to %zu bytes", slot, align);
     size_t differs = pattern_differs(bytes, kept, object->seed);
     if (differs != kept)
-        return report(run, "contents", "byte %zu of slot %u was not kept by realloc", differs, slot);
+        return report(run, "contents", "byte %zu of slot %u was not kept by realloc", differs,
+                      slot);
     if (kept == 0)
         object->seed = run->seed++;
     pattern_fill(bytes, kept, size, object->seed);
@@ -145,8 +146,8 @@ static int run_realloc(struct run *run, uint32_t slot, size_t size, size_t align
     struct object before = run->objects[slot];
     if (check_contents(run, slot) != 0)
         return -1;
-    unsigned char *bytes = run->allocator->resize(run->allocator->context, before.bytes,
-                                                  before.size, size, align);
+    unsigned char *bytes =
+        run->allocator->resize(run->allocator->context, before.bytes, before.size, size, align);
     return receive(run, slot, bytes, size, align, before.size < size ? before.size : size);
 }
 
@@ -188,19 +189,23 @@ static int step(struct run *run, const struct trace_op *op)
         return report(run, "exhaustion", "an object of more than half of the address space");
     switch (op->kind) {
     case TRACE_ALLOC:
-    case TRACE_CALLOC: return run_alloc(run, op, (size_t)op->size, align);
-    case TRACE_REALLOC: return run_realloc(run, op->slot, (size_t)op->size, align);
-    case TRACE_FREE: return run_free(run, op->slot);
-    case TRACE_RESET: return run_reset(run);
-    default: return check_all_contents(run);
+    case TRACE_CALLOC:
+        return run_alloc(run, op, (size_t)op->size, align);
+    case TRACE_REALLOC:
+        return run_realloc(run, op->slot, (size_t)op->size, align);
+    case TRACE_FREE:
+        return run_free(run, op->slot);
+    case TRACE_RESET:
+        return run_reset(run);
+    default:
+        return check_all_contents(run);
     }
 }
 
 int execute_on_allocator(const struct trace *trace, const struct allocator *allocator,
                          size_t *skipped, struct finding *finding)
 {
-    struct run run = {
-        .allocator = allocator, .slots = trace->slots, .seed = 1, .finding = finding};
+    struct run run = {.allocator = allocator, .slots = trace->slots, .seed = 1, .finding = finding};
     size_t left_out = 0;
     int result = 0;
     finding->oracle = NULL;

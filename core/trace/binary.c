@@ -2,16 +2,19 @@
  *
  *   file      magic, 8 bytes; version, 1 byte; blocks; nothing behind the end block
  *   block     type, 1 byte; length of the payload, 4 bytes; payload; checksum, 4 bytes
- *             in this order: one origin (if known), sites (if any), operations (if any), end
- *   origin    text
- *   sites     each: length, text; the first is number 1
- *   operations  each: kind and flags, 1 byte; then what the flags announce; then slot and size, as the
- *             kind names them
- *   end       numbers of operations and of sites
  *
- * Numbers in a payload are varints: seven bits a byte, low ones first, the top bit set on all but the
- * last. Lengths and checksums are little-endian. A checksum is zlib's CRC-32 of everything in the file
- * before it but the checksums, so that a block that is missing, repeated or out of place does not pass.
+ * The blocks, in this order, and their payloads:
+ *
+ *   N, at most one    the origin: text
+ *   S, any number     call sites, each: length, text; the first is number 1
+ *   O, any number     operations, each: kind and flags, 1 byte; then what the flags announce; then
+ *                     slot and size, as the kind names them
+ *   E, one            numbers of operations and of call sites
+ *
+ * Numbers in a payload are varints: seven bits a byte, low ones first, the top bit set on all but
+ * the last. Lengths and checksums are little-endian. A checksum is zlib's CRC-32 of everything in
+ * the file before it but the checksums, so that a block that is missing, repeated or out of place
+ * does not pass.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +35,8 @@
 #define HAS_SITE 0x80   /* the site is not that of the operation before */
 #define USUAL_ALIGN 4
 
-/* The longest operation: first byte, alignment, and thread, site, slot and size at their longest. */
+/* The longest operation: first byte, alignment, and thread, site, slot and size at their
+ * longest. */
 #define MAX_OP (1 + 1 + 3 + 5 + 5 + 10)
 #define MAX_VARINT 10
 
@@ -313,8 +317,9 @@ static int open_block(struct reader *reader, uint8_t *type)
     size_t at = reader->at;
     size_t left = reader->size - at;
     if (left < BLOCK_HEAD)
-        return damaged(reader, reader->size, left == 0 ? "the file is cut short before its end block"
-                                                       : "the file is cut short in a block's head");
+        return damaged(reader, reader->size,
+                       left == 0 ? "the file is cut short before its end block"
+                                 : "the file is cut short in a block's head");
     uint32_t length = get_u32(reader->bytes + at + 1);
     if (length > MAX_PAYLOAD)
         return damaged(reader, at + 1, "a block's length is out of range");
@@ -322,7 +327,8 @@ static int open_block(struct reader *reader, uint8_t *type)
         return damaged(reader, reader->size, "the file is cut short in a block");
     reader->crc = (uint32_t)crc32(reader->crc, reader->bytes + at, BLOCK_HEAD + length);
     if (reader->crc != get_u32(reader->bytes + at + BLOCK_HEAD + length))
-        return damaged(reader, at, "the block that starts here is damaged: its checksum is another");
+        return damaged(reader, at,
+                       "the block that starts here is damaged: its checksum is another");
     *type = reader->bytes[at];
     reader->at = at + BLOCK_HEAD;
     reader->end = reader->at + length;

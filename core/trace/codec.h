@@ -19,8 +19,8 @@ struct sink {
 
 void sink_put(struct sink *sink, const void *bytes, size_t size);
 
-/* Both keep the rules; what they are given has been checked for them. Failure is in the sink, or for
- * binary_write -1 for lack of memory. */
+/* Both keep the rules; what they are given has been checked for them. Failure is in the sink, or
+ * for binary_write -1 for lack of memory. */
 int binary_write(struct sink *sink, const struct trace *trace);
 void text_write(struct sink *sink, const struct trace *trace);
 

@@ -1,5 +1,5 @@
-/* Bytes to traces and back. TRACE_DECODE_BYTES bytes are one operation whatever stands around them, so
- * that an engine that cuts, copies and flips bytes cuts, copies and changes operations. */
+/* Bytes to traces and back. TRACE_DECODE_BYTES bytes are one operation whatever stands around
+ * them, so that an engine that cuts, copies and flips bytes cuts, copies and changes operations. */
 #include <string.h>
 
 #include "mem_pool.h"
@@ -66,15 +66,20 @@ static uint64_t size_of(unsigned code)
     case 8:
     case 9:
     case 10:
-    case 11: return low + 1;
-    case 12: return granules - 1;
-    case 13: return granules;
-    case 14: return granules + 1;
+    case 11:
+        return low + 1;
+    case 12:
+        return granules - 1;
+    case 13:
+        return granules;
+    case 14:
+        return granules + 1;
     case 15: {
         uint64_t size = (UINT64_C(1) << (low % POWERS)) + low / POWERS % 3;
         return size > 1 ? size - 1 : 1;
     }
-    default: return (low & 0xff) + 1;
+    default:
+        return (low & 0xff) + 1;
     }
 }
 
@@ -97,7 +102,8 @@ static unsigned size_code(uint64_t size)
     return 0xf000 | (2 * POWERS + POWERS - 1);
 }
 
-/* The first slot from `slot` on, round and round, that meets the need; TRACE_DECODE_SLOTS if none. */
+/* The first slot from `slot` on, round and round, that meets the need; TRACE_DECODE_SLOTS if
+ * none. */
 static uint32_t find_slot(struct rules *rules, enum need need, uint32_t slot)
 {
     for (uint32_t i = 0; i < TRACE_DECODE_SLOTS; i++)

@@ -22,15 +22,15 @@ extern "C" {
 struct finding {
     const char *oracle; /* "model", "contents", "invariants", "shadow", "refusal", "exhaustion", or
                            "executor" when the executor itself lacks memory; a constant string */
-    size_t op; /* index into trace.ops; trace.count for what follows the last operation */
-    char message[300]; /* one sentence */
+    size_t op;          /* index into trace.ops; trace.count for what follows the last operation */
+    char message[300];  /* one sentence */
 };
 
 /* Which oracles run after each operation. */
 enum oracle {
-    ORACLE_MODEL = 1u << 0, /* results, reasons, live set, zeroes, contents, statistics */
+    ORACLE_MODEL = 1u << 0,      /* results, reasons, live set, zeroes, contents, statistics */
     ORACLE_INVARIANTS = 1u << 1, /* pool_check */
-    ORACLE_SHADOW = 1u << 2, /* the ASan state of every byte of the block; nothing without ASan */
+    ORACLE_SHADOW = 1u << 2,  /* the ASan state of every byte of the block; nothing without ASan */
     ORACLE_REFUSAL = 1u << 3, /* a refused call leaves pool, pointer and memory byte for byte */
     ORACLE_ALL = (1u << 4) - 1
 };

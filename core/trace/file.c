@@ -1,4 +1,5 @@
-/* Files: reading either form, compressed or not, and writing so that a name never holds half a trace. */
+/* Files: reading either form, compressed or not, and writing so that a name never holds half a
+ * trace. */
 #define _XOPEN_SOURCE 700
 
 #include <errno.h>
@@ -57,7 +58,8 @@ static int read_gz(gzFile file, struct content *content, struct trace_error *err
             content->bytes = bytes;
         }
         size_t left = room - content->size;
-        int got = gzread(file, content->bytes + content->size, left < INT_MAX ? (unsigned)left : INT_MAX);
+        int got =
+            gzread(file, content->bytes + content->size, left < INT_MAX ? (unsigned)left : INT_MAX);
         if (got > 0)
             content->size += (size_t)got;
         if (got > 0)

@@ -1,4 +1,5 @@
-/* Random traces. A shape is written as a loop that asks for slots; the sizes come from the settings. */
+/* Random traces. A shape is written as a loop that asks for slots; the sizes come from the
+ * settings. */
 #include "generate.h"
 
 #include <stdlib.h>
@@ -172,9 +173,8 @@ static void make_random(struct generator *generator)
 int trace_generate(const struct generate_settings *settings, struct trace *trace)
 {
     static void (*const shapes[GENERATE_SHAPES])(struct generator *) = {
-        [GENERATE_PAIR] = make_pairs,   [GENERATE_LIFO] = make_lifo,
-        [GENERATE_FIFO] = make_fifo,    [GENERATE_CHURN] = make_churn,
-        [GENERATE_RANDOM] = make_random,
+        [GENERATE_PAIR] = make_pairs,  [GENERATE_LIFO] = make_lifo,     [GENERATE_FIFO] = make_fifo,
+        [GENERATE_CHURN] = make_churn, [GENERATE_RANDOM] = make_random,
     };
     *trace = (struct trace){0};
     if ((unsigned)settings->shape >= GENERATE_SHAPES || settings->largest_align > TRACE_MAX_ALIGN)

@@ -31,7 +31,7 @@ struct generate_settings {
     enum generate_sizes sizes;
     uint64_t smallest;      /* bytes; 0 means 1 */
     uint64_t largest;       /* bytes; less than smallest means smallest */
-    uint8_t largest_align; /* exponent; each alloc takes one from 0 to this, small ones likelier */
+    uint8_t largest_align;  /* exponent; each alloc takes one from 0 to this, small ones likelier */
     unsigned resize_in_256; /* of 256 operations on a live object, how many are a realloc */
     unsigned misuse_in_256; /* of 256 operations, how many are misuse; each is well placed */
 };

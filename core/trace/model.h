@@ -1,8 +1,9 @@
 /* What a correct pool must look like after each operation, and what it must answer to the next.
  *
- * The model knows the block by its addresses alone and never touches it. It keeps a map of live granules
- * and what each slot holds or held, and says of any request whether it is due to succeed, or why not.
- * Where a pool is free to choose, the place of a new chunk, the model is told and checks.
+ * The model knows the block by its addresses alone and never touches it. It keeps a map of live
+ * granules and what each slot holds or held, and says of any request whether it is due to
+ * succeed, or why not. Where a pool is free to choose, the place of a new chunk, the model is
+ * told and checks.
  */
 #ifndef POOLPROOF_MODEL_H
 #define POOLPROOF_MODEL_H
@@ -28,7 +29,8 @@ struct model {
     uintptr_t base;
     size_t granules;
     unsigned flags; /* of enum pool_flag */
-    size_t reach;   /* granules below it were given out since the start or the last reset, or skipped */
+    size_t
+        reach; /* granules below it were given out since the start or the last reset, or skipped */
     size_t live_granules;
     size_t live_chunks;
     uint64_t *live;   /* a bit a granule: part of a live chunk */
@@ -53,23 +55,23 @@ void model_free(struct model *model);
  * Cost: constant. */
 enum pool_reason model_due_request(const struct model *model, size_t size, unsigned align);
 
-/* Whether such a request, which has passed model_due_request, must find room now: it must exactly if a
- * maximal extent of free granules holds it at its alignment. With POOL_STRICT a pool looks at a bounded
- * number of places, so it must only where the extent is longer than what is needed at worst, alignment
- * included, by a quarter; where a shorter one would do it may. Cost: the granules given out, 64 at a time;
- * constant where those never given out have room. */
+/* Whether such a request, which has passed model_due_request, must find room now: it must exactly
+ * if a maximal extent of free granules holds it at its alignment. With POOL_STRICT a pool looks
+ * at a bounded number of places, so it must only where the extent is longer than what is needed
+ * at worst, alignment included, by a quarter; where a shorter one would do it may. Cost: the
+ * granules given out, 64 at a time; constant where those never given out have room. */
 struct due model_due_room(const struct model *model, size_t size, unsigned align);
 
-/* The same for making slot's object one of so many bytes: its own granules count as free where it can
- * stay in place. */
+/* The same for making slot's object one of so many bytes: its own granules count as free where it
+ * can stay in place. */
 struct due model_due_resize(const struct model *model, uint32_t slot, size_t size, unsigned align);
 
-/* Why a free of (address, size) must be refused; POOL_OK if a live chunk of as many granules starts there.
- * Cost: the slots where a live chunk starts there, else constant. */
+/* Why a free of (address, size) must be refused; POOL_OK if a live chunk of as many granules
+ * starts there. Cost: the slots where a live chunk starts there, else constant. */
 enum pool_reason model_due_free(const struct model *model, uintptr_t address, size_t size);
 
-/* Notes that slot, which is empty, has got a chunk. Returns NULL, or what is wrong with its place: a
- * constant sentence. */
+/* Notes that slot, which is empty, has got a chunk. Returns NULL, or what is wrong with its
+ * place: a constant sentence. */
 const char *model_put(struct model *model, uint32_t slot, struct place place, unsigned align);
 
 /* Notes that slot's object is freed; moved, to be put again; or that all are by a reset. */

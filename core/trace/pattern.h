@@ -1,5 +1,6 @@
-/* Inside core/trace: what the executors fill objects with. Each object's bytes follow from a seed of its
- * own and their offset, so that bytes of another object, or of the same one elsewhere, are noticed. */
+/* Inside core/trace: what the executors fill objects with. Each object's bytes follow from a seed
+ * of its own and their offset, so that bytes of another object, or of the same one elsewhere, are
+ * noticed. */
 #ifndef POOLPROOF_PATTERN_H
 #define POOLPROOF_PATTERN_H
 

@@ -1,5 +1,5 @@
-/* The executor on a pool: each operation is run, judged by the model, and followed by a look at the whole
- * block. A run ends with the first finding. */
+/* The executor on a pool: each operation is run, judged by the model, and followed by a look at
+ * the whole block. A run ends with the first finding. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,8 @@
 #include "pattern.h"
 #include "shadow.h"
 
-/* A whole block beyond this is taken but neither read nor given back one by one at the end, in bytes. */
+/* A whole block beyond this is taken but neither read nor given back one by one at the end, in
+ * bytes. */
 #define MAX_WHOLE_CHUNK ((size_t)256 * 1024 * 1024)
 /* What the pointer variable holds before an allocation; no address. */
 #define UNTOUCHED ((void *)(uintptr_t)0x5a5a5a5a)
@@ -208,9 +209,17 @@ static int look_at_statistics(struct run *run)
         if (rows[i].found != rows[i].due)
             return report(run, "model", "pool_stats says %s = %zu, due is %zu", rows[i].name,
                           rows[i].found, rows[i].due);
-    if (stats.cached_bytes > stats.free_bytes || stats.cached_chunks > stats.cached_bytes / POOL_GRANULE)
+    if (stats.cached_bytes > stats.free_bytes ||
+        stats.cached_chunks > stats.cached_bytes / POOL_GRANULE)
         return report(run, "model", "pool_stats says more is cached than free");
     return 0;
+}
+
+static int report_shadow(struct run *run, uintptr_t at)
+{
+    return report(run, "shadow", "the byte at %lld is %s to ASan", offset_of(run, at),
+                  shadow_first_closed(at, 1) != 0 ? "closed, but due to be open"
+                                                  : "open, but due to be closed");
 }
 
 static int look(struct run *run)
@@ -235,11 +244,9 @@ static int look(struct run *run)
     }
     if (run->oracles & ORACLE_SHADOW) {
         size_t bytes = (run->whole ? run->model.granules : run->model.reach) * POOL_GRANULE;
-        uintptr_t wrong = shadow_wrong(&run->shadow, bytes);
+        uintptr_t wrong = shadow_wrong(&run->shadow, run->model.base, bytes);
         if (wrong != 0)
-            return report(run, "shadow", "the byte at %lld is %s to ASan", offset_of(run, wrong),
-                          shadow_first_closed(wrong, 1) != 0 ? "closed, but due to be open"
-                                                             : "open, but due to be closed");
+            return report_shadow(run, wrong);
     }
     return 0;
 }
@@ -288,10 +295,10 @@ static int receive(struct run *run, uint32_t slot, const void *chunk, size_t siz
                       offset_of(run, place.address));
     if (run->oracles & ORACLE_SHADOW) {
         shadow_open(&run->shadow, place.address, size);
-        uintptr_t closed = shadow_first_closed(place.address, size <= 64 ? size : 0);
-        if (closed != 0)
-            return report(run, "shadow", "the byte at %lld was handed out closed",
-                          offset_of(run, closed));
+        uintptr_t wrong =
+            shadow_wrong(&run->shadow, place.address, granules_of(size) * POOL_GRANULE);
+        if (wrong != 0)
+            return report_shadow(run, wrong);
     }
     if (!(run->oracles & ORACLE_MODEL))
         return 0;
@@ -303,7 +310,8 @@ static int receive(struct run *run, uint32_t slot, const void *chunk, size_t siz
     unsigned char *bytes = object_of(state);
     size_t differs = pattern_differs(bytes, kept, state->seed);
     if (differs != kept)
-        return report(run, "contents", "byte %zu of slot %u was not kept by realloc", differs, slot);
+        return report(run, "contents", "byte %zu of slot %u was not kept by realloc", differs,
+                      slot);
     size_t dirty = first_not_zero(bytes, kept, size);
     if (!(run->model.flags & POOL_KEEP_CONTENTS) && dirty != size)
         return report(run, "contents", "byte %zu of slot %u's new %zu is not zero", dirty, slot,
@@ -314,7 +322,8 @@ static int receive(struct run *run, uint32_t slot, const void *chunk, size_t siz
     return 0;
 }
 
-/* What is due of a request; with a large block the search for room waits until it has been refused. */
+/* What is due of a request; with a large block the search for room waits until it has been
+ * refused. */
 static struct due due_of(struct run *run, int result_is_known, int resize, uint32_t slot,
                          size_t size, unsigned align)
 {
@@ -339,7 +348,9 @@ static int run_alloc(struct run *run, uint32_t slot, size_t size, unsigned align
     if (result == 0)
         return receive(run, slot, chunk, size, align, 0);
     if (!run->whole && due.reason == POOL_OUT_OF_MEMORY)
-        return chunk == UNTOUCHED ? 0 : report(run, "refusal", "a refused pool_alloc changed the pointer variable");
+        return chunk == UNTOUCHED
+                   ? 0
+                   : report(run, "refusal", "a refused pool_alloc changed the pointer variable");
     return judge_unchanged(run, "pool_alloc", UNTOUCHED, chunk);
 }
 
@@ -412,7 +423,8 @@ static int run_reset(struct run *run)
 
 /* --- Misuse ----------------------------------------------------------------------------------- */
 
-/* A free, or with new_size a realloc, that must be refused; nothing is done where it would be right. */
+/* A free, or with new_size a realloc, that must be refused; nothing is done where it would be
+ * right. */
 static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new_size)
 {
     enum pool_reason due = model_due_free(&run->model, address, size);
@@ -482,16 +494,26 @@ static int run_misuse(struct run *run, const struct trace_op *op)
     size_t size = op->size < SIZE_MAX ? (size_t)op->size : SIZE_MAX;
     const struct model_slot *slot = op->slot < run->model.slot_count ? slot_of(run, op) : NULL;
     switch (op->kind) {
-    case TRACE_ALLOC_ZERO: return run_bad_alloc(run, 0, POOL_I8);
-    case TRACE_ALLOC_HUGE: return run_bad_alloc(run, SIZE_MAX - size, POOL_I8);
-    case TRACE_ALLOC_BAD_ALIGN: return run_bad_alloc(run, size, POOL_PAGE + 1 + size % 3);
-    case TRACE_FREE_BEFORE: return run_wrong(run, block - (size + 1) * POOL_GRANULE, 16, 0);
-    case TRACE_FREE_BEHIND: return run_wrong(run, behind + size * POOL_GRANULE, 16, 0);
-    case TRACE_FREE_FOREIGN: return run_foreign(run, size);
-    case TRACE_FREE_TWICE: return run_place(run, slot->freed, 0);
-    case TRACE_FREE_STALE: return run_place(run, slot->stale, 0);
-    case TRACE_REALLOC_TWICE: return run_place(run, slot->freed, size);
-    default: break;
+    case TRACE_ALLOC_ZERO:
+        return run_bad_alloc(run, 0, POOL_I8);
+    case TRACE_ALLOC_HUGE:
+        return run_bad_alloc(run, SIZE_MAX - size, POOL_I8);
+    case TRACE_ALLOC_BAD_ALIGN:
+        return run_bad_alloc(run, size, POOL_PAGE + 1 + size % 3);
+    case TRACE_FREE_BEFORE:
+        return run_wrong(run, block - (size + 1) * POOL_GRANULE, 16, 0);
+    case TRACE_FREE_BEHIND:
+        return run_wrong(run, behind + size * POOL_GRANULE, 16, 0);
+    case TRACE_FREE_FOREIGN:
+        return run_foreign(run, size);
+    case TRACE_FREE_TWICE:
+        return run_place(run, slot->freed, 0);
+    case TRACE_FREE_STALE:
+        return run_place(run, slot->stale, 0);
+    case TRACE_REALLOC_TWICE:
+        return run_place(run, slot->freed, size);
+    default:
+        break;
     }
     struct place held = slot->held;
     if (held.address == 0)
@@ -499,11 +521,14 @@ static int run_misuse(struct run *run, const struct trace_op *op)
     switch (op->kind) {
     case TRACE_FREE_INTERIOR:
         return run_wrong(run, held.address + size * POOL_GRANULE, held.size, 0);
-    case TRACE_FREE_MISALIGNED: return run_wrong(run, held.address + 1 + size % 15, held.size, 0);
-    case TRACE_FREE_WRONG_SIZE: return run_wrong(run, held.address, size, 0);
+    case TRACE_FREE_MISALIGNED:
+        return run_wrong(run, held.address + 1 + size % 15, held.size, 0);
+    case TRACE_FREE_WRONG_SIZE:
+        return run_wrong(run, held.address, size, 0);
     case TRACE_REALLOC_INTERIOR:
         return run_wrong(run, held.address + POOL_GRANULE, held.size, size);
-    default: return run_wrong(run, held.address, size, held.size);
+    default:
+        return run_wrong(run, held.address, size, held.size);
     }
 }
 
@@ -516,12 +541,24 @@ static int step(struct run *run, const struct trace_op *op)
     run->told = 0;
     switch (op->kind) {
     case TRACE_ALLOC:
-    case TRACE_CALLOC: result = run_alloc(run, op->slot, size, op->align); break;
-    case TRACE_REALLOC: result = run_realloc(run, op->slot, size, op->align); break;
-    case TRACE_FREE: result = run_free(run, op->slot); break;
-    case TRACE_RESET: result = run_reset(run); break;
-    case TRACE_CHECK: result = check_all_contents(run); break;
-    default: result = run_misuse(run, op); break;
+    case TRACE_CALLOC:
+        result = run_alloc(run, op->slot, size, op->align);
+        break;
+    case TRACE_REALLOC:
+        result = run_realloc(run, op->slot, size, op->align);
+        break;
+    case TRACE_FREE:
+        result = run_free(run, op->slot);
+        break;
+    case TRACE_RESET:
+        result = run_reset(run);
+        break;
+    case TRACE_CHECK:
+        result = check_all_contents(run);
+        break;
+    default:
+        result = run_misuse(run, op);
+        break;
     }
     run->not_seen++;
     if (result == 0 && (run->whole || op->kind == TRACE_CHECK ||

@@ -1,5 +1,5 @@
-/* Inside core/trace: what each kind of operation names and needs, and the check of one operation after
- * another. */
+/* Inside core/trace: what each kind of operation names and needs, and the check of one operation
+ * after another. */
 #ifndef POOLPROOF_RULES_H
 #define POOLPROOF_RULES_H
 
@@ -17,8 +17,8 @@ enum need {
 
 struct kind_rule {
     const char *word;
-    uint8_t fields;    /* of enum field: what the kind names */
-    uint8_t need;      /* of enum need */
+    uint8_t fields; /* of enum field: what the kind names */
+    uint8_t need;   /* of enum need */
     uint8_t size_not_0;
 };
 
@@ -45,8 +45,8 @@ void rules_free(struct rules *rules);
 /* 1 if the need is met by the slot now, else 0. */
 int rules_allow(struct rules *rules, enum need need, uint32_t slot);
 
-/* Checks the next operation and takes note of it. On failure *reason is a sentence of the rule that is
- * broken; the state is then of no more use. Cost: constant, amortised. */
+/* Checks the next operation and takes note of it. On failure *reason is a sentence of the rule
+ * that is broken; the state is then of no more use. Cost: constant, amortised. */
 int rules_step(struct rules *rules, const struct trace_op *op, uint32_t site_count,
                const char **reason);
 

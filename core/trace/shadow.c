@@ -1,6 +1,6 @@
-/* ASan keeps a shadow byte for 8 bytes: 0 for all open, k for only the first k, from 128 on for none. The
- * expected bytes are compared with those in a loop of words; only where they differ are the bytes of the
- * block asked for one by one, by the documented call, which decides. */
+/* ASan keeps a shadow byte for 8 bytes: 0 for all open, k for only the first k, from 128 on for
+ * none. The expected bytes are compared with those in a loop of words; only where they differ are
+ * the bytes of the block asked for one by one, by the documented call, which decides. */
 #include "shadow.h"
 
 #ifdef POOLPROOF_ASAN
@@ -72,10 +72,11 @@ SEES_CLOSED static size_t first_different(const struct shadow *shadow, size_t gr
     return groups;
 }
 
-uintptr_t shadow_wrong(const struct shadow *shadow, size_t bytes)
+uintptr_t shadow_wrong(const struct shadow *shadow, uintptr_t address, size_t size)
 {
-    size_t groups = (bytes < shadow->size ? bytes : shadow->size) / GROUP;
-    for (size_t group = 0; (group = first_different(shadow, group, groups)) < groups; group++) {
+    size_t group = (address - shadow->base) / GROUP;
+    size_t groups = group + size / GROUP;
+    for (; (group = first_different(shadow, group, groups)) < groups; group++) {
         uintptr_t first = shadow->base + group * GROUP;
         for (uintptr_t at = first; at < first + GROUP; at++) {
             int closed = __asan_address_is_poisoned((void *)at) != 0;
@@ -121,10 +122,11 @@ void shadow_close(struct shadow *shadow, uintptr_t address, size_t size)
     (void)size;
 }
 
-uintptr_t shadow_wrong(const struct shadow *shadow, size_t bytes)
+uintptr_t shadow_wrong(const struct shadow *shadow, uintptr_t address, size_t size)
 {
     (void)shadow;
-    (void)bytes;
+    (void)address;
+    (void)size;
     return 0;
 }
 

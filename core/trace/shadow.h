@@ -1,5 +1,5 @@
-/* Inside core/trace: AddressSanitizer's view of a block, kept beside what it should be. Without ASan every
- * call here does nothing and finds nothing. */
+/* Inside core/trace: AddressSanitizer's view of a block, kept beside what it should be. Without
+ * ASan every call here does nothing and finds nothing. */
 #ifndef POOLPROOF_SHADOW_H
 #define POOLPROOF_SHADOW_H
 
@@ -31,14 +31,14 @@ struct shadow {
 int shadow_start(struct shadow *shadow, uintptr_t base, size_t size);
 void shadow_free(struct shadow *shadow);
 
-/* [address, address + size), which starts at a multiple of 8, is due to be open; all of the 8-byte groups
- * that it touches, closed. */
+/* [address, address + size), which starts at a multiple of 8, is due to be open; all of the
+ * 8-byte groups that it touches, closed. */
 void shadow_open(struct shadow *shadow, uintptr_t address, size_t size);
 void shadow_close(struct shadow *shadow, uintptr_t address, size_t size);
 
-/* The first byte of the first `bytes` of the block that is open where it should be closed, or the other
- * way round; 0 if there is none. Cost: bytes / 64 comparisons. */
-uintptr_t shadow_wrong(const struct shadow *shadow, size_t bytes);
+/* The first byte of [address, address + size), both multiples of 8, that is open where it should be
+ * closed or the other way round; 0 if there is none. Cost: size / 64 comparisons. */
+uintptr_t shadow_wrong(const struct shadow *shadow, uintptr_t address, size_t size);
 
 /* The first byte of [address, address + size) that is closed; 0 if none is. Cost: linear. */
 uintptr_t shadow_first_closed(uintptr_t address, size_t size);

@@ -1,4 +1,5 @@
-/* The text form: one operation a line, as trace_print_op writes it, between a first and a last line.
+/* The text form: one operation a line, as trace_print_op writes it, between a first and a last
+ * line.
  *
  *   poolproof trace 1
  *   origin TEXT              at most once
@@ -76,8 +77,7 @@ static int wrong(const struct line *line, const char *what)
 static int wrong_at(const struct line *line, const char *what)
 {
     return trace_fail(line->error, line->offset, line->number, "line %llu: %s \"%s\"",
-                      (unsigned long long)line->number, what,
-                      excerpt(line->at, line->end).text);
+                      (unsigned long long)line->number, what, excerpt(line->at, line->end).text);
 }
 
 /* Takes the word if it stands next, with the space behind it. */

@@ -104,20 +104,28 @@ int rules_allow(struct rules *rules, enum need need, uint32_t slot)
     struct slot_rule *state = &rules->slots[slot];
     settle(rules, state);
     switch (need) {
-    case NEED_EMPTY: return state->epoch == 0;
-    case NEED_FULL: return state->epoch != 0;
-    case NEED_FREED: return state->freed;
-    default: return state->stale;
+    case NEED_EMPTY:
+        return state->epoch == 0;
+    case NEED_FULL:
+        return state->epoch != 0;
+    case NEED_FREED:
+        return state->freed;
+    default:
+        return state->stale;
     }
 }
 
 static const char *broken_need(enum need need)
 {
     switch (need) {
-    case NEED_EMPTY: return "the slot already holds an object";
-    case NEED_FULL: return "the slot holds no object";
-    case NEED_FREED: return "nothing has been freed from the slot";
-    default: return "the slot held no object when a reset came";
+    case NEED_EMPTY:
+        return "the slot already holds an object";
+    case NEED_FULL:
+        return "the slot holds no object";
+    case NEED_FREED:
+        return "nothing has been freed from the slot";
+    default:
+        return "the slot held no object when a reset came";
     }
 }
 

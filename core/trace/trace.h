@@ -34,33 +34,33 @@ extern "C" {
 /* What an operation does. In the text form each is the word in the comment, followed by its fields,
  * ALIGN as bytes. A field that a kind does not name is not kept. */
 enum trace_kind {
-    TRACE_ALLOC, /* alloc SLOT SIZE ALIGN      the slot must be empty, the size not 0 */
-    TRACE_CALLOC, /* calloc SLOT SIZE ALIGN     the same, and the program wanted zeroes */
+    TRACE_ALLOC,   /* alloc SLOT SIZE ALIGN      the slot must be empty, the size not 0 */
+    TRACE_CALLOC,  /* calloc SLOT SIZE ALIGN     the same, and the program wanted zeroes */
     TRACE_REALLOC, /* realloc SLOT SIZE ALIGN    the slot must hold an object, the size not be 0 */
-    TRACE_FREE, /* free SLOT                  the slot must hold an object */
-    TRACE_RESET, /* reset                      empties every slot */
-    TRACE_CHECK, /* check                      verify every live object now */
+    TRACE_FREE,    /* free SLOT                  the slot must hold an object */
+    TRACE_RESET,   /* reset                      empties every slot */
+    TRACE_CHECK,   /* check                      verify every live object now */
     /* Misuse: what a correct program never does. Each must be refused and change nothing. */
-    TRACE_ALLOC_ZERO, /* alloc-zero SLOT            size 0 */
-    TRACE_ALLOC_HUGE, /* alloc-huge SLOT SIZE       SIZE bytes below SIZE_MAX */
+    TRACE_ALLOC_ZERO,      /* alloc-zero SLOT            size 0 */
+    TRACE_ALLOC_HUGE,      /* alloc-huge SLOT SIZE       SIZE bytes below SIZE_MAX */
     TRACE_ALLOC_BAD_ALIGN, /* alloc-bad-align SLOT SIZE  a type beyond the largest */
-    TRACE_FREE_TWICE, /* free-twice SLOT            the pointer last freed from this slot */
-    TRACE_FREE_INTERIOR, /* free-interior SLOT SIZE    SIZE granules behind its start, not 0 */
+    TRACE_FREE_TWICE,      /* free-twice SLOT            the pointer last freed from this slot */
+    TRACE_FREE_INTERIOR,   /* free-interior SLOT SIZE    SIZE granules behind its start, not 0 */
     TRACE_FREE_MISALIGNED, /* free-misaligned SLOT SIZE  1 + SIZE % 15 bytes behind its start */
-    TRACE_FREE_BEFORE, /* free-before SIZE           SIZE + 1 granules before the block */
-    TRACE_FREE_BEHIND, /* free-behind SIZE           SIZE granules behind the block's end */
-    TRACE_FREE_FOREIGN, /* free-foreign SIZE          a live chunk of another pool */
+    TRACE_FREE_BEFORE,     /* free-before SIZE           SIZE + 1 granules before the block */
+    TRACE_FREE_BEHIND,     /* free-behind SIZE           SIZE granules behind the block's end */
+    TRACE_FREE_FOREIGN,    /* free-foreign SIZE          a live chunk of another pool */
     TRACE_FREE_WRONG_SIZE, /* free-wrong-size SLOT SIZE  SIZE bytes, not 0, instead of its own */
-    TRACE_FREE_STALE, /* free-stale SLOT            the pointer that it held before a reset */
+    TRACE_FREE_STALE,      /* free-stale SLOT            the pointer that it held before a reset */
     TRACE_REALLOC_TWICE, /* realloc-twice SLOT SIZE     realloc of the pointer last freed from it */
-    TRACE_REALLOC_INTERIOR, /* realloc-interior SLOT SIZE  realloc one granule behind its start */
+    TRACE_REALLOC_INTERIOR,   /* realloc-interior SLOT SIZE  realloc one granule behind its start */
     TRACE_REALLOC_WRONG_SIZE, /* realloc-wrong-size SLOT SIZE  realloc with SIZE as the old size */
     TRACE_KINDS
 };
 
 struct trace_op {
-    uint8_t kind; /* of enum trace_kind */
-    uint8_t align; /* exponent: alignment in bytes is 1 << align; at most TRACE_MAX_ALIGN */
+    uint8_t kind;    /* of enum trace_kind */
+    uint8_t align;   /* exponent: alignment in bytes is 1 << align; at most TRACE_MAX_ALIGN */
     uint16_t thread; /* which of the program's threads; 0 is the first */
     uint32_t slot;
     uint32_t site; /* index into trace.sites; 0 is unknown */
@@ -69,20 +69,20 @@ struct trace_op {
 
 struct trace {
     struct trace_op *ops;
-    size_t count; /* operations */
-    uint32_t slots; /* one more than the largest slot */
-    uint32_t threads; /* one more than the largest thread */
-    char **sites; /* call sites as text, from index 1; sites[0] is NULL */
+    size_t count;        /* operations */
+    uint32_t slots;      /* one more than the largest slot */
+    uint32_t threads;    /* one more than the largest thread */
+    char **sites;        /* call sites as text, from index 1; sites[0] is NULL */
     uint32_t site_count; /* entries of sites, the unused first one included; 0 if none */
-    char *origin; /* what was recorded, as one line of text; NULL if unknown */
-    size_t room; /* operations that ops has memory for */
+    char *origin;        /* what was recorded, as one line of text; NULL if unknown */
+    size_t room;         /* operations that ops has memory for */
 };
 
 /* What is wrong with a file or a text, and where. The message is one sentence that names the place
  * (byte, line or operation), without the file's name. */
 struct trace_error {
     uint64_t offset; /* bytes from the start, of the uncompressed form */
-    uint64_t line; /* of a text, from 1; 0 for a binary */
+    uint64_t line;   /* of a text, from 1; 0 for a binary */
     char message[200];
 };
 
