@@ -1,0 +1,267 @@
+"""The recorder on programs whose allocations are known, and on real ones."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from analysis import build, record
+from analysis.environment import UserError
+
+MANY = 100_000
+
+
+@pytest.fixture(scope="session", name="built")
+def built_folder():
+    return pathlib.Path(os.environ.get("POOLPROOF_BUILD") or build.ensure_build("release"))
+
+
+@pytest.fixture(scope="session", name="tools")
+def built_tools(built):
+    folder = built / "bench/record"
+    return record.Tools(folder / "libpoolproof-record.so", folder / "poolproof-convert")
+
+
+@pytest.fixture(name="subject")
+def subject_runner(built, tools, tmp_path):
+    """Records the subject doing something; gives (recording, lines of the trace)."""
+    def run(*what, program="record-subject", **settings):
+        output = tmp_path / "subject.txt"
+        command = [str(built / "bench/record/test" / program), *what]
+        recording = record.record(command, output, tools=tools, form="text", **settings)
+        assert not [path for path in tmp_path.iterdir() if path not in recording.traces]
+        return recording, recording.traces[0].read_text().splitlines()
+    return run
+
+
+def operations(lines):
+    """(kind, size, align) of each allocation and resize, sites and threads left out."""
+    kinds = ("alloc", "calloc", "realloc")
+    words = [line.split() for line in lines if line.split(" ")[0] in kinds]
+    return [(word[0], int(word[2]), int(word[3])) for word in words]
+
+
+def verify(built, trace):
+    """Plays the trace with every promise verified."""
+    for arguments in (["--lazy"], ["--on", "malloc"]):
+        subprocess.run([built / "core/trace/poolproof-trace", "run", *arguments, trace], check=True)
+
+
+def cli(*words, **settings):
+    """./poolproof record, without the launcher's shell."""
+    top = pathlib.Path(record.__file__).parents[1]
+    return subprocess.run([sys.executable, "-m", "analysis", "record", *map(str, words)],
+                          capture_output=True, text=True, timeout=120, check=False,
+                          env=os.environ | {"PYTHONPATH": str(top), "POOLPROOF_INSTALL": "no"},
+                          **settings)
+
+
+def test_every_function_is_seen_with_size_and_alignment(subject):
+    recording, lines = subject("families")
+    assert recording.status == 0
+    seen = operations(lines)
+    expected = [
+        ("alloc", 1001, 16), ("calloc", 2002, 16), ("alloc", 1003, 16), ("realloc", 200003, 16),
+        ("realloc", 103, 16), ("realloc", 5025, 16), ("alloc", 1088, 64), ("alloc", 1006, 128),
+        ("alloc", 1007, 256), ("alloc", 1008, 4096), ("alloc", 4096, 4096), ("alloc", 1011, 16),
+        ("alloc", 1, 1), ("alloc", 1012, 16), ("alloc", 6, 4),
+    ]
+    start = seen.index(expected[0])
+    assert seen[start:start + len(expected)] == expected
+    [image] = recording.images
+    assert image["empty"] == 1 and image["unknown_frees"] == image["missed_frees"] == 0
+
+
+@pytest.mark.parametrize("hesitant", [False, True])
+def test_threads_hand_objects_over_in_the_right_order(built, subject, monkeypatch, hesitant):
+    if hesitant:
+        monkeypatch.setenv("LD_PRELOAD", str(built / "bench/record/test/libhesitant.so"))
+    recording, _ = subject("threads")
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    [image] = recording.images
+    assert image["threads"] == 5
+    assert image["missed_frees"] == image["unknown_frees"] == image["unfinished"] == 0
+    assert image["alloc"] >= 4 * 20_000 and image["realloc"] > 0
+    assert image["end_live_objects"] < 20
+    verify(built, recording.traces[0])
+
+
+def test_forked_child_has_a_trace_of_its_own(subject):
+    recording, _ = subject("forks", everything=True)
+    parent, child = recording.images
+    texts = [operations(trace.read_text().splitlines()) for trace in recording.traces]
+    assert child["parent"] == parent["pid"] and child["unknown_frees"] == 1
+    assert ("alloc", 2001, 16) in texts[0] and ("alloc", 2003, 16) in texts[0]
+    assert texts[1] == [("alloc", 2002, 16)]
+
+
+def test_what_the_process_became_is_what_is_wanted(subject):
+    recording, lines = subject("executes")
+    first, second = recording.images
+    assert (first["pid"], first["image"], second["image"]) == (second["pid"], 0, 1)
+    assert ("alloc", 1001, 16) in operations(lines)
+    assert ("alloc", 3001, 16) not in operations(lines)
+
+
+def test_spawned_programs_do_not_mix(subject):
+    recording, lines = subject("spawns")
+    assert len(recording.images) == 2
+    assert recording.images[1]["events"] >= 2 * MANY
+    assert ("alloc", 4001, 16) in operations(lines) and len(lines) < 1000
+
+
+@pytest.mark.parametrize("what, status", [("killed", -signal.SIGKILL), ("crashes", -signal.SIGSEGV)])
+def test_a_signal_loses_nothing(subject, what, status):
+    recording, _ = subject(what)
+    assert recording.status == status
+    assert MANY <= recording.images[0]["alloc"] < MANY + 20
+
+
+def test_a_program_that_closes_every_descriptor(subject):
+    recording, _ = subject("closes")
+    assert recording.status == 0 and recording.images[0]["alloc"] >= MANY
+
+
+def test_cpp_new_comes_through_malloc(built, subject):
+    recording, lines = subject(program="record-subject-cpp")
+    assert ("alloc", 4008, 16) in operations(lines) and ("alloc", 384, 128) in operations(lines)
+    verify(built, recording.traces[0])
+
+
+def test_sites_name_the_module(subject):
+    _, lines = subject("families")
+    assert any("record-subject+0x" in line for line in lines)
+
+
+def test_a_library_path_with_a_space(built, tools, tmp_path):
+    folder = tmp_path / "a folder: with all"
+    folder.mkdir()
+    library = shutil.copy(tools.library, folder)
+    moved = record.Tools(pathlib.Path(library), tools.convert)
+    recording = record.record([str(built / "bench/record/test/record-subject"), "status"],
+                              folder / "x.trace", tools=moved)
+    assert recording.status == 7 and recording.traces[0].exists()
+
+
+def test_a_file_that_may_not_grow_ends_the_recording_alone(built, tools, tmp_path):
+    subject = built / "bench/record/test/record-subject"
+    command = ["sh", "-c", f"ulimit -f 1500; exec '{subject}' many"]
+    with pytest.raises(UserError, match="stopped after .*File too large; no trace written"):
+        record.record(command, tmp_path / "x.trace", tools=tools)
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_disk_ends_the_recording_alone(built, tools, tmp_path):
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", tmp_path],
+                             capture_output=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    try:
+        subject = built / "bench/record/test/record-subject"
+        with pytest.raises(UserError, match="No space left on device; no trace written"):
+            record.record([str(subject), "many"], tmp_path / "x.trace", tools=tools)
+        assert not list(tmp_path.iterdir())
+        (tmp_path / "filler").write_bytes(bytes(1 << 21))
+    except OSError:
+        pass  # the disk is full, as it should be
+    try:
+        with pytest.raises(UserError, match="No space left on device"):
+            record.record([str(subject), "many"], tmp_path / "x.trace", tools=tools)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+@pytest.mark.parametrize("command, message", [
+    (["no-such-program-at-all"], "there is no command 'no-such-program-at-all' on PATH"),
+    (["/no/such/program"], "there is no program /no/such/program"),
+    (["/etc/passwd"], "/etc/passwd is not executable"),
+    (["/etc"], "/etc is a folder, not a program"),
+])
+def test_a_command_that_cannot_run(tools, tmp_path, command, message):
+    with pytest.raises(UserError, match=message):
+        record.record(command, tmp_path / "x.trace", tools=tools)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_static_program_is_named_as_such(tools, tmp_path):
+    source = tmp_path / "static.c"
+    source.write_text("int main(void) { return 0; }\n")
+    made = subprocess.run(["gcc", "-static", source, "-o", tmp_path / "static"],
+                          capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("no static C library here")
+    with pytest.raises(UserError, match="statically linked"):
+        record.record([str(tmp_path / "static")], tmp_path / "x.trace", tools=tools)
+    assert not (tmp_path / "x.trace").exists()
+
+
+@pytest.mark.parametrize("output", ["/proc/x.trace", "/no/such/folder/x.trace", "/"])
+def test_a_place_that_cannot_be_written(tools, output):
+    with pytest.raises(UserError, match="cannot write to|is a folder"):
+        record.record(["true"], pathlib.Path(output), tools=tools)
+
+
+def test_what_was_there_stays_if_nothing_comes(tools, tmp_path):
+    output = tmp_path / "x.trace"
+    output.write_text("precious")
+    with pytest.raises(UserError, match="no process of cc1plus"):
+        record.record(["true"], output, tools=tools, process="cc1plus")
+    assert output.read_text() == "precious"
+
+
+def test_interrupt_keeps_what_was_recorded(built, tmp_path):
+    if os.environ.get("POOLPROOF_BUILD"):
+        pytest.skip("the command line builds for itself")
+    output = tmp_path / "x.trace"
+    subject = built / "bench/record/test/record-subject"
+    top = pathlib.Path(record.__file__).parents[1]
+    command = [sys.executable, "-m", "analysis", "record", "-o", output, "--", subject, "waits"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True,
+                          env=os.environ | {"PYTHONPATH": str(top)}) as process:
+        assert process.stdout.readline() == "ready\n"
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 0 and "ended by signal 2" in told
+    assert output.exists() and list(tmp_path.iterdir()) == [output]
+
+
+def test_command_line_errors_are_one_line(tmp_path):
+    for words, message in [
+        (["-o", tmp_path / "x.trace"], "name the command to record"),
+        (["-o", tmp_path / "x.gz", "--text", "--", "true"], "text form is not compressed"),
+        (["-o", tmp_path / "x.trace", "--", "no-such-program"], "there is no command"),
+    ]:
+        answer = cli(*words)
+        assert answer.returncode == 2
+        assert message in answer.stderr and len(answer.stderr.splitlines()) == 1
+
+
+REAL = {
+    "sqlite3": ["sqlite3", ":memory:", "create table t(a); insert into t values (1); select * from t"],
+    "python3": ["/usr/bin/python3", "-c", "print(sorted({str(i) for i in range(1000)})[:3])"],
+    "perl": ["perl", "-e", "my %h = map { $_ => 1 } 1 .. 1000; print scalar keys %h"],
+    "gcc": ["gcc", "-x", "c", "-c", "-o", "{folder}/x.o", "-"],
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_programs_play_with_contents_verified(built, tools, tmp_path, name):
+    if not shutil.which(name):
+        pytest.skip(f"{name} is missing")
+    command = [word.replace("{folder}", str(tmp_path)) for word in REAL[name]]
+    recording = record.record(command, tmp_path / "x.trace", tools=tools, quiet=True)
+    assert recording.status == 0 and recording.converted[0]["operations"] > 100
+    verify(built, recording.traces[0])
+
+
+def test_every_program_of_the_table_has_its_script():
+    for program in record.programs():
+        assert program.command[0] and "{" not in " ".join(program.command)
+        scripts = [word.removeprefix(".read ") for word in program.command if "/traces/" in word
+                   and not word.startswith("-I")]
+        assert scripts and all(pathlib.Path(script).exists() for script in scripts)
