@@ -264,9 +264,3 @@ uint64_t random_seed(uint64_t fallback)
     print_message("# POOL_TEST_SEED=%llu\n", (unsigned long long)seed);
     return seed;
 }
-
-void skip_because(const char *reason)
-{
-    print_message("# skipped: %s\n", reason);
-    skip();
-}

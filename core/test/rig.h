@@ -109,7 +109,4 @@ size_t random_below(uint64_t *state, size_t bound);
 /* POOL_TEST_SEED as a number, else `fallback`. Prints which, as a TAP comment. */
 uint64_t random_seed(uint64_t fallback);
 
-/* Prints why a test is skipped, as a TAP comment, and skips it. */
-void skip_because(const char *reason);
-
 #endif

@@ -1,0 +1,205 @@
+/* vast GIBIBYTES: pools of more bytes than the machine has, most of which are never touched. */
+#include "rig.h"
+
+#include <sys/resource.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SHADOWED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SHADOWED 1
+#endif
+#endif
+#ifndef SHADOWED
+#define SHADOWED 0 /* whether AddressSanitizer keeps an eighth of it in memory that counts */
+#endif
+
+/* What a pool may make resident for the few pages that a test touches. */
+#define RESIDENT_MOST ((size_t)64 << 20)
+
+static const size_t NEAR = 112, FAR = 4096; /* bytes of the chunks at either end */
+
+static size_t capacity; /* as the command line says */
+
+/* Resident bytes of this process at their highest. */
+static size_t peak_resident(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (size_t)usage.ru_maxrss * 1024;
+}
+
+static void vast_open(struct m_pool *pool, size_t bytes, unsigned flags)
+{
+    const struct pool_config config = {.capacity = bytes, .flags = POOL_LAZY | flags};
+    memset(pool, 0, sizeof *pool);
+    assert_int_equal(pool_init_with(pool, &config), 0);
+}
+
+/* Little has become resident, and the pool is destroyed. */
+static void vast_close(struct m_pool *pool, size_t resident_before)
+{
+    size_t more = peak_resident() - resident_before;
+    pool_destroy(pool);
+    if (!SHADOWED && more > RESIDENT_MOST)
+        fail_msg("%zu bytes became resident for some thousand touched", more);
+}
+
+/* Zero at either end and in between, wherever it was written to before. */
+static void touch(unsigned char *all)
+{
+    for (size_t i = 0; i <= 4; i++) {
+        size_t at = capacity / 4 * i - (i == 4);
+        assert_int_equal(all[at], 0);
+        all[at] = 0xff;
+    }
+}
+
+static void as_one_chunk(void **state)
+{
+    (void)state;
+    struct m_pool pool;
+    unsigned char *all = NULL;
+    void *more = NULL;
+    size_t before = peak_resident();
+    vast_open(&pool, capacity, 0);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(pool_alloc(&pool, (void **)&all, capacity + 1, POOL_I8), -1);
+        assert_int_equal(pool_error(&pool), POOL_TOO_LARGE);
+        assert_int_equal(pool_alloc(&pool, (void **)&all, capacity, POOL_I8), 0);
+        assert_int_equal(pool_alloc(&pool, &more, 1, POOL_I8), -1);
+        assert_int_equal(pool_error(&pool), POOL_OUT_OF_MEMORY);
+        assert_int_equal(pool_size_of(&pool, all), capacity);
+        touch(all);
+        assert_int_equal(pool_free((void **)&all, capacity, &pool), 0);
+    }
+    vast_close(&pool, before);
+}
+
+static void after_a_reset(void **state)
+{
+    (void)state;
+    struct m_pool pool;
+    unsigned char *all = NULL;
+    size_t small = capacity < (size_t)1 << 32 ? capacity : (size_t)1 << 32;
+    vast_open(&pool, capacity, 0);
+    assert_int_equal(pool_alloc(&pool, (void **)&all, small, POOL_I8), 0);
+    all[0] = all[small - 1] = 0xff;
+    assert_int_equal(pool_reset(&pool), 0);
+    assert_int_equal(pool_alloc(&pool, (void **)&all, small, POOL_I8), 0);
+    assert_int_equal(all[0], 0);
+    assert_int_equal(all[small - 1], 0);
+    pool_destroy(
+        &pool); /* a reset may touch a tag for each granule: no bound on what is resident */
+}
+
+/* A chunk at each end and a giant between them. */
+static void at_both_ends(unsigned flags, size_t bytes)
+{
+    struct m_pool pool;
+    struct pool_stats stats;
+    unsigned char *near = NULL, *giant = NULL, *far = NULL, *more = NULL;
+    size_t before = peak_resident(), middle = bytes - NEAR - FAR;
+    vast_open(&pool, bytes, flags);
+    assert_int_equal(pool_alloc(&pool, (void **)&near, NEAR - 12, POOL_I8), 0);
+    assert_int_equal(pool_alloc(&pool, (void **)&giant, middle, POOL_I8), 0);
+    assert_int_equal(pool_alloc(&pool, (void **)&far, FAR, POOL_I8), 0);
+    assert_int_equal(pool_alloc(&pool, (void **)&more, 1, POOL_I8), -1);
+    assert_int_equal(pool_error(&pool), POOL_OUT_OF_MEMORY);
+    assert_filled(near, NEAR - 12, 0);
+    assert_filled(far, FAR, 0);
+    memset(near, 0x11, NEAR - 12);
+    memset(far, 0x22, FAR);
+    giant[0] = giant[middle / 2] = giant[middle - 1] = 0x33;
+    assert_int_equal(pool_stats(&pool, &stats), 0);
+    assert_int_equal(stats.live_bytes, bytes);
+    assert_int_equal(stats.live_chunks, 3);
+    assert_int_equal(stats.largest_free, 0);
+    assert_int_equal(pool_size_of(&pool, giant), middle);
+
+    for (size_t offset = 16; offset < (size_t)1 << 24; offset *= 2) {
+        void *inside = giant + offset;
+        assert_int_equal(pool_free(&inside, middle - offset, &pool), -1);
+        assert_int_equal(pool_error(&pool), POOL_INTERIOR);
+    }
+    void *wrong = giant;
+    for (size_t less = 16; less < middle; less *= 2) {
+        assert_int_equal(pool_free(&wrong, middle - less, &pool), -1);
+        assert_int_equal(pool_error(&pool), POOL_WRONG_SIZE);
+        assert_int_equal(pool_free(&wrong, middle + less, &pool), -1);
+        assert_int_equal(pool_error(&pool), POOL_WRONG_SIZE);
+    }
+    assert_int_equal(pool_free((void **)&near, NEAR - 12, &pool), 0);
+    assert_int_equal(pool_free((void **)&far, FAR, &pool), 0);
+    assert_int_equal(pool_alloc(&pool, (void **)&far, FAR, POOL_I8), 0);
+    if (!(flags & POOL_KEEP_CONTENTS))
+        assert_filled(far, FAR, 0);
+    assert_int_equal(giant[middle - 1], 0x33);
+    vast_close(&pool, before);
+}
+
+static void between_two_small_ones(void **state)
+{
+    (void)state;
+    at_both_ends(0, capacity);
+    at_both_ends(POOL_STRICT, capacity - 16);
+    at_both_ends(POOL_KEEP_CONTENTS, capacity - 4096);
+}
+
+/* Chunks a quarter apart: addresses whose low 32 bits are equal are still told apart. */
+static void in_quarters(void **state)
+{
+    (void)state;
+    struct m_pool pool;
+    unsigned char *quarters[4] = {NULL};
+    size_t before = peak_resident(), quarter = capacity / 4;
+    vast_open(&pool, capacity, POOL_STRICT);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pool_alloc(&pool, (void **)&quarters[i], quarter, POOL_PAGE), 0);
+        quarters[i][0] = quarters[i][quarter - 1] = (unsigned char)(i + 1);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(quarters[i][0], i + 1);
+        assert_int_equal(quarters[i][quarter - 1], i + 1);
+        void *ptr = quarters[i];
+        assert_int_equal(pool_free(&ptr, 16, &pool), -1);
+        assert_int_equal(pool_error(&pool), POOL_WRONG_SIZE);
+        ptr = quarters[i] + 4096;
+        assert_int_equal(pool_free(&ptr, quarter - 4096, &pool), -1);
+        assert_int_equal(pool_error(&pool), POOL_INTERIOR);
+    }
+    assert_int_equal(pool_free((void **)&quarters[1], quarter, &pool), 0);
+    assert_int_equal(pool_free((void **)&quarters[2], quarter, &pool), 0);
+    assert_int_equal(pool_alloc(&pool, (void **)&quarters[1], 2 * quarter, POOL_I8), 0);
+    assert_int_equal(quarters[1][0], 0);
+    assert_int_equal(quarters[1][2 * quarter - 1], 0);
+    vast_close(&pool, before);
+}
+
+int main(int count, char **arguments)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_one_chunk),
+        cmocka_unit_test(between_two_small_ones),
+        cmocka_unit_test(in_quarters),
+        cmocka_unit_test(after_a_reset),
+    };
+    size_t gibibytes = count == 2 ? strtoul(arguments[1], NULL, 10) : 0;
+    if (gibibytes == 0 || gibibytes > 64) {
+        fprintf(stderr, "vast: say how many gibibytes, from 1 to 64\n");
+        return 2;
+    }
+    capacity = gibibytes << 30;
+    if (SHADOWED && gibibytes > 4) {
+        printf("1..0 # SKIP AddressSanitizer would keep %zu GiB of shadow\n", gibibytes / 8);
+        return 0;
+    }
+    struct m_pool pool = {0};
+    const struct pool_config config = {.capacity = capacity, .flags = POOL_LAZY};
+    if (pool_init_with(&pool, &config) == -1 && pool_error(&pool) == POOL_NO_BACKING) {
+        printf("1..0 # SKIP the machine refuses %zu GiB of address space\n", gibibytes);
+        return 0;
+    }
+    pool_destroy(&pool);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
