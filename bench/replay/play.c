@@ -14,31 +14,63 @@ static inline size_t round_up(size_t offset, size_t unit)
     return (offset + unit - 1) & ~(unit - 1);
 }
 
-/* Writes the words of [from, to) that an object of this kind of program would: one a line, then
- * one a page. Objects of less than a word are written to by the byte. */
-static inline void object_write(char *object, size_t from, size_t to, size_t pages)
+static inline size_t least(size_t one, size_t other)
+{
+    return one < other ? one : other;
+}
+
+/* The last line of an object, of at least a word, that is written and read. */
+static inline size_t last_line(size_t size)
+{
+    return least((size - WORD) & ~(size_t)(LINE - 1), REPLAY_LINES_BYTES - LINE);
+}
+
+/* Writes a word to each of the first lines of a new object. Short objects get more than one write
+ * to their last line, so that there is no branch to mispredict: that would be the harness's
+ * time. */
+static inline void object_write(char *object, size_t size)
+{
+    const size_t last = last_line(size);
+    for (size_t at = 0; at < REPLAY_LINES_BYTES; at += LINE)
+        memcpy(object + least(at, last), &size, WORD);
+}
+
+/* Writes a word to each line among the first, and to each page among those behind, that lies in
+ * [from, to). */
+static inline void object_extend(char *object, size_t from, size_t to, size_t pages)
 {
     size_t at;
-    if (__builtin_expect(to < WORD, 0)) {
-        object[0] = (char)to;
-        return;
-    }
     for (at = round_up(from, LINE); at + WORD <= to && at < REPLAY_LINES_BYTES; at += LINE)
         memcpy(object + at, &to, WORD);
     for (at = round_up(at > from ? at : from, PAGE); at + WORD <= to && at < pages; at += PAGE)
         memcpy(object + at, &to, WORD);
+}
+
+static inline void object_touch(char *object, size_t from, size_t to, size_t pages)
+{
+    if (__builtin_expect(to < WORD, 0))
+        object[0] = (char)to;
+    else if (from == 0)
+        object_write(object, to);
+    if (__builtin_expect(from != 0 || to > PAGE, 0))
+        object_extend(object, from, to, pages);
+    if (pages == SIZE_MAX && to >= WORD) /* the page that its end may reach into */
+        memcpy(object + to - WORD, &to, WORD);
     __asm__ volatile("" : : "r"(object) : "memory");
 }
 
 static inline void object_read(const char *object, size_t size)
 {
     uint64_t word = 0;
-    if (__builtin_expect(size < WORD, 0))
+    if (__builtin_expect(size < WORD, 0)) {
         word = (unsigned char)object[0];
-    for (size_t at = 0; at + WORD <= size && at < REPLAY_LINES_BYTES; at += LINE) {
-        uint64_t next;
-        memcpy(&next, object + at, WORD);
-        word ^= next;
+    } else {
+        const size_t last = last_line(size);
+        for (size_t at = 0; at < REPLAY_LINES_BYTES; at += LINE) {
+            uint64_t next;
+            memcpy(&next, object + least(at, last), WORD);
+            word ^= next;
+        }
     }
     __asm__ volatile("" : : "r"(word) : "memory");
 }
@@ -70,7 +102,7 @@ static inline int play(const struct replay *replay, size_t from, size_t to, void
         }
         if (__builtin_expect(!object, 0))
             return -1;
-        object_write(object, written, op->size, pages);
+        object_touch(object, written, op->size, pages);
         slots[op->slot] = object;
     }
     return 0;
