@@ -117,7 +117,8 @@ def _tidy(tool: str, unit: Unit, ground: bytes, memory: pathlib.Path) -> tuple[s
     if (memory / key).exists():
         return key, []
     answer = _run([tool, "--quiet", str(unit.source), "--", *unit.words], unit.folder)
-    lines = [line for line in answer.stdout.splitlines() if re.search(r"(warning|error): ", line)]
+    lines = [re.sub(r"^(\.\./)+", "", line) for line in answer.stdout.splitlines()
+             if re.search(r"(warning|error): ", line)]
     if answer.returncode == 0 and not lines:
         (memory / key).touch()
     elif not lines:

@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
-from typing import Iterable, Iterator
+from typing import Callable, Iterable, Iterator
 
 from analysis import build, environment, lint, rules
 
@@ -75,10 +75,11 @@ def run_alone(arguments: argparse.Namespace) -> int:
     """What `run` does, while no other run of the tests uses the same folders."""
     start = time.monotonic()
     python_suites = find_python_suites(environment.ROOT)
-    folders, outcomes = prepare(needed_builds(arguments))
+    folders: dict[str, pathlib.Path] = {}
+    results = tell("build", prepare, needed_builds(arguments), folders)
     known = sorted({"lint", "rules", *python_suites, *meson_suites(folders)})
     if arguments.list:
-        print("\n".join(known))
+        print("suites: " + ", ".join(known))
         return environment.PASS
     for suite in arguments.suites:
         if suite not in known:
@@ -89,18 +90,17 @@ def run_alone(arguments: argparse.Namespace) -> int:
 
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
-    results = tell("build", outcomes) if outcomes else []
     for configuration, folder in folders.items():
         suites = None if everything else sorted(chosen & meson_suites({configuration: folder}))
         if suites is None or suites:
-            results += tell(configuration, run_meson(configuration, folder, suites))
+            results += tell(configuration, run_meson, configuration, folder, suites)
     for suite, files in python_suites.items():
         if suite in chosen:
-            results += tell(suite, run_pytest(suite, files))
+            results += tell(suite, run_pytest, suite, files)
     if "rules" in chosen:
-        results += tell("rules", check_rules())
+        results += tell("rules", check_rules)
     if "lint" in chosen:
-        results += tell("lint", check_lint(folders))
+        results += tell("lint", check_lint, folders)
     if arguments.quick and everything:
         results += [Result(name, "skipped", "left out by --quick")
                     for name in ("sanitize", *sorted(left_out))]
@@ -123,11 +123,13 @@ def wrong_suite(suite: str, known: Iterable[str]) -> str:
 # --- Builds ---------------------------------------------------------------------------------------
 
 
-def prepare(configurations: Iterable[str]) -> tuple[dict[str, pathlib.Path], list[Result]]:
-    """Builds each configuration. Returns the folders of those that built, and a result for each:
-    that it compiles, without a warning where the compiler is one that the code is kept clean for.
+def prepare(configurations: Iterable[str], folders: dict[str, pathlib.Path]) -> list[Result]:
+    """Builds each configuration, and enters the folders of those that built in `folders`.
+
+    One result for each: that it compiles, without a warning where the compiler is one that the code
+    is kept clean for.
     """
-    folders, results = {}, []
+    results = []
     for configuration in configurations:
         name = f"build: {configuration} compiles without a warning"
         try:
@@ -143,7 +145,7 @@ def prepare(configurations: Iterable[str]) -> tuple[dict[str, pathlib.Path], lis
         else:
             reason = "warnings are kept away only under gcc 12 and clang 19"
             results.append(Result(name, "skipped", reason))
-    return folders, results
+    return results
 
 
 # --- The tests in C, run by Meson -----------------------------------------------------------------
@@ -360,12 +362,14 @@ def watch(command: list[str], variables: dict[str, str], title: str, step: re.Pa
     return process.returncode, "".join(output)
 
 
-def tell(title: str, results: list[Result]) -> list[Result]:
-    """Prints one line about a group of results as soon as it is there, and hands them on."""
+def tell(title: str, run_tests: Callable[..., list[Result]], *arguments: object) -> list[Result]:
+    """Runs a group of tests, prints one line about their results, and hands them on."""
+    start = time.monotonic()
+    results = run_tests(*arguments)
     counts = {outcome: sum(result.outcome == outcome for result in results)
               for outcome in ("passed", "failed", "skipped")}
     shown = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    print(f"{title}: {shown or 'nothing to run'}", flush=True)
+    print(f"{title}: {shown or 'nothing to run'}, {time.monotonic() - start:.1f} s", flush=True)
     return results
 
 
@@ -396,7 +400,8 @@ def conclude(results: list[Result], seconds: float) -> int:
         for line in telling_lines(result.output):
             print(f"    {line}")
     for result in counts["skipped"]:
-        print(f"skipped: {result.name}: {' '.join(result.reason.split())}")
+        reason = re.sub(r"^skipped: ", "", " ".join(result.reason.split()))
+        print(f"skipped: {result.name}: {reason}")
     ran = len(counts["passed"]) + len(counts["failed"])
     if not ran:
         print("error: no test ran")
