@@ -35,9 +35,10 @@ enum oracle {
     ORACLE_ALL = (1u << 4) - 1
 };
 
-/* A block up to this many bytes is looked at as a whole after every operation: statistics, walk,
- * invariants, shadow, refusals. A larger one at every TRACE_CHECK, when as many operations have
- * passed as it has KiB, and at the end; its memory around refusals only in the objects' own
+/* A block up to this many bytes is looked at as a whole after every operation that may have
+ * changed it: statistics, walk, invariants, shadow; and compared with a copy around every
+ * refusal. A larger one is looked at with every TRACE_CHECK, when as many operations have passed
+ * as it has KiB, and at the end; what a refusal did to its memory shows in the objects' own
  * verification. */
 #define EXECUTOR_WHOLE_BLOCK ((size_t)64 * 1024)
 

@@ -115,7 +115,7 @@ static int write_open(int descriptor, enum trace_form form, const struct trace *
 {
     /* zlib closes what it is given, and the file has still to be flushed to the disk. */
     int own = dup(descriptor);
-    gzFile file = own >= 0 ? gzdopen(own, form == TRACE_BINARY_GZIP ? "wb9" : "wbT") : NULL;
+    gzFile file = own >= 0 ? gzdopen(own, form == TRACE_BINARY_GZIP ? "wb" : "wbT") : NULL;
     if (file == NULL) {
         int why = own >= 0 ? ENOMEM : errno;
         if (own >= 0)

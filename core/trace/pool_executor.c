@@ -24,8 +24,9 @@ struct run {
     struct m_pool foreign; /* another pool, made when first needed */
     void *foreign_chunk;
     unsigned oracles;
-    int whole;       /* the block is small enough to be looked at after each operation */
-    size_t op;       /* being run */
+    int whole;     /* the block is small enough to be looked at after each operation */
+    int unchanged; /* this operation called nothing, or was refused and the block compared since */
+    size_t op;     /* being run */
     size_t not_seen; /* operations since the last look */
     uint64_t seed;   /* of the next pattern */
     unsigned told;   /* calls of on_error, where it is this run's own */
@@ -117,12 +118,14 @@ static int judge_unchanged(struct run *run, const char *call, const void *before
     if (at != size)
         return report(run, "refusal", "a refused %s changed the block's memory at byte %zu", call,
                       at);
+    run->unchanged = run->whole;
     return 0;
 }
 
 /* Judges a call's result and reason against what was due. */
 static int judge_result(struct run *run, const char *call, int result, struct due due)
 {
+    run->unchanged = 0;
     if (!(run->oracles & (ORACLE_MODEL | ORACLE_REFUSAL)))
         return 0;
     if (result != 0 && result != -1)
@@ -411,6 +414,7 @@ static int run_free(struct run *run, uint32_t slot)
 
 static int run_reset(struct run *run)
 {
+    run->unchanged = 0;
     if (check_all_contents(run) != 0)
         return -1;
     if (pool_reset(&run->pool) != 0)
@@ -539,6 +543,7 @@ static int step(struct run *run, const struct trace_op *op)
     size_t size = op->size < SIZE_MAX ? (size_t)op->size : SIZE_MAX;
     int result;
     run->told = 0;
+    run->unchanged = 1;
     switch (op->kind) {
     case TRACE_ALLOC:
     case TRACE_CALLOC:
@@ -561,8 +566,9 @@ static int step(struct run *run, const struct trace_op *op)
         break;
     }
     run->not_seen++;
-    if (result == 0 && (run->whole || op->kind == TRACE_CHECK ||
-                        run->not_seen >= run->model.granules / (1024 / POOL_GRANULE)))
+    if (result == 0 &&
+        ((run->whole && !run->unchanged) || op->kind == TRACE_CHECK ||
+         (!run->whole && run->not_seen >= run->model.granules / (1024 / POOL_GRANULE))))
         result = look(run);
     return result;
 }

@@ -33,8 +33,8 @@ static void round_trip(uint64_t seed, const struct trace *trace, enum trace_form
 static void random_traces_come_back_equal(void **state)
 {
     (void)state;
-    for (uint64_t seed = run_seed(); seed < run_seed() + 60; seed++) {
-        struct trace trace = rich_sample(seed, seed % 10 == 0 ? 30000 : seed % 200);
+    for (uint64_t seed = run_seed(); seed < run_seed() + 25; seed++) {
+        struct trace trace = rich_sample(seed, seed % 10 == 0 ? 20000 : seed % 200);
         round_trip(seed, &trace, TRACE_BINARY);
         round_trip(seed, &trace, TRACE_BINARY_GZIP);
         round_trip(seed, &trace, TRACE_TEXT);
@@ -157,7 +157,7 @@ static void every_flipped_byte_of_a_binary_is_told(void **state)
     size_t size;
     unsigned char *bytes = written(&trace, TRACE_BINARY, &size);
     for (size_t at = 0; at < size; at++)
-        for (unsigned flip = 1; flip < 256; flip++) {
+        for (unsigned flip = 1; flip < 256; flip += flip < 4 ? 1 : 7) {
             struct trace_error error = {0};
             struct trace read;
             bytes[at] ^= (unsigned char)flip;
