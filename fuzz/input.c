@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+enum { STEPS = 8, FIRST_LONG_STEP = 6 };
+
 /* Granules that one step of the second byte stands for: small pools are the likeliest, large ones reach
  * the lengths that no tag can hold. */
-static const size_t steps[4] = {1, 1, 4, 16};
+static const size_t steps[STEPS] = {1, 1, 1, 1, 1, 1, 4, 16};
 
 static const char *const source_names[INPUT_SOURCES] = {"malloc", "buffer", "lazy", "map"};
 
@@ -26,7 +28,7 @@ int input_decode(const uint8_t *bytes, size_t size, struct input *input)
     input->source = (enum input_source)(head[0] & 3);
     for (unsigned i = 0; i < FLAG_NAMES; i++)
         input->flags |= head[0] & 4u << i ? flag_names[i].flag : 0;
-    input->bytes = (1 + (size_t)head[1]) * steps[head[0] >> 4 & 3] * POOL_GRANULE - (head[2] & 15);
+    input->bytes = (1 + (size_t)head[1]) * steps[head[0] >> 4 & (STEPS - 1)] * POOL_GRANULE - (head[2] & 15);
     input->offset = head[2] >> 4;
     return trace_decode(bytes + given, size - given, INPUT_MAX_OPS, &input->trace);
 }
@@ -39,8 +41,8 @@ void input_free(struct input *input)
 size_t input_encode(const struct input *input, uint8_t *bytes, size_t room)
 {
     const size_t granules = (input->bytes + POOL_GRANULE - 1) / POOL_GRANULE;
-    unsigned step = 1;
-    while (step < 3 && granules > 256 * steps[step])
+    unsigned step = granules <= 256 ? 0 : FIRST_LONG_STEP;
+    while (step + 1 < STEPS && granules > 256 * steps[step])
         step++;
     size_t count = (granules + steps[step] - 1) / steps[step];
     count = count > 256 ? 256 : count;
