@@ -1,0 +1,199 @@
+"""What a fuzz target found: read from what it printed, named, kept, and made small.
+
+A finding is known by its oracle, the kind of operation and the message without its figures; two inputs
+that agree in these are one finding. Each is a folder build/findings/TARGET/NAME of
+    input         the bytes that fail
+    trace.txt     the same for people: the settings and the operations
+    log.txt       everything that the failing process printed
+    finding.json  target, oracle, operation, message, and what finding it took
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import zlib
+
+from analysis import build, environment
+
+TRACE_START = "poolproof trace"
+"""How the text of a trace begins."""
+
+KEPT = build.BUILD_ROOT / "findings"
+PATIENCE_S = 60
+"""How long a single input may run before it counts as a hang."""
+
+MINIMISE_S = 180
+"""How long making one input small may take."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a failing process said."""
+
+    oracle: str
+    operation: str
+    message: str
+    index: int | None = None
+
+    def name(self) -> str:
+        """A name that stays the same for the same finding, usable as a folder's."""
+        kind = self.operation.partition(" ")[0]
+        place = re.sub(r"\d+|0x[0-9a-f]+", "#", self.message)
+        mark = zlib.crc32(f"{self.oracle}|{kind}|{place}".encode())
+        words = re.sub(r"[^a-z]+", "-", f"{self.oracle}-{kind}".lower()).strip("-")
+        return f"{words}-{mark:08x}"
+
+
+def read_report(printed: str) -> Report | None:
+    """The finding in what a target printed, or None if it holds none.
+
+    An oracle says it in one line of JSON. A sanitizer's line of summary tells its kind and place; a failed
+    assertion its text.
+    """
+    summary = assertion = None
+    for line in printed.splitlines():
+        if line.startswith('{"oracle": '):
+            try:
+                said = json.loads(line)
+                return Report(said["oracle"], said["operation"], said["message"], said["index"])
+            except (ValueError, KeyError, TypeError):
+                continue
+        if line.startswith("SUMMARY: ") and "libFuzzer" not in line:
+            summary = summary or line.removeprefix("SUMMARY: ")
+        if "Assertion `" in line and line.endswith("failed."):
+            assertion = assertion or line.partition("Assertion ")[2]
+    if assertion:
+        return Report("assertion", "", assertion)
+    if summary:
+        tool, _, rest = summary.partition(": ")
+        kind, _, place = rest.partition(" ")
+        where = place.partition(" in ")[2] or place.rpartition("/")[2]
+        return Report(tool.removesuffix("Sanitizer").lower(), kind, f"{kind} in {where}")
+    return None
+
+
+def surroundings() -> dict[str, str]:
+    """The environment of a target: sanitizers stop at the first report and name functions. A small
+    quarantine is enough, since what the targets themselves allocate is not what is tested; it keeps the
+    memory in the cache."""
+    variables = {
+        "ASAN_OPTIONS": "quarantine_size_mb=4:malloc_context_size=8",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    }
+    program = environment.find_program("llvm-symbolizer-19", "llvm-symbolizer")
+    if program:
+        variables["ASAN_SYMBOLIZER_PATH"] = variables["UBSAN_SYMBOLIZER_PATH"] = program
+        variables["LLVM_SYMBOLIZER_PATH"] = program
+    return environment.clean_environment() | variables
+
+
+def targets(folder: pathlib.Path) -> list[str]:
+    """The targets that a build folder holds, in order of their names."""
+    programs = (folder / "fuzz").glob("*-replay")
+    return sorted(program.name.removesuffix("-replay") for program in programs)
+
+
+def run_once(folder: pathlib.Path, target: str, file: pathlib.Path) -> tuple[bool, str]:
+    """(whether the input fails, all that was printed) for one run of a target on a file."""
+    program = folder / "fuzz" / f"{target}-replay"
+    try:
+        done = subprocess.run(
+            [program, file], env=surroundings(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired as late:
+        said = late.stdout or b""
+        text = said.decode(errors="replace") if isinstance(said, bytes) else said
+        return True, f"{text}\nSUMMARY: Time: hang after {PATIENCE_S} s\n"
+    return done.returncode != 0, done.stdout
+
+
+def minimise(folder: pathlib.Path, target: str, file: pathlib.Path) -> bytes | None:
+    """A smaller input that fails alike, or None if the target has no operations or none is smaller."""
+    program = folder / "fuzz" / f"{target}-minimise"
+    if not program.exists():
+        return None
+    try:
+        done = subprocess.run([program, file], env=surroundings(), stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=MINIMISE_S, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout if done.returncode == 0 and done.stdout else None
+
+
+def text_of(folder: pathlib.Path, target: str, file: pathlib.Path, printed: str = "") -> str | None:
+    """The readable form of an input: as the target printed it, else as its bytes decode.
+
+    What a target printed is what it ran, which may be more than the bytes say. None for a target whose
+    inputs are no traces.
+    """
+    _, start, shown = printed.partition(f"{TRACE_START} 1\n")
+    if start:
+        body, end, rest = shown.partition("\nend ")
+        return f"{start}{body}{end}{rest.partition(chr(10))[0]}\n" if end else None
+    if not (folder / "fuzz" / f"{target}-minimise").exists():
+        return None
+    return translate(folder, "text", file).decode()
+
+
+def translate(folder: pathlib.Path, form: str, file: pathlib.Path) -> bytes:
+    """An input as "text", "bytes" or "c". UserError if the file is not an input in text or bytes."""
+    program = folder / "fuzz" / "fuzz-translate"
+    frame = [environment.ROOT / "fuzz" / "reproducer.c"] if form == "c" else []
+    done = subprocess.run([program, form, file, *frame], env=surroundings(), stdin=subprocess.DEVNULL,
+                          capture_output=True, check=False)
+    if done.returncode != 0:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise environment.UserError(lines[0] if lines else f"{file}: cannot be translated")
+    return done.stdout
+
+
+def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
+         facts: dict[str, object]) -> tuple[pathlib.Path, bool]:
+    """Keeps a failing input; returns (its folder, whether it is new).
+
+    The artifact is run again first: what does not fail a second time is kept as "flaky" with the first
+    log. A new finding is made small. Everything appears at once, by a rename.
+    """
+    failed, printed = run_once(folder, target, artifact)
+    report = read_report(printed) if failed else None
+    if report is None:
+        said = read_report(log)
+        report = dataclasses.replace(said, oracle=f"flaky-{said.oracle}") if said and not failed else (
+            said or Report("crash" if failed else "flaky", "", artifact.name.partition("-")[0]))
+        printed = printed if failed else log
+    place = KEPT / target / report.name()
+    if place.exists():
+        return place, False
+    smaller = minimise(folder, target, artifact) if failed else None
+    place.parent.mkdir(parents=True, exist_ok=True)
+    draft = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=".draft-"))
+    try:
+        _write(draft / "input", artifact.read_bytes())
+        if smaller is not None:
+            _write(draft / "found", artifact.read_bytes())
+            _write(draft / "input", smaller)
+            failed, printed = run_once(folder, target, draft / "input")
+        text = text_of(folder, target, draft / "input", printed)
+        if text is not None:
+            _write(draft / "trace.txt", text.encode())
+        _write(draft / "log.txt", printed.encode())
+        about = {"target": target, **dataclasses.asdict(read_report(printed) or report), **facts}
+        _write(draft / "finding.json", (json.dumps(about, indent=1) + "\n").encode())
+        draft.chmod(0o755)
+        os.replace(draft, place)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return place, True
+
+
+def _write(path: pathlib.Path, content: bytes) -> None:
+    with environment.whole_file(path, "wb") as stream:
+        stream.write(content)

@@ -1,0 +1,90 @@
+"""Runs one input that the fuzzer kept, under the sanitizers, and says what is wrong.
+
+FILE is an input of bytes, the text of a trace, or the folder of a finding. Exit 1
+if it still fails, 0 if it does not.
+
+examples:
+  ./poolproof reproduce build/findings/pool_api/model-alloc-1f2e3d4c/input
+  ./poolproof reproduce trace.txt --target pool_shadow
+  ./poolproof reproduce FILE --c fails.c
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+import tempfile
+
+from analysis import build, environment, findings
+
+
+def guess_target(path: pathlib.Path, known: list[str], is_text: bool) -> str:
+    """The target whose name is nearest in the path, or pool_api for text; UserError if there is none."""
+    for part in reversed(path.absolute().parts):
+        if part in known:
+            return part
+    if is_text:
+        return "pool_api"
+    raise environment.UserError(f"{path}: cannot tell the target; give --target {'|'.join(known)}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=pathlib.Path, metavar="FILE", help="an input, or a finding's folder")
+    parser.add_argument("--target", metavar="TARGET", help="default: the folder of that name above FILE")
+    parser.add_argument("--c", type=pathlib.Path, metavar="OUT.c",
+                        help="write a C program of its own that makes the same calls")
+
+
+def run(args: argparse.Namespace) -> int:
+    path = args.file / "input" if args.file.is_dir() else args.file
+    content = path.read_bytes()
+    is_text = content.startswith(findings.TRACE_START.encode())
+    folder = build.ensure_build("fuzz")
+    known = findings.targets(folder)
+    if args.target is not None and args.target not in known:
+        raise environment.UserError(f"there is no fuzz target '{args.target}'; there are {', '.join(known)}")
+    target = args.target or guess_target(path, known, is_text)
+    with tempfile.TemporaryDirectory() as scratch:
+        file = pathlib.Path(scratch) / "input"
+        file.write_bytes(findings.translate(folder, "bytes", path) if is_text else content)
+        failed, printed = findings.run_once(folder, target, file)
+        text = findings.text_of(folder, target, file, printed)
+        if args.c is not None:
+            write_program(folder, pathlib.Path(scratch), text, args.c)
+    return show(target, path, failed, printed, text)
+
+
+def write_program(folder: pathlib.Path, scratch: pathlib.Path, text: str | None,
+                  out: pathlib.Path) -> None:
+    """Writes the C program of a readable trace; UserError if the target's inputs are no traces."""
+    if text is None:
+        raise environment.UserError("this target's inputs are no traces; there is no C program for them")
+    trace = scratch / "trace.txt"
+    trace.write_text(text)
+    program = findings.translate(folder, "c", trace)
+    with environment.whole_file(out) as stream:
+        stream.write(program.decode())
+
+
+def show(target: str, path: pathlib.Path, failed: bool, printed: str, text: str | None) -> int:
+    """Prints what happened; returns the exit code."""
+    report = findings.read_report(printed) if failed else None
+    if text is not None:
+        print(text, end="")
+    if not failed:
+        print(f"{path}: {target} runs it without a finding")
+        return environment.PASS
+    if report is None or report.oracle not in ORACLES:
+        print(printed, end="", file=sys.stderr)
+    if report is not None:
+        where = f" at operation {report.index} ({report.operation})" if report.index is not None else ""
+        print(f"{path}: {target} fails by the {report.oracle} oracle{where}")
+        print(f"  {report.message}")
+    else:
+        print(f"{path}: {target} fails")
+    return environment.FINDING
+
+
+ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing")
+"""Those that say all that there is to say; what others printed is shown whole."""
