@@ -57,7 +57,7 @@ static bool map_get(const struct map *map, uint64_t key, uint32_t *value)
     return map->keys[place] == key;
 }
 
-static void out_of_memory(void)
+static _Noreturn void out_of_memory(void)
 {
     fprintf(stderr, "poolproof-convert: out of memory; record a shorter run\n");
     exit(4);
@@ -194,9 +194,10 @@ static size_t open_folder(const char *folder, struct image **images)
             out_of_memory();
         if (count == room) {
             room = room ? 2 * room : 16;
-            *images = realloc(*images, room * sizeof **images);
-            if (!*images)
+            struct image *more = realloc(*images, room * sizeof *more);
+            if (!more)
                 out_of_memory();
+            *images = more;
         }
         count += image_open(&(*images)[count], path);
         free(path);
@@ -277,10 +278,11 @@ static uint32_t slot_take(struct conversion *conversion)
     }
     if (conversion->object_count == conversion->object_room) {
         conversion->object_room = conversion->object_room ? 2 * conversion->object_room : 4096;
-        conversion->objects =
-            realloc(conversion->objects, conversion->object_room * sizeof *conversion->objects);
-        if (!conversion->objects)
+        struct slot *larger =
+            realloc(conversion->objects, conversion->object_room * sizeof *larger);
+        if (!larger)
             out_of_memory();
+        conversion->objects = larger;
     }
     return conversion->object_count++;
 }
@@ -535,7 +537,7 @@ struct request {
     enum trace_form form;
 };
 
-static void usage(const char *wrong)
+static _Noreturn void usage(const char *wrong)
 {
     fprintf(stderr,
             "poolproof-convert: %s; usage: poolproof-convert FOLDER -o OUT.trace [--pid PID] "
@@ -560,10 +562,10 @@ static struct request read_arguments(int argc, char **argv)
     struct request request = {.form = TRACE_BINARY};
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
         bool takes_value = strcmp(word, "-o") == 0 || strcmp(word, "--pid") == 0 ||
                            strcmp(word, "--process") == 0 || strcmp(word, "--form") == 0;
-        if (takes_value && !value)
+        if (takes_value && value[0] == '\0')
             usage("a value is missing");
         if (strcmp(word, "-o") == 0)
             request.out = value;

@@ -120,7 +120,7 @@ static int compile(const char *path, FILE *out, struct leaf *leaf)
     }
     compiler.replay.slots = trace.slots;
     compiler.sizes = calloc(trace.slots + (size_t)1, sizeof *compiler.sizes);
-    if (!compiler.sizes || fseek(out, sizeof *leaf, SEEK_SET) != 0) {
+    if (!compiler.sizes) {
         snprintf(leaf->message, sizeof leaf->message, "out of memory");
         return -1;
     }
@@ -129,6 +129,8 @@ static int compile(const char *path, FILE *out, struct leaf *leaf)
     compiler.replay.drain = compiler.replay.count;
     emit_all_frees(&compiler);
     leaf->replay = compiler.replay;
+    free(compiler.sizes);
+    trace_free(&trace);
     return 0;
 }
 
@@ -136,7 +138,7 @@ static _Noreturn void child(const char *path, int fd)
 {
     struct leaf leaf = {0};
     FILE *out = fdopen(fd, "w");
-    if (!out)
+    if (!out || fseek(out, sizeof leaf, SEEK_SET) != 0)
         _exit(1);
     int result = compile(path, out, &leaf);
     if (result == 0 && fflush(out) != 0) {
