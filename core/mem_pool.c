@@ -194,7 +194,7 @@ static size_t align_granule(const struct m_pool *pool, size_t g, size_t align)
 /* Free memory is closed to the user but not out of reach: whatever is read here is only believed once a tag
  * agrees. Outside of its links free memory is zero, unless POOL_KEEP_CONTENTS. */
 
-static inline void *next_cached(void *chunk)
+static inline void *next_of(void *chunk)
 {
     void *next;
     HOOK_OPEN(chunk, sizeof next);
@@ -203,14 +203,14 @@ static inline void *next_cached(void *chunk)
     return next;
 }
 
-static inline void set_next_cached(void *chunk, const void *next)
+static inline void set_next(void *chunk, const void *next)
 {
     HOOK_OPEN(chunk, sizeof next);
     memcpy(chunk, &next, sizeof next);
     HOOK_CLOSE(chunk, sizeof next);
 }
 
-static struct links links_of(void *run)
+static inline struct links links_of(void *run)
 {
     struct links links;
     HOOK_OPEN(run, sizeof links);
@@ -219,12 +219,18 @@ static struct links links_of(void *run)
     return links;
 }
 
-static void set_links(void *run, void *next, void *prev)
+static inline void set_links(void *run, void *next, void *prev)
 {
     struct links links = {next, prev};
     HOOK_OPEN(run, sizeof links);
     memcpy(run, &links, sizeof links);
     HOOK_CLOSE(run, sizeof links);
+}
+
+/* A cached chunk's link is where a run's next is. */
+static inline void set_prev(void *run, const void *prev)
+{
+    set_next((unsigned char *)run + offsetof(struct links, prev), prev);
 }
 
 static inline void wipe2(unsigned char *at)
@@ -340,16 +346,14 @@ static int is_run(const struct m_pool *pool, const void *at)
     return g < pool->mark && kind_at(pool, g) == RUN;
 }
 
-/* Whether the neighbours that a run names in its list name it in turn. */
-static int is_linked(const struct m_pool *pool, size_t g)
+/* Whether the neighbours that a run of bin b names in its list name it in turn. */
+static int is_linked(const struct m_pool *pool, void *run, unsigned b, struct links links)
 {
-    void *run = address_of(pool, g);
-    struct links links = links_of(run);
     if (links.next && (!is_run(pool, links.next) || links_of(links.next).prev != run))
         return 0;
     if (links.prev)
         return is_run(pool, links.prev) && links_of(links.prev).next == run;
-    return (void *)pool->bins[bin_of(length_at(pool, g))] == run;
+    return (void *)pool->bins[b] == run;
 }
 
 /* [g, g + n) of no kind ⇒ a filed run. */
@@ -362,29 +366,30 @@ static void run_file(struct m_pool *pool, size_t g, size_t n)
     tag_set(pool, g, RUN, n);
     set_links(run, head, NULL);
     if (head)
-        set_links(head, links_of(head).next, run);
+        set_prev(head, run);
     pool->bins[b] = run;
     pool->bin_map[b / 64] |= UINT64_C(1) << b % 64;
 }
 
-/* A filed run ⇒ granules of no kind, zero where contents are. The run must be linked. */
-static void run_take(struct m_pool *pool, size_t g)
+/* The filed run [g, g + n) ⇒ granules of no kind, zero where contents are. 0 and nothing done if the user
+ * has scribbled on its links. */
+static int run_take(struct m_pool *pool, size_t g, size_t n)
 {
     void *run = address_of(pool, g);
-    size_t n = length_at(pool, g);
     unsigned b = bin_of(n);
     struct links links = links_of(run);
+    if (!is_linked(pool, run, b, links))
+        return 0;
     if (links.next)
-        set_links(links.next, links_of(links.next).next, links.prev);
+        set_prev(links.next, links.prev);
     if (links.prev)
-        set_links(links.prev, links.next, links_of(links.prev).prev);
-    else
-        pool->bins[b] = links.next;
-    if (!pool->bins[b])
+        set_next(links.prev, links.next);
+    else if (!(pool->bins[b] = links.next))
         pool->bin_map[b / 64] &= ~(UINT64_C(1) << b % 64);
     set_links(run, NULL, NULL);
     pool->tags[g + n - 1] = INTERIOR;
     pool->tags[g] = INTERIOR;
+    return 1;
 }
 
 /* The length of the filed run that ends before g, or 0. */
@@ -411,14 +416,11 @@ static size_t run_behind(const struct m_pool *pool, size_t g)
 static void release(struct m_pool *pool, size_t g, size_t n)
 {
     size_t before = run_before(pool, g), behind = run_behind(pool, g + n);
-    if (before && is_linked(pool, g - before)) {
-        run_take(pool, g - before);
+    if (behind && run_take(pool, g + n, behind))
+        n += behind;
+    if (before && run_take(pool, g - before, before)) {
         g -= before;
         n += before;
-    }
-    if (behind && is_linked(pool, g + n)) {
-        run_take(pool, g + n);
-        n += behind;
     }
     run_file(pool, g, n);
 }
@@ -445,7 +447,7 @@ static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
     for (b = next_bin(pool, bin_of(n)); b < POOL_BINS; b = next_bin(pool, b + 1)) {
         for (void *run = pool->bins[b]; run; run = links_of(run).next) {
             size_t g = granule_at(pool, run);
-            if (!is_run(pool, run) || !is_linked(pool, g))
+            if (!is_run(pool, run) || !is_linked(pool, run, b, links_of(run)))
                 break;
             if (fit(pool, g, length_at(pool, g), n, align) != NONE)
                 return g;
@@ -534,23 +536,46 @@ static void bump_replace(struct m_pool *pool, size_t g, size_t end)
     pool->bump_end = address_of(pool, end);
 }
 
-/* Every cached chunk and the bump run ⇒ merged runs. Each chunk was put there by one free, which pays for
- * this. A list that the user has scribbled on is left. */
+/* The last granule below g where a cached chunk or a run starts, or NONE. Eight tags are looked at in one
+ * word: both kinds, and only they, have the highest bit. */
+static size_t free_before(const struct m_pool *pool, size_t g)
+{
+    uint64_t word;
+    for (; g >= sizeof word; g -= sizeof word) {
+        memcpy(&word, pool->tags + g - sizeof word, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (g-- > 0)
+        if (pool->tags[g] & CACHED)
+            return g;
+    return NONE;
+}
+
+/* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address comes first.
+ * Goes by the tags alone, so that links which the user has scribbled on do no harm. */
 static void merge_all(struct m_pool *pool)
 {
     bump_retire(pool);
-    for (size_t n = 1; n < SMALL; n++) {
-        for (unsigned char *chunk; (chunk = pool->cache[n]) != NULL;) {
-            size_t g = granule_at(pool, chunk);
-            if (g >= pool->mark || pool->tags[g] != (CACHED | n))
-                break;
-            pool->cache[n] = next_cached(chunk);
-            set_next_cached(chunk, NULL);
-            pool->tags[g] = INTERIOR;
-            pool->cached -= n;
-            release(pool, g, n);
+    size_t start = pool->mark, end = start;
+    memset(pool->cache, 0, sizeof pool->cache);
+    memset(pool->bins, 0, sizeof pool->bins);
+    memset(pool->bin_map, 0, sizeof pool->bin_map);
+    pool->cached = 0;
+    for (size_t g = pool->mark; (g = free_before(pool, g)) != NONE;) {
+        size_t n = length_at(pool, g);
+        set_links(address_of(pool, g), NULL, NULL);
+        pool->tags[g + n - 1] = INTERIOR;
+        pool->tags[g] = INTERIOR;
+        if (g + n != start) {
+            if (start < end)
+                run_file(pool, start, end - start);
+            end = g + n;
         }
+        start = g;
     }
+    if (start < end)
+        run_file(pool, start, end - start);
 }
 
 /* n granules from the bump run, or NONE. */
@@ -569,11 +594,10 @@ static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
 /* n granules from a filed run, or NONE. What is left of it becomes the bump run or is filed. */
 static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = run_find(pool, n, align);
-    if (g == NONE || !is_linked(pool, g))
+    size_t g = run_find(pool, n, align), length = g == NONE ? 0 : length_at(pool, g);
+    if (g == NONE || !run_take(pool, g, length))
         return NONE;
-    size_t length = length_at(pool, g), start = fit(pool, g, length, n, align);
-    run_take(pool, g);
+    size_t start = fit(pool, g, length, n, align);
     tag_set(pool, start, LIVE, n);
     if (start > g)
         release(pool, g, start - g);
@@ -604,15 +628,15 @@ static void advance(struct m_pool *pool, size_t to)
 static void grow(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = pool->mark, tail = run_before(pool, g), more = pool->mark / GROWTH_SHARE;
-    if (tail && is_linked(pool, g - tail)) {
-        run_take(pool, g - tail);
+    if (tail && run_take(pool, g - tail, tail))
         g -= tail;
-    }
     if (more < LEAST_GROWTH || pool->flags & POOL_STRICT)
         more = LEAST_GROWTH;
     if (n >= SMALL) /* small chunks shall fill the runs that there are first */
         more = 0;
     more += align_granule(pool, g, align) - g + n;
+    if (more < tail)
+        more = tail;
     pool->bump = address_of(pool, g);
     advance(pool, more < pool->granules - g ? g + more : pool->granules);
 }
@@ -642,10 +666,10 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
     int fits = would_fit_at_bump(pool, n, align);
     if (!fits && ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
         return NONE;
-    if (!fits || pool->cached >= pool->mark / MERGE_SHARE)
-        merge_all(pool);
-    else
+    if (pool->flags & POOL_STRICT || (fits && pool->cached < pool->mark / MERGE_SHARE))
         bump_retire(pool);
+    else
+        merge_all(pool);
     g = run_carve(pool, n, align);
     if (g == NONE) {
         grow(pool, n, align);
@@ -867,8 +891,8 @@ static inline unsigned char *cache_pop(struct m_pool *pool, unsigned char *chunk
     size_t g = granule_at(pool, chunk);
     if (!LIKELY(g < pool->mark && pool->tags[g] == (CACHED | n)))
         return NULL;
-    pool->cache[n] = next_cached(chunk);
-    set_next_cached(chunk, NULL);
+    pool->cache[n] = next_of(chunk);
+    set_next(chunk, NULL);
     pool->tags[g] = (unsigned char)(LIVE | n);
     pool->cached -= n;
     return chunk;
@@ -887,7 +911,7 @@ static inline unsigned char *bump_pop(struct m_pool *pool, size_t n)
 
 static inline void cache_push(struct m_pool *pool, unsigned char *chunk, size_t g, size_t n)
 {
-    set_next_cached(chunk, pool->cache[n]);
+    set_next(chunk, pool->cache[n]);
     pool->cache[n] = chunk;
     pool->tags[g] = (unsigned char)(CACHED | n);
     pool->cached += n;
@@ -1006,9 +1030,8 @@ static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
     size_t right = g + n, end = g + m, run = run_behind(pool, right);
     if (run) {
-        if (run < m - n || !is_linked(pool, right))
+        if (run < m - n || !run_take(pool, right, run))
             return 0;
-        run_take(pool, right);
         if (run > m - n)
             run_file(pool, end, run - (m - n));
     } else {
@@ -1179,7 +1202,8 @@ static const char *check_piece(const struct m_pool *pool, size_t g, struct exten
         return NULL;
     if (run_before(pool, g + piece.n) != piece.n)
         return "I3: a run is found from behind by its length";
-    if (!is_linked(pool, g))
+    void *run = address_of(pool, g);
+    if (!is_linked(pool, run, bin_of(piece.n), links_of(run)))
         return "I4: a run is filed under its length, and its neighbours there link back";
     if (g + piece.n < pool->mark && kind_at(pool, g + piece.n) == RUN)
         return "I5: no two runs are adjacent";
@@ -1190,7 +1214,7 @@ static const char *check_piece(const struct m_pool *pool, size_t g, struct exten
 static const char *check_lists(const struct m_pool *pool, size_t cached, size_t runs)
 {
     for (size_t n = 1; n < SMALL; n++) {
-        for (void *chunk = pool->cache[n]; chunk; chunk = next_cached(chunk)) {
+        for (void *chunk = pool->cache[n]; chunk; chunk = next_of(chunk)) {
             size_t g = granule_at(pool, chunk);
             if (g >= pool->mark || pool->tags[g] != (CACHED | n) || cached-- == 0)
                 return "I6: a cache list holds the cached chunks of its length, each once";
