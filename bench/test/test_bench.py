@@ -1,0 +1,159 @@
+"""The benchmark binary from outside: what it lists, what it measures, what it refuses."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from analysis import build
+
+LIBRARIES = [pathlib.Path("/usr/lib/x86_64-linux-gnu"), pathlib.Path("/usr/lib64")]
+TRACE = """\
+poolproof trace 1
+alloc 0 24 8
+calloc 1 100000 16
+realloc 0 5000 16
+alloc 2 300 64
+free 1
+alloc 1 1 1
+end
+"""
+
+
+@pytest.fixture(scope="session", name="folder")
+def built_folder():
+    folder = pathlib.Path(os.environ.get("POOLPROOF_BUILD") or build.ensure_build("release"))
+    if not (folder / "bench/poolproof-bench").exists():
+        pytest.skip("libbenchmark-dev is missing")
+    return folder
+
+
+@pytest.fixture(name="bench")
+def runner(folder):
+    def run(*words, preload=""):
+        return subprocess.run([folder / "bench/poolproof-bench", *map(str, words)],
+                              capture_output=True, text=True, timeout=120, check=False,
+                              env=os.environ | {"LD_PRELOAD": str(preload)})
+    return run
+
+
+@pytest.fixture(name="measure")
+def measurer(bench):
+    def run(*words, preload=""):
+        answer = bench("--benchmark_format=json", "--benchmark_min_time=0.001", *words,
+                       preload=preload)
+        assert answer.returncode == 0, answer.stderr
+        result = json.loads(answer.stdout)
+        [sample] = result["benchmarks"]
+        return result["context"], sample
+    return run
+
+
+@pytest.fixture(name="trace")
+def small_trace(folder, tmp_path):
+    """A trace of six operations, in its binary form."""
+    text, binary = tmp_path / "small.txt", tmp_path / "small.trace"
+    text.write_text(TRACE)
+    subprocess.run([folder / "core/trace/poolproof-trace", "convert", text, binary], check=True)
+    return binary
+
+
+def test_list_names_every_arm_that_applies(bench, trace):
+    listed = json.loads(bench("--list", f"--trace=small={trace}").stdout)
+    arms = {entry["arm"]: entry for entry in listed["arms"]}
+    workloads = {entry["workload"]: entry for entry in listed["workloads"]}
+    assert {"pool", "pool-keep", "malloc", "calloc", "freelist", "bump", "noop"} <= set(arms)
+    assert arms["pool"]["promise"] == arms["calloc"]["promise"] == "zeroed"
+    assert "bump" in workloads["pair/64"]["arms"]
+    assert "bump" not in workloads["churn/64/1000"]["arms"]
+    assert {"trace/small", "trace-cold/small"} <= set(workloads)
+    for workload in listed["workloads"]:
+        assert workload["question"].endswith("?")
+        assert set(workload["arms"]) <= set(arms)
+        assert workload["workload"].startswith("trace") or (
+            workload["source"] and workload["parameters"] and workload["operations"] > 0)
+
+
+def test_every_workload_runs_on_every_arm(bench):
+    """One iteration each: no arm runs out of memory, none crashes."""
+    answer = bench("--iterations=1", "--benchmark_format=json")
+    assert answer.returncode == 0, answer.stderr
+    listed = json.loads(bench("--list").stdout)
+    expected = sum(len(workload["arms"]) for workload in listed["workloads"])
+    assert len(json.loads(answer.stdout)["benchmarks"]) == expected
+
+
+def test_a_run_proves_what_it_measured(measure):
+    context, sample = measure("--workload=pair/64", "--arm=malloc", "--iterations=7")
+    assert sample["iterations"] == 7 and sample["operations"] == 2000
+    assert sample["name"].startswith("pair/64/malloc")
+    assert "libc" in pathlib.Path(context["malloc_owner"]).name
+    assert "mem_pool" in context["pool_owner"] or "poolproof-bench" in context["pool_owner"]
+    assert context["schema"] == "1" and context["compiler"] and context["compiler_flags"]
+
+
+@pytest.mark.parametrize("name", ["libjemalloc.so.2", "libmimalloc.so.2.0",
+                                  "libtcmalloc_minimal.so.4"])
+def test_a_preloaded_library_is_named_as_the_owner(measure, name):
+    found = [folder / name for folder in LIBRARIES if (folder / name).exists()]
+    if not found:
+        pytest.skip(f"{name} is missing")
+    context, _ = measure("--workload=pair/64", "--arm=malloc", preload=found[0])
+    assert context["malloc_owner"] == str(found[0].resolve())
+
+
+@pytest.mark.parametrize("arm", ["pool", "pool-keep", "malloc", "calloc", "freelist", "bump"])
+def test_a_trace_is_played_and_weighed(measure, trace, arm):
+    _, sample = measure(f"--trace=small={trace}", "--workload=trace/small", f"--arm={arm}")
+    assert sample["operations"] == 6 + 3  # what is live at the end is freed
+    assert sample["peak_live_bytes"] == 105300
+    assert 80_000 <= sample["peak_footprint_bytes"] < 4_000_000  # a malloc has a few pages already
+    _, sample = measure(f"--trace=small={trace}", "--workload=trace-cold/small", f"--arm={arm}")
+    assert sample["operations"] == 6 and sample["iterations"] == 1
+    assert sample["page_faults"] >= 1
+
+
+def test_known_delay_takes_longer(measure):
+    words = ["--workload=lifo/256x1000", "--arm=calloc", "--iterations=300"]
+    _, plain = measure(*words)
+    context, slower = measure(*words, "--delay=200")
+    assert float(context["delay_percent"]) == 200
+    assert slower["real_time"] > 1.5 * plain["real_time"]
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--workload=pair/65", "--arm=pool"], "no workload 'pair/65'"),
+    (["--workload=pair/64", "--arm=pol"], "no arm 'pol'"),
+    (["--workload=churn/64/1000", "--arm=bump"], "does not apply"),
+    (["--trace=small"], "NAME=FILE"),
+    (["--iterations=none"], "--iterations needs a number"),
+    (["--trace=x=/no/such/file", "--workload=trace/x", "--arm=pool"], "/no/such/file"),
+])
+def test_bad_arguments_are_one_line_and_exit_2(bench, words, message):
+    answer = bench(*words)
+    told = [line for line in answer.stderr.splitlines() if line.startswith("poolproof-bench: ")]
+    assert answer.returncode == 2
+    assert len(told) == 1 and message in told[0]
+
+
+def test_a_cold_trace_wants_a_process_of_its_own(bench, trace):
+    answer = bench(f"--trace=x={trace}", "--workload=trace-cold/x")
+    assert answer.returncode == 2 and "process of its own" in answer.stderr
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: data[:40] + b"?" + data[41:]])
+def test_a_damaged_trace_is_refused(bench, trace, damage):
+    trace.write_bytes(damage(trace.read_bytes()))
+    answer = bench(f"--trace=x={trace}", "--workload=trace/x", "--arm=pool")
+    assert answer.returncode == 2 and str(trace) in answer.stderr
+
+
+def test_plain_meson_knows_some_benchmarks(folder):
+    if not shutil.which("meson"):
+        pytest.skip("meson is missing")
+    answer = subprocess.run(["meson", "test", "--benchmark", "--list", "-C", folder],
+                            capture_output=True, text=True, check=True)
+    assert "pair/64/pool" in answer.stdout
