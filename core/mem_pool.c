@@ -64,8 +64,8 @@ enum {
     LENGTH = 0x3f
 };
 
-/* From so many granules on, 16 MiB, giving pages back to the system costs less than zeroing them. */
-#define GIVE_BACK ((size_t)1 << 20)
+/* From so many bytes on, giving pages back to the system costs less than zeroing them. */
+#define GIVE_BACK ((size_t)16 << 20)
 
 enum source { SOURCE_MALLOC, SOURCE_BUFFER, SOURCE_USER, SOURCE_SYSTEM };
 
@@ -292,15 +292,21 @@ static size_t give_back(const struct m_pool *pool, unsigned char *at, unsigned c
     return 0;
 }
 
+/* Zeroes memory of the pool that is open. */
+static void zero(const struct m_pool *pool, unsigned char *at, size_t bytes)
+{
+    unsigned char *end = at + bytes, *from = end;
+    size_t given = bytes >= GIVE_BACK ? give_back(pool, at, end, &from) : 0;
+    memset(at, 0, (size_t)(from - at));
+    memset(from + given, 0, (size_t)(end - from) - given);
+}
+
 /* Zeroes n granules from g on and closes them. */
 static void wipe_closed(const struct m_pool *pool, size_t g, size_t n)
 {
-    unsigned char *at = address_of(pool, g), *end = address_of(pool, g + n), *from = end;
-    size_t given = n >= GIVE_BACK ? give_back(pool, at, end, &from) : 0;
-    HOOK_OPEN(at, n * GRANULE);
-    memset(at, 0, (size_t)(from - at));
-    memset(from + given, 0, (size_t)(end - from) - given);
-    HOOK_CLOSE(at, n * GRANULE);
+    HOOK_OPEN(address_of(pool, g), n * GRANULE);
+    zero(pool, address_of(pool, g), n * GRANULE);
+    HOOK_CLOSE(address_of(pool, g), n * GRANULE);
 }
 
 /* --- Runs, filed by length --------------------------------------------------------------------- */
@@ -339,21 +345,23 @@ static unsigned next_bin(const struct m_pool *pool, unsigned b)
     return POOL_BINS;
 }
 
-/* Whether a pointer read from free memory is the start of a run. */
-static int is_run(const struct m_pool *pool, const void *at)
+/* Whether a pointer read from free memory is the start of a run of bin b. */
+static int is_run(const struct m_pool *pool, const void *at, unsigned b)
 {
     size_t g = granule_at(pool, at);
-    return g < pool->mark && kind_at(pool, g) == RUN;
+    return g < pool->mark && kind_at(pool, g) == RUN && bin_of(length_at(pool, g)) == b;
 }
 
-/* Whether the neighbours that a run of bin b names in its list name it in turn. */
+/* Whether a run of bin b stands in its list as it says: its neighbours there are of the same bin and name it
+ * in turn, and it is the head if and only if it has nobody before it. Nothing that a user could scribble
+ * passes and leads out of the bin, into a live chunk or round in a ring. */
 static int is_linked(const struct m_pool *pool, void *run, unsigned b, struct links links)
 {
-    if (links.next && (!is_run(pool, links.next) || links_of(links.next).prev != run))
+    if ((void *)pool->bins[b] == run ? links.prev != NULL
+                                     : !links.prev || !is_run(pool, links.prev, b) ||
+                                           links_of(links.prev).next != run)
         return 0;
-    if (links.prev)
-        return is_run(pool, links.prev) && links_of(links.prev).next == run;
-    return (void *)pool->bins[b] == run;
+    return !links.next || (is_run(pool, links.next, b) && links_of(links.next).prev == run);
 }
 
 /* [g, g + n) of no kind ⇒ a filed run. */
@@ -432,27 +440,25 @@ static size_t fit(const struct m_pool *pool, size_t g, size_t length, size_t n, 
     return start - g <= length && length - (start - g) >= n ? start : NONE;
 }
 
-/* A run that n granules at a multiple of align fit into, or NONE: the first of a bin that may have one, the
- * first of a bin in which all do, or (unless POOL_STRICT) whichever does at all. */
+/* A run that n granules at a multiple of align fit into, or NONE: the first of a bin, or (unless
+ * POOL_STRICT) any. */
 static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
 {
-    unsigned sure = bin_of(n + align / GRANULE - 1) + 1, b = next_bin(pool, bin_of(n));
-    for (; b < POOL_BINS; b = next_bin(pool, b + 1)) {
-        size_t g = granule_at(pool, pool->bins[b]);
-        if (b >= sure || fit(pool, g, length_at(pool, g), n, align) != NONE)
-            return g;
-    }
-    if (pool->flags & POOL_STRICT)
-        return NONE;
-    for (b = next_bin(pool, bin_of(n)); b < POOL_BINS; b = next_bin(pool, b + 1)) {
-        for (void *run = pool->bins[b]; run; run = links_of(run).next) {
-            size_t g = granule_at(pool, run);
-            if (!is_run(pool, run) || !is_linked(pool, run, b, links_of(run)))
-                break;
-            if (fit(pool, g, length_at(pool, g), n, align) != NONE)
-                return g;
+    int deep = 0;
+    do {
+        for (unsigned b = next_bin(pool, bin_of(n)); b < POOL_BINS; b = next_bin(pool, b + 1)) {
+            void *run = pool->bins[b];
+            do {
+                size_t g = granule_at(pool, run);
+                struct links links = links_of(run);
+                if (!is_linked(pool, run, b, links))
+                    break;
+                if (fit(pool, g, length_at(pool, g), n, align) != NONE)
+                    return g;
+                run = links.next;
+            } while (deep && run);
         }
-    }
+    } while (!deep++ && !(pool->flags & POOL_STRICT));
     return NONE;
 }
 
@@ -536,6 +542,15 @@ static void bump_replace(struct m_pool *pool, size_t g, size_t end)
     pool->bump_end = address_of(pool, end);
 }
 
+/* Empties every list. */
+static void forget_free(struct m_pool *pool)
+{
+    memset(pool->cache, 0, sizeof pool->cache);
+    memset(pool->bins, 0, sizeof pool->bins);
+    memset(pool->bin_map, 0, sizeof pool->bin_map);
+    pool->cached = 0;
+}
+
 /* The last granule below g where a cached chunk or a run starts, or NONE. Eight tags are looked at in one
  * word: both kinds, and only they, have the highest bit. */
 static size_t free_before(const struct m_pool *pool, size_t g)
@@ -558,10 +573,7 @@ static void merge_all(struct m_pool *pool)
 {
     bump_retire(pool);
     size_t start = pool->mark, end = start;
-    memset(pool->cache, 0, sizeof pool->cache);
-    memset(pool->bins, 0, sizeof pool->bins);
-    memset(pool->bin_map, 0, sizeof pool->bin_map);
-    pool->cached = 0;
+    forget_free(pool);
     for (size_t g = pool->mark; (g = free_before(pool, g)) != NONE;) {
         size_t n = length_at(pool, g);
         set_links(address_of(pool, g), NULL, NULL);
@@ -609,18 +621,18 @@ static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
  * are made zero, which those of the system are. */
 static void advance(struct m_pool *pool, size_t to)
 {
-    size_t mark = pool->mark, peak = pool->peak, dirty = to;
+    size_t peak = pool->peak;
     pool->bump_end = address_of(pool, to);
-    if (pool->source == SOURCE_SYSTEM && dirty > peak)
-        dirty = peak;
-    if (dirty > mark)
-        memset(pool->tags + mark, INTERIOR, dirty - mark);
-    if (dirty > peak && !(pool->flags & POOL_KEEP_CONTENTS))
-        wipe_closed(pool, peak, dirty - peak);
-    if (to > mark)
+    if (to > pool->mark)
         pool->mark = to;
-    if (to > peak)
-        pool->peak = to;
+    if (to <= peak)
+        return;
+    pool->peak = to;
+    if (pool->source == SOURCE_SYSTEM)
+        return;
+    memset(pool->tags + peak, INTERIOR, to - peak);
+    if (!(pool->flags & POOL_KEEP_CONTENTS))
+        wipe_closed(pool, peak, to - peak);
 }
 
 /* Makes a bump run of the last run and fresh memory, long enough for n granules at a multiple of align if
@@ -806,11 +818,10 @@ int pool_reset(struct m_pool *pool)
         HOOK_CLOSE(pool->base, top_at(pool) * GRANULE);
     else
         wipe_closed(pool, 0, top_at(pool));
-    memset(pool->cache, 0, sizeof pool->cache);
-    memset(pool->bins, 0, sizeof pool->bins);
-    memset(pool->bin_map, 0, sizeof pool->bin_map);
+    zero(pool, pool->tags, pool->mark);
+    forget_free(pool);
     pool->bump = pool->bump_end = pool->base;
-    pool->mark = pool->top = pool->cached = 0;
+    pool->mark = pool->top = 0;
     return 0;
 }
 
@@ -1050,9 +1061,12 @@ static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
 /* The same where only merging makes those behind it one run. */
 static int extend_merged(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
-    if ((pool->flags & POOL_STRICT) || free_until(pool, g + n) < g + m)
+    if (free_until(pool, g + n) < g + m)
         return 0;
-    merge_all(pool);
+    if (pool->flags & POOL_STRICT)
+        bump_retire(pool);
+    else
+        merge_all(pool);
     if (g + m > pool->mark)
         grow(pool, m - n, GRANULE); /* counts from the last run, which starts at g + n */
     return extend(pool, g, n, m);
@@ -1086,7 +1100,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
     unsigned char *chunk = load(ptr);
     if (!chunk && old_size == 0)
         return pool_alloc(pool, ptr, new_size, type);
-    enum pool_reason reason = check_chunk(pool, chunk, old_size);
+    enum pool_reason reason = pool->granules && !chunk ? POOL_NULL_ARGUMENT : check_chunk(pool, chunk, old_size);
     if (reason == POOL_OK)
         reason = check_request(pool, new_size, (unsigned)type);
     if (reason != POOL_OK)
@@ -1224,8 +1238,7 @@ static const char *check_lists(const struct m_pool *pool, size_t cached, size_t 
         if (!pool->bins[b] != !(pool->bin_map[b / 64] >> b % 64 & 1))
             return "I7: the map knows which bins are not empty";
         for (void *run = pool->bins[b]; run; run = links_of(run).next)
-            if (!is_run(pool, run) || bin_of(length_at(pool, granule_at(pool, run))) != b ||
-                runs-- == 0)
+            if (!is_run(pool, run, b) || runs-- == 0)
                 return "I4: a run is filed under its length, and its neighbours there link back";
     }
     if (cached)

@@ -196,12 +196,15 @@ void pool_destroy(struct m_pool *pool);
  * Fails if and only if pool or ptr is NULL, the pool is dead, size is 0, type is beyond POOL_PAGE, the
  * chunk is larger than the pool, or no adjacent free granules hold it at its alignment. A pool whose
  * freed memory has been written to may also answer POOL_CORRUPTED.
- * Cost: constant, amortised over the frees before it; with POOL_STRICT constant. */
+ * Cost: constant, amortised over the frees before it; with POOL_STRICT constant. Once the capacity has been
+ * used up, a call that finds no run at hand, and so each POOL_OUT_OF_MEMORY, looks at every piece unless
+ * POOL_STRICT. Memory used for the first time costs its zeroes. */
 int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
 
 /* Makes the chunk at *ptr, allocated with old_size, a chunk of new_size aligned for type: in place
  * where its neighbours allow it, else moved, with *ptr changed. The bytes that both sizes cover are
- * kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with old_size 0 allocates.
+ * kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with old_size 0 allocates; with any
+ * other it is POOL_NULL_ARGUMENT.
  * Fails if and only if pool_free of (*ptr, old_size) or pool_alloc of new_size would, except that the
  * free granules directly behind the chunk suffice where no others do. The chunk is then as it was.
  * Cost: that of pool_alloc, and the bytes moved and wiped. */
