@@ -245,25 +245,24 @@ static inline void wipe4(unsigned char *at)
     wipe2(at + 2 * GRANULE);
 }
 
-/* Zeroes n granules. Vector stores that may overlap cost less than a loop of n turns; each memset is one of
- * them, where a longer one would become a string instruction or a call. */
+/* Zeroes n < SMALL granules. Vector stores that may overlap cost less than a loop of n turns; each memset is
+ * one of them, where a longer one would become a string instruction or a call. */
 static inline void wipe(unsigned char *at, size_t n)
 {
-    unsigned char *end = at + n * GRANULE;
     if (n <= 2) {
         memset(at, 0, GRANULE);
-        memset(end - GRANULE, 0, GRANULE);
+        memset(at + (n - 1) * GRANULE, 0, GRANULE);
     } else if (n <= 4) {
         wipe2(at);
-        wipe2(end - 2 * GRANULE);
+        wipe2(at + (n - 2) * GRANULE);
     } else if (n <= 8) {
         wipe4(at);
-        wipe4(end - 4 * GRANULE);
+        wipe4(at + (n - 4) * GRANULE);
     } else if (n <= 16) {
         wipe4(at);
         wipe4(at + 4 * GRANULE);
-        wipe4(end - 8 * GRANULE);
-        wipe4(end - 4 * GRANULE);
+        wipe4(at + (n - 8) * GRANULE);
+        wipe4(at + (n - 4) * GRANULE);
     } else {
         memset(at, 0, n * GRANULE);
     }
