@@ -48,8 +48,7 @@ struct shape {
     const char *parameters;
     const struct scale *scales;
     size_t scale_count;
-    int ends_empty;  /* nothing is live between batches */
-    int wants_reset; /* a batch frees with reset where the arm has one */
+    int ends_empty; /* nothing is live between batches */
     /* Operations of one batch: an alloc and a free are two. */
     size_t (*operations)(const struct scale *scale);
     /* Fills *work's arrays; -1 for lack of memory. */
