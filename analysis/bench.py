@@ -13,14 +13,15 @@ import pathlib
 import re
 import secrets
 import shlex
+import shutil
 import signal
 import sys
 from typing import Any, Iterator
 
 from rich.console import Console
 
-from analysis import (build, collect, environment, inference, ledger, machine, plan, progress, render,
-                      samples, verdicts, wording)
+from analysis import (build, collect, environment, inference, ledger, machine, plan, progress,
+                      record, render, samples, verdicts, wording)
 from analysis.environment import UserError
 from analysis.plan import Plan, Trace, Workload
 from analysis.samples import Record
@@ -43,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=pathlib.Path, metavar="DIR",
                         help="the run's folder (default: results/runs/ and the time)")
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="go on with a run")
-    parser.add_argument("--seed", type=_natural, metavar="N", help="orders everything that is random")
+    parser.add_argument("--seed", type=_natural, metavar="N",
+                        help="orders everything that is random")
     parser.add_argument("--rounds", type=_positive, metavar="N", help="how often every arm runs")
     parser.add_argument("--list", action="store_true", help="show workloads and arms, and end")
 
@@ -62,7 +64,7 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Measures, reports, and returns the exit code."""
-    console = Console()
+    console = output_console()
     if args.resume:
         return _resume(args, console)
     traces = [given_trace(pathlib.Path(file)) for file in args.trace]
@@ -71,20 +73,31 @@ def run(args: argparse.Namespace) -> int:
         _print_list(binary, traces, console)
         return environment.PASS
     folder = make_folder(args.output)
-    new = make_plan(args, binary, traces, console)
+    recorded, notes = program_traces(wanted_programs(args), folder, console)
+    taken = {trace.name for trace in traces}
+    traces += [trace for trace in recorded if trace.name not in taken]
+    new = make_plan(args, binary, traces, notes, console)
     samples.write_plan(folder, new)
     return measure(folder, new, console)
+
+
+def output_console() -> Console:
+    """Standard output: as wide as the terminal, or wide enough for the tables in a file or a
+    pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 120))
 
 
 def benchmark_binary() -> pathlib.Path:
     """The benchmark binary, built if need be."""
     binary = build.ensure_build("release") / "bench" / "poolproof-bench"
     if not binary.is_file():
-        raise UserError("poolproof-bench was not built; install libbenchmark-dev", environment.UNFIT)
+        raise UserError("poolproof-bench was not built; install libbenchmark-dev",
+                        environment.UNFIT)
     return binary
 
 
-# --- Making a plan ---------------------------------------------------------------------------------
+# --- Making a plan -------------------------------------------------------------------------------
 
 
 def given_trace(file: pathlib.Path) -> Trace:
@@ -99,17 +112,55 @@ def given_trace(file: pathlib.Path) -> Trace:
 
 
 def make_folder(wanted: pathlib.Path | None) -> pathlib.Path:
-    """A new, empty folder for a run. UserError if it holds one already, OSError if it cannot be made."""
+    """A new, empty folder for a run. UserError if it holds one already, OSError if it cannot be
+    made."""
     if wanted is None:
         stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H-%M-%SZ")
         folder = RUNS / stamp
     else:
         folder = wanted
     if (folder / samples.SAMPLES_FILE).exists() or (folder / samples.RUN_FILE).exists():
-        raise UserError(f"{folder} holds a run already: go on with --resume {shlex.quote(str(folder))},"
-                        " or name another folder")
+        raise UserError(
+            f"{folder} holds a run already: go on with --resume {shlex.quote(str(folder))},"
+            " or name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
+
+
+def wanted_programs(args: argparse.Namespace) -> list[record.Program]:
+    """The real programs that a run records first: of a full run all, else one, or those asked
+    for."""
+    known = record.programs()
+    if args.workload:
+        asked = {name.partition("/")[2] for name in args.workload if plan.is_trace(name)}
+        return [program for program in known if program.name in asked]
+    return known if args.full else known[:1]
+
+
+def program_traces(programs: list[record.Program], folder: pathlib.Path,
+                   console: Console) -> tuple[list[Trace], list[str]]:
+    """Records programs into the run's folder: (traces, what could not be recorded as sentences)."""
+    traces: list[Trace] = []
+    notes: list[str] = []
+    for program in programs:
+        console.print(f"recording {program.name}: {program.question}", soft_wrap=True, markup=False,
+                      highlight=False)
+        file = folder / "traces" / f"{program.name}.trace"
+        try:
+            file.parent.mkdir(exist_ok=True)
+            images = record.record_program(program, file).converted
+            operations = sum(image.get("operations", 0) for image in images)
+            traces.append(
+                Trace(
+                    program.name, str(file), machine.sha256(file),
+                    f"{shlex.join(program.command[:1])}, {operations:,} operations:"
+                    f" {program.question}"))
+        except UserError as error:
+            hint = "" if shutil.which(program.command[0]) else f" (install {program.package})"
+            notes.append(
+                f"{program.name} could not be recorded, so no trace of it is played: {error}{hint}."
+            )
+    return traces, notes
 
 
 def rivals() -> tuple[dict[str, tuple[str, str]], list[dict[str, str]]]:
@@ -126,32 +177,35 @@ def rivals() -> tuple[dict[str, tuple[str, str]], list[dict[str, str]]]:
     return found, absent
 
 
-def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace],
-              console: Console, notes: list[str] | None = None) -> Plan:
+def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace], notes: list[str],
+              console: Console) -> Plan:
     """Chooses, calibrates and fixes everything that a run is going to do."""
     mode = "quick" if args.quick else "full" if args.full else "default"
     listed = plan.choose_workloads(plan.list_workloads(binary, traces), args.workload, args.quick)
     libraries, absent = rivals()
     offered = dict.fromkeys(arm for item in listed for arm in item["arms"])
     arms = plan.choose_arms(plan.arms_for(offered, libraries), args.arm)
-    workloads = [Workload(item["workload"], item["question"],
-                          [arm.name for arm in arms if arm.benchmark_arm in item["arms"]])
-                 for item in listed]
+    workloads = [
+        Workload(item["workload"], item["question"],
+                 [arm.name for arm in arms if arm.benchmark_arm in item["arms"]],
+                 item["parameters"], item["source"]) for item in listed
+    ]
     rounds = args.rounds or _rounds(mode, arms, workloads)
     console.print(f"calibrating {wording.count(len(workloads), 'workload')}", highlight=False)
     calibrations = {item.workload: _calibrate(binary, traces, item, arms) for item in workloads}
     fitted = plan.fit(workloads, calibrations, rounds, plan.MODES[mode].budget_s)
-    used = [trace for trace in traces
-            if any(item.workload.endswith(f"/{trace.name}") for item in workloads)]
-    return Plan(
-        schema=plan.SCHEMA, command=_command_again(args), mode=mode,
-        started=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        seed=args.seed if args.seed is not None else secrets.randbelow(10 ** 9), rounds=rounds,
-        estimated_s=plan.estimated_s(fitted, rounds),
-        benchmark={"path": str(binary), "sha256": machine.sha256(binary)},
-        arms=arms, absent=absent, workloads=fitted, traces=used, notes=notes or [],
-        ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
-        environment=machine.facts())
+    used = [
+        trace for trace in traces if any(
+            item.workload.endswith(f"/{trace.name}") for item in workloads)
+    ]
+    return Plan(schema=plan.SCHEMA, command=_command_again(args), mode=mode,
+                started=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                seed=args.seed if args.seed is not None else secrets.randbelow(10**9),
+                rounds=rounds, estimated_s=plan.estimated_s(fitted, rounds),
+                benchmark={"path": str(binary), "sha256": machine.sha256(binary)
+                           }, arms=arms, absent=absent, workloads=fitted, traces=used, notes=notes,
+                ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
+                environment=machine.facts())
 
 
 def _rounds(mode: str, arms: list[plan.Arm], workloads: list[Workload]) -> int:
@@ -166,14 +220,16 @@ def _calibrate(binary: pathlib.Path, traces: list[Trace], workload: Workload,
     """By the baseline where it runs this workload, else by the first arm that does."""
     own = [arm for arm in arms if arm.name in workload.arms]
     chosen = next((arm for arm in own if arm.name == plan.BASELINE), own[0])
-    return collect.calibrate(str(binary), traces, workload.workload, chosen.benchmark_arm, chosen.preload)
+    return collect.calibrate(str(binary), traces, workload.workload, chosen.benchmark_arm,
+                             chosen.preload)
 
 
 def _command_again(args: argparse.Namespace) -> str:
     """The command line that asks for the same again."""
     words = ["./poolproof", "bench"]
     words += ["--quick"] if args.quick else ["--full"] if args.full else []
-    for flag, values in (("--workload", args.workload), ("--arm", args.arm), ("--trace", args.trace)):
+    for flag, values in (("--workload", args.workload), ("--arm", args.arm), ("--trace",
+                                                                              args.trace)):
         words += [flag, *values] if values else []
     words += ["--rounds", str(args.rounds)] if args.rounds else []
     words += ["--seed", str(args.seed)] if args.seed is not None else []
@@ -186,8 +242,8 @@ def _print_list(binary: pathlib.Path, traces: list[Trace], console: Console) -> 
     libraries, absent = rivals()
     width = max(len(item["workload"]) for item in listed)
     for item in listed:
-        console.print(f"{item['workload']:<{width}}  {item['question']}", soft_wrap=True, markup=False,
-                      highlight=False)
+        console.print(f"{item['workload']:<{width}}  {item['question']}", soft_wrap=True,
+                      markup=False, highlight=False)
     console.print()
     for arm in plan.arms_for(dict.fromkeys(a for item in listed for a in item["arms"]), libraries):
         console.print(f"{arm.name:<{width}}  {wording.describe(arm)}", soft_wrap=True, markup=False,
@@ -197,14 +253,16 @@ def _print_list(binary: pathlib.Path, traces: list[Trace], console: Console) -> 
                       markup=False, highlight=False)
 
 
-# --- Going on --------------------------------------------------------------------------------------
+# --- Going on ------------------------------------------------------------------------------------
 
 
 def _resume(args: argparse.Namespace, console: Console) -> int:
     """Goes on with a run, if nothing that it depends on has changed."""
-    fixed = {"--quick": args.quick, "--full": args.full, "--workload": args.workload, "--arm": args.arm,
-             "--trace": args.trace, "-o": args.output, "--seed": args.seed is not None,
-             "--rounds": args.rounds, "--list": args.list}
+    fixed = {
+        "--quick": args.quick, "--full": args.full, "--workload": args.workload, "--arm": args.arm,
+        "--trace": args.trace, "-o": args.output, "--seed": args.seed is not None,
+        "--rounds": args.rounds, "--list": args.list
+    }
     given = [flag for flag, value in fixed.items() if value]
     if given:
         raise UserError(f"--resume goes on as the run was planned; leave out {' '.join(given)}")
@@ -213,8 +271,9 @@ def _resume(args: argparse.Namespace, console: Console) -> int:
     benchmark_binary()
     changed = changes(known)
     if changed:
-        raise UserError(f"{args.resume} cannot go on, as its samples would not be alike: "
-                        + "; ".join(changed) + ". Start a new run", environment.UNFIT)
+        raise UserError(
+            f"{args.resume} cannot go on, as its samples would not be alike: " +
+            "; ".join(changed) + ". Start a new run", environment.UNFIT)
     return measure(folder, known, console)
 
 
@@ -235,7 +294,7 @@ def changes(known: Plan) -> list[str]:
     return found + machine.differences(known.environment, machine.facts())
 
 
-# --- Measuring and reporting -----------------------------------------------------------------------
+# --- Measuring and reporting ---------------------------------------------------------------------
 
 
 def measure(folder: pathlib.Path, known_plan: Plan, console: Console) -> int:
@@ -247,14 +306,15 @@ def measure(folder: pathlib.Path, known_plan: Plan, console: Console) -> int:
         display = progress.display(known_plan, known, console)
         try:
             with _interruptible():
-                collect.collect(known_plan, known, appender, _listener(display),
-                                lambda workload, round_, reason: display.say(
-                                    f"round {round_ + 1} of {workload} is run again: {reason}"))
+                collect.collect(
+                    known_plan, known, appender, _listener(display), lambda workload, round_,
+                    reason: display.say(f"round {round_ + 1} of {workload} is run again: {reason}"))
         except KeyboardInterrupt:
             raise UserError(_how_to_go_on(folder), INTERRUPTED) from None
         except OSError as error:
-            raise UserError(f"{error.strerror}: {folder / samples.SAMPLES_FILE}. Nothing recorded is lost;"
-                            f" {_how_to_go_on(folder)}", environment.UNFIT) from None
+            raise UserError(
+                f"{error.strerror}: {folder / samples.SAMPLES_FILE}. Nothing recorded is lost;"
+                f" {_how_to_go_on(folder)}", environment.UNFIT) from None
         finally:
             display.close()
     finally:
@@ -269,21 +329,26 @@ def _announce(known: Record, console: Console) -> None:
     share = 1 - done / total if total else 0
     console.print(
         f"{wording.count(len(known_plan.workloads), 'workload')},"
-        f" {wording.count(len(known_plan.arms), 'arm')}, {wording.count(known_plan.rounds, 'round')}:"
-        f" {total} processes" + (f", {done} of them done" if done else "")
-        + f", about {wording.duration(known_plan.estimated_s * share)}; seed {known_plan.seed}",
+        f" {wording.count(len(known_plan.arms), 'arm')},"
+        f" {wording.count(known_plan.rounds, 'round')}:"
+        f" {total} processes" + (f", {done} of them done" if done else "") +
+        f", about {wording.duration(known_plan.estimated_s * share)}; seed {known_plan.seed}",
         soft_wrap=True, highlight=False)
     console.print(f"samples go to {known.folder}", soft_wrap=True, highlight=False)
     removed = known_plan.environment.get("variables_removed")
     if removed:
-        console.print(f"not handed to the samples: {', '.join(removed)}", soft_wrap=True, highlight=False)
-    family = sum(len(plan.compared(known_plan.arms_by_name(), item)) for item in known_plan.workloads)
+        console.print(f"not handed to the samples: {', '.join(removed)}", soft_wrap=True,
+                      highlight=False)
+    family = sum(
+        len(plan.compared(known_plan.arms_by_name(), item)) for item in known_plan.workloads)
     needed = inference.rounds_needed(family)
     if family and known_plan.rounds < needed:
-        console.print(f"mind: with {known_plan.rounds} rounds none of {family} claims can be proved; that"
-                      f" needs {needed}", style="yellow", soft_wrap=True, highlight=False)
+        console.print(
+            f"mind: with {known_plan.rounds} rounds none of {family} claims can be proved; that"
+            f" needs {needed}", style="yellow", soft_wrap=True, highlight=False)
     for note in known_plan.notes:
-        console.print(f"mind: {note}", style="yellow", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"mind: {note}", style="yellow", soft_wrap=True, markup=False,
+                      highlight=False)
 
 
 def _listener(display: progress.Display) -> collect.Listener:
@@ -301,7 +366,10 @@ def _interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:
@@ -321,13 +389,13 @@ def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None =
 
     FINDING if an arm crashed, UNFIT if one could not prove what it measured, else PASS.
     """
-    record = samples.read(folder)
-    if not record.samples:
+    taken = samples.read(folder)
+    if not taken.samples:
         raise UserError(f"{folder} holds no whole sample yet: go on with --resume")
-    analysis = verdicts.analyse(record)
+    analysis = verdicts.analyse(taken)
     paths = render.write_all(analysis, output or folder)
     render.print_terminal(analysis, console, paths)
     sys.stdout.flush()
-    if any(refusal.crashed for refusal in record.refusals):
+    if any(refusal.crashed for refusal in taken.refusals):
         return environment.FINDING
-    return environment.UNFIT if record.refusals else environment.PASS
+    return environment.UNFIT if taken.refusals else environment.PASS

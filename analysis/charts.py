@@ -1,8 +1,8 @@
 """Charts as SVG text for inline use: plain functions of an Analysis, drawn by Matplotlib.
 
-A chart has no colours of its own: it is drawn in stand-ins that become CSS variables, so that light, dark
-and print follow the page. Text stays text. Every chart is named by a title and a description for screen
-readers, and the page puts the same numbers in a table behind it.
+A chart has no colours of its own: it is drawn in stand-ins that become CSS variables, so that
+light, dark and print follow the page. Text stays text. Every chart is named by a title and a
+description for screen readers, and the page puts the same numbers in a table behind it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ matplotlib.use("svg")
 matplotlib.rcParams.update({
     "svg.fonttype": "none", "font.size": 10.5, "font.family": "DejaVu Sans", "axes.linewidth": 0.8,
     "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
-    "axes.xmargin": 0.02, "path.simplify": False, "figure.dpi": 72,
+    "axes.xmargin": 0.02, "path.simplify": False, "figure.dpi": 72
 })
 
 from matplotlib import ticker  # noqa: E402  (the backend is chosen first)
@@ -36,14 +36,17 @@ INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
 POOL, RIVAL, FLOOR = "#050505", "#060606", "#070707"
 FASTER, SLOWER, ZONE = "#080808", "#090909", "#0a0a0a"
 
-_VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", POOL: "pool", RIVAL: "rival",
-              FLOOR: "floor", FASTER: "faster", SLOWER: "slower", ZONE: "zone"}
+_VARIABLES = {
+    INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", POOL: "pool", RIVAL: "rival",
+    FLOOR: "floor", FASTER: "faster", SLOWER: "slower", ZONE: "zone"
+}
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 
 WIDTH = 400
-"""Of every chart, in its own units, in which text is 10.5 high: readable on a telephone unscaled."""
+"""Of every chart, in its own units, in which text is 10.5 high: readable on a telephone
+unscaled."""
 
 
 def forest(analysis: Analysis, promise: str, name: str) -> str | None:
@@ -64,13 +67,15 @@ def forest(analysis: Analysis, promise: str, name: str) -> str | None:
         _claim_mark(axes, row, claim, low, high)
         axes.text(low, row - 0.30, claim.workload, ha="left", va="bottom", color=INK)
         rival = wording.arm_label(claim.baseline)
-        axes.text(high, row - 0.30, f"{wording.SIGNS[claim.verdict]} {wording.ratio(claim.ratio)}× {rival}",
+        axes.text(high, row - 0.30,
+                  f"{wording.SIGNS[claim.verdict]} {wording.ratio(claim.ratio)}× {rival}",
                   ha="right", va="bottom", color=INK if claim.proved else MUTED)
     _ratio_axis(axes, low, high)
     axes.set_xlabel("times as fast as the fastest rival", color=MUTED)
     described = "; ".join(f"{claim.workload}: {wording.ratio(claim.ratio)} times {claim.baseline}, "
                           f"{wording.interval(claim)}, {claim.verdict}" for _, claim in rows)
-    return _svg(figure, name, f"The pool {manner} against the fastest {promise} on each workload", described)
+    return _svg(figure, name, f"The pool {manner} against the fastest {promise} on each workload",
+                described)
 
 
 def rounds(result: WorkloadResult, name: str) -> str:
@@ -81,16 +86,17 @@ def rounds(result: WorkloadResult, name: str) -> str:
     times = [time for arm in result.arms for time in arm.times_ns]
     _time_axis(axes, min(times), max(times))
     axes.set_ylim(rows - 0.4, -0.6)
+    places: list[tuple[int, ArmResult]] = []
     row = 0
     for title, arms in groups:
         axes.text(0, row, title, transform=axes.get_yaxis_transform(), ha="left", va="center",
                   color=MUTED, fontsize=9.5)
-        for arm in arms:
-            row += 1
-            _arm_row(axes, row, arm)
-        row += 1
+        places += [(row + 1 + place, arm) for place, arm in enumerate(arms)]
+        row += len(arms) + 1
+    _arm_rows(axes, places)
     axes.set_xlabel("time of one operation; each dot is one round", color=MUTED)
-    described = "; ".join(f"{arm.arm.name}: median {wording.time(arm.time_ns)}" for arm in result.arms)
+    described = "; ".join(f"{arm.arm.name}: median {wording.time(arm.time_ns)}"
+                          for arm in result.arms)
     return _svg(figure, name, f"Rounds of {result.workload.workload}", described)
 
 
@@ -101,23 +107,27 @@ def noise(analysis: Analysis, name: str) -> str | None:
         return None
     figure, axes = _canvas(30 * len(rows) + 56, left=8)
     finite = [result.limit for result in rows if math.isfinite(result.limit)]
-    reach = 1.1 * max([*finite, *(abs(value) for result in rows for value in result.null_differences)])
+    reach = 1.1 * max(
+        [*finite, *(abs(value) for result in rows for value in result.null_differences)])
     axes.set_xlim(-reach, reach)
     axes.set_ylim(len(rows) - 0.35, -0.75)
     axes.axvline(0, color=INK, linewidth=1)
     for row, result in enumerate(rows):
-        axes.add_patch(Rectangle((-result.limit, row - 0.25), 2 * result.limit, 0.5, color=ZONE))
-        _dots(axes, result.null_differences, row, 0.32, MUTED, 3.6)
+        band = min(result.limit, reach)
+        axes.add_patch(
+            Rectangle((-band, row - 0.25), 2 * band, 0.5, color=ZONE, linewidth=0, clip_on=False))
+        _dots(axes, _in_order(result.null_differences, row, 0.32), MUTED, 3.6)
         axes.text(-reach, row - 0.26, result.workload.workload, ha="left", va="bottom", color=INK)
         axes.text(reach, row - 0.26, f"δ {wording.percent(result.limit)}", ha="right", va="bottom",
                   color=MUTED)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(5, symmetric=True, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(ticker.FuncFormatter(
-        lambda value, _: f"{math.expm1(value) * 100:+.0f} %".replace("-", "−").replace("+0 %", "0")))
+    axes.xaxis.set_major_formatter(
+        ticker.FuncFormatter(lambda value, _: f"{math.expm1(value) * 100:+.0f} %".replace("-", "−").
+                             replace("+0 %", "0")))
     _plain_axis(axes)
     axes.set_xlabel("glibc against itself; each dot is one round, the band is δ", color=MUTED)
-    described = "; ".join(
-        f"{result.workload.workload}: δ {wording.percent(result.limit)}" for result in rows)
+    described = "; ".join(f"{result.workload.workload}: δ {wording.percent(result.limit)}"
+                          for result in rows)
     return _svg(figure, name, "How far the same allocator under two names lands apart", described)
 
 
@@ -136,61 +146,67 @@ def ledger(analysis: Analysis, name: str) -> str | None:
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2]})
     figure.subplots_adjust(left=40 / WIDTH, right=1 - 8 / WIDTH, top=1 - 20 / 210, bottom=44 / 210,
                            hspace=0.55)
-    _scatter(upper, minutes, speed, MUTED)
+    _dots(upper, list(zip(minutes, speed)), MUTED)
     upper.axhline(analysis.plan.ledger.spin_ratio, color=SLOWER, linewidth=1, linestyle=(0, (4, 3)))
     upper.set_ylim(0, max(1.5, 1.1 * float(speed.max())))
     upper.set_title("spin probe, as a multiple of its start", loc="left", fontsize=9.5, color=MUTED)
-    _bars(lower, minutes, stolen, SLOWER)
+    _strokes(lower, [((x, 0.0), (x, top)) for x, top in zip(minutes, stolen) if top > 0], SLOWER,
+             1.4)
+    lower.set_xlim(0, max(0.1, float(minutes.max())))
     lower.set_ylim(0, max(2.0, 1.1 * float(stolen.max())))
-    lower.set_title("stolen by the hypervisor, % of a process", loc="left", fontsize=9.5, color=MUTED)
+    lower.set_title("stolen by the hypervisor, % of a process", loc="left", fontsize=9.5,
+                    color=MUTED)
     lower.set_xlabel("minutes since the first sample", color=MUTED)
     for axes in (upper, lower):
         _plain_axis(axes)
-        axes.tick_params(axis="y", labelleft=True, length=0, labelcolor=MUTED)
         axes.yaxis.set_major_locator(ticker.MaxNLocator(3))
-        axes.grid(axis="y", color=RULE, linewidth=0.7)
+        axes.grid(axis="y", color=RULE, linewidth=0.7, clip_on=False)
         axes.set_axisbelow(True)
     upper.tick_params(axis="x", labelbottom=False)
-    described = (f"Spin probe from {speed.min():.2f} to {speed.max():.2f} times its reference; stolen time"
-                 f" at most {stolen.max():.1f} % of a process.")
+    described = (
+        f"Spin probe from {speed.min():.2f} to {speed.max():.2f} times its reference; stolen time"
+        f" at most {stolen.max():.1f} % of a process.")
     return _svg(figure, name, "The machine over the time of the run", described)
 
 
-# --- Parts of charts -------------------------------------------------------------------------------
+# --- Parts of charts -----------------------------------------------------------------------------
 
 
 def _canvas(height: float, left: float) -> tuple[Figure, Axes]:
     """A chart of `height` units with `left` units for labels and room for the horizontal axis."""
     figure = Figure(figsize=(WIDTH / 72, height / 72))
     bottom = 42
-    axes = figure.add_axes((left / WIDTH, bottom / height, 1 - (left + 10) / WIDTH,
-                            1 - (bottom + 4) / height))
+    axes = figure.add_axes(
+        (left / WIDTH, bottom / height, 1 - (left + 10) / WIDTH, 1 - (bottom + 4) / height))
     axes.set_yticks([])
     return figure, axes
 
 
 def _plain_axis(axes: Axes) -> None:
-    axes.tick_params(axis="x", which="both", color=RULE, labelcolor=MUTED, length=3)
-    axes.tick_params(axis="x", which="minor", length=0)
+    axes.tick_params(axis="both", which="both", bottom=False, left=False, labelcolor=MUTED)
     axes.spines["bottom"].set_color(RULE)
 
 
 def _ratio_limits(claims: Sequence[Claim]) -> tuple[float, float]:
-    ends = [value for claim in claims for value in (claim.low, claim.ratio, claim.high)
-            if 0 < value < math.inf]
+    ends = [
+        value for claim in claims for value in (claim.low, claim.ratio, claim.high)
+        if 0 < value < math.inf
+    ]
     low, high = min([0.8, *ends]), max([1.25, *ends])
-    room = (high / low) ** 0.06
+    room = (high / low)**0.06
     return low / room, high * room
 
 
 def _ratio_axis(axes: Axes, low: float, high: float) -> None:
-    ticks = [value for value in (0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 4, 6, 8, 12, 16, 24,
-                                 32, 50, 100) if low <= value <= high]
+    ticks = [
+        value for value in (0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 4, 6, 8, 12,
+                            16, 24, 32, 50, 100) if low <= value <= high
+    ]
     wanted = _spread_out(ticks, low, high)
     axes.xaxis.set_major_locator(ticker.FixedLocator(wanted))
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}×"))
-    axes.grid(axis="x", color=RULE, linewidth=0.7)
+    axes.grid(axis="x", color=RULE, linewidth=0.7, clip_on=False)
     axes.set_axisbelow(True)
     _plain_axis(axes)
 
@@ -207,72 +223,97 @@ def _spread_out(ticks: Sequence[float], low: float, high: float) -> list[float]:
 
 def _zone(axes: Axes, row: float, limit: float, low: float, high: float) -> None:
     """The band within which differences are noise."""
-    start, end = (max(low, math.exp(-limit)), min(high, math.exp(limit))) if math.isfinite(limit) \
-        else (low, high)
-    axes.add_patch(Rectangle((start, row - 0.22), end - start, 0.44, color=ZONE, linewidth=0))
+    start, end = ((max(low, math.exp(-limit)),
+                   min(high, math.exp(limit))) if math.isfinite(limit) else (low, high))
+    axes.add_patch(
+        Rectangle((start, row - 0.22), end - start, 0.44, color=ZONE, linewidth=0, clip_on=False))
 
 
 def _claim_mark(axes: Axes, row: float, claim: Claim, low: float, high: float) -> None:
-    """Interval and median: filled where the verdict is a claim, hollow and dashed where it is not."""
+    """Interval and median: filled where the verdict is a claim, hollow and dashed where it is
+    not."""
     colour = {"faster": FASTER, "slower": SLOWER}.get(claim.verdict, INK if claim.proved else MUTED)
     start, end = max(claim.low, low), min(claim.high, high)
     axes.plot([start, end], [row, row], color=colour, linewidth=2.4 if claim.proved else 1.4,
-              linestyle="-" if claim.proved else (0, (3, 2)), solid_capstyle="round")
-    axes.plot([claim.ratio], [row], marker="D" if claim.verdict == "equal" else "o", markersize=7,
-              markerfacecolor=colour if claim.proved else PAPER, markeredgecolor=colour,
-              markeredgewidth=1.5)
+              linestyle="-" if claim.proved else (0, (3, 2)), solid_capstyle="round", clip_on=False)
+    axes.plot([claim.ratio], [row], color=colour, marker="D" if claim.verdict == "equal" else "o",
+              markersize=7, markerfacecolor=colour if claim.proved else PAPER,
+              markeredgecolor=colour, markeredgewidth=1.5, clip_on=False)
 
 
 def _groups(result: WorkloadResult) -> list[tuple[str, list[ArmResult]]]:
-    titles = {"malloc": "memory of any contents", "calloc": "zeroed memory", "": "floors and controls"}
+    titles = {
+        "malloc": "memory of any contents", "calloc": "zeroed memory", "": "floors and controls"
+    }
     groups = [(title, [arm for arm in result.arms if arm.arm.promise == promise])
               for promise, title in titles.items()]
     return [(title, arms) for title, arms in groups if arms]
 
 
 def _time_axis(axes: Axes, low: float, high: float) -> None:
-    unit_ns, unit = next(((size, unit) for size, unit in ((1e6, "ms"), (1e3, "µs")) if high >= 10 * size),
-                         (1.0, "ns"))
+    unit_ns, unit = next(
+        ((size, unit) for size, unit in ((1e6, "ms"), (1e3, "µs")) if high >= 10 * size),
+        (1.0, "ns"))
     if high > 8 * low:
         axes.set_xscale("log")
         axes.set_xlim(low / 1.15, high * 1.15)
-        steps = [step * 10.0 ** power for power in range(-2, 12) for step in (1, 2, 5)]
+        steps = [step * 10.0**power for power in range(-2, 12) for step in (1, 2, 5)]
         ticks = [tick for tick in steps if low / 1.15 <= tick <= high * 1.15]
         axes.xaxis.set_major_locator(ticker.FixedLocator(ticks))
         axes.xaxis.set_minor_locator(ticker.NullLocator())
     else:
         axes.set_xlim(0, high * 1.05)
         axes.xaxis.set_major_locator(ticker.MaxNLocator(6))
-    axes.xaxis.set_major_formatter(ticker.FuncFormatter(
-        lambda value, _: f"{value / unit_ns:g} {unit}" if value else "0"))
-    axes.grid(axis="x", color=RULE, linewidth=0.7)
+    axes.xaxis.set_major_formatter(
+        ticker.FuncFormatter(lambda value, _: f"{value / unit_ns:g} {unit}" if value else "0"))
+    axes.grid(axis="x", color=RULE, linewidth=0.7, clip_on=False)
     axes.set_axisbelow(True)
     _plain_axis(axes)
 
 
-def _arm_row(axes: Axes, row: int, arm: ArmResult) -> None:
-    colour = {"pool": POOL, "rival": RIVAL}.get(arm.arm.role, FLOOR)
-    mine = arm.arm.role == "pool"
-    axes.text(-0.02, row, wording.arm_label(arm.arm.name), transform=axes.get_yaxis_transform(),
-              ha="right", va="center", color=INK if mine else MUTED, fontweight="bold" if mine else "normal")
-    _dots(axes, arm.times_ns, row, 0.5, colour, 3.2)
-    axes.plot([arm.time_ns] * 2, [row - 0.38, row + 0.38], color=INK, linewidth=1.6)
+def _arm_rows(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
+    """Each arm's name, rounds and median in its row."""
+    for colour, roles in ((POOL, ("pool", )), (RIVAL, ("rival", )), (FLOOR, ("floor", "null",
+                                                                             "delay", "other"))):
+        dots = [
+            dot for row, arm in places if arm.arm.role in roles
+            for dot in _in_order(arm.times_ns, row, 0.5)
+        ]
+        _dots(axes, dots, colour, 3.2)
+    _strokes(axes, [((arm.time_ns, row - 0.38), (arm.time_ns, row + 0.38)) for row, arm in places],
+             INK, 1.6)
+    for row, arm in places:
+        mine = arm.arm.role == "pool"
+        axes.text(-0.02, row, wording.arm_label(arm.arm.name), transform=axes.get_yaxis_transform(),
+                  ha="right", va="center", color=INK if mine else MUTED,
+                  fontweight="bold" if mine else "normal")
 
 
-def _dots(axes: Axes, values: Sequence[float], row: float, spread: float, colour: str,
-          width: float) -> None:
-    """Dots in order of the rounds from top to bottom, as one path: zero-length strokes with round ends."""
+Point = tuple[float, float]
+
+
+def _in_order(values: Sequence[float], row: float, spread: float) -> list[Point]:
+    """A row's values as points, in the order of the rounds from top to bottom."""
     last = max(1, len(values) - 1)
-    places = [(value, row + spread * (index / last - 0.5)) for index, value in enumerate(values)]
-    _scatter(axes, [x for x, _ in places], [y for _, y in places], colour, width)
+    return [(float(value), row + spread * (index / last - 0.5))
+            for index, value in enumerate(values)]
 
 
-def _scatter(axes: Axes, xs: Sequence[float], ys: Sequence[float], colour: str,
-             width: float = 2.6) -> None:
-    points = [point for point in zip(map(float, xs), map(float, ys)) for _ in range(2)]
-    codes = [Path.MOVETO, Path.LINETO] * (len(points) // 2)
-    axes.add_patch(PathPatch(Path(points, codes), fill=False, edgecolor=colour, linewidth=width,
-                             capstyle="round", alpha=0.75, clip_on=True))
+def _dots(axes: Axes, points: Sequence[Point], colour: str, width: float = 2.6) -> None:
+    """Dots as one path: strokes of no length with round ends."""
+    _strokes(axes, [(point, point) for point in points], colour, width, "round", 0.75)
+
+
+def _strokes(axes: Axes, lines: Sequence[tuple[Point, Point]], colour: str, width: float,
+             ends: str = "butt", alpha: float = 1.0) -> None:
+    """Straight lines as one path."""
+    if not lines:
+        return
+    points = [point for line in lines for point in line]
+    codes = [Path.MOVETO, Path.LINETO] * len(lines)
+    axes.add_patch(
+        PathPatch(Path(points, codes), fill=False, edgecolor=colour, linewidth=width, capstyle=ends,
+                  alpha=alpha, clip_on=False))
     axes.update_datalim(points)
     axes.autoscale_view()
 
@@ -289,16 +330,7 @@ def _worst_of_each_moment(minutes: numpy.ndarray, *columns: numpy.ndarray) -> li
     return [minutes[starts], *(numpy.maximum.reduceat(column, starts) for column in columns)]
 
 
-def _bars(axes: Axes, xs: Sequence[float], heights: Sequence[float], colour: str) -> None:
-    """Thin bars from zero, as one path; those of no height are left out."""
-    points = [point for x, top in zip(xs, heights) if top > 0 for point in ((x, 0.0), (x, top))]
-    if points:
-        codes = [Path.MOVETO, Path.LINETO] * (len(points) // 2)
-        axes.add_patch(PathPatch(Path(points, codes), fill=False, edgecolor=colour, linewidth=1.4))
-    axes.set_xlim(0, max(0.1, float(max(xs))))
-
-
-# --- From Matplotlib to the page -------------------------------------------------------------------
+# --- From Matplotlib to the page -----------------------------------------------------------------
 
 
 def _svg(figure: Figure, name: str, title: str, description: str) -> str:
@@ -315,10 +347,37 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> str:
     text = ElementTree.tostring(root, encoding="unicode")
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")
-    text = re.sub(r"font: (?:(bold|\d+) )?([\d.]+)px [^;\"]*",
-                  lambda found: (f"font-weight: {found[1]}; " if found[1] else "")
-                  + f"font-size: {found[2]}px", text)
-    return re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+    text = re.sub(
+        r"font: (?:(bold|\d+) )?([\d.]+)px [^;\"]*", lambda found:
+        (f"font-weight: {found[1]}; " if found[1] else "") + f"font-size: {found[2]}px", text)
+    return _shorten(text)
+
+
+def _shorten(text: str) -> str:
+    """The same picture in fewer bytes: tenths of a unit are enough, and a dot is a stroke of no
+    length."""
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
+    text = re.sub(r'(?<= )(d|x|y|transform)="[^"]*"',
+                  lambda found: re.sub(r"-?\d+\.\d{2,}", _tenths, found[0]), text)
+    text = re.sub(r"M (\S+ \S+) \s*L \1 ", r"M\1h0", text)
+    return re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
+
+
+def _tenths(found: re.Match[str]) -> str:
+    return f"{float(found[0]):.1f}".removesuffix(".0")
+
+
+def _unwrap(element: ElementTree.Element) -> None:
+    """Takes away groups that say nothing about their contents, and shapes that leave no mark."""
+    children = []
+    for child in element:
+        _unwrap(child)
+        if child.tag == f"{{{_SVG}}}g" and not child.attrib:
+            children += list(child)
+        elif child.get("style") != "fill: none" and not (child.tag == f"{{{_SVG}}}defs"
+                                                         and not len(child)):
+            children.append(child)
+    element[:] = children
 
 
 def _clean(root: ElementTree.Element, name: str) -> None:
@@ -328,7 +387,8 @@ def _clean(root: ElementTree.Element, name: str) -> None:
             if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
                 parent.remove(child)
     whole = ElementTree.tostring(root, encoding="unicode")
-    referred = set(re.findall(r"url\(#([^)]+)\)", whole)) | set(re.findall(r'href="#([^"]+)"', whole))
+    referred = set(re.findall(r"url\(#([^)]+)\)", whole)) | set(
+        re.findall(r'href="#([^"]+)"', whole))
     for element in root.iter():
         if (own := element.get("id")) is not None:
             if own in referred:
@@ -342,6 +402,7 @@ def _clean(root: ElementTree.Element, name: str) -> None:
             element.set(key, value)
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
+    _unwrap(root)
 
 
 def _name(root: ElementTree.Element, name: str, title: str, description: str) -> None:

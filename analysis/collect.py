@@ -1,4 +1,5 @@
-"""Runs the plan: one process after the other, each appended to samples.jsonl before the next starts."""
+"""Runs the plan: one process after the other, each appended to samples.jsonl before the next
+starts."""
 
 from __future__ import annotations
 
@@ -47,8 +48,10 @@ class Outcome:
 
 def child_environment(preload: str | None, padding: int) -> dict[str, str]:
     """All variables that a sample sees: nothing of the user's but the search path."""
-    variables = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C",
-                 "POOLPROOF_PADDING": "x" * padding}
+    variables = {
+        "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C",
+        "POOLPROOF_PADDING": "x" * padding
+    }
     return variables | ({"LD_PRELOAD": preload} if preload else {})
 
 
@@ -89,13 +92,14 @@ def command_for(binary: str, traces: list[Trace], workload: str, benchmark_arm: 
                 more: list[str]) -> list[str]:
     """The command line of one process."""
     wanted = [trace for trace in traces if workload.endswith(f"/{trace.name}")]
-    return [binary, *(f"--trace={trace.name}={trace.file}" for trace in wanted),
-            f"--workload={workload}", f"--arm={benchmark_arm}", "--benchmark_format=json", *more]
+    return [
+        binary, *(f"--trace={trace.name}={trace.file}" for trace in wanted),
+        f"--workload={workload}", f"--arm={benchmark_arm}", "--benchmark_format=json", *more
+    ]
 
 
 class Unusable(Exception):
     """A process's times cannot be used; the text says why."""
-
     def __init__(self, reason: str, crashed: bool = False) -> None:
         super().__init__(reason)
         self.crashed = crashed
@@ -136,25 +140,30 @@ def per_operation_ns(entry: dict[str, Any], column: str) -> float:
     return float(entry[column]) * _NANOSECONDS[entry["time_unit"]] / operations
 
 
-_KNOWN_KEYS = frozenset((
-    "name", "run_name", "run_type", "family_index", "per_family_instance_index", "repetitions",
-    "repetition_index", "threads", "iterations", "real_time", "cpu_time", "time_unit", "operations",
-    "label", "error_occurred", "error_message", "items_per_second", "bytes_per_second"))
+_KNOWN_KEYS = frozenset(("name", "run_name", "run_type", "family_index",
+                         "per_family_instance_index", "repetitions", "repetition_index", "threads",
+                         "iterations", "real_time", "cpu_time", "time_unit", "operations", "label",
+                         "error_occurred", "error_message", "items_per_second", "bytes_per_second"))
 
 
 def own_counters(repetitions: list[dict[str, Any]]) -> dict[str, float]:
     """The workload's own counters, each the median over the repetitions."""
-    names = {name for entry in repetitions for name, value in entry.items()
-             if name not in _KNOWN_KEYS and isinstance(value, (int, float))}
-    return {name: float(statistics.median(entry[name] for entry in repetitions if name in entry))
-            for name in sorted(names)}
+    names = {
+        name
+        for entry in repetitions for name, value in entry.items()
+        if name not in _KNOWN_KEYS and isinstance(value, (int, float))
+    }
+    return {
+        name: float(statistics.median(entry[name] for entry in repetitions if name in entry))
+        for name in sorted(names)
+    }
 
 
 def peak_resident(told_bytes: float | None, usage_kib: int) -> int | None:
     """A process's peak resident size: what it told itself, else what wait4 says, else None.
 
-    The kernel lets a child inherit the peak of the process that started it, so that a figure no larger
-    than our own says nothing about the child.
+    The kernel lets a child inherit the peak of the process that started it, so that a figure no
+    larger than our own says nothing about the child.
     """
     if told_bytes is not None:
         return int(told_bytes)
@@ -175,7 +184,6 @@ def check_owner(owner: str, preload: str | None) -> None:
 
 class Hashes:
     """SHA-256 of files, each read once."""
-
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
@@ -194,9 +202,11 @@ def measure(plan: Plan, workload: Workload, arm: Arm, round_: int, attempt: int,
     """Runs one process of the plan, and says what it told or why that does not count."""
     padding = padding_bytes(plan, workload.workload, arm.name, round_, attempt)
     command = command_for(plan.benchmark["path"], plan.traces, workload.workload, arm.benchmark_arm,
-                          [f"--iterations={workload.iterations}",
-                           f"--benchmark_repetitions={workload.repetitions}",
-                           *([f"--delay={arm.delay_percent:g}"] if arm.delay_percent else [])])
+                          [
+                              f"--iterations={workload.iterations}",
+                              f"--benchmark_repetitions={workload.repetitions}",
+                              *([f"--delay={arm.delay_percent:g}"] if arm.delay_percent else [])
+                          ])
     before = ledger.observe()
     outcome = run_process(command, child_environment(arm.preload, padding),
                           max(PATIENCE_S, PATIENCE_FACTOR * workload.sample_s))
@@ -213,24 +223,23 @@ def measure(plan: Plan, workload: Workload, arm: Arm, round_: int, attempt: int,
             raise Unusable("reports a time that is not positive")
         return Sample(
             workload=workload.workload, arm=arm.name, round=round_, attempt=attempt,
-            position=position, started_unix_s=round(outcome.started_unix_s, 3),
-            iterations=int(repetitions[0]["iterations"]),
-            operations=float(repetitions[0]["operations"]),
-            time_ns=statistics.median(times),
-            cpu_time_ns=statistics.median(per_operation_ns(e, "cpu_time") for e in repetitions),
-            repetitions_ns=times, wall_s=round(outcome.wall_s, 6),
-            user_s=outcome.usage.ru_utime, system_s=outcome.usage.ru_stime,
-            max_rss_bytes=peak_resident(counters.pop("max_rss_bytes", None), outcome.usage.ru_maxrss),
+            position=position, started_unix_s=round(outcome.started_unix_s, 3), iterations=int(
+                repetitions[0]["iterations"]), operations=float(repetitions[0]["operations"]),
+            time_ns=statistics.median(times), cpu_time_ns=statistics.median(
+                per_operation_ns(e, "cpu_time") for e in repetitions), repetitions_ns=times,
+            wall_s=round(outcome.wall_s,
+                         6), user_s=outcome.usage.ru_utime, system_s=outcome.usage.ru_stime,
+            max_rss_bytes=peak_resident(counters.pop("max_rss_bytes", None),
+                                        outcome.usage.ru_maxrss),
             minor_faults=outcome.usage.ru_minflt, major_faults=outcome.usage.ru_majflt,
-            voluntary_switches=outcome.usage.ru_nvcsw,
-            involuntary_switches=outcome.usage.ru_nivcsw,
-            steal_s=round(after.steal_s - before.steal_s, 3),
-            pressure_s=_difference(before.pressure_s, after.pressure_s),
+            voluntary_switches=outcome.usage.ru_nvcsw, involuntary_switches=outcome.usage.ru_nivcsw,
+            steal_s=round(after.steal_s - before.steal_s,
+                          3), pressure_s=_difference(before.pressure_s, after.pressure_s),
             spin_before_ns=before.spin_ns, spin_after_ns=after.spin_ns, padding_bytes=padding,
             malloc_owner=owner, malloc_sha256=hashes.of(owner),
-            benchmark_sha256=plan.benchmark["sha256"],
-            benchmark_version=str(context.get("google_benchmark", "unknown")),
-            compiler=str(context.get("compiler", "unknown")),
+            benchmark_sha256=plan.benchmark["sha256"], benchmark_version=str(
+                context.get("google_benchmark",
+                            "unknown")), compiler=str(context.get("compiler", "unknown")),
             compiler_flags=str(context.get("compiler_flags", "")), counters=counters, schema=SCHEMA)
     except Unusable as error:
         return Refusal(workload.workload, arm.name, round_, attempt, str(error), error.crashed)
@@ -278,8 +287,8 @@ def collect(plan: Plan, known: Record, appender: Appender, listener: Listener,
             repeated: Callable[[str, int, str], None]) -> None:
     """Runs every process of the plan that `known` lacks, in the plan's order.
 
-    `repeated` is told of each round that is run again: workload, round, why. A refused arm leaves its
-    workload for the rest of the run.
+    `repeated` is told of each round that is run again: workload, round, why. A refused arm leaves
+    its workload for the rest of the run.
     """
     done: dict[tuple[str, int, int], list[Sample]] = {}
     for sample in known.samples:
@@ -303,8 +312,8 @@ def collect(plan: Plan, known: Record, appender: Appender, listener: Listener,
                         withdrawn.add((workload.workload, arm.name))
                     listener(entry)
                 reason = ledger.objection(taken, plan.ledger)
-                if reason is None or repeats >= plan.repeats_allowed() \
-                        or attempt + 1 == plan.ledger.attempts:
+                if (reason is None or repeats >= plan.repeats_allowed()
+                        or attempt + 1 == plan.ledger.attempts):
                     break
                 repeats += 1
                 repeated(workload.workload, round_, reason)

@@ -1,7 +1,7 @@
 """What the machine did while a process ran, and the rule by which a round is run again.
 
-The rule is fixed in the plan before the first sample: it sees the machine's state, never the times of
-an arm, so that it cannot favour one.
+The rule is fixed in the plan before the first sample: it sees the machine's state, never the
+times of an arm, so that it cannot favour one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Rule:
 
 
 def spin_ns() -> int:
-    """The time of a fixed piece of work (BLAKE2b over 1 MiB, about a millisecond), in nanoseconds."""
+    """The time of a fixed piece of work (BLAKE2b over 1 MiB, about a millisecond), in
+    nanoseconds."""
     start = time.perf_counter_ns()
     hashlib.blake2b(_SPIN_WORK).digest()
     return time.perf_counter_ns() - start
@@ -47,7 +48,8 @@ def spin_reference_ns(probes: int = 50) -> int:
 
 
 def steal_s(stat: pathlib.Path = pathlib.Path("/proc/stat")) -> float:
-    """Seconds since boot that the hypervisor took from all processors; 0 where the kernel has no count."""
+    """Seconds since boot that the hypervisor took from all processors; 0 where the kernel has no
+    count."""
     try:
         fields = stat.read_text().split("\n", 1)[0].split()
         return int(fields[8]) / _TICKS_A_SECOND
@@ -56,7 +58,8 @@ def steal_s(stat: pathlib.Path = pathlib.Path("/proc/stat")) -> float:
 
 
 def pressure_s(file: pathlib.Path = pathlib.Path("/proc/pressure/cpu")) -> float | None:
-    """Seconds since boot during which some process waited for a processor; None if the kernel is silent."""
+    """Seconds since boot during which some process waited for a processor; None if the kernel is
+    silent."""
     try:
         some = next(line for line in file.read_text().splitlines() if line.startswith("some"))
         return int(some.rpartition("total=")[2]) / 1e6
@@ -87,8 +90,8 @@ def objection(samples: Iterable, rule: Rule) -> str | None:
     wall = sum(sample.wall_s for sample in samples)
     if stolen > rule.steal_share * wall:
         return f"{stolen / wall:.1%} of the time stolen by the hypervisor"
-    spin = statistics.median(
-        probe for sample in samples for probe in (sample.spin_before_ns, sample.spin_after_ns))
+    spin = statistics.median(probe for sample in samples
+                             for probe in (sample.spin_before_ns, sample.spin_after_ns))
     if rule.spin_reference_ns and spin > rule.spin_ratio * rule.spin_reference_ns:
         return f"the machine ran {spin / rule.spin_reference_ns:.2f} times slower than at the start"
     return None

@@ -16,9 +16,9 @@ LIBRARIES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib")
 
 UNWANTED = re.compile(
     r"^(MALLOC_.*|GLIBC_TUNABLES|LD_.*|MIMALLOC_.*|TCMALLOC_.*|JE_MALLOC_CONF|_RJEM_MALLOC_CONF"
-    r"|SCUDO_OPTIONS|(A|UB|M|L|T)SAN_OPTIONS|BENCHMARK_.*)$"
-)
-"""Variables that change how an allocator, the loader or Google Benchmark works. None reaches a sample."""
+    r"|SCUDO_OPTIONS|(A|UB|M|L|T)SAN_OPTIONS|BENCHMARK_.*)$")
+"""Variables that change how an allocator, the loader or Google Benchmark works. None reaches a
+sample."""
 
 SAME = ("processor", "processors", "memory_bytes", "kernel", "c_library", "architecture")
 """Facts that must be equal for two runs, or two halves of one, to be compared."""
@@ -27,30 +27,28 @@ SAME = ("processor", "processors", "memory_bytes", "kernel", "c_library", "archi
 def facts() -> dict[str, str | int | float | list | dict | None]:
     """What describes this machine, as a JSON object with plain values. Costs a few milliseconds."""
     return {
-        "processor": processor(),
-        "processors": os.cpu_count() or 0,
-        "architecture": platform.machine(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "virtual_machine": "hypervisor" in _cpu_flags(),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "system": system_name(),
+        "processor": processor(), "processors": os.cpu_count() or 0,
+        "architecture": platform.machine(), "memory_bytes": os.sysconf("SC_PAGE_SIZE") *
+        os.sysconf("SC_PHYS_PAGES"), "virtual_machine": "hypervisor" in _cpu_flags(),
+        "kernel": f"{platform.system()} {platform.release()}", "system": system_name(),
         "c_library": (os.confstr("CS_GNU_LIBC_VERSION") if hasattr(os, "confstr") else "") or "",
         "address_randomisation": _read("/proc/sys/kernel/randomize_va_space"),
         "huge_pages": _chosen(_read("/sys/kernel/mm/transparent_hugepage/enabled")),
         "frequency_governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "load_at_start": os.getloadavg()[0],
-        "source": source(),
-        "poolproof": environment.version(),
-        "python": platform.python_version(),
-        "libraries": {name: _version_of(name) for name in LIBRARIES},
-        "variables_removed": sorted(name for name in os.environ if UNWANTED.match(name)),
+        "load_at_start": os.getloadavg()[0], "source": source(), "poolproof": environment.version(),
+        "python": platform.python_version(), "libraries": {
+            name: _version_of(name)
+            for name in LIBRARIES
+        }, "variables_removed": sorted(name for name in os.environ if UNWANTED.match(name))
     }
 
 
 def differences(then: dict, now: dict) -> list[str]:
     """Which of the facts SAME differ, each as "name: then → now"."""
-    return [f"{name}: {then.get(name)} → {now.get(name)}" for name in SAME
-            if then.get(name) != now.get(name)]
+    return [
+        f"{name}: {then.get(name)} → {now.get(name)}" for name in SAME
+        if then.get(name) != now.get(name)
+    ]
 
 
 def sha256(path: pathlib.Path | str) -> str:
@@ -74,12 +72,13 @@ def system_name() -> str:
 
 
 def source() -> str:
-    """The commit of the sources, with "+" behind it if they are changed; "" outside a repository."""
+    """The commit of the sources, with "+" behind it if they are changed; "" outside a
+    repository."""
     try:
-        answer = subprocess.run(
-            ["git", "-C", str(environment.ROOT), "describe", "--always", "--dirty=+", "--abbrev=12",
-             "--exclude=*"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False, timeout=20)
+        answer = subprocess.run([
+            "git", "-C",
+            str(environment.ROOT), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"
+        ], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""

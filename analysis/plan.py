@@ -1,7 +1,8 @@
-"""What a run is going to do: which arms on which workloads, how often, in which order, for how long.
+"""What a run is going to do: which arms on which workloads, how often, in which order, for how
+long.
 
-A plan is fixed before the first sample and stands in run.json. Everything in it that is random follows
-from its seed, so that a run that goes on after a kill does what it would have done.
+A plan is fixed before the first sample and stands in run.json. Everything in it that is random
+follows from its seed, so that a run that goes on after a kill does what it would have done.
 """
 
 from __future__ import annotations
@@ -41,11 +42,10 @@ class Rival:
     package: str
 
 
-RIVALS = (
-    Rival("jemalloc", ("libjemalloc.so.2",), "libjemalloc2"),
-    Rival("mimalloc", ("libmimalloc.so.2.0", "libmimalloc.so.2"), "libmimalloc2.0"),
-    Rival("tcmalloc", ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4"), "libtcmalloc-minimal4"),
-)
+RIVALS = (Rival("jemalloc", ("libjemalloc.so.2", ), "libjemalloc2"),
+          Rival("mimalloc", ("libmimalloc.so.2.0", "libmimalloc.so.2"), "libmimalloc2.0"),
+          Rival("tcmalloc", ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4"),
+                "libtcmalloc-minimal4"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,11 +62,15 @@ MODES = {
     "default": Mode(rounds=20, budget_s=1200),
     "full": Mode(rounds=40, budget_s=4500),
 }
+"""More rounds are run where a mode's family of claims could not be proved with so few."""
 
-QUICK_MICRO_WORKLOADS = 4
+QUICK = ("pair/64", "random/64x1000", "churn/mixed16-512/1000", "churn/mixed16-1024/200000")
+"""The micro workloads of a quick run: the shortest path, reuse in no order, mixed sizes within
+the caches and beyond them."""
+
 REPETITIONS = 3
 SHORTEST_SAMPLE_S = 0.03
-LONGEST_SAMPLE_S = 1.0
+LONGEST_SAMPLE_S = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +83,8 @@ class Arm:
     role: str
     """"pool", "rival", "null", "delay", "floor" or "other"."""
     promise: str
-    """"malloc" or "calloc": only arms with an equal promise are compared. "" for those that have none."""
+    """"malloc" or "calloc": only arms with an equal promise are compared. "" for those that have
+    none."""
     preload: str | None = None
     """The library put before the C library's malloc."""
     sha256: str | None = None
@@ -95,6 +100,10 @@ class Workload:
     workload: str
     question: str
     arms: list[str]
+    parameters: str = ""
+    """What the parts of the name behind the first slash are."""
+    source: str = ""
+    """Where the field described it."""
     iterations: int = 1
     """Of the timed loop, in every process of every arm."""
     repetitions: int = 1
@@ -145,12 +154,14 @@ class Plan:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Plan":
         """The plan of a run.json that fits its schema."""
-        return cls(**(value | {
-            "arms": [Arm(**item) for item in value["arms"]],
-            "workloads": [Workload(**item) for item in value["workloads"]],
-            "traces": [Trace(**item) for item in value["traces"]],
-            "ledger": ledger.Rule(**value["ledger"]),
-        }))
+        return cls(
+            **(value
+               | {
+                   "arms": [Arm(**item) for item in value["arms"]
+                            ], "workloads": [Workload(**item) for item in value["workloads"]],
+                   "traces": [Trace(**item)
+                              for item in value["traces"]], "ledger": ledger.Rule(**value["ledger"])
+               }))
 
     def arms_by_name(self) -> dict[str, Arm]:
         """Name → arm, in the plan's order."""
@@ -169,11 +180,12 @@ class Plan:
         return int(self.ledger.repeat_share * self.rounds * len(self.workloads))
 
 
-# --- What there is ---------------------------------------------------------------------------------
+# --- What there is -------------------------------------------------------------------------------
 
 
 def list_workloads(binary: pathlib.Path, traces: Sequence[Trace]) -> list[dict[str, Any]]:
-    """What the benchmark binary offers: objects with workload, question, arms. UserError if it fails."""
+    """What the benchmark binary offers: objects with workload, question, arms. UserError if it
+    fails."""
     flags = [f"--trace={trace.name}={trace.file}" for trace in traces]
     answer = subprocess.run([str(binary), *flags, "--list"], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, check=False, timeout=120)
@@ -182,8 +194,10 @@ def list_workloads(binary: pathlib.Path, traces: Sequence[Trace]) -> list[dict[s
         raise UserError(said[-1], 2 if answer.returncode == 2 else environment.UNFIT)
     try:
         listed = json.loads(answer.stdout)["workloads"]
-        return [{"workload": item["workload"], "question": item["question"],
-                 "arms": list(item["arms"]), "quick": item.get("quick")} for item in listed]
+        return [{
+            "workload": item["workload"], "question": item["question"], "arms": list(item["arms"]),
+            "parameters": item.get("parameters") or "", "source": item.get("source") or ""
+        } for item in listed]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{binary} --list does not answer as it should: {error!r}",
                         environment.UNFIT) from None
@@ -192,15 +206,16 @@ def list_workloads(binary: pathlib.Path, traces: Sequence[Trace]) -> list[dict[s
 def library_folders() -> list[pathlib.Path]:
     """Where shared libraries are looked for."""
     multiarch = sysconfig.get_config_var("MULTIARCH") or ""
-    folders = ("/usr/local/lib", f"/usr/lib/{multiarch}", f"/lib/{multiarch}", "/usr/lib64", "/usr/lib")
+    folders = ("/usr/local/lib", f"/usr/lib/{multiarch}", f"/lib/{multiarch}", "/usr/lib64",
+               "/usr/lib")
     return [path for path in map(pathlib.Path, dict.fromkeys(folders)) if path.is_dir()]
 
 
 def find_library(files: Iterable[str], folders: Iterable[pathlib.Path]) -> pathlib.Path | None:
     """The first of these files in the first folder that has one."""
     folders = list(folders)
-    return next((folder / file for file in files for folder in folders if (folder / file).is_file()),
-                None)
+    return next(
+        (folder / file for file in files for folder in folders if (folder / file).is_file()), None)
 
 
 def arms_for(offered: Iterable[str], libraries: dict[str, tuple[str, str]]) -> list[Arm]:
@@ -213,8 +228,10 @@ def arms_for(offered: Iterable[str], libraries: dict[str, tuple[str, str]]) -> l
         if name in ("malloc", "calloc"):
             suffix = "" if name == "malloc" else "-calloc"
             arms.append(Arm(f"{BASELINE}{suffix}", name, "rival", name))
-            arms += [Arm(f"{rival}{suffix}", name, "rival", name, path, digest)
-                     for rival, (path, digest) in libraries.items()]
+            arms += [
+                Arm(f"{rival}{suffix}", name, "rival", name, path, digest)
+                for rival, (path, digest) in libraries.items()
+            ]
             if name == "malloc":
                 arms.append(Arm(NULL, name, "null", ""))
         elif name in POOLS:
@@ -226,7 +243,7 @@ def arms_for(offered: Iterable[str], libraries: dict[str, tuple[str, str]]) -> l
     return arms
 
 
-# --- What is chosen --------------------------------------------------------------------------------
+# --- What is chosen ------------------------------------------------------------------------------
 
 
 def require_known(kind: str, wanted: Iterable[str], known: Sequence[str]) -> None:
@@ -240,22 +257,13 @@ def require_known(kind: str, wanted: Iterable[str], known: Sequence[str]) -> Non
 
 def choose_workloads(listed: Sequence[dict[str, Any]], wanted: Sequence[str],
                      quick: bool) -> list[dict[str, Any]]:
-    """The wanted workloads, or all, or for a quick run its selection.
-
-    Quick: those that the binary marks as quick, or else the first of each family (the name's part before
-    the slash), at most QUICK_MICRO_WORKLOADS of them; and every trace.
-    """
+    """The wanted workloads, or all, or for a quick run those of QUICK and every trace."""
     if wanted:
         require_known("workload", wanted, [item["workload"] for item in listed])
         return [item for item in listed if item["workload"] in wanted]
     if not quick:
         return list(listed)
-    traces = [item for item in listed if is_trace(item["workload"])]
-    micro = [item for item in listed if not is_trace(item["workload"])]
-    marked = [item for item in micro if item["quick"]]
-    families = {item["workload"].partition("/")[0]: item for item in reversed(micro)}
-    first = [item for item in micro if item in families.values()][:QUICK_MICRO_WORKLOADS]
-    return [*(marked or first), *traces]
+    return [item for item in listed if item["workload"] in QUICK or is_trace(item["workload"])]
 
 
 def choose_arms(arms: Sequence[Arm], wanted: Sequence[str]) -> list[Arm]:
@@ -276,7 +284,7 @@ def is_cold(workload: str) -> bool:
     return workload.startswith("trace-cold/")
 
 
-# --- How long, and in which order ------------------------------------------------------------------
+# --- How long, and in which order ----------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
@@ -292,12 +300,14 @@ def fit(workloads: Sequence[Workload], calibrations: dict[str, Calibration], rou
         budget_s: float) -> list[Workload]:
     """The workloads with iterations and repetitions such that all samples fit into the budget.
 
-    What the processes cost apart from their timed loops is paid first; the rest is shared equally by
-    the samples, within SHORTEST_SAMPLE_S and LONGEST_SAMPLE_S of timed loop for each.
+    What the processes cost apart from their timed loops is paid first; the rest is shared equally
+    by the samples, within SHORTEST_SAMPLE_S and LONGEST_SAMPLE_S of timed loop for each.
     """
-    fixed = sum(len(item.arms) * rounds * calibrations[item.workload].overhead_s for item in workloads)
-    fixed += sum(len(item.arms) * rounds * calibrations[item.workload].iteration_s
-                 for item in workloads if is_cold(item.workload))
+    fixed = sum(
+        len(item.arms) * rounds * calibrations[item.workload].overhead_s for item in workloads)
+    fixed += sum(
+        len(item.arms) * rounds * calibrations[item.workload].iteration_s for item in workloads
+        if is_cold(item.workload))
     warm = sum(len(item.arms) * rounds for item in workloads if not is_cold(item.workload))
     share = (budget_s - fixed) / warm if warm else 0.0
     timed_s = min(max(share, SHORTEST_SAMPLE_S), LONGEST_SAMPLE_S)
@@ -332,7 +342,8 @@ def arm_order(plan: Plan, workload: Workload, round_: int, attempt: int) -> list
 
 
 def padding_bytes(plan: Plan, workload: str, arm: str, round_: int, attempt: int) -> int:
-    """The length of the variable that moves a process's stack, below a page (Mytkowicz et al. 2009)."""
+    """The length of the variable that moves a process's stack, below a page (Mytkowicz et al.
+    2009)."""
     return random.Random(f"{plan.seed}/{round_}/{workload}/{attempt}/{arm}").randrange(4096)
 
 
@@ -343,7 +354,8 @@ def _shuffled(items: Sequence, seed: str) -> list:
 
 
 def compared(arms_by_name: Mapping[str, Arm], workload: Workload) -> list[tuple[str, str]]:
-    """The (pool arm, rival) pairs of equal promise on one workload: the family's declared claims."""
+    """The (pool arm, rival) pairs of equal promise on one workload: the family's declared
+    claims."""
     arms = [arms_by_name[name] for name in workload.arms]
-    return [(pool.name, rival.name) for pool in arms if pool.role == "pool"
-            for rival in arms if rival.role == "rival" and rival.promise == pool.promise]
+    return [(pool.name, rival.name) for pool in arms if pool.role == "pool" for rival in arms
+            if rival.role == "rival" and rival.promise == pool.promise]

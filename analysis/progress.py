@@ -17,11 +17,10 @@ PLAIN_INTERVAL_S = 20.0
 
 class Clock:
     """Time left, from the plan's estimates and how they have held so far."""
-
     def __init__(self, plan: Plan, known: Record) -> None:
         self._cost_s = {item.workload: item.sample_s for item in plan.workloads}
-        self._left_s = plan.estimated_s - sum(self._cost_s[s.workload] for s in known.samples
-                                              if s.attempt == 0)
+        self._left_s = plan.estimated_s - sum(self._cost_s[s.workload]
+                                              for s in known.samples if s.attempt == 0)
         self._done_s = 0.0
         self._start = time.monotonic()
         self.total = plan.samples_planned()
@@ -47,7 +46,6 @@ class Clock:
 
 class Display(Protocol):
     """Where progress goes."""
-
     def advance(self, entry: Sample | Refusal) -> None:
         """A process has ended and is recorded."""
 
@@ -60,14 +58,15 @@ class Display(Protocol):
 
 class LiveDisplay:
     """One line on a terminal, redrawn in place."""
-
     def __init__(self, plan: Plan, clock: Clock, console: Console) -> None:
         self._clock = clock
         self._rounds = plan.rounds
-        self._progress = Progress(
-            TextColumn("round {task.fields[round]} of " + str(plan.rounds)), BarColumn(bar_width=None),
-            TextColumn("{task.completed}/{task.total}"), TextColumn("{task.fields[left]} left"),
-            TextColumn("[dim]{task.fields[name]}"), console=console, transient=True)
+        self._progress = Progress(TextColumn("round {task.fields[round]} of " + str(plan.rounds)),
+                                  BarColumn(bar_width=None),
+                                  TextColumn("{task.completed}/{task.total}"),
+                                  TextColumn("{task.fields[left]} left"),
+                                  TextColumn("[dim]{task.fields[name]}"), console=console,
+                                  transient=True)
         self._task = self._progress.add_task("", total=clock.total, completed=clock.done, round=1,
                                              left="…", name="")
         self._progress.start()
@@ -75,9 +74,9 @@ class LiveDisplay:
     def advance(self, entry: Sample | Refusal) -> None:
         """Moves the bar."""
         self._clock.count(entry)
-        self._progress.update(
-            self._task, completed=self._clock.done, round=entry.round + 1,
-            left=wording.duration(self._clock.left_s), name=f"{entry.workload} {entry.arm}"[:36])
+        self._progress.update(self._task, completed=self._clock.done, round=entry.round + 1,
+                              left=wording.duration(self._clock.left_s),
+                              name=f"{entry.workload} {entry.arm}"[:36])
 
     def say(self, line: str) -> None:
         """Prints above the bar."""
@@ -90,7 +89,6 @@ class LiveDisplay:
 
 class PlainDisplay:
     """A line at times, for files and pipes."""
-
     def __init__(self, plan: Plan, clock: Clock, console: Console) -> None:
         self._clock = clock
         self._rounds = plan.rounds

@@ -1,4 +1,5 @@
-"""An Analysis as HTML, Markdown, CSV, JSON and a terminal table. Nothing is computed here, only laid out."""
+"""An Analysis as HTML, Markdown, CSV, JSON and a terminal table. Nothing is computed here, only
+laid out."""
 
 from __future__ import annotations
 
@@ -23,8 +24,7 @@ from analysis.verdicts import Analysis, Claim, WorkloadResult
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "templates"
 REPORT_HTML, REPORT_MARKDOWN, SAMPLES_CSV = "report.html", "report.md", "samples.csv"
 
-
-# --- Tables, as both HTML and Markdown lay them out ------------------------------------------------
+# --- Tables, as both HTML and Markdown lay them out ----------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,24 +90,35 @@ def headline_grid(analysis: Analysis, promise: str) -> Grid:
     for result in analysis.results:
         claim = result.against_best(pool)
         if claim is not None:
-            rows.append(Row(_cells(claim.workload, wording.arm_label(claim.baseline),
-                                   f"{wording.ratio(claim.ratio)}×", wording.interval(claim),
-                                   Cell(claim.verdict, verdict=claim.verdict))))
-    columns = [Column("workload"), Column("fastest rival"), Column("ratio", True),
-               Column("95 % interval", True), Column("verdict")]
+            rows.append(
+                Row(
+                    _cells(claim.workload, wording.arm_label(claim.baseline),
+                           f"{wording.ratio(claim.ratio)}×", wording.interval(claim),
+                           Cell(claim.verdict, verdict=claim.verdict))))
+    columns = [
+        Column("workload"),
+        Column("fastest rival"),
+        Column("ratio", True),
+        Column("95 % interval", True),
+        Column("verdict")
+    ]
     return Grid(f"headline-{promise}", f"{pool} against the fastest {promise}", columns, rows)
 
 
 def map_grid(analysis: Analysis, promise: str) -> Grid | None:
     """The pool against every rival of one promise; None if there are none."""
     pool = wording.PROMISES[promise][0]
-    rivals = [arm.name for arm in analysis.plan.arms if arm.role == "rival" and arm.promise == promise]
+    rivals = [
+        arm.name for arm in analysis.plan.arms if arm.role == "rival" and arm.promise == promise
+    ]
     rows = []
     for result in analysis.results:
         by_rival = {claim.baseline: claim for claim in result.claims if claim.arm == pool}
         if by_rival:
-            rows.append(Row(_cells(result.workload.workload,
-                                   *(_claim_cell(by_rival.get(name)) for name in rivals))))
+            rows.append(
+                Row(
+                    _cells(result.workload.workload,
+                           *(_claim_cell(by_rival.get(name)) for name in rivals))))
     if not rows:
         return None
     columns = [Column("workload"), *(Column(wording.arm_label(name)) for name in rivals)]
@@ -122,15 +133,24 @@ def leaders_grid(analysis: Analysis) -> Grid:
             if claim is None:
                 continue
             own = analysis.plan.arm(claim.arm).role == "pool"
-            rows.append(Row(_cells(
-                Cell(result.workload.workload, promise), wording.arm_label(claim.arm),
-                wording.arm_label(claim.baseline), f"{wording.ratio(claim.ratio)}×",
-                wording.interval(claim), Cell(claim.verdict, verdict=claim.verdict)),
-                "own" if own else ""))
-    columns = [Column("workload"), Column("in front"), Column("runner-up"), Column("ratio", True),
-               Column("95 % interval", True), Column("verdict")]
-    return Grid("leaders", "The arm in front, against its runner-up: a winner only where the verdict is"
-                " faster", columns, rows)
+            rows.append(
+                Row(
+                    _cells(Cell(result.workload.workload, promise), wording.arm_label(claim.arm),
+                           wording.arm_label(claim.baseline), f"{wording.ratio(claim.ratio)}×",
+                           wording.interval(claim), Cell(claim.verdict, verdict=claim.verdict)),
+                    "own" if own else ""))
+    columns = [
+        Column("workload"),
+        Column("in front"),
+        Column("runner-up"),
+        Column("ratio", True),
+        Column("95 % interval", True),
+        Column("verdict")
+    ]
+    return Grid(
+        "leaders-table",
+        "The arm in front, against its runner-up: a winner only where the verdict is"
+        " faster", columns, rows)
 
 
 def noise_grid(analysis: Analysis) -> Grid:
@@ -138,14 +158,22 @@ def noise_grid(analysis: Analysis) -> Grid:
     rows = []
     for result in analysis.results:
         null = result.null
-        rows.append(Row(_cells(
-            result.workload.workload, str(result.rounds),
-            wording.signed_percent(null.interval.median) if null else "none",
-            wording.percent(result.limit), wording.percent(result.smallest_provable()))))
-    columns = [Column("workload"), Column("rounds", True), Column("null arm, median", True),
-               Column("δ", True), Column("smallest provable difference", True)]
-    return Grid("noise", "The noise of each workload, and the smallest difference that its claims could have"
-                " proved", columns, rows)
+        rows.append(
+            Row(
+                _cells(result.workload.workload, str(result.rounds),
+                       wording.signed_percent(null.interval.median) if null else "none",
+                       wording.percent(result.limit), wording.percent(result.smallest_provable()))))
+    columns = [
+        Column("workload"),
+        Column("rounds", True),
+        Column("null arm, median", True),
+        Column("δ", True),
+        Column("smallest provable difference", True)
+    ]
+    return Grid(
+        "noise-table",
+        "The noise of each workload, and the smallest difference that its claims could have"
+        " proved", columns, rows)
 
 
 def workload_grid(analysis: Analysis, result: WorkloadResult) -> Grid:
@@ -156,18 +184,24 @@ def workload_grid(analysis: Analysis, result: WorkloadResult) -> Grid:
         pool = wording.PROMISES[promise][0] if promise else ""
         for arm in (item for item in result.arms if item.arm.promise == promise):
             claim = by_pair.get((pool, arm.arm.name))
-            spread = f"{wording.time(arm.low_ns)} to {wording.time(arm.high_ns)}" \
-                if math.isfinite(arm.high_ns) else "no interval"
+            spread = (f"{wording.time(arm.low_ns)} to {wording.time(arm.high_ns)}"
+                      if math.isfinite(arm.high_ns) else "no interval")
             role = arm.arm.role
             compared = _claim_cell(claim) if claim else Cell("–")
-            rows.append(Row(_cells(
-                Cell(wording.arm_label(arm.arm.name), wording.describe(arm.arm)),
-                Cell(wording.time(arm.time_ns), spread), compared),
-                "own" if role == "pool" else "" if role == "rival" else "aside"))
-    columns = [Column("arm"), Column("an operation, median", True), Column("pool’s ratio to it", True)]
-    return Grid(f"arms-{_slug(result.workload.workload)}",
-                f"{wording.count(result.rounds, 'round')} of {result.workload.workload}, one process each",
-                columns, rows)
+            rows.append(
+                Row(
+                    _cells(Cell(wording.arm_label(arm.arm.name), wording.describe(arm.arm)),
+                           Cell(wording.time(arm.time_ns), spread), compared),
+                    "own" if role == "pool" else "" if role == "rival" else "aside"))
+    columns = [
+        Column("arm"),
+        Column("an operation, median", True),
+        Column("pool’s ratio to it", True)
+    ]
+    return Grid(
+        f"arms-{_slug(result.workload.workload)}",
+        f"{wording.count(result.rounds, 'round')} of {result.workload.workload}, one process each",
+        columns, rows)
 
 
 def memory_grids(analysis: Analysis) -> list[Grid]:
@@ -178,16 +212,19 @@ def memory_grids(analysis: Analysis) -> list[Grid]:
         rows = []
         for result in analysis.results:
             cells = [_memory_cell(result, name) for name in names]
-            live = next((arm.counters["peak_live_bytes"] for arm in result.arms
-                         if "peak_live_bytes" in arm.counters), None)
+            live = next((arm.counters["peak_live_bytes"]
+                         for arm in result.arms if "peak_live_bytes" in arm.counters), None)
             note = f"peak live {wording.size(live)}" if live else ""
             if any(cell.text != "–" for cell in cells):
                 rows.append(Row([Cell(result.workload.workload, note), *cells]))
         if rows:
-            columns = [Column("workload"), *(Column(wording.arm_label(name), True) for name in names)]
+            columns = [
+                Column("workload"), *(Column(wording.arm_label(name), True) for name in names)
+            ]
             pool = wording.PROMISES[promise][0]
-            grids.append(Grid(f"memory-{promise}", f"Peak resident size with {pool} and its rivals, median"
-                              " of the processes", columns, rows))
+            grids.append(
+                Grid(f"memory-{promise}", f"Peak resident size with {pool} and its rivals, median"
+                     " of the processes", columns, rows))
     return grids
 
 
@@ -208,65 +245,81 @@ def floors_grid(analysis: Analysis) -> Grid:
         floors = [result.arm(name) for name in names]
         if fastest is None or not any(floors):
             continue
-        rows.append(Row(_cells(
-            result.workload.workload,
-            Cell(wording.time(fastest.time_ns), wording.arm_label(fastest.arm.name)),
-            *(wording.time(arm.time_ns) if arm else "–" for arm in floors),
-            f"{result.harness_share:.0%}".replace("%", " %") if result.harness_share else "–")))
-    columns = [Column("workload"), Column("fastest contestant", True),
-               *(Column(name, True) for name in names), Column("harness share", True)]
-    return Grid("floors", "Time of an operation, median over the rounds", columns, rows)
+        rows.append(
+            Row(
+                _cells(
+                    result.workload.workload,
+                    Cell(wording.time(fastest.time_ns), wording.arm_label(fastest.arm.name)),
+                    *(wording.time(arm.time_ns) if arm else "–" for arm in floors),
+                    f"{result.harness_share:.0%}".replace("%", " %")
+                    if result.harness_share else "–")))
+    columns = [
+        Column("workload"),
+        Column("fastest contestant", True), *(Column(name, True) for name in names),
+        Column("harness share", True)
+    ]
+    return Grid("floors-table", "Time of an operation, median over the rounds", columns, rows)
 
 
 def ledger_grid(analysis: Analysis) -> Grid:
     """The ledger in figures."""
     frame, plan = analysis.frame, analysis.plan
     rows = [("processes", f"{len(frame):,}"),
-            ("rounds run again", f"{len(analysis.repeats)} of at most {plan.repeats_allowed()}")]
+            ("rounds run again", f"{len(analysis.repeats)} of at most {plan.repeats_allowed()}"), ]
     if not frame.empty:
         spin = frame[["spin_before_ns", "spin_after_ns"]].to_numpy()
         reference = plan.ledger.spin_reference_ns or float(spin.mean())
         busy = (frame["user_s"] + frame["system_s"]).sum() / frame["wall_s"].sum()
-        rows += [
-            ("spin probe, reference", wording.time(reference)),
-            ("spin probe, fastest and slowest", f"{wording.time(spin.min())}, {wording.time(spin.max())}"),
-            ("stolen by the hypervisor", f"{frame['steal_s'].sum() / frame['wall_s'].sum():.2%}".replace(
-                "%", " %")),
-            ("processor time of wall time", f"{busy:.0%}".replace("%", " %")),
-            ("involuntary switches a process", f"{frame['involuntary_switches'].median():.0f} (median),"
-             f" {frame['involuntary_switches'].max():.0f} (most)"),
-            ("major page faults", f"{frame['major_faults'].sum():,.0f}")]
+        rows += [("spin probe, reference", wording.time(reference)),
+                 ("spin probe, fastest and slowest",
+                  f"{wording.time(spin.min())}, {wording.time(spin.max())}"),
+                 ("stolen by the hypervisor",
+                  f"{frame['steal_s'].sum() / frame['wall_s'].sum():.2%}".replace("%", " %")),
+                 ("processor time of wall time", f"{busy:.0%}".replace("%", " %")),
+                 ("involuntary switches a process",
+                  f"{frame['involuntary_switches'].median():.0f} (median),"
+                  f" {frame['involuntary_switches'].max():.0f} (most)"),
+                 ("major page faults", f"{frame['major_faults'].sum():,.0f}"), ]
         if frame["pressure_s"].notna().any():
-            rows.append(("waiting for a processor",
-                         f"{frame['pressure_s'].sum() / frame['wall_s'].sum():.1%}".replace("%", " %")))
-    return Grid("ledger-table", "What the machine did meanwhile", [Column("what"), Column("value", True)],
-                [Row(_cells(*row)) for row in rows])
+            rows.append(
+                ("waiting for a processor",
+                 f"{frame['pressure_s'].sum() / frame['wall_s'].sum():.1%}".replace("%", " %")))
+    return Grid("ledger-table", "What the machine did meanwhile",
+                [Column("what"), Column("value", True)], [Row(_cells(*row)) for row in rows])
 
 
 def repeats_grid(analysis: Analysis) -> Grid | None:
     """The rounds that were run again, and why."""
     if not analysis.repeats:
         return None
-    rows = [Row(_cells(repeat.workload, str(repeat.round + 1), repeat.reason))
-            for repeat in analysis.repeats]
-    return Grid("repeats", "Rounds that were run again as a whole", [
-        Column("workload"), Column("round", True), Column("what the ledger had against it")], rows)
+    rows = [
+        Row(_cells(repeat.workload, str(repeat.round + 1), repeat.reason))
+        for repeat in analysis.repeats
+    ]
+    return Grid(
+        "repeats-table", "Rounds that were run again as a whole",
+        [Column("workload"),
+         Column("round", True),
+         Column("what the ledger had against it")], rows)
 
 
-_FACTS = (
-    ("processor", "processor"), ("processors", "processors"), ("architecture", "architecture"),
-    ("memory_bytes", "memory"), ("virtual_machine", "virtual machine"), ("system", "system"),
-    ("kernel", "kernel"), ("c_library", "C library"), ("huge_pages", "transparent huge pages"),
-    ("address_randomisation", "address randomisation"), ("frequency_governor", "frequency governor"),
-    ("load_at_start", "load at the start"), ("source", "sources"), ("poolproof", "Poolproof"),
-    ("python", "Python"))
+_FACTS = (("processor", "processor"), ("processors", "processors"),
+          ("architecture", "architecture"), ("memory_bytes", "memory"),
+          ("virtual_machine", "virtual machine"), ("system", "system"), ("kernel", "kernel"),
+          ("c_library", "C library"), ("huge_pages", "transparent huge pages"),
+          ("address_randomisation",
+           "address randomisation"), ("frequency_governor",
+                                      "frequency governor"), ("load_at_start", "load at the start"),
+          ("source", "sources"), ("poolproof", "Poolproof"), ("python", "Python"))
 
 
 def environment_grid(analysis: Analysis) -> Grid:
     """Machine, compiler and versions."""
     facts = analysis.plan.environment
-    rows = [Row(_cells(title, _fact(key, facts[key]))) for key, title in _FACTS
-            if facts.get(key) not in (None, "")]
+    rows = [
+        Row(_cells(title, _fact(key, facts[key]))) for key, title in _FACTS
+        if facts.get(key) not in (None, "")
+    ]
     frame = analysis.frame
     for column, title in (("compiler", "compiler"), ("compiler_flags", "compiler flags"),
                           ("benchmark_version", "Google Benchmark")):
@@ -274,10 +327,13 @@ def environment_grid(analysis: Analysis) -> Grid:
         rows += [Row(_cells(title, ", ".join(values)))] if values else []
     libraries = facts.get("libraries") or {}
     if libraries:
-        rows.append(Row(_cells("statistics by", ", ".join(f"{k} {v}" for k, v in libraries.items() if v))))
+        rows.append(
+            Row(_cells("statistics by", ", ".join(f"{k} {v}" for k, v in libraries.items() if v))))
     removed = facts.get("variables_removed") or []
-    rows.append(Row(_cells("variables kept from the samples", ", ".join(removed) or "none was set")))
-    return Grid("facts", "The machine and the software", [Column("what"), Column("value")], rows)
+    rows.append(Row(_cells("variables kept from the samples", ", ".join(removed)
+                           or "none was set")))
+    return Grid("facts-table", "The machine and the software",
+                [Column("what"), Column("value")], rows)
 
 
 def _fact(key: str, value: Any) -> str:
@@ -289,7 +345,8 @@ def _fact(key: str, value: Any) -> str:
 
 
 def libraries_grid(analysis: Analysis) -> Grid:
-    """Which file served malloc in which arms, by the processes' own proof; and the binary and traces."""
+    """Which file served malloc in which arms, by the processes' own proof; and the binary and
+    traces."""
     frame = analysis.frame
     rows = []
     if not frame.empty:
@@ -298,20 +355,28 @@ def libraries_grid(analysis: Analysis) -> Grid:
             rows.append(Row(_cells(owner, ", ".join(map(wording.arm_label, arms)), digest[:16])))
     benchmark = analysis.plan.benchmark
     rows.append(Row(_cells(pathlib.Path(benchmark["path"]).name, "all", benchmark["sha256"][:16])))
-    rows += [Row(_cells(f"trace {trace.name}", trace.origin or "given by file", trace.sha256[:16]))
-             for trace in analysis.plan.traces]
-    rows += [Row(_cells(item["arm"], f"absent: install {item['package']}", "–"), "aside")
-             for item in analysis.plan.absent]
-    return Grid("libraries", "Files that the result depends on; malloc’s owner as each process proved it",
-                [Column("file"), Column("in these arms"), Column("SHA-256, first half of 32 digits")], rows)
+    rows += [
+        Row(_cells(f"trace {trace.name}", trace.origin or "given by file", trace.sha256[:16]))
+        for trace in analysis.plan.traces
+    ]
+    rows += [
+        Row(_cells(item["arm"], f"absent: install {item['package']}", "–"), "aside")
+        for item in analysis.plan.absent
+    ]
+    return Grid(
+        "libraries-table",
+        "Files that the result depends on; malloc’s owner as each process proved it",
+        [Column("file"),
+         Column("in these arms"),
+         Column("SHA-256, first half of 32 digits")], rows)
 
 
-# --- The page --------------------------------------------------------------------------------------
+# --- The page ------------------------------------------------------------------------------------
 
-SECTIONS = (("verdicts", "Verdicts"), ("sight", "What this run could see"), ("map", "Who wins where"),
-            ("workloads", "Workload by workload"), ("memory", "Memory"),
-            ("floors", "Floors and the harness"), ("ledger", "Ledger"), ("environment", "Environment"),
-            ("again", "Run it again"))
+SECTIONS = (("verdicts", "Verdicts"), ("sight", "What this run could see"),
+            ("map", "Who wins where"), ("workloads", "Workload by workload"), ("memory", "Memory"),
+            ("floors", "Floors and the harness"), ("ledger", "Ledger"),
+            ("environment", "Environment"), ("again", "Run it again"))
 
 
 def page(analysis: Analysis) -> dict[str, Any]:
@@ -320,36 +385,37 @@ def page(analysis: Analysis) -> dict[str, Any]:
     noise = noise_grid(analysis)
     repeats = repeats_grid(analysis)
     return {
-        "title": f"Does a memory pool pay off? {plan.environment.get('processor', '')}, {_day(plan.started)}",
+        "title": f"Does a memory pool pay off? {_day(plan.started)}",
         "summary": wording.summary(analysis) or ["No pool was compared with a rival in this run."],
-        "warnings": warnings(analysis),
-        "meta": meta(analysis),
-        "sections": [{"id": name, "title": title} for name, title in SECTIONS],
-        "answers": [_answers(result) for result in analysis.results],
-        "forests": [_forest(analysis, promise) for promise in wording.PROMISES
-                    if headline_grid(analysis, promise).rows],
-        "sight": [wording.rounds_sentence(analysis), wording.null_sentence(analysis),
-                  wording.delay_sentence(analysis)],
+        "warnings": warnings(analysis), "meta": meta(analysis),
+        "sections": [{"id": name, "title": title} for name, title in SECTIONS
+                     ], "answers": [_answers(result) for result in analysis.results], "forests": [
+                         _forest(analysis, promise) for promise in wording.PROMISES
+                         if headline_grid(analysis, promise).rows
+                     ], "sight": [
+                         wording.rounds_sentence(analysis),
+                         wording.null_sentence(analysis),
+                         wording.delay_sentence(analysis)
+                     ],
         "noise": {"svg": _safe(charts.noise(analysis, "noise-chart")), "table": noise.for_page()},
         "legend": [{"verdict": verdict, "sign": wording.SIGNS[verdict], "meaning": meaning}
-                   for verdict, meaning in wording.MEANINGS.items()],
-        "maps": [grid.for_page() for promise in wording.PROMISES if (grid := map_grid(analysis, promise))],
-        "leaders": leaders_grid(analysis).for_page(),
-        "workloads": [_workload(analysis, result) for result in analysis.results],
-        "memory": {"sentences": memory_sentences(analysis),
-                   "tables": [grid.for_page() for grid in memory_grids(analysis)]},
-        "floors": floors_grid(analysis).for_page(),
-        "ledger": {"sentences": ledger_sentences(analysis),
-                   "svg": _safe(charts.ledger(analysis, "ledger-chart")),
-                   "table": ledger_grid(analysis).for_page(),
-                   "repeats": repeats.for_page() if repeats else None},
-        "environment": environment_grid(analysis).for_page(),
-        "libraries": libraries_grid(analysis).for_page(),
-        "again": plan.command,
+                   for verdict, meaning in wording.MEANINGS.items()], "maps": [
+                       grid.for_page() for promise in wording.PROMISES
+                       if (grid := map_grid(analysis, promise))
+                   ], "leaders": leaders_grid(analysis).for_page(),
+        "workloads": [_workload(analysis, result) for result in analysis.results], "memory": {
+            "sentences": memory_sentences(analysis),
+            "tables": [grid.for_page() for grid in memory_grids(analysis)]
+        }, "floors": floors_grid(analysis).for_page(), "ledger": {
+            "sentences": ledger_sentences(analysis),
+            "svg": _safe(charts.ledger(analysis,
+                                       "ledger-chart")), "table": ledger_grid(analysis).for_page(),
+            "repeats": repeats.for_page() if repeats else None
+        }, "environment": environment_grid(analysis).for_page(),
+        "libraries": libraries_grid(analysis).for_page(), "again": plan.command,
         "rebuild": f"./poolproof report {shlex.quote(_shown(analysis.record.folder))}",
-        "seed": plan.seed,
-        "version": plan.environment.get("poolproof", environment.version()),
-        "samples": wording.count(len(analysis.frame), "sample"),
+        "seed": plan.seed, "version": plan.environment.get("poolproof", environment.version()),
+        "samples": wording.count(len(analysis.frame), "sample")
     }
 
 
@@ -362,28 +428,39 @@ def _answers(result: WorkloadResult) -> dict[str, Any]:
     for promise, (pool, manner, _) in wording.PROMISES.items():
         answer = wording.answer(result, promise)
         if answer is not None:
-            found.append({"pool": pool, "manner": manner, "word": answer.word, "title": answer.title,
-                          "sign": wording.SIGNS[answer.claim.verdict], "sentence": answer.sentence})
-    return {"workload": result.workload.workload, "question": result.workload.question, "answers": found}
+            found.append({
+                "pool": pool, "manner": manner, "word": answer.word, "title": answer.title,
+                "sign": wording.SIGNS[answer.claim.verdict], "sentence": answer.sentence
+            })
+    return {
+        "workload": result.workload.workload, "question": result.workload.question, "answers": found
+    }
 
 
 def _forest(analysis: Analysis, promise: str) -> dict[str, Any]:
     pool, manner, _ = wording.PROMISES[promise]
-    return {"title": f"{pool}, {manner}, against the fastest {promise}",
-            "svg": _safe(charts.forest(analysis, promise, f"forest-{promise}")),
-            "table": headline_grid(analysis, promise).for_page()}
+    return {
+        "title": f"{pool}, {manner}, against the fastest {promise}",
+        "svg": _safe(charts.forest(analysis, promise, f"forest-{promise}")),
+        "table": headline_grid(analysis, promise).for_page()
+    }
 
 
 def _workload(analysis: Analysis, result: WorkloadResult) -> dict[str, Any]:
     name = result.workload.workload
-    remarks = [f"{refusal.arm} left this workload in round {refusal.round + 1}: {refusal.refused}."
-               for refusal in result.refusals]
-    remarks.append(f"{result.workload.iterations:,} iterations, {result.workload.repetitions} times in each"
-                   f" process. δ is {wording.percent(result.limit)} here.")
-    return {"id": _slug(name), "workload": name, "question": result.workload.question,
-            "kind": wording.kind_of_workload(name),
-            "svg": _safe(charts.rounds(result, f"rounds-{_slug(name)}")),
-            "table": workload_grid(analysis, result).for_page(), "remarks": remarks}
+    remarks = [
+        f"{refusal.arm} left this workload in round {refusal.round + 1}: {refusal.refused}."
+        for refusal in result.refusals
+    ]
+    remarks.append(
+        f"{result.workload.iterations:,} iterations, {result.workload.repetitions} times in each"
+        f" process. δ is {wording.percent(result.limit)} here.")
+    return {
+        "id": _slug(name), "workload": name, "question": result.workload.question,
+        "kind": wording.kind_of_workload(name),
+        "svg": _safe(charts.rounds(result, f"rounds-{_slug(name)}")),
+        "table": workload_grid(analysis, result).for_page(), "remarks": remarks
+    }
 
 
 def warnings(analysis: Analysis) -> list[str]:
@@ -395,8 +472,10 @@ def warnings(analysis: Analysis) -> list[str]:
         planned = plan.rounds * len(plan.workloads)
         said.append(f"The run is not complete: {done} of {planned} rounds are there.")
     said += [f"The arm {item['arm']} is absent: install {item['package']}." for item in plan.absent]
-    said += [f"{refusal.workload} with {refusal.arm} was refused: {refusal.refused}."
-             for refusal in analysis.record.refusals]
+    said += [
+        f"{refusal.workload} with {refusal.arm} was refused: {refusal.refused}."
+        for refusal in analysis.record.refusals
+    ]
     return said
 
 
@@ -404,16 +483,23 @@ def meta(analysis: Analysis) -> str:
     """Where, when and how much, in a line."""
     plan = analysis.plan
     facts = plan.environment
-    parts = [_day(plan.started), str(facts.get("processor", "")), str(facts.get("system", "")),
-             f"{plan.mode} run", wording.count(plan.rounds, "round"),
-             wording.count(len(analysis.frame), "process").replace("processs", "processes")]
+    parts = [
+        _day(plan.started),
+        str(facts.get("processor", "")),
+        str(facts.get("system", "")), f"{plan.mode} run",
+        wording.count(plan.rounds, "round"),
+        wording.count(len(analysis.frame), "process").replace("processs", "processes")
+    ]
     return " · ".join(part for part in parts if part)
 
 
 def memory_sentences(analysis: Analysis) -> list[str]:
     """What the memory figures are."""
-    said = ["Resident size counts everything that the process holds: the program, its prepared operations and"
-            " the allocator’s own bookkeeping, so differences between arms matter, not the absolute size."]
+    said = [
+        "Resident size counts everything that the process holds: the program, its prepared"
+        " operations and the allocator’s own bookkeeping, so differences between arms matter, not"
+        " the absolute size."
+    ]
     if any("peak_live_bytes" in arm.counters for result in analysis.results for arm in result.arms):
         said.append("Peak live is what the workload itself held at most, in requested bytes.")
     return said
@@ -422,10 +508,13 @@ def memory_sentences(analysis: Analysis) -> list[str]:
 def ledger_sentences(analysis: Analysis) -> list[str]:
     """The rule by which rounds were run again."""
     rule = analysis.plan.ledger
-    return [f"A round of a workload is run again as a whole if the hypervisor stole more than"
-            f" {rule.steal_share:.0%} of it or the spin probe ran {rule.spin_ratio:g} times slower than at the"
-            f" start; at most {rule.repeat_share:.0%} of all rounds. The rule was fixed before the first sample"
-            " and sees no arm’s time. Single values are never dropped.".replace("%", " %")]
+    return [
+        f"A round of a workload is run again as a whole if the hypervisor stole more than"
+        f" {rule.steal_share:.0%} of it or the spin probe ran {rule.spin_ratio:g} times slower than"
+        f" at the start; at most {rule.repeat_share:.0%} of all rounds. The rule was fixed before"
+        " the first sample"
+        " and sees no arm’s time. Single values are never dropped.".replace("%", " %")
+    ]
 
 
 def _day(started: str) -> str:
@@ -453,42 +542,64 @@ def html(analysis: Analysis) -> str:
     return templates.get_template("report.html.j2").render(page=page(analysis), style=style)
 
 
-# --- Markdown, CSV, JSON, terminal -----------------------------------------------------------------
+# --- Markdown, CSV, JSON, terminal ---------------------------------------------------------------
 
 
 def markdown(analysis: Analysis) -> str:
     """report.md: the same content, for a pull request."""
     plan = analysis.plan
-    lines = ["# Does a memory pool pay off?", "", *wording.summary(analysis), "", meta(analysis), ""]
+    lines = [
+        "# Does a memory pool pay off?", "", *wording.summary(analysis), "",
+        meta(analysis), ""
+    ]
     lines += [f"> **Mind:** {warning}\n" for warning in warnings(analysis)]
     lines += ["## Verdicts", ""]
     for result in analysis.results:
         for promise, (pool, manner, _) in wording.PROMISES.items():
             answer = wording.answer(result, promise)
             if answer is not None:
-                lines.append(f"- `{result.workload.workload}`, {pool} ({manner}): **{answer.title}.**"
-                             f" {answer.sentence}")
-    lines += ["", *(_markdown_table(headline_grid(analysis, promise)) for promise in wording.PROMISES)]
-    lines += ["## What this run could see", "", wording.rounds_sentence(analysis),
-              wording.null_sentence(analysis), wording.delay_sentence(analysis), "",
-              _markdown_table(noise_grid(analysis)), "## Who wins where", ""]
-    lines += [f"- {wording.SIGNS[verdict]} **{verdict}**: {meaning}"
-              for verdict, meaning in wording.MEANINGS.items()]
-    lines += ["", *(_markdown_table(grid) for promise in wording.PROMISES
-                    if (grid := map_grid(analysis, promise)))]
+                lines.append(
+                    f"- `{result.workload.workload}`, {pool} ({manner}): **{answer.title}.**"
+                    f" {answer.sentence}")
+    lines += [
+        "", *(_markdown_table(headline_grid(analysis, promise)) for promise in wording.PROMISES)
+    ]
+    lines += [
+        "## What this run could see", "",
+        wording.rounds_sentence(analysis),
+        wording.null_sentence(analysis),
+        wording.delay_sentence(analysis), "",
+        _markdown_table(noise_grid(analysis)), "## Who wins where", ""
+    ]
+    lines += [
+        f"- {wording.SIGNS[verdict]} **{verdict}**: {meaning}"
+        for verdict, meaning in wording.MEANINGS.items()
+    ]
+    lines += [
+        "", *(_markdown_table(grid)
+              for promise in wording.PROMISES if (grid := map_grid(analysis, promise)))
+    ]
     lines += [_markdown_table(leaders_grid(analysis)), "## Workload by workload", ""]
     for result in analysis.results:
-        lines += [f"### `{result.workload.workload}`", "", result.workload.question, "",
-                  _markdown_table(workload_grid(analysis, result))]
-    lines += ["## Memory", "", *memory_sentences(analysis), "",
-              *(_markdown_table(grid) for grid in memory_grids(analysis)),
-              "## Floors and the harness", "", _markdown_table(floors_grid(analysis)),
-              "## Ledger", "", *ledger_sentences(analysis), "", _markdown_table(ledger_grid(analysis))]
+        lines += [
+            f"### `{result.workload.workload}`", "", result.workload.question, "",
+            _markdown_table(workload_grid(analysis, result))
+        ]
+    lines += [
+        "## Memory", "", *memory_sentences(analysis), "",
+        *(_markdown_table(grid) for grid in memory_grids(analysis)), "## Floors and the harness",
+        "",
+        _markdown_table(floors_grid(analysis)), "## Ledger", "", *ledger_sentences(analysis), "",
+        _markdown_table(ledger_grid(analysis))
+    ]
     repeats = repeats_grid(analysis)
     lines += [_markdown_table(repeats)] if repeats else []
-    lines += ["## Environment", "", _markdown_table(environment_grid(analysis)),
-              _markdown_table(libraries_grid(analysis)), "## Run it again", "",
-              "```", plan.command, "```", ""]
+    lines += [
+        "## Environment", "",
+        _markdown_table(environment_grid(analysis)),
+        _markdown_table(libraries_grid(analysis)), "## Run it again", "", "```", plan.command,
+        "```", ""
+    ]
     return "\n".join(lines)
 
 
@@ -507,7 +618,8 @@ def csv(analysis: Analysis) -> str:
     """samples.csv: the raw samples, a row each, and whether the verdicts rest on it."""
     frame: pandas.DataFrame = analysis.frame.copy()
     if not frame.empty:
-        frame["repetitions_ns"] = frame["repetitions_ns"].map(lambda times: " ".join(map(repr, times)))
+        frame["repetitions_ns"] = frame["repetitions_ns"].map(
+            lambda times: " ".join(map(repr, times)))
     return frame.to_csv(index=False)
 
 
@@ -517,17 +629,21 @@ def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
     wrong = samples.complaint("verdicts", verdicts)
     if wrong:
         raise AssertionError(f"verdicts.json {wrong}")
-    texts = {REPORT_HTML: html(analysis), REPORT_MARKDOWN: markdown(analysis),
-             samples.VERDICTS_FILE: json.dumps(verdicts, indent=1, allow_nan=False) + "\n",
-             SAMPLES_CSV: csv(analysis)}
+    texts = {
+        REPORT_HTML: html(analysis), REPORT_MARKDOWN: markdown(analysis),
+        samples.VERDICTS_FILE: json.dumps(verdicts, indent=1, allow_nan=False) + "\n",
+        SAMPLES_CSV: csv(analysis)
+    }
     for name, text in texts.items():
         with environment.whole_file(folder / name) as stream:
             stream.write(text)
     return [folder / name for name in texts]
 
 
-_STYLES = {"faster": "bold cyan", "slower": "bold yellow", "equal": "bold", "small": "dim italic",
-           "inconclusive": "dim italic"}
+_STYLES = {
+    "faster": "bold cyan", "slower": "bold yellow", "equal": "bold", "small": "dim italic",
+    "inconclusive": "dim italic"
+}
 
 
 def print_terminal(analysis: Analysis, console: Console, paths: Iterable[pathlib.Path]) -> None:
@@ -537,11 +653,13 @@ def print_terminal(analysis: Analysis, console: Console, paths: Iterable[pathlib
             console.print(table)
     for sentence in wording.summary(analysis):
         console.print(sentence, soft_wrap=True, highlight=False)
-    console.print("[dim]▲ faster ▼ slower = equal: claims. ≈ small, ? inconclusive: not claims. Ratios are"
-                  " baseline time / pool time, in brackets the 95 % interval.[/dim]", soft_wrap=True,
-                  highlight=False)
+    console.print(
+        "[dim]▲ faster ▼ slower = equal: claims. ≈ small, ? inconclusive: not claims. Ratios are"
+        " baseline time / pool time, in brackets the 95 % interval.[/dim]", soft_wrap=True,
+        highlight=False)
     for warning in warnings(analysis):
-        console.print(f"mind: {warning}", style="yellow", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"mind: {warning}", style="yellow", soft_wrap=True, markup=False,
+                      highlight=False)
     for path in paths:
         console.print(str(path), soft_wrap=True, markup=False, highlight=False)
 
@@ -554,8 +672,9 @@ def terminal_table(analysis: Analysis, promise: str) -> Table | None:
     pool, manner, _ = wording.PROMISES[promise]
     table = Table(title=f"{pool} ({manner}): times as fast as", title_justify="left")
     for column in grid.columns:
-        table.add_column(column.title.removesuffix(" calloc"), no_wrap=False,
-                         justify="left" if column is grid.columns[0] else "right")
+        first = column is grid.columns[0]
+        table.add_column(column.title.removesuffix(" calloc"), overflow="fold",
+                         justify="left" if first else "right")
     for row in grid.rows:
         table.add_row(row.cells[0].text, *(_terminal_cell(cell) for cell in row.cells[1:]))
     return table
@@ -565,4 +684,5 @@ def _terminal_cell(cell: Cell) -> str:
     if not cell.verdict:
         return cell.text
     style = _STYLES[cell.verdict]
-    return f"[{style}]{cell.sign} {cell.text.rstrip('×')}[/] [dim]({cell.note})[/]"
+    span = cell.note.replace(" to ", "–")
+    return f"[{style}]{cell.sign} {cell.text.rstrip('×')}[/] [dim]({span})[/]"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import pathlib
 
-from rich.console import Console
-
 from analysis import bench
 
 
@@ -21,4 +19,4 @@ def run(args: argparse.Namespace) -> int:
     """Reads the samples up to the last whole one, judges, and writes the report."""
     if args.output is not None:
         args.output.mkdir(parents=True, exist_ok=True)
-    return bench.report(args.run, Console(), args.output)
+    return bench.report(args.run, bench.output_console(), args.output)

@@ -1,8 +1,10 @@
-"""A run folder's raw files: what run.json and samples.jsonl hold, and how they are read and appended.
+"""A run folder's raw files: what run.json and samples.jsonl hold, and how they are read and
+appended.
 
 samples.jsonl is the only thing that a report needs beside run.json. A line is one process; it is
-written whole and flushed before the next process starts, so that a run killed at any moment has lost
-at most the process that was running. results/schema/ describes both files; both are checked when read.
+written whole and flushed before the next process starts, so that a run killed at any moment has
+lost at most the process that was running. results/schema/ describes both files; both are checked
+when read.
 """
 
 from __future__ import annotations
@@ -61,9 +63,11 @@ class Sample:
     voluntary_switches: int
     involuntary_switches: int
     steal_s: float
-    """Time that the hypervisor took from all processors meanwhile, in the kernel's ticks of 10 ms."""
+    """Time that the hypervisor took from all processors meanwhile, in the kernel's ticks of 10
+    ms."""
     pressure_s: float | None
-    """Time during which some process waited for a processor; None where the kernel does not tell."""
+    """Time during which some process waited for a processor; None where the kernel does not
+    tell."""
     spin_before_ns: int
     """A fixed piece of work, timed before and after the process: how fast the machine was."""
     spin_after_ns: int
@@ -83,7 +87,8 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """A process whose times do not count, and why. Its arm leaves that workload for the whole run."""
+    """A process whose times do not count, and why. Its arm leaves that workload for the whole
+    run."""
 
     workload: str
     arm: str
@@ -91,7 +96,8 @@ class Refusal:
     attempt: int
     refused: str
     crashed: bool
-    """Whether the process died, as against being set aside for what it proved or failed to prove."""
+    """Whether the process died, as against being set aside for what it proved or failed to
+    prove."""
     schema: int = SCHEMA
 
 
@@ -110,7 +116,8 @@ class Record:
 
 
 def frame_of(samples: Iterable[Sample]) -> pandas.DataFrame:
-    """Samples as a table with Sample's columns, one `counter:NAME` a counter instead of the dictionary."""
+    """Samples as a table with Sample's columns, one `counter:NAME` a counter instead of the
+    dictionary."""
     rows = []
     for sample in samples:
         row = dict(sample.__dict__)
@@ -128,7 +135,8 @@ def validator(name: str) -> jsonschema.protocols.Validator:
 
 
 def complaint(name: str, value: Any) -> str | None:
-    """What results/schema/NAME.schema.json has against a value, as part of a sentence; None if nothing."""
+    """What results/schema/NAME.schema.json has against a value, as part of a sentence; None if
+    nothing."""
     if isinstance(value, dict) and value.get("schema", SCHEMA) != SCHEMA:
         return f"has schema {value['schema']!r}, and this Poolproof reads schema {SCHEMA}"
     error = jsonschema.exceptions.best_match(validator(name).iter_errors(value))
@@ -140,7 +148,8 @@ def complaint(name: str, value: Any) -> str | None:
 
 
 def read_plan(folder: pathlib.Path) -> Plan:
-    """run.json of a run folder, checked. UserError if it is absent, damaged or of another schema."""
+    """run.json of a run folder, checked. UserError if it is absent, damaged or of another
+    schema."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     path = folder / RUN_FILE
@@ -157,7 +166,8 @@ def read_plan(folder: pathlib.Path) -> Plan:
 
 
 def read(folder: pathlib.Path) -> Record:
-    """A run folder up to its last whole line. UserError names the file and the line that is wrong."""
+    """A run folder up to its last whole line. UserError names the file and the line that is
+    wrong."""
     plan = read_plan(folder)
     samples: list[Sample] = []
     refusals: list[Refusal] = []
@@ -201,15 +211,16 @@ def _check_places(path: pathlib.Path, plan: Plan, entries: list[Sample | Refusal
     arms = {item.workload: set(item.arms) for item in plan.workloads}
     for entry in entries:
         if entry.arm not in arms.get(entry.workload, ()) or entry.round >= plan.rounds:
-            raise UserError(f"{path} holds {entry.workload} with {entry.arm} in round {entry.round},"
-                            f" which {RUN_FILE} does not plan")
+            raise UserError(
+                f"{path} holds {entry.workload} with {entry.arm} in round {entry.round},"
+                f" which {RUN_FILE} does not plan")
         if isinstance(entry, Sample) and entry.benchmark_sha256 != plan.benchmark["sha256"]:
             raise UserError(f"{path} mixes samples of different benchmark binaries")
 
 
 class Appender:
-    """samples.jsonl, open for one writer at a time. A half line at its end is cut off when opened."""
-
+    """samples.jsonl, open for one writer at a time. A half line at its end is cut off when
+    opened."""
     def __init__(self, path: pathlib.Path) -> None:
         """UserError if another process is writing to this run."""
         self._stream: io.FileIO = open(path, "ab+", buffering=0)  # closed by close()

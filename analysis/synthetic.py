@@ -27,13 +27,16 @@ def normal(scale: float) -> Noise:
 
 
 def heavy_tailed(scale: float) -> Noise:
-    """Student's t with two degrees of freedom: no finite variance, so now and then a huge outlier."""
+    """Student's t with two degrees of freedom: no finite variance, so now and then a huge
+    outlier."""
     return lambda generator: float(numpy.clip(scale * generator.standard_t(2), -3, 3))
 
 
 def bimodal(distance: float, scale: float) -> Noise:
-    """Two states, such as huge pages at hand or not, between which each process is thrown at random."""
-    return lambda generator: distance * float(generator.integers(2)) + float(generator.normal(0, scale))
+    """Two states, such as huge pages at hand or not, between which each process is thrown at
+    random."""
+    return lambda generator: distance * float(generator.integers(2)) + float(
+        generator.normal(0, scale))
 
 
 def skewed(scale: float) -> Noise:
@@ -47,7 +50,8 @@ class Truth:
 
     question: str
     times_ns: Mapping[str, float]
-    """Benchmark arm, rivals included (as "jemalloc", "jemalloc-calloc") → true time of an operation."""
+    """Benchmark arm, rivals included (as "jemalloc", "jemalloc-calloc") → true time of an
+    operation."""
 
 
 HASH = hashlib.sha256(b"synthetic").hexdigest()
@@ -56,24 +60,28 @@ HASH = hashlib.sha256(b"synthetic").hexdigest()
 def make_plan(truths: Mapping[str, Truth], rounds: int, seed: int = 1) -> Plan:
     """A plan over these workloads, with the null arm wherever the baseline runs."""
     libraries = {rival.name: (f"/usr/lib/{rival.files[0]}", HASH) for rival in plan.RIVALS}
-    offered = dict.fromkeys(_benchmark_arm(name) for truth in truths.values() for name in truth.times_ns)
+    offered = dict.fromkeys(
+        _benchmark_arm(name) for truth in truths.values() for name in truth.times_ns)
     arms = plan.arms_for(offered, libraries)
     workloads = [
         Workload(name, truth.question,
-                 [arm.name for arm in arms if _true_ns(truth, arm.name) is not None], 1000, 3, 0.2)
-        for name, truth in truths.items()]
+                 [arm.name for arm in arms if _true_ns(truth, arm.name) is not None],
+                 iterations=1000, repetitions=3, sample_s=0.2) for name, truth in truths.items()
+    ]
     used = {name for workload in workloads for name in workload.arms}
     return Plan(
         schema=plan.SCHEMA, command="./poolproof bench", mode="default",
         started="2026-01-01T00:00:00Z", seed=seed, rounds=rounds,
-        estimated_s=plan.estimated_s(workloads, rounds),
-        benchmark={"path": "poolproof-bench", "sha256": HASH},
+        estimated_s=plan.estimated_s(workloads,
+                                     rounds), benchmark={"path": "poolproof-bench", "sha256": HASH},
         arms=[arm for arm in arms if arm.name in used], absent=[], workloads=workloads, traces=[],
-        notes=["All numbers of this run are made up: it exists to try the statistics and the report."],
-        ledger=ledger.Rule(spin_reference_ns=1_000_000),
-        environment={"processor": "none", "processors": 1, "kernel": "none", "system": "none",
-                     "architecture": "none", "memory_bytes": 1 << 30, "c_library": "none",
-                     "libraries": {}, "variables_removed": []})
+        notes=[
+            "All numbers of this run are made up: it exists to try the statistics and the report."
+        ], ledger=ledger.Rule(spin_reference_ns=1_000_000), environment={
+            "processor": "none", "processors": 1, "kernel": "none", "system": "none",
+            "architecture": "none", "memory_bytes": 1 << 30, "c_library": "none", "libraries": {},
+            "variables_removed": []
+        })
 
 
 def _true_ns(truth: Truth, arm: str) -> float | None:
@@ -101,8 +109,10 @@ def make_samples(run: Plan, truths: Mapping[str, Truth], noise: Noise,
         for workload in plan.workload_order(run, round_):
             shared = machine(generator)
             for position, arm in enumerate(plan.arm_order(run, workload, round_, 0)):
-                time_ns = _true_ns(truths[workload.workload], arm.name) * float(numpy.exp(shared + noise(generator)))
-                taken.append(_sample(workload, arm, round_, position, time_ns, len(taken), generator))
+                time_ns = _true_ns(truths[workload.workload], arm.name) * float(
+                    numpy.exp(shared + noise(generator)))
+                taken.append(
+                    _sample(workload, arm, round_, position, time_ns, len(taken), generator))
     return taken
 
 
@@ -113,12 +123,12 @@ def _sample(workload: Workload, arm: plan.Arm, round_: int, position: int, time_
         workload=workload.workload, arm=arm.name, round=round_, attempt=0, position=position,
         started_unix_s=1_767_225_600 + 0.2 * index, iterations=workload.iterations, operations=2.0,
         time_ns=time_ns, cpu_time_ns=time_ns, repetitions_ns=[time_ns] * workload.repetitions,
-        wall_s=0.2, user_s=0.19, system_s=0.01,
-        max_rss_bytes=int((4 << 20) * (1 + 0.1 * (len(arm.name) % 4)) * generator.uniform(0.99, 1.01)),
+        wall_s=0.2, user_s=0.19, system_s=0.01, max_rss_bytes=int(
+            (4 << 20) * (1 + 0.1 * (len(arm.name) % 4)) * generator.uniform(0.99, 1.01)),
         minor_faults=int(generator.integers(800, 900)), major_faults=0, voluntary_switches=1,
         involuntary_switches=int(generator.integers(0, 9)), steal_s=0.0, pressure_s=0.0,
-        spin_before_ns=spin, spin_after_ns=spin, padding_bytes=0,
-        malloc_owner=arm.preload or "/usr/lib/libc.so.6", malloc_sha256=HASH, benchmark_sha256=HASH,
+        spin_before_ns=spin, spin_after_ns=spin, padding_bytes=0, malloc_owner=arm.preload
+        or "/usr/lib/libc.so.6", malloc_sha256=HASH, benchmark_sha256=HASH,
         benchmark_version="1.7.1", compiler="gcc 12.2.0", compiler_flags="-O3",
         counters={"peak_live_bytes": float(2 << 20)})
 
@@ -143,28 +153,39 @@ def write(record: Record, folder: pathlib.Path) -> None:
 def rivals(glibc: float, jemalloc: float, mimalloc: float, tcmalloc: float,
            suffix: str = "") -> dict[str, float]:
     """The true times of the four rivals, by arm."""
-    return {f"{name}{suffix}": value for name, value in
-            {"glibc": glibc, "jemalloc": jemalloc, "mimalloc": mimalloc, "tcmalloc": tcmalloc}.items()}
+    return {
+        f"{name}{suffix}": value
+        for name, value in
+        {"glibc": glibc, "jemalloc": jemalloc, "mimalloc": mimalloc, "tcmalloc": tcmalloc}.items()
+    }
 
 
 EXAMPLE = {
-    "pair/64": Truth("One chunk of 64 bytes taken and given back, again and again: what is the floor?",
-                     {"pool": 2.1, "pool-keep": 1.4, "noop": 0.3, "freelist": 0.9}
-                     | rivals(6.1, 4.6, 3.1, 3.4) | rivals(14.2, 8.0, 5.6, 6.0, "-calloc")),
+    "pair/64": Truth(
+        "One chunk of 64 bytes taken and given back, again and again: what is the floor?",
+        {"pool": 2.1, "pool-keep": 1.4, "noop": 0.3, "freelist": 0.9}
+        | rivals(6.1, 4.6, 3.1, 3.4)
+        | rivals(14.2, 8.0, 5.6, 6.0, "-calloc")),
     "lifo/64": Truth("A thousand chunks taken, then given back in reverse: does a stack pay?",
                      {"pool": 3.4, "pool-keep": 2.2, "noop": 0.4, "freelist": 1.6}
-                     | rivals(8.2, 4.9, 3.5, 3.2) | rivals(15, 8.3, 6.4, 6.6, "-calloc")),
+                     | rivals(8.2, 4.9, 3.5, 3.2)
+                     | rivals(15, 8.3, 6.4, 6.6, "-calloc")),
     "churn/16-512/1000": Truth("Random sizes, a thousand alive: what do mixed sizes cost?",
                                {"pool": 9.8, "pool-keep": 3.42, "noop": 0.5, "freelist": 2.1}
-                               | rivals(14, 6.1, 3.5, 4.0) | rivals(21, 11, 9.7, 10.4, "-calloc")),
-    "churn/16-1024/200000": Truth("The same with two hundred thousand alive: what does memory cost?",
-                                  {"pool": 44, "pool-keep": 19.5, "noop": 1.2, "freelist": 9.5}
-                                  | rivals(41, 21, 17.4, 18.9) | rivals(58, 40, 36, 37, "-calloc")),
+                               | rivals(14, 6.1, 3.5, 4.0)
+                               | rivals(21, 11, 9.7, 10.4, "-calloc")),
+    "churn/16-1024/200000": Truth(
+        "The same with two hundred thousand alive: what does memory cost?",
+        {"pool": 44, "pool-keep": 19.5, "noop": 1.2, "freelist": 9.5}
+        | rivals(41, 21, 17.4, 18.9)
+        | rivals(58, 40, 36, 37, "-calloc")),
     "trace/sqlite": Truth("A database recorded at work, played on a warm heap",
                           {"pool": 11, "pool-keep": 7.6, "noop": 0.9}
-                          | rivals(10, 9.2, 8.1, 8.4) | rivals(13, 12.2, 11.1, 11.6, "-calloc")),
+                          | rivals(10, 9.2, 8.1, 8.4)
+                          | rivals(13, 12.2, 11.1, 11.6, "-calloc")),
     "trace-cold/sqlite": Truth("The same in a fresh process, first touch of every page included",
                                {"pool": 61, "pool-keep": 54, "noop": 20}
-                               | rivals(55, 70, 62, 66) | rivals(63, 75, 66, 70, "-calloc")),
+                               | rivals(55, 70, 62, 66)
+                               | rivals(63, 75, 66, 70, "-calloc"))
 }
 """A made-up run with every verdict in it."""

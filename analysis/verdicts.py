@@ -1,6 +1,7 @@
 """From a run's samples to what it claims: pairs rounds, judges, and names leaders.
 
-The only step between the raw samples and the renderers: whatever a report says is a field of Analysis.
+The only step between the raw samples and the renderers: whatever a report says is a field of
+Analysis.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Claim:
             "verdict": self.verdict, "kind": self.kind, "promise": self.promise,
             "time_ns": self.time_ns, "baseline_time_ns": self.baseline_time_ns,
             "delta": _share(self.limit), "p": self.p, "p_holm": self.p_holm,
-            "smallest_provable": _share(smallest),
+            "smallest_provable": _share(smallest)
         }
 
 
@@ -126,7 +127,8 @@ class WorkloadResult:
         return min(mine, key=lambda claim: claim.baseline_time_ns, default=None)
 
     def smallest_provable(self) -> float:
-        """The median over the claims of the smallest difference each could have proved; a logarithm."""
+        """The median over the claims of the smallest difference each could have proved; a
+        logarithm."""
         values = [inference.smallest_provable(claim.interval, claim.limit) for claim in self.claims]
         return float(numpy.median(values)) if values else math.inf
 
@@ -151,7 +153,6 @@ class Analysis:
     repeats: list[Repeat]
     frame: pandas.DataFrame
     """Every sample; column `used` tells which ones the verdicts rest on."""
-
     @property
     def plan(self) -> Plan:
         """The run's plan."""
@@ -165,8 +166,8 @@ class Analysis:
     @property
     def complete(self) -> bool:
         """Whether every planned round of every workload is there."""
-        return all(result.rounds == self.plan.rounds for result in self.results) \
-            and len(self.results) == len(self.plan.workloads)
+        return all(result.rounds == self.plan.rounds
+                   for result in self.results) and len(self.results) == len(self.plan.workloads)
 
     def to_json(self) -> list[dict[str, Any]]:
         """verdicts.json."""
@@ -195,7 +196,9 @@ def mark_used(record: Record) -> pandas.DataFrame:
         wanted = {arm for arm in workload.arms if (workload.workload, arm) not in withdrawn}
         mine = frame[frame["workload"] == workload.workload]
         for _, rows in mine.groupby("round"):
-            whole = [attempt for attempt, part in rows.groupby("attempt") if wanted <= set(part["arm"])]
+            whole = [
+                attempt for attempt, part in rows.groupby("attempt") if wanted <= set(part["arm"])
+            ]
             if whole and wanted:
                 chosen = rows[(rows["attempt"] == max(whole)) & rows["arm"].isin(wanted)]
                 frame.loc[chosen.index, "used"] = True
@@ -288,10 +291,9 @@ def _judge(prepared: Sequence[_Prepared]) -> list[WorkloadResult]:
 
 def _claim(data: _Prepared, asked: _Question, limit: float, p_holm: float) -> Claim:
     interval = inference.order_statistic_interval(data.differences(asked.arm, asked.baseline))
-    return Claim(
-        data.workload.workload, asked.arm, asked.baseline, asked.kind, asked.promise, interval, limit,
-        asked.p, p_holm, inference.verdict(interval, limit, p_holm),
-        float(data.times[asked.arm].median()), float(data.times[asked.baseline].median()))
+    return Claim(data.workload.workload, asked.arm, asked.baseline, asked.kind, asked.promise,
+                 interval, limit, asked.p, p_holm, inference.verdict(interval, limit, p_holm),
+                 float(data.times[asked.arm].median()), float(data.times[asked.baseline].median()))
 
 
 def _null_differences(data: _Prepared) -> list[float]:
@@ -309,16 +311,18 @@ def _control(data: _Prepared, arm: str, baseline: str, limit: float) -> Claim | 
 
 
 def _result(data: _Prepared, limit: float, claims: list[Claim]) -> WorkloadResult:
-    arms = sorted((_arm_result(data, name) for name in data.times.columns),
-                  key=lambda result: (result.time_ns, result.arm.name))
-    leaders = {promise: _leader(data, claims, promise) for promise in ("malloc", "calloc")
-               if _ranking(data, promise)}
+    arms = sorted((_arm_result(data, name) for name in data.times.columns), key=lambda result:
+                  (result.time_ns, result.arm.name))
+    leaders = {
+        promise: _leader(data, claims, promise)
+        for promise in ("malloc", "calloc") if _ranking(data, promise)
+    }
     name = data.workload.workload
-    return WorkloadResult(
-        data.workload, len(data.times), arms, limit, _control(data, NULL, BASELINE, limit),
-        _null_differences(data), _control(data, DELAY, "pool-keep", limit), claims, leaders,
-        _harness_share(arms),
-        [refusal for refusal in data.record.refusals if refusal.workload == name])
+    return WorkloadResult(data.workload, len(data.times), arms, limit,
+                          _control(data, NULL, BASELINE, limit), _null_differences(data),
+                          _control(data, DELAY, "pool-keep", limit), claims, leaders,
+                          _harness_share(arms),
+                          [refusal for refusal in data.record.refusals if refusal.workload == name])
 
 
 def _leader(data: _Prepared, claims: list[Claim], promise: str) -> Claim | None:
@@ -347,11 +351,14 @@ def _arm_result(data: _Prepared, name: str) -> ArmResult:
     times = [float(value) for value in rows["time_ns"]]
     interval = inference.order_statistic_interval(numpy.log(times))
     high = math.exp(interval.high) if math.isfinite(interval.high) else math.inf
-    counters = {column.removeprefix("counter:"): float(rows[column].median()) for column in rows.columns
-                if column.startswith("counter:") and rows[column].notna().any()}
+    counters = {
+        column.removeprefix("counter:"): float(rows[column].median())
+        for column in rows.columns if column.startswith("counter:") and rows[column].notna().any()
+    }
     resident = pandas.to_numeric(rows["max_rss_bytes"]).median()
     return ArmResult(data.record.plan.arm(name), times, float(numpy.median(times)),
-                     math.exp(interval.low), high, None if math.isnan(resident) else float(resident),
+                     math.exp(interval.low), high,
+                     None if math.isnan(resident) else float(resident),
                      float(rows["minor_faults"].median()), counters)
 
 

@@ -15,14 +15,14 @@ SIGNS = {"faster": "▲", "slower": "▼", "equal": "=", "small": "≈", "inconc
 MEANINGS = {
     "faster": "proved: the whole interval lies beyond δ, and the claim survives Holm’s correction",
     "slower": "proved likewise, in the other direction",
-    "equal": "proved: the whole interval lies within δ",
+    "equal": "proved: the whole interval lies within δ, and within 10 %",
     "small": "not a claim: a difference is there, but does not clear δ",
-    "inconclusive": "not a claim: this run cannot tell",
+    "inconclusive": "not a claim: this run cannot tell"
 }
 
 PROMISES = {
     "malloc": ("pool-keep", "keeping contents", "every malloc"),
-    "calloc": ("pool", "zeroing and wiping", "every calloc"),
+    "calloc": ("pool", "zeroing and wiping", "every calloc")
 }
 """Promise → the pool arm that makes it, what that means, and its rivals."""
 
@@ -52,7 +52,7 @@ def ratio(value: float) -> str:
 def interval(claim: Claim) -> str:
     """A claim's interval in words, such as "2.33 to 2.52"."""
     if not math.isfinite(claim.interval.low):
-        return "no interval: too few rounds"
+        return "no interval"
     return f"{ratio(claim.low)} to {ratio(claim.high)}"
 
 
@@ -77,8 +77,8 @@ def size(size_bytes: float) -> str:
 def _three_digits(value: float) -> str:
     if value <= 0:
         return "0"
-    return f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}" if value < 1000 \
-        else f"{value:,.0f}"
+    return (f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}"
+            if value < 1000 else f"{value:,.0f}")
 
 
 def duration(seconds: float) -> str:
@@ -116,9 +116,10 @@ def arm_label(name: str) -> str:
 
 _ARMS = {
     "pool": "the pool, zeroing and wiping", "pool-keep": "the pool, keeping contents",
-    "null": "glibc again: the run’s noise", "pool-keep-delayed": "pool-keep with 5 % of delay added",
+    "null": "glibc again: the run’s noise",
+    "pool-keep-delayed": "pool-keep with 5 % of delay added",
     "noop": "no allocator: what the harness costs", "freelist": "an unchecked free list: a floor",
-    "bump": "a bump pointer: a floor",
+    "bump": "a bump pointer: a floor"
 }
 
 
@@ -130,14 +131,15 @@ def describe(arm: Arm) -> str:
 
 
 def kind_of_workload(workload: str) -> str:
-    """"micro", "recorded program, warm" or "recorded program, cold"."""
+    """ "micro", "recorded program, warm" or "recorded program, cold"."""
     if not is_trace(workload):
         return "micro workload"
     return "recorded program, cold" if is_cold(workload) else "recorded program, warm"
 
 
 def answer(result: WorkloadResult, promise: str) -> Answer | None:
-    """Whether a pool pays off on this workload, against the rivals of one promise; None if none ran."""
+    """Whether a pool pays off on this workload, against the rivals of one promise; None if none
+    ran."""
     pool, manner, everyone = PROMISES[promise]
     best = result.against_best(pool)
     if best is None:
@@ -147,24 +149,28 @@ def answer(result: WorkloadResult, promise: str) -> Answer | None:
     amount = f"{ratio(best.ratio)} times as fast as {rival} ({interval(best)})"
     if all(claim.verdict == "faster" for claim in mine):
         everyone_else = everyone if len(mine) > 1 else rival
-        return Answer("yes", "Yes", f"Faster than {everyone_else} measured: {amount}, the fastest of "
-                      f"them." if len(mine) > 1 else f"Faster: {amount}.", best)
+        return Answer(
+            "yes", "Yes", f"Faster than {everyone_else} measured: {amount}, the fastest of "
+            f"them." if len(mine) > 1 else f"Faster: {amount}.", best)
     if best.verdict == "slower":
         return Answer("no", "No", f"A pool does not pay off here: {amount}.", best)
     if best.verdict == "equal":
-        return Answer("equal", "No gain", f"Equal to the fastest rival: {amount}, all of it within δ of"
-                      f" {percent(best.limit)}.", best)
+        return Answer(
+            "equal", "No gain", f"Equal to the fastest rival: {amount}, all of it within δ of"
+            f" {percent(best.limit)}.", best)
     if best.verdict == "faster":
         unproved = [arm_label(claim.baseline) for claim in mine if claim.verdict != "faster"]
-        return Answer("unknown", "Not known", f"Faster than the fastest rival: {amount}. Not proved"
-                      f" against {' and '.join(unproved)}.", best)
+        return Answer(
+            "unknown", "Not known", f"Faster than the fastest rival: {amount}. Not proved"
+            f" against {' and '.join(unproved)}.", best)
     if best.verdict == "small":
         return Answer("small", "Hardly", f"A difference too small to claim: {amount}; δ is"
                       f" {percent(best.limit)}.", best)
     smallest = inference.smallest_provable(best.interval, best.limit)
-    could = f"this run could have proved {percent(smallest)}" if math.isfinite(smallest) \
-        else "this run could have proved nothing"
-    return Answer("unknown", "Not known", f"Measured {amount}, which proves nothing; {could}.", best)
+    could = (f"this run could have proved {percent(smallest)}"
+             if math.isfinite(smallest) else "this run could have proved nothing")
+    return Answer("unknown", "Not known", f"Measured {amount}, which proves nothing; {could}.",
+                  best)
 
 
 def summary(analysis: Analysis) -> list[str]:
@@ -175,7 +181,9 @@ def summary(analysis: Analysis) -> list[str]:
         if not answers:
             continue
         words = [found.word for found in answers]
-        parts = [f"faster than {everyone} on {words.count('yes')} of {count(len(words), 'workload')}"]
+        parts = [
+            f"faster than {everyone} on {words.count('yes')} of {count(len(words), 'workload')}"
+        ]
         if words.count("no"):
             parts.append(f"slower than the fastest on {words.count('no')}")
         if words.count("equal"):
@@ -191,13 +199,14 @@ def delay_sentence(analysis: Analysis) -> str:
     """What became of the arm with a known delay."""
     delays = [result.delay for result in analysis.results if result.delay]
     if not delays:
-        return "No arm with a known delay was part of this run, so its power was not put to the test."
-    seen = [claim for claim in delays
-            if claim.interval.high < 0 and claim.p <= inference.ALPHA]
+        return (
+            "No arm with a known delay was part of this run, so its power was not put to the test.")
+    seen = [claim for claim in delays if claim.interval.high < 0 and claim.p <= inference.ALPHA]
     missed = len(delays) - len(seen)
     text = (f"The pool with a known delay was told apart from the pool on {len(seen)} of"
             f" {count(len(delays), 'workload')}")
-    return text + ("." if not missed else f"; on the other {missed} this run could not see so little.")
+    return text + ("."
+                   if not missed else f"; on the other {missed} this run could not see so little.")
 
 
 def null_sentence(analysis: Analysis) -> str:
@@ -207,8 +216,9 @@ def null_sentence(analysis: Analysis) -> str:
         return "There is no null arm, so this run does not know its noise and claims nothing."
     claimed = [claim for claim in nulls if claim.verdict in ("faster", "slower")]
     widest = max(abs(claim.interval.median) for claim in nulls)
-    text = (f"The same allocator under two names differed by {percent(widest)} at most in the median of"
-            f" a workload")
+    text = (
+        f"The same allocator under two names differed by {percent(widest)} at most in the median of"
+        f" a workload")
     return text + (" and yielded no claim." if not claimed else
                    f" and yielded {count(len(claimed), 'false claim')}: do not trust this run.")
 
@@ -218,7 +228,8 @@ def rounds_sentence(analysis: Analysis) -> str:
     family = len(analysis.family)
     needed = inference.rounds_needed(family)
     fewest = min((result.rounds for result in analysis.results), default=0)
-    text = f"{count(family, 'claim')} were declared, and Holm’s correction needs {needed} rounds for so many"
+    text = (f"{count(family, 'claim')} were declared, and Holm’s correction needs {needed} rounds"
+            " for so many")
     if fewest >= needed:
         return text + f"; this run has {fewest}."
     return text + f"; with {fewest} this run can prove no difference at all."

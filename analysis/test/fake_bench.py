@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""Stands in for the benchmark binary: same command line, same JSON, made-up times, real proof of
+malloc.
+
+FAKE_* settings come from the file fake_bench.json beside this script, since a sample's
+environment is scrubbed: {"crash": [[workload, arm]…], "liar": true, "seconds": 0.0}.
+"""
+
+import json
+import pathlib
+import random
+import re
+import sys
+import time
+
+WORKLOADS = {"pair/64": 2.0, "churn/mixed16-512/1000": 6.0}
+ARMS = {"pool": 0.6, "pool-keep": 0.5, "malloc": 1.0, "calloc": 1.2, "noop": 0.1}
+
+
+def settings():
+    path = pathlib.Path(sys.argv[0]).resolve().parent / "fake_bench.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def owner():
+    """The mapped file that holds malloc: a preloaded allocator before the C library."""
+    files = re.findall(r"(/\S+\.so\S*)", pathlib.Path("/proc/self/maps").read_text())
+    allocators = [file for file in files if re.search(r"jemalloc|mimalloc|tcmalloc", file)]
+    return (allocators or [file for file in files if "/libc.so" in file])[0]
+
+
+def main():
+    flags = dict(word.lstrip("-").partition("=")[::2] for word in sys.argv[1:])
+    names = list(WORKLOADS)
+    if "trace" in flags:
+        name = flags["trace"].partition("=")[0]
+        names += [f"trace/{name}", f"trace-cold/{name}"]
+    if "list" in flags:
+        print(
+            json.dumps({
+                "google_benchmark": "1.7.1", "workloads": [{
+                    "workload": name, "question": "What?", "arms": list(ARMS), "operations": 2
+                } for name in names]
+            }))
+        return 0
+    workload, arm = flags["workload"], flags["arm"]
+    if workload not in names or arm not in ARMS:
+        print(f"no workload '{workload}' or arm '{arm}'", file=sys.stderr)
+        return 2
+    chosen = settings()
+    time.sleep(chosen.get("seconds", 0))
+    if [workload, arm] in chosen.get("crash", []):
+        print("out of memory", file=sys.stderr)
+        return 4
+    iterations = int(flags.get("iterations", 1000))
+    entries = []
+    for repetition in range(int(flags.get("benchmark_repetitions", 1))):
+        time_ns = 2 * WORKLOADS.get(workload, 9.0) * ARMS[arm] * random.uniform(1, 1.02)
+        time_ns *= 1 + float(flags.get("delay", 0)) / 100
+        entries.append({
+            "name": f"{workload}/{arm}", "run_type": "iteration", "iterations": iterations,
+            "repetition_index": repetition, "real_time": time_ns, "cpu_time": time_ns,
+            "time_unit": "ns", "operations": 2.0, "peak_live_bytes": 4096.0
+        })
+    context = {
+        "malloc_owner": "/usr/lib/libliar.so" if chosen.get("liar") else owner(),
+        "compiler": "gcc 12.2.0", "compiler_flags": "-O3", "google_benchmark": "1.7.1"
+    }
+    print(json.dumps({"context": context, "benchmarks": entries}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

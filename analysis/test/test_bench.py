@@ -1,0 +1,317 @@
+"""The bench command from end to end, on a stand-in for the benchmark binary."""
+
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from analysis import __main__, bench, collect, environment, ledger, plan, samples
+from analysis.environment import UserError
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+DRIVER = """
+import pathlib, sys
+sys.path.insert(0, {root!r})
+from analysis import __main__, bench
+bench.benchmark_binary = lambda: pathlib.Path({binary!r})
+bench.program_traces = lambda *_: ([], [])
+sys.argv = ["poolproof", *sys.argv[1:]]
+sys.exit(__main__.main())
+"""
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """A copy of the stand-in, whose settings a test may change."""
+    binary = tmp_path / "binary" / "poolproof-bench"
+    binary.parent.mkdir()
+    shutil.copy(HERE / "fake_bench.py", binary)
+    return binary
+
+
+@pytest.fixture
+def poolproof(fake, monkeypatch, capsys):
+    """Runs a command line in this process: (exit code, standard output, standard error)."""
+    monkeypatch.setattr(bench, "benchmark_binary", lambda: fake)
+    monkeypatch.setattr(bench, "program_traces", lambda *_: ([], []))
+    monkeypatch.setattr(ledger, "objection", lambda *_: None)  # how busy this machine is
+    monkeypatch.setenv("POOLPROOF_INSTALL", "no")
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["poolproof", *words])
+        try:
+            code = __main__.main()
+        except SystemExit as end:
+            code = end.code
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, said.out, said.err)
+
+    return run
+
+
+def start(fake, *words, **more):
+    """Starts a command line as a process of its own, to be killed."""
+    driver = fake.parent / "driver.py"
+    driver.write_text(DRIVER.format(root=str(environment.ROOT), binary=str(fake)))
+    return subprocess.Popen([sys.executable, "-B", str(driver), *words], stdout=subprocess.DEVNULL,
+                            text=True, env=os.environ | {"POOLPROOF_INSTALL": "no"}, **more)
+
+
+def settle(fake, **settings):
+    (fake.parent / "fake_bench.json").write_text(json.dumps(settings))
+
+
+FEW = ("--workload", "pair/64", "--arm", "pool-keep", "--rounds", "6", "--seed", "7")
+
+
+def test_a_run_from_the_command_to_the_report(fake, poolproof, tmp_path):
+    run = tmp_path / "run"
+    done = poolproof("bench", *FEW, "-o", str(run))
+    assert (done.returncode, done.stderr) == (0, "")
+    record = samples.read(run)
+    arms = {"pool-keep", "glibc", "null"}
+    assert {sample.arm for sample in record.samples} == arms
+    assert len(record.samples) == 6 * len(arms)
+    assert all(sample.malloc_owner.endswith("/libc.so.6") for sample in record.samples)
+    for round_ in range(6):
+        taken = [s for s in record.samples if s.round == round_ and s.attempt == 0]
+        expected = [
+            a.name for a in plan.arm_order(record.plan, record.plan.workloads[0], round_, 0)
+        ]
+        assert [s.arm for s in sorted(taken, key=lambda s: s.position)] == expected
+    for name in ("report.html", "report.md", "verdicts.json", "samples.csv"):
+        assert (run / name).stat().st_size > 0
+        assert str(run / name) in done.stdout
+    verdicts = json.loads((run / "verdicts.json").read_text())
+    assert {"workload", "arm", "baseline", "ratio", "low", "high", "n", "verdict"} <= set(
+        verdicts[0])
+    claim = next(entry for entry in verdicts if entry["kind"] == "claim")
+    assert claim["ratio"] == pytest.approx(2, rel=0.05) and claim["n"] == 6
+    assert "pool-keep" in done.stdout and "glibc" in done.stdout
+    # The report alone, elsewhere, is the same.
+    again = poolproof("report", str(run), "-o", str(tmp_path / "elsewhere"))
+    assert again.returncode == 0
+    assert (tmp_path / "elsewhere" / "verdicts.json").read_text() == (run /
+                                                                      "verdicts.json").read_text()
+
+
+def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
+    found, _ = bench.rivals()
+    if not found:
+        pytest.skip("no rival allocator is installed")
+    name = next(iter(found))
+    run = tmp_path / "run"
+    done = poolproof("bench", "--workload", "pair/64", "--arm", "pool-keep", name, "--rounds", "1",
+                     "-o", str(run))
+    assert done.returncode == 0, done.stderr
+    sample = next(s for s in samples.read(run).samples if s.arm == name)
+    assert os.path.realpath(sample.malloc_owner) == os.path.realpath(found[name][0])
+    assert sample.malloc_sha256 == found[name][1]
+
+
+def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolproof, tmp_path):
+    settle(fake, seconds=0.05)
+    run = tmp_path / "run"
+    process = start(fake, "bench", *FEW, "-o", str(run), stderr=subprocess.DEVNULL)
+    path = run / "samples.jsonl"
+    deadline = time.monotonic() + 30
+    while not (path.exists() and path.read_bytes().count(b"\n") >= 4):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = path.read_bytes()
+    whole = kept[:kept.rfind(b"\n") + 1]
+    path.write_bytes(whole + b'{"workload": "pair/64", "arm": "po')
+    assert len(samples.read(run).samples) == whole.count(b"\n")  # read up to the last whole line
+    settle(fake)
+    done = poolproof("bench", "--resume", str(run))
+    assert (done.returncode, done.stderr) == (0, "")
+    after = path.read_bytes()
+    assert after.startswith(whole)
+    keys = [(s.workload, s.arm, s.round) for s in samples.read(run).samples if s.attempt == 0]
+    assert len(keys) == len(set(keys)) == 18
+
+
+def test_interrupted_it_says_how_to_go_on(fake, poolproof, tmp_path):
+    settle(fake, seconds=0.05)
+    run = tmp_path / "run"
+    process = start(fake, "bench", *FEW, "-o", str(run), stderr=subprocess.PIPE, cwd=tmp_path)
+    deadline = time.monotonic() + 30
+    while not (run / "samples.jsonl").exists() or not (run / "samples.jsonl").stat().st_size:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == bench.INTERRUPTED
+    assert said == "poolproof: interrupted; go on with: ./poolproof bench --resume run\n"
+
+
+def test_resume_refuses_a_changed_binary_and_names_it(fake, poolproof, tmp_path):
+    run = tmp_path / "run"
+    assert poolproof("bench", *FEW, "-o", str(run)).returncode == 0
+    with fake.open("a") as stream:
+        stream.write("# changed\n")
+    done = poolproof("bench", "--resume", str(run))
+    assert done.returncode == environment.UNFIT
+    assert "poolproof-bench" in done.stderr and "has changed" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_arm_that_fails_leaves_and_the_exit_code_says_so(fake, poolproof, tmp_path):
+    settle(fake, crash=[["pair/64", "pool"]])
+    run = tmp_path / "run"
+    done = poolproof("bench", "--workload", "pair/64", "--arm", "pool", "pool-keep", "--rounds",
+                     "6", "-o", str(run))
+    assert done.returncode == environment.FINDING
+    assert "refused: pair/64 with pool: exit code 4: out of memory" in done.stdout
+    record = samples.read(run)
+    assert len(record.refusals) == 1 and len(record.samples) == 18
+    assert "out of memory" in (run / "report.html").read_text()
+
+
+def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
+    settle(fake, liar=True)
+    done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
+    assert done.returncode == environment.USAGE
+    assert "malloc belongs to /usr/lib/libliar.so, not to the C library" in done.stdout
+    assert "no whole sample" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words, complaint",
+    [(("--workload", "pair/46"), "no workload is called pair/46; did you mean pair/64"),
+     (("--arm", "jmalloc"), "no arm is called jmalloc; did you mean"),
+     (("--trace", "absent.trace"), "absent.trace: No such file or directory"),
+     (("--resume", "absent"), "absent: no such folder"),
+     (("--resume", "absent", "--quick"), "leave out --quick"),
+     (("--rounds", "0"), "between 1 and 10000"), (("--seed", "x"), "a whole number is needed"), ])
+def test_bad_arguments_get_one_line(poolproof, tmp_path, monkeypatch, words, complaint):
+    monkeypatch.chdir(tmp_path)
+    done = poolproof("bench", *words)
+    assert done.returncode == environment.USAGE
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_with_a_run_is_not_written_over(fake, poolproof, tmp_path):
+    assert poolproof("bench", *FEW, "-o", str(tmp_path / "run")).returncode == 0
+    done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
+    assert done.returncode == environment.USAGE and "holds a run already" in done.stderr
+
+
+def test_two_writers_at_once_are_refused(tmp_path):
+    first = samples.Appender(tmp_path / "samples.jsonl")
+    with pytest.raises(UserError, match="written by another process"):
+        samples.Appender(tmp_path / "samples.jsonl")
+    first.close()
+    samples.Appender(tmp_path / "samples.jsonl").close()
+
+
+def test_a_full_disk_leaves_whole_lines_and_gets_one_line(fake, poolproof, tmp_path):
+    appender = samples.Appender(tmp_path / "samples.jsonl")
+    refusal = samples.Refusal("pair/64", "pool", 0, 0, "x" * 300, False)
+    appender.append(refusal)
+    size = (tmp_path / "samples.jsonl").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, before[1]))
+        with pytest.raises(OSError):
+            appender.append(refusal)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (tmp_path / "samples.jsonl").stat().st_size == size
+    appender.close()
+
+
+# --- Parts ---------------------------------------------------------------------------------------
+
+
+def test_no_variable_of_the_user_reaches_a_sample(monkeypatch):
+    for name in ("MALLOC_PERTURB_", "GLIBC_TUNABLES", "MIMALLOC_SHOW_STATS", "LD_PRELOAD", "HOME"):
+        monkeypatch.setenv(name, "1")
+    variables = collect.child_environment(None, 5)
+    assert set(variables) == {"PATH", "LC_ALL", "POOLPROOF_PADDING"}
+    assert variables["POOLPROOF_PADDING"] == "xxxxx"
+    assert collect.child_environment("/a.so", 0)["LD_PRELOAD"] == "/a.so"
+
+
+def workloads(*names):
+    return [plan.Workload(name, "?", ["a", "b"]) for name in names]
+
+
+def test_the_plan_fits_its_budget():
+    costs = {"pair/64": plan.Calibration(1e-6, 0.02), "trace-cold/x": plan.Calibration(0.05, 0.01)}
+    fitted = plan.fit(workloads(*costs), costs, rounds=10, budget_s=5.0)
+    assert plan.estimated_s(fitted, 10) == pytest.approx(5.0, rel=0.01)
+    assert (fitted[1].iterations, fitted[1].repetitions) == (1, 1
+                                                             )  # cold: once, and nothing to repeat
+    assert fitted[0].repetitions == plan.REPETITIONS and fitted[0].iterations > 1000
+
+
+def test_a_plan_too_large_for_its_budget_keeps_the_shortest_sample():
+    costs = {"pair/64": plan.Calibration(1e-6, 0.02)}
+    fitted = plan.fit(workloads("pair/64"), costs, rounds=1000, budget_s=1.0)
+    assert fitted[0].sample_s == pytest.approx(0.02 + plan.SHORTEST_SAMPLE_S, rel=0.01)
+
+
+def test_an_iteration_longer_than_a_sample_runs_once():
+    costs = {"pair/64": plan.Calibration(7.0, 0.02)}
+    fitted = plan.fit(workloads("pair/64"), costs, rounds=1, budget_s=1.0)
+    assert (fitted[0].iterations, fitted[0].repetitions) == (1, 1)
+
+
+def test_arms_of_every_rival_and_both_calls():
+    arms = plan.arms_for(["pool", "pool-keep", "malloc", "calloc", "noop"],
+                         {"jemalloc": ("/j.so", "0" * 64)})
+    assert [arm.name for arm in arms] == [
+        "pool", "pool-keep", plan.DELAY, "glibc", "jemalloc", "null", "glibc-calloc",
+        "jemalloc-calloc", "noop"
+    ]
+    by_name = {arm.name: arm for arm in arms}
+    assert by_name["jemalloc-calloc"].preload == "/j.so" and by_name["null"].preload is None
+    all_of_them = plan.Workload("w", "?", list(by_name))
+    assert plan.compared(by_name, all_of_them) == [("pool", "glibc-calloc"),
+                                                   ("pool", "jemalloc-calloc"),
+                                                   ("pool-keep", "glibc"),
+                                                   ("pool-keep", "jemalloc"), ]
+
+
+@pytest.mark.parametrize("entry, complaint", [
+    ({"run_type": "iteration", "real_time": 1.0, "cpu_time": 1.0, "time_unit": "ns"}, "operations"),
+    ({"run_type": "iteration", "operations": 0, "real_time": 1.0, "time_unit": "ns"}, "operations"),
+])
+def test_times_without_operations_are_unusable(entry, complaint):
+    with pytest.raises(collect.Unusable, match=complaint):
+        collect.per_operation_ns(entry, "real_time")
+
+
+def outcome(text, code=0):
+    return collect.Outcome(code, text, "why", False, 0.0, 1.0, None)
+
+
+@pytest.mark.parametrize(
+    "text, code, complaint",
+    [(b"", 0, "not Google Benchmark's JSON"), (b"[]", 0, "not Google Benchmark's JSON"),
+     (b'{"context": {}, "benchmarks": []}', 0, "ran no benchmark"), (b"", 3, "exit code 3: why"),
+     (b"", -11, "SIGSEGV"),
+     (b'{"context": {}, "benchmarks": [{"run_type": "iteration", "error_occurred": true,'
+      b' "error_message": "no room"}]}', 0, "reports: no room"), ])
+def test_what_a_process_may_answer_wrongly(text, code, complaint):
+    with pytest.raises(collect.Unusable, match=complaint):
+        collect.read_output(outcome(text, code))
+
+
+def test_time_units_and_operations():
+    entry = {"real_time": 3.0, "time_unit": "us", "operations": 2.0}
+    assert collect.per_operation_ns(entry, "real_time") == 1500.0

@@ -1,0 +1,185 @@
+"""The statistics on tiny inputs whose answers are known by hand or from published tables."""
+
+import math
+
+import numpy
+import pytest
+
+from analysis import inference
+
+# Two-sided intervals for a median at 95 %: n, and the order statistics that bound it. From the tables of
+# Conover (1999, table A3 by the binomial) and David and Nagaraja (2003, section 7.1).
+ORDER_STATISTICS = [(6, 1, 6, 0.969), (7, 1, 7, 0.984), (8, 1, 8, 0.992), (9, 2, 8, 0.961),
+                    (10, 2, 9, 0.979), (12, 3, 10, 0.961), (15, 4, 12, 0.965), (20, 6, 15, 0.959),
+                    (25, 8, 18, 0.957), (40, 14, 27, 0.962), ]
+
+
+@pytest.mark.parametrize("n, lower, upper, coverage", ORDER_STATISTICS)
+def test_interval_is_between_the_published_order_statistics(n, lower, upper, coverage):
+    values = numpy.random.default_rng(n).permutation(numpy.arange(1, n + 1))
+    interval = inference.order_statistic_interval(values)
+    assert (interval.low, interval.high) == (lower, upper)
+    assert interval.coverage == pytest.approx(coverage, abs=0.0006)
+    assert interval.median == (n + 1) / 2
+    assert interval.rounds == n
+
+
+@pytest.mark.parametrize("n", range(1, 6))
+def test_fewer_than_six_rounds_admit_no_interval(n):
+    interval = inference.order_statistic_interval(range(n))
+    assert (interval.low, interval.high, interval.coverage) == (-math.inf, math.inf, 0.0)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf]])
+def test_interval_refuses_what_is_no_round(values):
+    with pytest.raises(ValueError):
+        inference.order_statistic_interval(values)
+
+
+@pytest.mark.parametrize("n", (8, 12, 20))
+def test_interval_covers_as_often_as_it_says(n):
+    generator = numpy.random.default_rng(7)
+    hits = 0
+    for _ in range(2000):
+        interval = inference.order_statistic_interval(generator.standard_cauchy(n) + 3)
+        hits += interval.low <= 3 <= interval.high
+    assert hits / 2000 == pytest.approx(interval.coverage, abs=0.012)
+
+
+def test_sign_test_by_hand():
+    assert inference.sign_test([1] * 8) == pytest.approx(2 / 2**8)
+    assert inference.sign_test([1] * 11 + [-1]) == pytest.approx(2 * (1 + 12) / 2**12)
+    assert inference.sign_test([1, -1, 1, -1]) == 1
+    assert inference.sign_test([0, 0]) == 1
+    assert inference.sign_test([0, 0] + [3] * 6) == pytest.approx(2 / 2**6)
+
+
+def test_signed_rank_by_hand():
+    assert inference.signed_rank_test([1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(2 / 2**8)
+    assert inference.signed_rank_test([-1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(4 / 2**8)
+    assert inference.signed_rank_test([0, 0, 0]) == 1
+
+
+def test_holm_by_hand():
+    # Sorted .005 .01 .03 .04, times 4 3 2 1, then never falling: .02 .03 .06 .06.
+    assert inference.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert inference.holm([]) == []
+    assert inference.holm([0.9, 0.8]) == [1, 1]
+
+
+@pytest.mark.parametrize("claims, rounds", [(1, 6), (6, 8), (7, 9), (48, 11), (60, 12), (240, 14)])
+def test_rounds_needed_is_the_first_that_survives_holm(claims, rounds):
+    assert inference.rounds_needed(claims) == rounds
+    weakest = [1.0] * (claims - 1)
+    assert inference.holm([2.0**(1 - rounds), *weakest])[0] <= inference.ALPHA
+    if rounds > 6:
+        assert inference.holm([2.0**(2 - rounds), *weakest])[0] > inference.ALPHA
+
+
+def test_noise_limit_is_three_percent_or_twice_the_null_arms_far_end():
+    assert inference.noise_limit([0.001, -0.002, 0.0, 0.001, 0.001,
+                                  0.0]) == pytest.approx(math.log(1.03))
+    values = [0.01 * i for i in range(1, 21)]  # 20 rounds: the interval is the 6th to the 15th
+    assert inference.noise_limit(values) == pytest.approx(2 * 0.15)
+    assert inference.noise_limit([-v for v in values]) == pytest.approx(2 * 0.15)
+    assert inference.noise_limit([0.0] * 5) == math.inf
+    assert inference.noise_limit([]) == math.inf
+
+
+def interval(low, high):
+    return inference.Interval((low + high) / 2, low, high, 0.96, 12)
+
+
+@pytest.mark.parametrize("low, high, p, expected", [(0.11, 0.20, 0.01, "faster"),
+                                                    (-0.20, -0.11, 0.01, "slower"),
+                                                    (0.11, 0.20, 0.051, "inconclusive"),
+                                                    (-0.2, -0.11, 0.2, "inconclusive"),
+                                                    (0.11, 0.20, 0.05, "faster"),
+                                                    (-0.05, 0.05, 0.5, "equal"),
+                                                    (0.02, 0.09, 0.001, "equal"),
+                                                    (-0.095, 0.095, 1, "equal"),
+                                                    (0.05, 0.2, 0.001, "small"),
+                                                    (-0.2, -0.05, 0.001, "small"),
+                                                    (0.1, 0.2, 0.001, "small"),
+                                                    (-0.05, 0.2, 0.5, "inconclusive"),
+                                                    (-0.3, 0.3, 1, "inconclusive"),
+                                                    (-math.inf, math.inf, 1, "inconclusive"), ])
+def test_verdicts_at_their_edges(low, high, p, expected):
+    assert inference.verdict(interval(low, high), 0.1, p) == expected
+
+
+def test_noise_is_no_evidence_of_equality():
+    assert inference.verdict(interval(-0.3, 0.3), 0.7, 1) == "inconclusive"
+    assert inference.verdict(interval(0.05, 0.3), 0.7, 0.001) == "small"
+    assert inference.verdict(interval(-0.09, 0.09), 0.7, 1) == "equal"
+
+
+def test_a_run_that_does_not_know_its_noise_claims_nothing():
+    assert inference.verdict(interval(1, 2), math.inf, 0.0) == "inconclusive"
+
+
+def test_verdicts_are_antisymmetric():
+    turned = {"faster": "slower", "slower": "faster"}
+    generator = numpy.random.default_rng(3)
+    for _ in range(500):
+        low, high = sorted(generator.normal(0, 0.1, 2))
+        p = generator.uniform(0, 0.1)
+        there = inference.verdict(interval(low, high), 0.05, p)
+        assert inference.verdict(interval(-high, -low), 0.05, p) == turned.get(there, there)
+
+
+def test_smallest_provable_is_delta_and_half_the_interval():
+    assert inference.smallest_provable(interval(0.2, 0.3), 0.05) == pytest.approx(0.1)
+
+
+# --- Whole families, over and over ---------------------------------------------------------------
+
+
+@pytest.fixture
+def quick_holm(monkeypatch):
+    """statsmodels collects garbage at every call, which would be nearly all of these tests'
+    time."""
+    monkeypatch.setattr("gc.collect", lambda *_: 0)
+
+
+NOISES = {
+    "calm": lambda generator, shape: generator.normal(0, 0.005, shape),
+    "noisy": lambda generator, shape: generator.normal(0, 0.05, shape),
+    "heavy tails": lambda generator, shape: 0.01 * generator.standard_t(2, shape),
+    "bimodal": lambda generator, shape: 0.3 * generator.integers(2, size=shape) + generator.normal(
+        0, 0.01, shape), "skewed": lambda generator, shape: generator.exponential(0.05, shape)
+}
+
+
+def verdicts_of_family(generator, noise, truth, rounds=20):
+    """The verdicts of eight arms that are each `truth` slower than a ninth, with a null arm
+    beside."""
+    logs = noise(generator, (10, rounds))
+    null = logs[8] - logs[9]
+    differences = [truth + logs[arm] - logs[8] for arm in range(8)]
+    adjusted = inference.holm([inference.sign_test(values) for values in differences])
+    limit = inference.noise_limit(null)
+    return [
+        inference.verdict(inference.order_statistic_interval(values), limit, p)
+        for values, p in zip(differences, adjusted)
+    ]
+
+
+@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
+def test_identical_arms_are_claimed_apart_in_at_most_five_of_a_hundred_runs(noise, quick_holm):
+    generator = numpy.random.default_rng(11)
+    false = sum(not {"faster", "slower"}.isdisjoint(verdicts_of_family(generator, noise, 0.0))
+                for _ in range(100))
+    assert false <= 5
+
+
+@pytest.mark.parametrize("name", ["calm", "heavy tails"])
+def test_a_true_ten_percent_is_found_in_at_least_ninety_five_of_a_hundred_comparisons(
+        name, quick_holm):
+    generator = numpy.random.default_rng(12)
+    found = [
+        verdict for _ in range(50)
+        for verdict in verdicts_of_family(generator, NOISES[name], math.log(1.10))
+    ]
+    assert found.count("faster") >= 0.95 * len(found)
+    assert "slower" not in found

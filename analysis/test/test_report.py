@@ -1,0 +1,196 @@
+"""The report of a synthetic run: complete, self-contained, accessible, and with the raw samples'
+numbers."""
+
+import html.parser
+import json
+import re
+import time
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from analysis import render, samples, synthetic, verdicts, wording
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    return verdicts.analyse(
+        synthetic.make_record(synthetic.EXAMPLE, 13, synthetic.normal(0.008), seed=3))
+
+
+@pytest.fixture(scope="module")
+def text(analysis):
+    return render.html(analysis)
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what the tests ask about, and checks that tags close in order."""
+
+    VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.attributes, self.headings = [], [], [], [], []
+        self.captions = self.svgs = 0
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.attributes.append((tag, attributes))
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        for key in ("href", "xlink:href"):
+            if key in attributes:
+                self.links.append(attributes[key])
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        self.captions += tag == "caption"
+        self.svgs += tag == "svg"
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_it_needs_nothing_from_anywhere(text):
+    assert len(text.encode()) < 1_000_000
+    page = Page(text)
+    for tag, attributes in page.attributes:
+        assert tag not in ("script", "link", "iframe", "img", "object", "embed")
+        assert "src" not in attributes and not any(name.startswith("on") for name in attributes)
+    assert all(link.startswith("#") for link in page.links)
+    outside = set(re.findall(r"https?://[^\s\"'<)]+", text)) - {
+        "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+    }
+    assert outside == set() and "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_its_structure_serves_a_screen_reader(text):
+    page = Page(text)
+    assert len(page.ids) == len(set(page.ids)), "an id stands twice"
+    assert all(link[1:] in page.ids for link in page.links), "a link leads nowhere"
+    assert page.headings[0] == 1 and page.headings.count(1) == 1
+    assert all(b <= a + 1
+               for a, b in zip(page.headings, page.headings[1:])), "a heading level is skipped"
+    tables = [attributes for tag, attributes in page.attributes if tag == "table"]
+    assert page.captions == len(tables) > 10
+    assert all("scope" in attributes for tag, attributes in page.attributes if tag == "th")
+    charts = [attributes for tag, attributes in page.attributes if tag == "svg"]
+    assert len(charts) == 2 + 1 + 6 + 1
+    for chart in charts:
+        assert chart["role"] == "img"
+        assert all(name in page.ids for name in chart["aria-labelledby"].split())
+    referred = re.findall(r"aria-labelledby=\"([^\"]+)\"", text)
+    assert all(name in page.ids for names in referred for name in names.split())
+
+
+def test_charts_are_xml_and_have_no_colour_of_their_own(text):
+    for chart in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        ElementTree.fromstring(chart)
+        assert set(re.findall(r"#[0-9a-f]{6}\b", chart)) <= {"#000000", "#ffffff"}
+        assert "var(--" in chart
+
+
+def test_it_is_light_and_dark_and_prints(text):
+    for wanted in ("prefers-color-scheme: dark", "@media print", "@media (max-width",
+                   ":focus-visible", 'name="viewport"', 'lang="en"', "prefers-reduced-motion"):
+        assert wanted in text
+
+
+def test_every_workload_claim_and_interval_is_there(analysis, text):
+    markdown = render.markdown(analysis)
+    for result in analysis.results:
+        assert result.workload.workload in text and result.workload.workload in markdown
+        assert result.workload.question in text
+    for claim in analysis.family:
+        for number in (f"{wording.ratio(claim.ratio)}×", wording.interval(claim)):
+            assert number in text and number in markdown
+    for sentence in wording.summary(analysis):
+        assert sentence in text and sentence in markdown
+
+
+def test_its_times_are_the_medians_of_the_raw_samples(analysis, text):
+    frame = analysis.frame
+    for (workload, arm), rows in frame.groupby(["workload", "arm"]):
+        assert wording.time(float(rows["time_ns"].median())) in text
+
+
+def test_what_is_not_claimed_does_not_look_like_a_claim(text):
+    small = re.findall(r'<td role="cell"[^>]*class="[^"]*verdict (\w+)"', text)
+    assert {"faster", "slower", "equal"} & set(small)
+    style = text[text.index("<style>"):text.index("</style>")]
+    assert re.search(r"\.small\.verdict, \.inconclusive\.verdict \{[^}]*italic", style)
+    assert "dashed" in style
+
+
+def test_names_from_outside_cannot_break_the_page():
+    hostile = '<script>alert("x")</script>&"\''
+    truths = {hostile: synthetic.Truth(hostile, {"pool-keep": 1.0} | synthetic.rivals(2, 2, 2, 2))}
+    page = render.html(verdicts.analyse(synthetic.make_record(truths, 7, synthetic.normal(0.01))))
+    assert "<script" not in page
+    Page(page)
+
+
+def test_a_run_with_almost_nothing_still_reports():
+    truths = {"w": synthetic.Truth("?", {"noop": 1.0})}
+    analysis = verdicts.analyse(synthetic.make_record(truths, 1, synthetic.normal(0.01)))
+    Page(render.html(analysis))
+    assert "No pool was compared" in render.html(analysis)
+    render.markdown(analysis)
+
+
+def test_the_answers_cover_every_verdict():
+    noise = synthetic.normal(0.002)
+    for pool, word in ((1.0, "yes"), (4.0, "no"), (2.0, "equal")):
+        truths = {"w": synthetic.Truth("?", {"pool-keep": pool} | synthetic.rivals(2, 2, 2, 2))}
+        analysis = verdicts.analyse(synthetic.make_record(truths, 20, noise))
+        assert wording.answer(analysis.results[0], "malloc").word == word
+    assert ("does not pay off" in wording.answer(
+        verdicts.analyse(
+            synthetic.make_record(
+                {"w": synthetic.Truth("?", {"pool-keep": 4.0} | synthetic.rivals(2, 2, 2, 2))}, 20,
+                noise)).results[0], "malloc").sentence)
+
+
+def test_a_report_of_a_default_run_is_small_and_takes_seconds(tmp_path):
+    truths = {
+        f"{name}/{copy}": truth
+        for copy in range(5) for name, truth in synthetic.EXAMPLE.items()
+    }
+    record = synthetic.make_record(truths, 20, synthetic.normal(0.01))
+    assert len(record.samples) > 7_500
+    start = time.monotonic()
+    analysis = verdicts.analyse(record)
+    paths = render.write_all(analysis, tmp_path)
+    assert time.monotonic() - start < 20
+    assert paths[0].stat().st_size < 1_000_000
+    assert (samples.complaint("verdicts", json.loads(
+        (tmp_path / "verdicts.json").read_text())) is None)
+
+
+@pytest.mark.parametrize("value, text", [(2.411, "2.41"), (0.8, "0.80"), (12.34, "12.3"),
+                                         (140.2, "140"), (float("inf"), "∞"), (0, "0"), ])
+def test_ratios_in_words(value, text):
+    assert wording.ratio(value) == text
+
+
+@pytest.mark.parametrize("value, text", [(0.123, "0.123 ns"), (1.412, "1.41 ns"),
+                                         (31.42, "31.4 ns"), (999.0, "999 ns"), (1500, "1.50 µs"),
+                                         (2.5e6, "2.50 ms"), (3e9, "3.00 s"), ])
+def test_times_in_words(value, text):
+    assert wording.time(value) == text
+
+
+@pytest.mark.parametrize("value, text", [(512, "512 B"), (2048, "2.00 KiB"), (5 << 20, "5.00 MiB"),
+                                         (3 << 30, "3.00 GiB")])
+def test_sizes_in_words(value, text):
+    assert wording.size(value) == text

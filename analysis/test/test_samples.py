@@ -1,0 +1,127 @@
+"""Reading run folders: whole, cut short, edited, mixed, empty."""
+
+import dataclasses
+import json
+
+import pytest
+
+from analysis import render, samples, synthetic, verdicts
+from analysis.environment import UserError
+from analysis.synthetic import Truth
+
+TRUTH = {"w": Truth("?", {"pool-keep": 1.0} | synthetic.rivals(2, 3, 4, 5))}
+
+
+@pytest.fixture
+def run(tmp_path):
+    synthetic.write(synthetic.make_record(TRUTH, 6, synthetic.normal(0.01)), tmp_path)
+    return tmp_path
+
+
+def lines(run):
+    return (run / "samples.jsonl").read_text().splitlines()
+
+
+def rewrite(run, new):
+    (run / "samples.jsonl").write_text("".join(line + "\n" for line in new))
+
+
+def test_what_is_written_is_read(run):
+    record = samples.read(run)
+    assert record.samples == synthetic.make_record(TRUTH, 6, synthetic.normal(0.01)).samples
+    assert record.plan == synthetic.make_plan(TRUTH, 6)
+
+
+def test_a_half_line_at_the_end_is_left_out(run):
+    whole = samples.read(run).samples
+    text = (run / "samples.jsonl").read_bytes()
+    for cut in (1, 10, 300):
+        (run / "samples.jsonl").write_bytes(text[:-cut])
+        assert samples.read(run).samples == whole[:-1]
+
+
+def test_a_refusal_is_a_line_too(run):
+    refusal = samples.Refusal("w", "jemalloc", 5, 1, "malloc belongs to another", False)
+    appender = samples.Appender(run / "samples.jsonl")
+    appender.append(refusal)
+    appender.close()
+    assert samples.read(run).refusals == [refusal]
+
+
+@pytest.mark.parametrize(
+    "change, complaint",
+    [(lambda line: line[:len(line) // 2], "line 3 is damaged"),
+     (lambda line: line.replace('"time_ns": ', '"time_ns": -'),
+      "line 3 is not as it should be at time_ns"),
+     (lambda line: line.replace('"schema": 1', '"schema": 2'), "has schema 2"),
+     (lambda line: line.replace('"arm"', '"arms"'), "line 3 is not as it should be"),
+     (lambda line: json.dumps(json.loads(line) | {"extra": 1}), "line 3 is not as it should be"),
+     (lambda line: json.dumps(json.loads(line) | {"workload": "other"}), "does not plan"),
+     (lambda line: json.dumps(json.loads(line) | {"round": 99}), "does not plan"),
+     (lambda line: json.dumps(json.loads(line) | {"benchmark_sha256": "0" * 64}), "mixes samples"),
+     (lambda line: "[]", "line 3 is not as it should be"), (lambda line: "\udcff", "line 3"), ])
+def test_an_edited_line_is_named(run, change, complaint):
+    all_lines = lines(run)
+    all_lines[2] = change(all_lines[2])
+    (run / "samples.jsonl").write_bytes("".join(
+        line + "\n" for line in all_lines).encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=complaint):
+        samples.read(run)
+
+
+def test_a_doubled_line_is_named(run):
+    rewrite(run, lines(run) + lines(run)[:1])
+    with pytest.raises(UserError, match="is there twice"):
+        samples.read(run)
+
+
+@pytest.mark.parametrize("text, complaint", [("", "is damaged"), ("{", "is damaged"),
+                                             ("{}", "is not as it should be"),
+                                             ("[]", "is not as it should"),
+                                             ('{"schema": 99}', "has schema 99"), ])
+def test_a_damaged_plan_is_named(run, text, complaint):
+    (run / "run.json").write_text(text)
+    with pytest.raises(UserError, match=complaint):
+        samples.read(run)
+
+
+def test_folders_that_are_none(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        samples.read(tmp_path / "absent")
+    with pytest.raises(UserError, match="not a run folder"):
+        samples.read(tmp_path)
+
+
+def test_a_plan_without_samples_reads_as_empty(run):
+    (run / "samples.jsonl").unlink()
+    assert samples.read(run).samples == []
+
+
+def test_the_schema_describes_every_field(run):
+    """A field that the code knows and the schema does not, or the other way round, is an error."""
+    schema = samples.validator("sample").schema
+    assert set(schema["$defs"]["sample"]["properties"]) == {
+        field.name
+        for field in dataclasses.fields(samples.Sample)
+    }
+    assert set(schema["$defs"]["refusal"]["properties"]) == {
+        field.name
+        for field in dataclasses.fields(samples.Refusal)
+    }
+    plan = samples.read(run).plan
+    assert set(samples.validator("run").schema["properties"]) == set(plan.to_json())
+    entry = verdicts.analyse(samples.read(run)).to_json()[0]
+    assert set(samples.validator("verdicts").schema["items"]["properties"]) == set(entry)
+
+
+@pytest.mark.parametrize("name", ["run", "sample", "verdicts"])
+def test_the_schemas_are_valid(name):
+    type(samples.validator(name)).check_schema(samples.validator(name).schema)
+
+
+def test_csv_has_every_sample(run):
+    record = samples.read(run)
+    rows = render.csv(verdicts.analyse(record)).splitlines()
+    assert len(rows) == len(record.samples) + 1
+    assert {"workload", "arm", "round", "time_ns", "used", "counter:peak_live_bytes"} <= set(
+        rows[0].split(","))
