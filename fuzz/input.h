@@ -13,7 +13,7 @@
 
 #include "executor.h"
 
-enum { INPUT_HEADER = 3, INPUT_MAX_OPS = 256, INPUT_MOST_BYTES = 65536 };
+enum { INPUT_HEADER = 3, INPUT_MAX_OPS = 256, INPUT_MOST_BYTES = 1 << 24 };
 
 enum input_source {
     INPUT_MALLOC,
@@ -26,7 +26,7 @@ enum input_source {
 struct input {
     enum input_source source;
     unsigned flags; /* POOL_KEEP_CONTENTS and POOL_STRICT */
-    size_t bytes;   /* capacity, or the size of the buffer: 1 to INPUT_MOST_BYTES */
+    size_t bytes;   /* capacity, or the size of the buffer: 1 to 64 KiB, lazily to INPUT_MOST_BYTES */
     size_t offset;  /* of the buffer: 0 to 15; nothing without one */
     struct trace trace;
 };
