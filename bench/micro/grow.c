@@ -36,6 +36,8 @@ static int prepare(struct work *work)
     const struct scale *scale = work->scale;
     uint64_t random = SEED;
     work->step_count = (size_t)scale->live * growths(scale);
+    if (work->step_count == 0)
+        return -1;
     work->steps = malloc(work->step_count * sizeof *work->steps);
     work->order = malloc(work->step_count * sizeof *work->order);
     if (!work->steps || !work->order)

@@ -49,6 +49,13 @@ static void link_places(void **objects, uint32_t live, uint32_t place)
     memcpy(objects[place], &objects[(place + 1) % live], sizeof(void *));
 }
 
+static const void *next_of(const void *object)
+{
+    uintptr_t next;
+    memcpy(&next, object, sizeof next);
+    return (const void *)next;
+}
+
 static void fill(struct work *work, const struct peer *peer, void *arm)
 {
     const uint32_t live = work->scale->live;
@@ -81,7 +88,7 @@ static void batch(struct work *work, const struct peer *peer, void *arm)
     }
     const void *object = objects[0];
     for (uint32_t i = 0; i < live; i++)
-        memcpy(&object, object, sizeof object);
+        object = next_of(object);
     __asm__ volatile("" : : "r"(object) : "memory");
     work->next = (work->next + count) % work->step_count;
 }
