@@ -51,6 +51,20 @@ enum oracle {
 int execute_on_pool(const struct trace *trace, const struct pool_config *config, unsigned oracles,
                     struct finding *finding);
 
+/* What a trace asks of a pool, found without one. Bytes are of whole granules. */
+struct outcome {
+    size_t refused; /* requests that found no room or were too large; their objects are left out */
+    size_t peak_live; /* bytes held at most */
+    size_t
+        peak_end; /* bytes from the start of the block to the end of the furthest object, at most */
+};
+
+/* Runs the trace on the model alone, which puts each object at the lowest address that holds it:
+ * an ideal pool of `capacity` bytes at an address of any alignment, which never runs out while a
+ * place is left. A realloc stays in place where it can. Misuse is left out. Returns 0, or -1 for
+ * lack of memory. Cost: for each request the granules in use, 64 at a time. */
+int execute_on_model(const struct trace *trace, size_t capacity, struct outcome *outcome);
+
 /* Something that allocates, as an executor sees it. Only context and reset may be NULL. */
 struct allocator {
     const char *name;

@@ -60,10 +60,10 @@ static int read_gz(gzFile file, struct content *content, struct trace_error *err
         size_t left = room - content->size;
         int got =
             gzread(file, content->bytes + content->size, left < INT_MAX ? (unsigned)left : INT_MAX);
-        if (got > 0)
+        if (got > 0) {
             content->size += (size_t)got;
-        if (got > 0)
             continue;
+        }
         int code;
         const char *why = gzerror(file, &code);
         if (code == Z_ERRNO)

@@ -22,10 +22,11 @@ struct generator {
     int failed; /* for lack of memory */
 };
 
-/* A number below `limit`, which is not 0. The bias of the remainder is below limit / 2^64. */
+/* A number below `limit`, or any if that is 0, as 2^64 is here. The bias is below limit / 2^64. */
 static uint64_t below(struct generator *generator, uint64_t limit)
 {
-    return generate_next(&generator->state) % limit;
+    uint64_t any = generate_next(&generator->state);
+    return limit != 0 ? any % limit : any;
 }
 
 static unsigned bits_of(uint64_t value)
@@ -44,13 +45,12 @@ static uint64_t random_size(struct generator *generator)
         /* A number of bits first, then a size of as many bits. */
         unsigned least = bits_of(low);
         unsigned bits = least + (unsigned)below(generator, bits_of(high) - least + 1);
-        uint64_t first = UINT64_C(1) << (bits - 1);
+        uint64_t first = bits > 0 ? UINT64_C(1) << (bits - 1) : 0;
         uint64_t last = first + (first - 1);
         low = first > low ? first : low;
         high = last < high ? last : high;
     }
-    return high - low == UINT64_MAX ? generate_next(&generator->state)
-                                    : low + below(generator, high - low + 1);
+    return low + below(generator, high - low + 1);
 }
 
 /* Each step up is half as likely. */

@@ -36,7 +36,7 @@ void model_free(struct model *model)
 
 static int bit_at(const uint64_t *map, size_t g)
 {
-    return map[g / 64] >> (g % 64) & 1;
+    return (int)(map[g / 64] >> (g % 64) & 1);
 }
 
 /* The first granule from g on, below limit, whose bit is `value`; limit if there is none. */
@@ -57,9 +57,10 @@ static size_t find_bit(const uint64_t *map, size_t g, size_t limit, int value)
 static void set_bits(uint64_t *map, size_t g, size_t n, int value)
 {
     for (size_t end = g + n; g < end;) {
-        size_t in_word = 64 - g % 64;
-        size_t count = end - g < in_word ? end - g : in_word;
-        uint64_t mask = (count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1) << (g % 64);
+        size_t count = 64 - g % 64;
+        if (count > end - g)
+            count = end - g;
+        uint64_t mask = UINT64_MAX >> (64 - count) << (g % 64);
         map[g / 64] = value ? map[g / 64] | mask : map[g / 64] & ~mask;
         g += count;
     }
@@ -155,22 +156,38 @@ struct due model_due_room(const struct model *model, size_t size, unsigned align
     return due;
 }
 
-struct due model_due_resize(const struct model *model, uint32_t slot, size_t size, unsigned align)
+uintptr_t model_first_fit(const struct model *model, size_t size, unsigned align)
+{
+    size_t n = granules_of(size);
+    for (size_t g = model_live_until(model, 0); g < model->granules;) {
+        size_t end = model_free_until(model, g);
+        if (fits(model, g, end, n, align))
+            return model->base + aligned_from(model, g, align) * POOL_GRANULE;
+        g = end < model->granules ? model_live_until(model, end) : end;
+    }
+    return 0;
+}
+
+int model_fits_in_place(const struct model *model, uint32_t slot, size_t size, unsigned align)
 {
     struct place held = model->slots[slot].held;
     size_t g = (held.address - model->base) / POOL_GRANULE;
-    size_t old = granules_of(held.size);
-    int stays = held.address % alignment_of(align) == 0;
-    if (stays && granules_of(size) <= old)
+    size_t n = granules_of(size);
+    return held.address % alignment_of(align) == 0 &&
+           (n <= granules_of(held.size) ||
+            n <= model_free_until(model, g + granules_of(held.size)) - g);
+}
+
+struct due model_due_resize(const struct model *model, uint32_t slot, size_t size, unsigned align)
+{
+    int stays = model_fits_in_place(model, slot, size, align);
+    int grows = granules_of(size) > granules_of(model->slots[slot].held.size);
+    if (stays && (!grows || !(model->flags & POOL_STRICT)))
         return (struct due){POOL_OK, 0};
     struct due due = model_due_room(model, size, align);
-    if (due.reason == POOL_OK || !stays)
-        return due;
-    if (model_free_until(model, g + old) - g < granules_of(size))
-        return due;
-    if (model->flags & POOL_STRICT)
-        return (struct due){POOL_OUT_OF_MEMORY, 1};
-    return (struct due){POOL_OK, 0};
+    if (due.reason != POOL_OK && stays)
+        due.may_pass = 1;
+    return due;
 }
 
 enum pool_reason model_due_free(const struct model *model, uintptr_t address, size_t size)

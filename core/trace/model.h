@@ -33,9 +33,9 @@ struct model {
         reach; /* granules below it were given out since the start or the last reset, or skipped */
     size_t live_granules;
     size_t live_chunks;
-    uint64_t *live;   /* a bit a granule: part of a live chunk */
-    uint64_t *starts; /* a bit a granule: a live chunk's first */
-    struct model_slot *slots;
+    uint64_t *live;           /* a bit a granule: part of a live chunk */
+    uint64_t *starts;         /* a bit a granule: a live chunk's first */
+    struct model_slot *slots; /* slot_count of them, and one that stays empty */
     uint32_t slot_count;
 };
 
@@ -62,9 +62,15 @@ enum pool_reason model_due_request(const struct model *model, size_t size, unsig
  * granules given out, 64 at a time; constant where those never given out have room. */
 struct due model_due_room(const struct model *model, size_t size, unsigned align);
 
-/* The same for making slot's object one of so many bytes: its own granules count as free where it
- * can stay in place. */
+/* The lowest address that has room for such a request; 0 if none has. Cost: as model_due_room. */
+uintptr_t model_first_fit(const struct model *model, size_t size, unsigned align);
+
+/* As model_due_room, for making slot's object one of so many bytes: its own granules count as
+ * free where it can stay in place. */
 struct due model_due_resize(const struct model *model, uint32_t slot, size_t size, unsigned align);
+
+/* 1 if slot's object can become one of so many bytes where it is, else 0. */
+int model_fits_in_place(const struct model *model, uint32_t slot, size_t size, unsigned align);
 
 /* Why a free of (address, size) must be refused; POOL_OK if a live chunk of as many granules
  * starts there. Cost: the slots where a live chunk starts there, else constant. */

@@ -16,6 +16,11 @@
 /* What the pointer variable holds before an allocation; no address. */
 #define UNTOUCHED ((void *)(uintptr_t)0x5a5a5a5a)
 
+/* A pool's bytes without its reason: what a refusal must not change. */
+struct image {
+    unsigned char bytes[sizeof(struct m_pool)];
+};
+
 struct run {
     const struct trace *trace;
     struct m_pool pool;
@@ -32,7 +37,7 @@ struct run {
     unsigned told;   /* calls of on_error, where it is this run's own */
     enum pool_reason told_reason;
     int tells; /* on_error is this run's own */
-    struct m_pool pool_before;
+    struct image pool_before;
     unsigned char *memory_before;
     struct finding *finding;
 };
@@ -91,12 +96,25 @@ SEES_CLOSED static size_t closed_differs(const unsigned char *copy, uintptr_t at
     return size;
 }
 
+static struct image image_of(const struct m_pool *pool)
+{
+    struct image image;
+    memcpy(image.bytes, pool, sizeof image.bytes);
+    memset(image.bytes + offsetof(struct m_pool, reason), 0, sizeof pool->reason);
+    return image;
+}
+
+static int images_differ(const struct image *one, const struct image *other)
+{
+    return memcmp(one->bytes, other->bytes, sizeof one->bytes) != 0;
+}
+
 /* Keeps what a refusal must not change. */
 static void remember(struct run *run)
 {
     if (!(run->oracles & ORACLE_REFUSAL))
         return;
-    memcpy(&run->pool_before, &run->pool, sizeof run->pool);
+    run->pool_before = image_of(&run->pool);
     if (run->whole)
         copy_closed(run->memory_before, run->model.base, run->model.granules * POOL_GRANULE);
 }
@@ -108,10 +126,8 @@ static int judge_unchanged(struct run *run, const char *call, const void *before
         return 0;
     if (before != after)
         return report(run, "refusal", "a refused %s changed the pointer variable", call);
-    struct m_pool now;
-    memcpy(&now, &run->pool, sizeof now);
-    now.reason = run->pool_before.reason;
-    if (memcmp(&now, &run->pool_before, sizeof now) != 0)
+    struct image now = image_of(&run->pool);
+    if (images_differ(&now, &run->pool_before))
         return report(run, "refusal", "a refused %s changed the struct", call);
     size_t size = run->whole ? run->model.granules * POOL_GRANULE : 0;
     size_t at = closed_differs(run->memory_before, run->model.base, size);
@@ -256,14 +272,9 @@ static int look(struct run *run)
 
 /* --- Objects ---------------------------------------------------------------------------------- */
 
-static struct model_slot *slot_of(struct run *run, const struct trace_op *op)
-{
-    return &run->model.slots[op->slot];
-}
-
 static unsigned char *object_of(const struct model_slot *slot)
 {
-    return (unsigned char *)slot->held.address; // NOLINT(performance-no-int-to-ptr): it was one
+    return (unsigned char *)slot->held.address;
 }
 
 static int check_contents(struct run *run, uint32_t slot)
@@ -298,10 +309,9 @@ static int receive(struct run *run, uint32_t slot, const void *chunk, size_t siz
                       offset_of(run, place.address));
     if (run->oracles & ORACLE_SHADOW) {
         shadow_open(&run->shadow, place.address, size);
-        uintptr_t wrong =
-            shadow_wrong(&run->shadow, place.address, granules_of(size) * POOL_GRANULE);
-        if (wrong != 0)
-            return report_shadow(run, wrong);
+        uintptr_t at = shadow_wrong(&run->shadow, place.address, granules_of(size) * POOL_GRANULE);
+        if (at != 0)
+            return report_shadow(run, at);
     }
     if (!(run->oracles & ORACLE_MODEL))
         return 0;
@@ -435,7 +445,7 @@ static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new
     if (due == POOL_OK)
         return 0;
     remember(run);
-    void *chunk = (void *)address; // NOLINT(performance-no-int-to-ptr): only the pool may judge it
+    void *chunk = (void *)address; /* only the pool may judge it */
     void *before = chunk;
     if (run->oracles & ORACLE_MODEL) {
         uintptr_t offset = address - run->model.base;
@@ -482,11 +492,11 @@ static int run_foreign(struct run *run, size_t size)
         (pool_init(&run->foreign) != 0 ||
          pool_alloc(&run->foreign, &run->foreign_chunk, FOREIGN_SIZE, POOL_USER) != 0))
         return report(run, "executor", "no memory for a second pool");
-    struct m_pool before;
-    memcpy(&before, &run->foreign, sizeof before);
+    struct image before = image_of(&run->foreign);
     if (run_wrong(run, (uintptr_t)run->foreign_chunk, size, 0) != 0)
         return -1;
-    if (memcmp(&before, &run->foreign, sizeof before) != 0)
+    struct image after = image_of(&run->foreign);
+    if (images_differ(&before, &after))
         return report(run, "refusal", "a refused pool_free changed the other pool");
     return 0;
 }
@@ -496,7 +506,9 @@ static int run_misuse(struct run *run, const struct trace_op *op)
     const uintptr_t block = run->model.base;
     const uintptr_t behind = block + run->model.granules * POOL_GRANULE;
     size_t size = op->size < SIZE_MAX ? (size_t)op->size : SIZE_MAX;
-    const struct model_slot *slot = op->slot < run->model.slot_count ? slot_of(run, op) : NULL;
+    /* Behind the last slot stands one that is always empty, for the kinds that name none. */
+    uint32_t slots = run->model.slot_count;
+    const struct model_slot *slot = &run->model.slots[op->slot < slots ? op->slot : slots];
     switch (op->kind) {
     case TRACE_ALLOC_ZERO:
         return run_bad_alloc(run, 0, POOL_I8);

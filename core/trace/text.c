@@ -60,9 +60,10 @@ static struct excerpt excerpt(const char *at, const char *end)
 {
     struct excerpt result = {""};
     size_t size = 0;
-    while (at < end && size < sizeof result.text - 4) {
-        result.text[size++] = *at >= ' ' && *at < 127 ? *at : '?';
-        at++;
+    for (; at < end && size < sizeof result.text - 4; at++, size++) {
+        result.text[size] = '?';
+        if (*at >= ' ' && *at < 127)
+            result.text[size] = *at;
     }
     memcpy(result.text + size, "...", at < end ? 4 : 0);
     return result;

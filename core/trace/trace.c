@@ -155,13 +155,17 @@ int rules_step(struct rules *rules, const struct trace_op *op, uint32_t site_cou
     rules->ops++;
     if (op->kind == TRACE_RESET)
         rules->epoch++;
-    else if (op->kind == TRACE_ALLOC || op->kind == TRACE_CALLOC)
-        rules->slots[op->slot].epoch = rules->epoch;
-    else if (op->kind == TRACE_FREE) {
-        rules->slots[op->slot].epoch = 0;
-        rules->slots[op->slot].freed = 1;
-    }
+    if (op->kind > TRACE_FREE || rules->slots == NULL)
+        return 0;
+    struct slot_rule *slot = &rules->slots[op->slot];
+    slot->freed |= op->kind == TRACE_FREE;
+    slot->epoch = op->kind == TRACE_FREE ? 0 : rules->epoch;
     return 0;
+}
+
+static int is_control(char c)
+{
+    return (unsigned char)c < ' ' || c == 127;
 }
 
 int text_is_plain(const char *text, size_t size)
@@ -169,7 +173,7 @@ int text_is_plain(const char *text, size_t size)
     if (size > TRACE_MAX_TEXT)
         return 0;
     for (size_t i = 0; i < size; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 127)
+        if (is_control(text[i]))
             return 0;
     return 1;
 }
@@ -227,9 +231,11 @@ static char *plain_copy(const char *text)
     char *copy = malloc(size + 1);
     if (copy == NULL)
         return NULL;
-    for (size_t i = 0; i < size; i++)
-        copy[i] = (unsigned char)text[i] < ' ' || text[i] == 127 ? ' ' : text[i];
+    memcpy(copy, text, size);
     copy[size] = '\0';
+    for (size_t i = 0; i < size; i++)
+        if (is_control(copy[i]))
+            copy[i] = ' ';
     return copy;
 }
 

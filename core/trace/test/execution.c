@@ -179,6 +179,44 @@ static void a_config_that_is_refused_is_a_finding(void **state)
     trace_free(&trace);
 }
 
+static void the_model_runs_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t capacity;
+        struct outcome due; /* in granules, but the first */
+    } cases[] = {
+        {"", 1024, {0, 0, 0}},
+        {"alloc 0 16 1\nalloc 1 17 1\nfree 0\nalloc 2 1 1", 1024, {0, 3, 3}},
+        {"alloc 0 64 1\nalloc 1 1 1\nfree 0\nalloc 2 65 1", 1024, {0, 6, 10}},
+        {"alloc 0 64 1\nalloc 1 1 1\nfree 0\nalloc 2 65 1\nfree 2\nfree-twice 0", 144, {1, 5, 5}},
+        {"alloc 0 1 1\nalloc 1 1 64", 1024, {0, 2, 5}},
+        {"alloc 0 1025 1\nalloc 1 1024 1", 1024, {1, 64, 64}},
+        {"alloc 0 16 1\nrealloc 0 160 1\nalloc 1 1 1\nrealloc 0 176 1", 1024, {0, 12, 22}},
+        {"alloc 0 16 1\nalloc 1 16 1\nrealloc 0 1024 1\nreset\nalloc 0 1024 1", 1024, {1, 64, 64}},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct outcome outcome;
+        struct trace trace = from_text(cases[i].text);
+        assert_int_equal(execute_on_model(&trace, cases[i].capacity, &outcome), 0);
+        assert_int_equal(outcome.refused, cases[i].due.refused);
+        assert_int_equal(outcome.peak_live, cases[i].due.peak_live * POOL_GRANULE);
+        assert_int_equal(outcome.peak_end, cases[i].due.peak_end * POOL_GRANULE);
+        trace_free(&trace);
+    }
+    /* Where nothing is refused, the peak is that of the trace, and the end not before it. */
+    for (uint64_t seed = run_seed(); seed < run_seed() + 50; seed++) {
+        struct outcome outcome;
+        struct trace trace = trace_for(seed, 2000);
+        assert_int_equal(execute_on_model(&trace, 1 << 20, &outcome), 0);
+        assert_int_equal(outcome.refused, 0);
+        assert_int_equal(outcome.peak_live, trace_peak_bytes(&trace));
+        assert_true(outcome.peak_end >= outcome.peak_live);
+        trace_free(&trace);
+    }
+}
+
 static void malloc_passes(void **state)
 {
     (void)state;
@@ -278,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_large_pool_passes),
         cmocka_unit_test(decoded_bytes_pass),
         cmocka_unit_test(a_config_that_is_refused_is_a_finding),
+        cmocka_unit_test(the_model_runs_alone),
         cmocka_unit_test(malloc_passes),
         cmocka_unit_test(a_wrong_allocator_is_found_out),
     };
