@@ -27,6 +27,7 @@ from analysis.plan import Plan, Trace, Workload
 from analysis.samples import Record
 
 RUNS = environment.ROOT / "results" / "runs"
+TRACES = "traces"
 INTERRUPTED = 130
 
 
@@ -73,11 +74,12 @@ def run(args: argparse.Namespace) -> int:
         _print_list(binary, traces, console)
         return environment.PASS
     folder = make_folder(args.output)
-    recorded, notes = program_traces(wanted_programs(args), folder, console)
-    taken = {trace.name for trace in traces}
-    traces += [trace for trace in recorded if trace.name not in taken]
-    new = make_plan(args, binary, traces, notes, console)
-    samples.write_plan(folder, new)
+    with _undone_on_error(folder):
+        recorded, notes = program_traces(wanted_programs(args), folder, console)
+        taken = {trace.name for trace in traces}
+        traces += [trace for trace in recorded if trace.name not in taken]
+        new = make_plan(args, binary, traces, notes, console)
+        samples.write_plan(folder, new)
     return measure(folder, new, console)
 
 
@@ -127,6 +129,18 @@ def make_folder(wanted: pathlib.Path | None) -> pathlib.Path:
     return folder.resolve()
 
 
+@contextlib.contextmanager
+def _undone_on_error(folder: pathlib.Path) -> Iterator[None]:
+    """Takes the folder of a run that could not even be planned away again, unless more is in it."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder / TRACES, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
+
+
 def wanted_programs(args: argparse.Namespace) -> list[record.Program]:
     """The real programs that a run records first: of a full run all, else one, or those asked
     for."""
@@ -145,7 +159,7 @@ def program_traces(programs: list[record.Program], folder: pathlib.Path,
     for program in programs:
         console.print(f"recording {program.name}: {program.question}", soft_wrap=True, markup=False,
                       highlight=False)
-        file = folder / "traces" / f"{program.name}.trace"
+        file = folder / TRACES / f"{program.name}.trace"
         try:
             file.parent.mkdir(exist_ok=True)
             images = record.record_program(program, file).converted

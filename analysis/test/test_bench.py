@@ -42,6 +42,7 @@ def poolproof(fake, monkeypatch, capsys):
     """Runs a command line in this process: (exit code, standard output, standard error)."""
     monkeypatch.setattr(bench, "benchmark_binary", lambda: fake)
     monkeypatch.setattr(bench, "program_traces", lambda *_: ([], []))
+    monkeypatch.setattr(bench, "RUNS", fake.parent / "runs")
     monkeypatch.setattr(ledger, "objection", lambda *_: None)  # how busy this machine is
     monkeypatch.setenv("POOLPROOF_INSTALL", "no")
 
@@ -200,6 +201,7 @@ def test_bad_arguments_get_one_line(poolproof, tmp_path, monkeypatch, words, com
     assert done.returncode == environment.USAGE
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
+    assert not list(bench.RUNS.glob("*")), "a run that was never planned leaves no folder"
 
 
 def test_a_folder_with_a_run_is_not_written_over(fake, poolproof, tmp_path):
