@@ -22,6 +22,42 @@ static void zeroed_whatever_was_there(void **state)
     }
 }
 
+/* Pages that go back to the system are zero by themselves; what is left of a giant at either end is
+ * not. */
+static void giants_are_zeroed_to_the_byte(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {((size_t)16 << 20) + 48, ((size_t)17 << 20) - 16};
+    for (size_t k = 0; k < KINDS; k++) {
+        if (kinds[k].flags & POOL_KEEP_CONTENTS || kinds[k].source == FROM_HUGE_PAGES)
+            continue;
+        struct rig rig;
+        rig_open(&rig, &kinds[k], (size_t)24 << 20);
+        for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+            size_t size = sizes[i], fringe = 3 * 4096;
+            void *hem = NULL;
+            unsigned char *giant = NULL;
+            assert_int_equal(pool_alloc(&rig.pool, &hem, 48, POOL_I8), 0);
+            assert_int_equal(pool_alloc(&rig.pool, (void **)&giant, size, POOL_I8), 0);
+            memset(giant, 0xff, fringe);
+            memset(giant + size - fringe, 0xff, fringe);
+            giant[size / 2] = 0xff;
+            memset(hem, 0xff, 48);
+            if (i == 0)
+                assert_int_equal(pool_free((void **)&giant, size, &rig.pool), 0);
+            else
+                assert_int_equal(pool_reset(&rig.pool), 0);
+            assert_int_equal(pool_alloc(&rig.pool, (void **)&giant, size, POOL_I8), 0);
+            assert_filled(giant, fringe, 0);
+            assert_filled(giant + size - fringe, fringe, 0);
+            assert_int_equal(giant[size / 2], 0);
+            assert_int_equal(pool_free((void **)&giant, size, &rig.pool), 0);
+        }
+        rig_assert_sound(&rig);
+        rig_close(&rig);
+    }
+}
+
 /* A size of as many granules may free a chunk; the bytes that it leaves out must not come back. */
 static void zeroed_after_a_smaller_free(void **state)
 {
@@ -374,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zeroed_whatever_was_there),
         cmocka_unit_test(zeroed_after_a_smaller_free),
+        cmocka_unit_test(giants_are_zeroed_to_the_byte),
         cmocka_unit_test(aligned_for_each_type),
         cmocka_unit_test(types_are_exponents),
         cmocka_unit_test(whole_capacity),

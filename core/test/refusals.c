@@ -217,6 +217,7 @@ static void assert_told(struct rig *rig, int result, enum pool_reason reason, co
     assert_int_equal(rig->told.count, 1);
     assert_ptr_equal(rig->told.pool, &rig->pool);
     assert_int_equal(rig->told.reason, reason);
+    assert_int_equal(rig->told.asked, reason);
     if (ptr != NULL)
         assert_ptr_equal(rig->told.ptr, ptr);
     rig->told.count = 0;

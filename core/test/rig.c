@@ -61,6 +61,7 @@ static void hear(void *context, const struct m_pool *pool, enum pool_reason reas
     told->count++;
     told->pool = pool;
     told->reason = reason;
+    told->asked = pool_error(pool);
     told->ptr = ptr;
 }
 

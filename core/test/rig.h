@@ -39,6 +39,7 @@ struct told {
     size_t count;
     const struct m_pool *pool;
     enum pool_reason reason;
+    enum pool_reason asked; /* what pool_error answered meanwhile */
     const void *ptr;
 };
 

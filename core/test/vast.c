@@ -76,6 +76,39 @@ static void as_one_chunk(void **state)
     vast_close(&pool, before);
 }
 
+/* A run of n granules between two live ones is found again, by its own length and by a lesser one.
+ * */
+static void find_run(size_t n, unsigned flags)
+{
+    struct m_pool pool;
+    unsigned char *low = NULL, *run = NULL, *high = NULL;
+    vast_open(&pool, (n + 2) * POOL_GRANULE, flags);
+    assert_int_equal(pool_alloc(&pool, (void **)&low, POOL_GRANULE, POOL_I8), 0);
+    assert_int_equal(pool_alloc(&pool, (void **)&run, n * POOL_GRANULE, POOL_I8), 0);
+    assert_int_equal(pool_alloc(&pool, (void **)&high, POOL_GRANULE, POOL_I8), 0);
+    for (size_t less = 0; less < 2; less++) {
+        unsigned char *there = run;
+        assert_int_equal(pool_free((void **)&run, n * POOL_GRANULE, &pool), 0);
+        if (pool_alloc(&pool, (void **)&run, (n - less) * POOL_GRANULE, POOL_I8) != 0)
+            fail_msg("a run of %zu granules was not found for %zu", n, n - less);
+        assert_ptr_equal(run, there);
+    }
+    pool_destroy(&pool);
+}
+
+static void runs_of_every_length(void **state)
+{
+    (void)state;
+    size_t most = SHADOWED ? (size_t)1 << 28 : capacity;
+    for (unsigned shift = 0; ((size_t)8 << shift) * POOL_GRANULE <= most; shift++)
+        for (size_t quarter = 4; quarter < 8; quarter++) {
+            size_t n = quarter << shift;
+            find_run(n, 0);
+            find_run(n, POOL_STRICT | POOL_KEEP_CONTENTS);
+            find_run(n - 1, POOL_KEEP_CONTENTS);
+        }
+}
+
 static void after_a_reset(void **state)
 {
     (void)state;
@@ -179,9 +212,8 @@ static void in_quarters(void **state)
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_one_chunk),
-        cmocka_unit_test(between_two_small_ones),
-        cmocka_unit_test(in_quarters),
+        cmocka_unit_test(as_one_chunk),  cmocka_unit_test(between_two_small_ones),
+        cmocka_unit_test(in_quarters),   cmocka_unit_test(runs_of_every_length),
         cmocka_unit_test(after_a_reset),
     };
     size_t gibibytes = count == 2 ? strtoul(arguments[1], NULL, 10) : 0;

@@ -1,0 +1,401 @@
+/* A user who writes where nothing is his: over freed chunks and past the end of live ones. The
+ * ordinary build does not promise to notice. It promises that no write turns into a wild pointer:
+ * no crash, no endless loop, no chunk that overlaps another or leaves the block, no write outside
+ * of the block; and that a reset makes the pool whole again.
+ */
+#include "rig.h"
+
+#define MOST 512
+
+struct chunk {
+    unsigned char *ptr;
+    size_t size;
+    unsigned char fill;
+};
+
+struct victim {
+    struct rig rig;
+    struct chunk live[MOST], freed[MOST];
+    size_t lives, freeds;
+    uint64_t random;
+};
+
+static size_t usable(size_t size)
+{
+    return (size + POOL_GRANULE - 1) / POOL_GRANULE * POOL_GRANULE;
+}
+
+/* A word that could be mistaken for a link: an address in the block, or of something else, or
+ * noise. */
+static uintptr_t bad_word(struct victim *victim)
+{
+    uint64_t *random = &victim->random;
+    uintptr_t base = (uintptr_t)victim->rig.base;
+    size_t capacity = victim->rig.capacity;
+    switch (random_below(random, 10)) {
+    case 0:
+        return base + random_below(random, capacity / 16) * 16;
+    case 1:
+        return base + random_below(random, capacity);
+    case 2:
+        return victim->lives ? (uintptr_t)victim->live[random_below(random, victim->lives)].ptr : 0;
+    case 3:
+        return victim->freeds ? (uintptr_t)victim->freed[random_below(random, victim->freeds)].ptr
+                              : 0;
+    case 4:
+        return base - 16 * (1 + random_below(random, 8));
+    case 5:
+        return base + capacity + 16 * random_below(random, 8);
+    case 6:
+        return (uintptr_t)&victim->rig.pool;
+    case 7:
+        return 0;
+    case 8:
+        return UINTPTR_MAX - random_below(random, 40);
+    default:
+        return (uintptr_t)random_next(random);
+    }
+}
+
+static void scribble(struct victim *victim, unsigned char *at, size_t size)
+{
+    unsigned char *end = victim->rig.base + victim->rig.capacity;
+    if (at >= end)
+        return;
+    if (size > (size_t)(end - at))
+        size = (size_t)(end - at);
+    for (size_t done = 0; done < size;) {
+        uintptr_t word = bad_word(victim);
+        size_t part = size - done < sizeof word ? size - done : sizeof word;
+        raw_write(at + done, &word, part);
+        done += part;
+    }
+}
+
+/* Whether memory that was written to belonged to a live chunk, whose contents are then not looked
+ * at. */
+static int touches(const struct chunk *chunk, const unsigned char *at, size_t size)
+{
+    return at < chunk->ptr + usable(chunk->size) && chunk->ptr < at + size;
+}
+
+static void assert_no_harm(const struct victim *victim, const unsigned char *ptr, size_t size,
+                           unsigned type)
+{
+    const struct rig *rig = &victim->rig;
+    assert_true(ptr >= rig->base);
+    assert_true(ptr + usable(size) <= rig->base + rig->capacity);
+    assert_aligned(ptr, type);
+    for (size_t i = 0; i < victim->lives; i++)
+        if (touches(&victim->live[i], ptr, usable(size)))
+            fail_msg("a chunk of %zu bytes was handed out over a live one", size);
+}
+
+static void take_one(struct victim *victim)
+{
+    struct chunk chunk = {.size = 1 + random_below(&victim->random, 300),
+                          .fill = (unsigned char)random_next(&victim->random)};
+    unsigned type = (unsigned)random_below(&victim->random, 7);
+    if (random_below(&victim->random, 12) == 0)
+        chunk.size *= 20;
+    if (victim->lives == MOST)
+        return;
+    if (pool_alloc(&victim->rig.pool, (void **)&chunk.ptr, chunk.size, (enum pool_type)type) != 0) {
+        enum pool_reason reason = pool_error(&victim->rig.pool);
+        assert_true(reason == POOL_OUT_OF_MEMORY || reason == POOL_CORRUPTED);
+        assert_null(chunk.ptr);
+        return;
+    }
+    assert_no_harm(victim, chunk.ptr, chunk.size, type);
+    memset(chunk.ptr, chunk.fill, chunk.size);
+    victim->live[victim->lives++] = chunk;
+}
+
+static void free_one(struct victim *victim)
+{
+    if (victim->lives == 0)
+        return;
+    size_t i = random_below(&victim->random, victim->lives);
+    struct chunk chunk = victim->live[i];
+    assert_filled(chunk.ptr, chunk.size, chunk.fill); /* nobody has written into it */
+    void *ptr = chunk.ptr;
+    if (pool_free(&ptr, chunk.size, &victim->rig.pool) != 0) {
+        assert_int_equal(pool_error(&victim->rig.pool), POOL_CORRUPTED);
+        assert_ptr_equal(ptr, chunk.ptr);
+        return;
+    }
+    victim->live[i] = victim->live[--victim->lives];
+    if (victim->freeds < MOST)
+        victim->freed[victim->freeds++] = chunk;
+    else
+        victim->freed[random_below(&victim->random, MOST)] = chunk;
+}
+
+static void grow_one(struct victim *victim)
+{
+    if (victim->lives == 0)
+        return;
+    size_t i = random_below(&victim->random, victim->lives);
+    struct chunk chunk = victim->live[i];
+    size_t size = 1 + random_below(&victim->random, 600);
+    void *ptr = chunk.ptr;
+    if (pool_realloc(&victim->rig.pool, &ptr, chunk.size, size, POOL_I8) != 0) {
+        enum pool_reason reason = pool_error(&victim->rig.pool);
+        assert_true(reason == POOL_OUT_OF_MEMORY || reason == POOL_CORRUPTED);
+        assert_ptr_equal(ptr, chunk.ptr);
+        return;
+    }
+    victim->live[i] = victim->live[--victim->lives];
+    assert_no_harm(victim, ptr, size, POOL_I8);
+    assert_filled(ptr, size < chunk.size ? size : chunk.size, chunk.fill);
+    memset(ptr, chunk.fill, size);
+    victim->live[victim->lives++] = (struct chunk){ptr, size, chunk.fill};
+}
+
+/* Over what was freed, wherever no live chunk has come to lie since. */
+static void scribble_freed(struct victim *victim)
+{
+    if (victim->freeds == 0)
+        return;
+    struct chunk chunk = victim->freed[random_below(&victim->random, victim->freeds)];
+    for (size_t i = 0; i < victim->lives; i++)
+        if (touches(&victim->live[i], chunk.ptr, usable(chunk.size)))
+            return;
+    scribble(victim, chunk.ptr,
+             random_below(&victim->random, 3) ? usable(chunk.size) : sizeof(void *));
+}
+
+/* Some bytes past the end of a live chunk, unless they are another live one's. */
+static void scribble_past_end(struct victim *victim)
+{
+    if (victim->lives == 0)
+        return;
+    const struct chunk *chunk = &victim->live[random_below(&victim->random, victim->lives)];
+    unsigned char *at = chunk->ptr + chunk->size;
+    size_t size = 1 + random_below(&victim->random, 48);
+    for (size_t i = 0; i < victim->lives; i++)
+        if (&victim->live[i] != chunk && touches(&victim->live[i], at, size))
+            return;
+    scribble(victim, at, size);
+}
+
+/* After the reset the whole of it can be had: as one chunk of zeroes, and as granules. */
+static void assert_whole_again(struct victim *victim, size_t zeroed)
+{
+    struct rig *rig = &victim->rig;
+    assert_int_equal(pool_reset(&rig->pool), 0);
+    rig_assert_sound(rig);
+    struct pool_stats stats;
+    assert_int_equal(pool_stats(&rig->pool, &stats), 0);
+    assert_int_equal(stats.largest_free, rig->capacity);
+    unsigned char *whole = NULL;
+    assert_int_equal(pool_alloc(&rig->pool, (void **)&whole, rig->capacity, POOL_I8), 0);
+    if (!(rig->config.flags & POOL_KEEP_CONTENTS))
+        assert_filled(whole, zeroed, 0);
+    memset(whole, 0xcc, rig->capacity);
+    assert_int_equal(pool_free((void **)&whole, rig->capacity, &rig->pool), 0);
+    for (size_t i = 0; i < rig->capacity / 16; i++) {
+        void *ptr = NULL;
+        assert_int_equal(pool_alloc(&rig->pool, &ptr, 16, POOL_I8), 0);
+        if (!(rig->config.flags & POOL_KEEP_CONTENTS))
+            assert_filled(ptr, 16, 0);
+        memset(ptr, 0xcc, 16);
+    }
+    rig_assert_sound(rig);
+    assert_int_equal(pool_reset(&rig->pool), 0);
+    victim->lives = victim->freeds = 0;
+}
+
+static struct victim victim;
+
+static void wander(const struct kind *kind, uint64_t seed, int steps, int harm)
+{
+    memset(&victim, 0, sizeof victim);
+    victim.random = seed;
+    rig_open(&victim.rig, kind, 32768);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < steps; i++) {
+            size_t dice = random_below(&victim.random, 100);
+            if (dice < 42)
+                take_one(&victim);
+            else if (dice < 75)
+                free_one(&victim);
+            else if (dice < 85)
+                grow_one(&victim);
+            else if (harm & 1 && dice < 93)
+                scribble_freed(&victim);
+            else if (harm & 2 && dice < 99)
+                scribble_past_end(&victim);
+            else if (dice == 99) {
+                const char *broken; /* may say what it likes, and must come back */
+                struct pool_stats stats;
+                pool_check(&victim.rig.pool, &broken);
+                pool_stats(&victim.rig.pool, &stats);
+                pool_trim(&victim.rig.pool, NULL);
+            }
+            rig_assert_guards(&victim.rig);
+        }
+        struct pool_stats stats;
+        assert_int_equal(pool_stats(&victim.rig.pool, &stats), 0);
+        assert_whole_again(&victim, harm & 2 ? 0 : stats.high_water);
+    }
+    rig_close(&victim.rig);
+}
+
+/* Freed chunks whose first words name each other, or themselves, in every way: lists without an
+ * end. */
+static void rings(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {48, 70 * 16};
+    for (size_t k = 0; k < KINDS; k++)
+        for (size_t s = 0; s < COUNT_OF(sizes); s++)
+            for (unsigned ring = 0; ring < 256; ring++) {
+                if (kinds[k].source != FROM_BUFFER && kinds[k].source != FROM_SYSTEM)
+                    continue; /* lists do not differ by source; what a trim gives back does */
+                struct rig rig;
+                unsigned char *chunks[8];
+                size_t size = sizes[s];
+                rig_open(&rig, &kinds[k], 8 * size);
+                for (size_t i = 0; i < COUNT_OF(chunks); i++) {
+                    chunks[i] = NULL;
+                    assert_int_equal(pool_alloc(&rig.pool, (void **)&chunks[i], size, POOL_I8), 0);
+                    memset(chunks[i], 0x99, size);
+                }
+                struct pool_stats stats;
+                assert_int_equal(pool_stats(&rig.pool, &stats), 0);
+                unsigned char *rest = NULL; /* of a buffer that gives more */
+                if (stats.largest_free > 0)
+                    assert_int_equal(
+                        pool_alloc(&rig.pool, (void **)&rest, stats.largest_free, POOL_I8), 0);
+                for (size_t i = 1; i < 8; i += 2) {
+                    void *ptr = chunks[i];
+                    assert_int_equal(pool_free(&ptr, size, &rig.pool), 0);
+                }
+                /* Two bits for each of the first two words of two of them: to whom they point */
+                for (unsigned i = 0; i < 4; i++) {
+                    const uintptr_t aims[4] = {0, (uintptr_t)chunks[7], (uintptr_t)chunks[5],
+                                               (uintptr_t)chunks[3]};
+                    raw_write(chunks[7 - 2 * (i / 2)] + i % 2 * sizeof(void *),
+                              &aims[ring >> 2 * i & 3], sizeof(void *));
+                }
+                static const size_t more[] = {16, 0, 144, 0, 0, 0, 80, 0, 0, 16};
+                for (size_t i = 0; i < COUNT_OF(more); i++) {
+                    unsigned char *ptr = NULL;
+                    if (pool_alloc(&rig.pool, (void **)&ptr, size + more[i], POOL_I8) == 0) {
+                        assert_true(ptr >= rig.base);
+                        assert_true(ptr + size + more[i] <= rig.base + rig.capacity);
+                        memset(ptr, 0x66, size + more[i]);
+                    }
+                    if (i == 5)
+                        pool_trim(&rig.pool, NULL);
+                }
+                for (size_t i = 0; i < 8; i += 2)
+                    assert_filled(chunks[i], size, 0x99);
+                for (size_t i = 0; i < 8; i += 2)
+                    pool_free((void **)&chunks[i], size, &rig.pool);
+                assert_int_equal(pool_reset(&rig.pool), 0);
+                rig_assert_sound(&rig);
+                rig_close(&rig);
+            }
+}
+
+/* What is scribbled on, in which kind of pool. */
+struct outing {
+    const struct kind *kind;
+    int harm;
+    char name[80];
+};
+
+static void go_wandering(void **state)
+{
+    const struct outing *outing = *state;
+    uint64_t seed = random_seed(1);
+    for (uint64_t i = 0; i < 12; i++)
+        wander(outing->kind, seed + 1000 * i, 400, outing->harm);
+}
+
+/* Each word of each freed chunk, made to name each interesting place, one by one. */
+static void aimed(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++)
+        for (size_t size = 16; size <= 2048; size = size * 2 + 16)
+            for (size_t word = 0; word < 4; word++)
+                for (size_t aim = 0; aim < 10; aim++) {
+                    struct rig rig;
+                    unsigned char *chunks[12];
+                    rig_open(&rig, &kinds[k], 12 * 4128);
+                    for (size_t i = 0; i < COUNT_OF(chunks); i++) {
+                        chunks[i] = NULL;
+                        assert_int_equal(pool_alloc(&rig.pool, (void **)&chunks[i], size, POOL_I8),
+                                         0);
+                        memset(chunks[i], 0x99, size);
+                    }
+                    static const size_t freed[] = {2, 4, 5, 8, 9, 10};
+                    for (size_t i = 0; i < COUNT_OF(freed); i++) {
+                        void *ptr = chunks[freed[i]];
+                        assert_int_equal(pool_free(&ptr, size, &rig.pool), 0);
+                    }
+                    const uintptr_t aims[10] = {
+                        (uintptr_t)chunks[3],
+                        (uintptr_t)chunks[3] + 16,
+                        (uintptr_t)chunks[4],
+                        (uintptr_t)chunks[10],
+                        (uintptr_t)rig.base - 16,
+                        (uintptr_t)rig.base + rig.capacity,
+                        (uintptr_t)chunks[8] + 8,
+                        (uintptr_t)&rig.pool,
+                        (uintptr_t)rig.base + rig.capacity - 16,
+                        16,
+                    };
+                    for (size_t i = 0; i < COUNT_OF(freed); i++)
+                        if (word * 8 + 8 <= size)
+                            raw_write(chunks[freed[i]] + word * 8, &aims[aim], 8);
+
+                    static const size_t asks[] = {1, 1, 1, 2, 1, 3, 1, 1, 1, 4, 1, 1, 1, 1, 1, 1};
+                    unsigned char *got[COUNT_OF(asks)];
+                    size_t gots = 0;
+                    for (size_t i = 0; i < COUNT_OF(asks); i++) {
+                        unsigned char *ptr = NULL;
+                        size_t ask = asks[i] * size;
+                        if (pool_alloc(&rig.pool, (void **)&ptr, ask, POOL_I8) != 0)
+                            continue;
+                        assert_true(ptr >= rig.base && ptr + ask <= rig.base + rig.capacity);
+                        assert_aligned(ptr, POOL_I8);
+                        memset(ptr, 0x66, ask);
+                        got[gots++] = ptr;
+                    }
+                    /* What lived through it has been handed to nobody */
+                    static const size_t live[] = {0, 1, 3, 6, 7, 11};
+                    for (size_t i = 0; i < COUNT_OF(live); i++)
+                        assert_filled(chunks[live[i]], size, 0x99);
+                    for (size_t i = 0; i < gots; i++)
+                        for (size_t j = 0; j < i; j++)
+                            assert_ptr_not_equal(got[i], got[j]);
+                    rig_assert_guards(&rig);
+                    assert_int_equal(pool_reset(&rig.pool), 0);
+                    void *whole = NULL;
+                    assert_int_equal(pool_alloc(&rig.pool, &whole, rig.capacity, POOL_I8), 0);
+                    rig_assert_sound(&rig);
+                    rig_close(&rig);
+                }
+}
+
+int main(void)
+{
+    static const char *const harms[] = {"over freed chunks", "past the end", "both"};
+    static struct outing outings[COUNT_OF(harms) * KINDS];
+    static struct CMUnitTest tests[COUNT_OF(outings) + 2] = {cmocka_unit_test(aimed),
+                                                             cmocka_unit_test(rings)};
+    for (size_t i = 0; i < COUNT_OF(outings); i++) {
+        struct outing *outing = &outings[i];
+        outing->kind = &kinds[i % KINDS];
+        outing->harm = 1 + (int)(i / KINDS);
+        snprintf(outing->name, sizeof outing->name, "%s (%s)", harms[i / KINDS],
+                 outing->kind->name);
+        tests[i + 2] = (struct CMUnitTest){
+            .name = outing->name, .test_func = go_wandering, .initial_state = outing};
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
