@@ -3,17 +3,11 @@
 
 #include <string.h>
 
-enum { STEPS = 8, FIRST_LONG_STEP = 6, LAST_LAZY = 4096 };
+enum { STEPS = 8, FIRST_LONG_STEP = 6 };
 
 /* Granules that one unit of the second byte stands for: small pools are the likeliest, large ones reach the
- * lengths that no tag can hold. Where memory costs nothing until it is touched the last step is so long
- * that every class of lengths is reached. */
+ * lengths that no tag can hold. */
 static const size_t steps[STEPS] = {1, 1, 1, 1, 1, 1, 4, 16};
-
-static size_t granules_of_step(enum input_source source, unsigned step)
-{
-    return source == INPUT_LAZY && step == STEPS - 1 ? LAST_LAZY : steps[step];
-}
 
 static const char *const source_names[INPUT_SOURCES] = {"malloc", "buffer", "lazy", "map"};
 
@@ -34,7 +28,7 @@ int input_decode(const uint8_t *bytes, size_t size, struct input *input)
     input->source = (enum input_source)(head[0] & 3);
     for (unsigned i = 0; i < FLAG_NAMES; i++)
         input->flags |= head[0] & 4u << i ? flag_names[i].flag : 0;
-    const size_t unit = granules_of_step(input->source, head[0] >> 4 & (STEPS - 1));
+    const size_t unit = steps[head[0] >> 4 & (STEPS - 1)];
     input->bytes = (1 + (size_t)head[1]) * unit * POOL_GRANULE - (head[2] & 15);
     input->offset = head[2] >> 4;
     return trace_decode(bytes + given, size - given, INPUT_MAX_OPS, &input->trace);
@@ -51,8 +45,7 @@ size_t input_encode(const struct input *input, uint8_t *bytes, size_t room)
     unsigned step = granules <= 256 ? 0 : FIRST_LONG_STEP;
     while (step + 1 < STEPS && granules > 256 * steps[step])
         step++;
-    const size_t unit = granules_of_step(input->source, step);
-    size_t count = (granules + unit - 1) / unit;
+    size_t count = (granules + steps[step] - 1) / steps[step];
     count = count > 256 ? 256 : count;
     const size_t tail = (POOL_GRANULE - input->bytes % POOL_GRANULE) % POOL_GRANULE;
     uint8_t head[INPUT_HEADER] = {(uint8_t)(input->source | step << 4), (uint8_t)(count - 1),

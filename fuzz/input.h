@@ -26,7 +26,7 @@ enum input_source {
 struct input {
     enum input_source source;
     unsigned flags; /* POOL_KEEP_CONTENTS and POOL_STRICT */
-    size_t bytes;   /* capacity, or the size of the buffer: 1 to 64 KiB, lazily to INPUT_MOST_BYTES */
+    size_t bytes;   /* capacity, or the size of the buffer: decoded from 1 to 64 KiB */
     size_t offset;  /* of the buffer: 0 to 15; nothing without one */
     struct trace trace;
 };
