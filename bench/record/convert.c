@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "raw.h"
+#include "symbols.h"
 #include "trace.h"
 
 #include <dirent.h>
@@ -141,7 +142,8 @@ static bool image_open(struct image *image, const char *path)
     if (memory == MAP_FAILED)
         return false;
     *image = (struct image){.memory = memory, .size = (size_t)status.st_size, .header = memory};
-    if (memcmp(image->header->magic, RAW_MAGIC, sizeof image->header->magic) != 0) {
+    if (memcmp(image->header->magic, RAW_MAGIC, sizeof image->header->magic) != 0 ||
+        image->header->modules > RAW_MODULES) {
         munmap(memory, image->size);
         return false;
     }
@@ -210,15 +212,23 @@ static size_t open_folder(const char *folder, struct image **images)
 
 /* --- Call sites ----------------------------------------------------------------------------- */
 
-static void site_text(const struct image *image, uint64_t address, char *text, size_t room)
+/* A return address as text: module, address in it as linked, and the function if it has a name. The
+ * byte before is what belongs to the call: a call that never returns may be a function's last. */
+static void site_text(const struct image *image, struct symbols *symbols, uint64_t address,
+                      char *text, size_t room)
 {
     for (uint32_t i = image->header->modules; i-- > 0;) {
         const struct raw_module *module = &image->modules[i];
         if (address < module->start || address >= module->end || module->path[0] == '\0')
             continue;
+        if (!symbols[i].memory)
+            symbols[i] = symbols_read(module->path);
+        uint64_t linked = symbols_address(&symbols[i], address - module->start + module->offset);
+        const struct symbol *function = symbols_find(&symbols[i], linked - 1);
         const char *slash = strrchr(module->path, '/');
-        snprintf(text, room, "%s+0x%" PRIx64, slash ? slash + 1 : module->path,
-                 address - module->start + module->offset);
+        int used = snprintf(text, room, "%s+0x%" PRIx64, slash ? slash + 1 : module->path, linked);
+        if (function)
+            snprintf(text + used, room - (size_t)used, " %s", function->name);
         return;
     }
     snprintf(text, room, "?+0x%" PRIx64, address);
@@ -242,8 +252,9 @@ struct conversion {
     const struct image *image;
     struct trace trace;
     struct summary summary;
-    struct map slots; /* address → slot */
-    struct map sites; /* call site → index */
+    struct map slots;        /* address → slot */
+    struct map sites;        /* call site → index */
+    struct symbols *symbols; /* by module */
     struct slot {
         uint64_t size;
         uint32_t next; /* a free slot's successor, plus one */
@@ -262,7 +273,7 @@ static uint32_t site_index(struct conversion *conversion, uint64_t address)
     char text[600];
     if (address == 0 || map_get(&conversion->sites, address, &index))
         return index;
-    site_text(conversion->image, address, text, sizeof text);
+    site_text(conversion->image, conversion->symbols, address, text, sizeof text);
     if (trace_add_site(&conversion->trace, text, &index) != 0)
         out_of_memory();
     map_put(&conversion->sites, address, index);
@@ -436,10 +447,11 @@ static void convert(struct conversion *conversion, const struct image *image)
     char command[1000];
     *conversion = (struct conversion){.image = image};
     conversion->pending = calloc(UINT16_MAX + 1, sizeof *conversion->pending);
+    conversion->symbols = calloc(RAW_MODULES, sizeof *conversion->symbols);
     conversion->summary.sizes =
         malloc((image->events_seen + 1) * sizeof *conversion->summary.sizes);
     command_text(image->header, command, sizeof command);
-    if (!conversion->pending || !conversion->summary.sizes ||
+    if (!conversion->pending || !conversion->symbols || !conversion->summary.sizes ||
         trace_set_origin(&conversion->trace, command) != 0)
         out_of_memory();
     for (uint64_t i = 0; i < image->places; i++)
@@ -450,6 +462,9 @@ static void conversion_drop(struct conversion *conversion)
 {
     map_drop(&conversion->slots);
     map_drop(&conversion->sites);
+    for (unsigned i = 0; i < RAW_MODULES; i++)
+        symbols_drop(&conversion->symbols[i]);
+    free(conversion->symbols);
     free(conversion->objects);
     free(conversion->pending);
     free(conversion->summary.sizes);
