@@ -19,6 +19,12 @@ static void assert_dead(struct m_pool *pool)
     assert_int_equal(pool_free(&ptr, 16, pool), -1);
     assert_int_equal(pool_error(pool), POOL_DEAD);
     assert_ptr_equal(ptr, other);
+    void *nothing = NULL;
+    assert_int_equal(pool_free(&nothing, 16, pool), -1);
+    assert_int_equal(pool_error(pool), POOL_DEAD);
+    assert_int_equal(pool_realloc(pool, &nothing, 0, 16, POOL_I8), -1);
+    assert_int_equal(pool_error(pool), POOL_DEAD);
+    assert_null(nothing);
     assert_int_equal(pool_reset(pool), -1);
     assert_int_equal(pool_error(pool), POOL_DEAD);
     assert_int_equal(pool_trim(pool, &released), -1);

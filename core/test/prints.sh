@@ -1,8 +1,9 @@
 #!/bin/sh
-# prints.sh PROGRAM FILE: passes if PROGRAM succeeds and prints exactly what FILE holds.
+# prints.sh FILE PROGRAM...: passes if PROGRAM succeeds and prints exactly what FILE holds.
 set -eu
-printed=$("$1")
-expected=$(cat "$2")
+expected=$(cat "$1")
+shift
+printed=$("$@")
 if [ "$printed" != "$expected" ]; then
     printf 'printed:\n%s\nexpected:\n%s\n' "$printed" "$expected"
     exit 1

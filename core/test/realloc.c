@@ -209,6 +209,25 @@ static void of_null_allocates(void **state)
     }
 }
 
+/* A size without a chunk is a mistake, not a wish. */
+static void of_null_with_a_size(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct rig rig;
+        struct snapshot before;
+        void *ptr = NULL;
+        rig_open(&rig, &kinds[k], 1024);
+        snapshot_take(&before, &rig);
+        assert_int_equal(pool_realloc(&rig.pool, &ptr, 16, 100, POOL_I64), -1);
+        assert_int_equal(pool_error(&rig.pool), POOL_NULL_ARGUMENT);
+        assert_int_equal(rig.told.count, 1);
+        assert_null(ptr);
+        snapshot_assert_same(&before, &rig);
+        rig_close(&rig);
+    }
+}
+
 static void to_the_same_size(void **state)
 {
     (void)state;
@@ -263,6 +282,7 @@ int main(void)
         cmocka_unit_test(moves_when_it_must),
         cmocka_unit_test(moves_for_alignment),
         cmocka_unit_test(of_null_allocates),
+        cmocka_unit_test(of_null_with_a_size),
         cmocka_unit_test(to_the_same_size),
         cmocka_unit_test(grows_to_the_whole_pool),
     };
