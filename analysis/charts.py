@@ -65,7 +65,7 @@ def forest(analysis: Analysis, promise: str, name: str) -> str | None:
     for row, (result, claim) in enumerate(rows):
         _zone(axes, row, result.limit, low, high)
         _claim_mark(axes, row, claim, low, high)
-        axes.text(low, row - 0.30, claim.workload, ha="left", va="bottom", color=INK)
+        axes.text(low, row - 0.30, claim.workload, ha="left", va="bottom", color=INK, bbox=_CLEAR)
         rival = wording.arm_label(claim.baseline)
         axes.text(high, row - 0.30,
                   f"{wording.SIGNS[claim.verdict]} {wording.ratio(claim.ratio)}× {rival}",
@@ -82,7 +82,7 @@ def rounds(result: WorkloadResult, name: str) -> str:
     """Every round of every arm of one workload as a dot, arms in groups of equal promise."""
     groups = _groups(result)
     rows = sum(len(arms) + 1 for _, arms in groups)
-    figure, axes = _canvas(19 * rows + 46, left=112)
+    figure, axes = _canvas(22 * rows + 46, left=112)
     times = [time for arm in result.arms for time in arm.times_ns]
     _time_axis(axes, min(times), max(times))
     axes.set_ylim(rows - 0.4, -0.6)
@@ -117,7 +117,8 @@ def noise(analysis: Analysis, name: str) -> str | None:
         axes.add_patch(
             Rectangle((-band, row - 0.25), 2 * band, 0.5, color=ZONE, linewidth=0, clip_on=False))
         _dots(axes, _in_order(result.null_differences, row, 0.32), MUTED, 3.6)
-        axes.text(-reach, row - 0.26, result.workload.workload, ha="left", va="bottom", color=INK)
+        axes.text(-reach, row - 0.26, result.workload.workload, ha="left", va="bottom", color=INK,
+                  bbox=_CLEAR)
         axes.text(reach, row - 0.26, f"δ {wording.percent(result.limit)}", ha="right", va="bottom",
                   color=MUTED)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(5, symmetric=True, steps=[1, 2, 5, 10]))
@@ -180,6 +181,10 @@ def _canvas(height: float, left: float) -> tuple[Figure, Axes]:
         (left / WIDTH, bottom / height, 1 - (left + 10) / WIDTH, 1 - (bottom + 4) / height))
     axes.set_yticks([])
     return figure, axes
+
+
+_CLEAR = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
+"""Keeps lines from crossing a text."""
 
 
 def _plain_axis(axes: Axes) -> None:

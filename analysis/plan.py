@@ -58,7 +58,7 @@ class Mode:
 
 
 MODES = {
-    "quick": Mode(rounds=8, budget_s=165),
+    "quick": Mode(rounds=8, budget_s=150),
     "default": Mode(rounds=20, budget_s=1200),
     "full": Mode(rounds=40, budget_s=4500),
 }
@@ -315,12 +315,16 @@ def fit(workloads: Sequence[Workload], calibrations: dict[str, Calibration], rou
 
 
 def _fit_one(workload: Workload, calibration: Calibration, timed_s: float) -> Workload:
+    """Repeats the loop only where setting it up again is cheap: every repetition does so."""
     iterations = repetitions = 1
     if not is_cold(workload.workload):
+        if REPETITIONS * calibration.overhead_s <= timed_s:
+            repetitions = REPETITIONS
+            timed_s -= (REPETITIONS - 1) * calibration.overhead_s
         possible = max(1, int(timed_s / max(calibration.iteration_s, 1e-9)))
-        repetitions = min(REPETITIONS, possible)
+        repetitions = min(repetitions, possible)
         iterations = possible // repetitions
-    sample_s = calibration.overhead_s + iterations * repetitions * calibration.iteration_s
+    sample_s = repetitions * (calibration.overhead_s + iterations * calibration.iteration_s)
     return dataclasses.replace(workload, iterations=iterations, repetitions=repetitions,
                                sample_s=sample_s)
 

@@ -22,25 +22,21 @@ class Clock:
         self._left_s = plan.estimated_s - sum(self._cost_s[s.workload]
                                               for s in known.samples if s.attempt == 0)
         self._done_s = 0.0
-        self._start = time.monotonic()
+        self._took_s = 0.0
         self.total = plan.samples_planned()
         self.done = sum(1 for sample in known.samples if sample.attempt == 0)
 
     def count(self, entry: Sample | Refusal) -> None:
         """Takes note of a process that has ended."""
         if entry.attempt == 0:
-            self._done_s += self._cost_s[entry.workload]
             self.done += 1
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the start of this process's part of the run."""
-        return time.monotonic() - self._start
+            self._done_s += self._cost_s[entry.workload]
+            self._took_s += getattr(entry, "wall_s", 0.0)
 
     @property
     def left_s(self) -> float:
         """Seconds that the rest is going to take."""
-        pace = self.elapsed_s / self._done_s if self._done_s > 0 else 1.0
+        pace = self._took_s / self._done_s if self._done_s > 0 else 1.0
         return max(0.0, (self._left_s - self._done_s) * pace)
 
 

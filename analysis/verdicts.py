@@ -20,6 +20,14 @@ from analysis.plan import BASELINE, DELAY, NULL, Arm, Plan, Workload, compared
 from analysis.samples import Record, Refusal, finite
 
 
+CLOCK = "cpu_time_ns"
+"""Every workload is one thread that never sleeps, so that what it costs is its processor's time.
+Waiting for a processor that somebody else holds is no allocator's doing."""
+
+OTHER_CLOCK = "time_ns"
+"""The wall clock. It counts that waiting too; the report says what it would have changed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """One comparison and its verdict. Differences are logarithms of baseline time / arm time."""
@@ -153,6 +161,8 @@ class Analysis:
     repeats: list[Repeat]
     frame: pandas.DataFrame
     """Every sample; column `used` tells which ones the verdicts rest on."""
+    differing: int
+    """Claims proved that the other clock would not have proved alike."""
     @property
     def plan(self) -> Plan:
         """The run's plan."""
@@ -177,11 +187,19 @@ class Analysis:
 def analyse(record: Record) -> Analysis:
     """Everything that the samples of a run have to say. Pure; a second for ten thousand samples."""
     frame = mark_used(record)
-    prepared = [_prepare(record, workload, frame) for workload in record.plan.workloads]
-    results = _judge([item for item in prepared if item is not None])
+    results = _results(record, frame, CLOCK)
     family = [claim for result in results for claim in result.claims]
     controls = [claim for result in results for claim in (result.null, result.delay) if claim]
-    return Analysis(record, results, [*family, *controls], _repeats(record), frame)
+    other = {(claim.workload, claim.arm, claim.baseline): claim.verdict
+             for result in _results(record, frame, OTHER_CLOCK) for claim in result.claims}
+    differing = sum(claim.proved and other.get((claim.workload, claim.arm, claim.baseline))
+                    != claim.verdict for claim in family)
+    return Analysis(record, results, [*family, *controls], _repeats(record), frame, differing)
+
+
+def _results(record: Record, frame: pandas.DataFrame, clock: str) -> list[WorkloadResult]:
+    prepared = [_prepare(record, workload, frame, clock) for workload in record.plan.workloads]
+    return _judge([item for item in prepared if item is not None])
 
 
 def mark_used(record: Record) -> pandas.DataFrame:
@@ -220,11 +238,12 @@ class _Prepared:
         return numpy.log(self.times[baseline].to_numpy() / self.times[arm].to_numpy())
 
 
-def _prepare(record: Record, workload: Workload, frame: pandas.DataFrame) -> _Prepared | None:
+def _prepare(record: Record, workload: Workload, frame: pandas.DataFrame,
+             clock: str) -> _Prepared | None:
     rows = frame[frame["used"] & (frame["workload"] == workload.workload)]
     if rows.empty:
         return None
-    times = rows.pivot(index="round", columns="arm", values="time_ns").astype(float)
+    times = rows.pivot(index="round", columns="arm", values=clock).astype(float)
     return _Prepared(record, workload, times, rows)
 
 
@@ -348,7 +367,7 @@ def reverse(claim: Claim) -> Claim:
 
 def _arm_result(data: _Prepared, name: str) -> ArmResult:
     rows = data.rows[data.rows["arm"] == name].sort_values("round")
-    times = [float(value) for value in rows["time_ns"]]
+    times = [float(value) for value in data.times[name]]
     interval = inference.order_statistic_interval(numpy.log(times))
     high = math.exp(interval.high) if math.isfinite(interval.high) else math.inf
     counters = {

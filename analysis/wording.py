@@ -9,6 +9,9 @@ from analysis import inference
 from analysis.plan import Arm, is_cold, is_trace
 from analysis.verdicts import Analysis, Claim, WorkloadResult
 
+NARROW = "\u00a0"
+"""Between a number and its unit: a space that does not break."""
+
 SIGNS = {"faster": "▲", "slower": "▼", "equal": "=", "small": "≈", "inconclusive": "?"}
 """A shape for each verdict, so that none depends on colour."""
 
@@ -25,6 +28,10 @@ PROMISES = {
     "calloc": ("pool", "zeroing and wiping", "every calloc")
 }
 """Promise → the pool arm that makes it, what that means, and its rivals."""
+
+
+QUIET_SHARE = 0.9
+"""Processes that had a processor for less of their time were disturbed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +67,8 @@ def time(time_ns: float) -> str:
     """A time of an operation with three digits and its unit."""
     for unit, size in (("ns", 1.0), ("µs", 1e3), ("ms", 1e6)):
         if time_ns < 1000 * size:
-            return f"{_three_digits(time_ns / size)} {unit}"
-    return f"{_three_digits(time_ns / 1e9)} s"
+            return f"{_three_digits(time_ns / size)}{NARROW}{unit}"
+    return f"{_three_digits(time_ns / 1e9)}{NARROW}s"
 
 
 def size(size_bytes: float) -> str:
@@ -69,9 +76,9 @@ def size(size_bytes: float) -> str:
     value = float(size_bytes)
     for unit in ("B", "KiB", "MiB"):
         if value < 1024:
-            return f"{_three_digits(value) if unit != 'B' else int(value)} {unit}"
+            return f"{_three_digits(value) if unit != 'B' else int(value)}{NARROW}{unit}"
         value /= 1024
-    return f"{_three_digits(value)} GiB"
+    return f"{_three_digits(value)}{NARROW}GiB"
 
 
 def _three_digits(value: float) -> str:
@@ -95,13 +102,13 @@ def percent(difference: float) -> str:
     if not math.isfinite(difference):
         return "none"
     share = math.expm1(difference) * 100
-    return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
+    return f"{share:.1f}{NARROW}%" if share < 10 else f"{share:.0f}{NARROW}%"
 
 
 def signed_percent(difference: float) -> str:
     """A logarithm as a percentage with its sign."""
     share = math.expm1(difference) * 100
-    return f"{share:+.1f} %".replace("-", "−")
+    return f"{share:+.1f}{NARROW}%".replace("-", "−")
 
 
 def count(number: int, noun: str) -> str:
@@ -164,8 +171,8 @@ def answer(result: WorkloadResult, promise: str) -> Answer | None:
             "unknown", "Not known", f"Faster than the fastest rival: {amount}. Not proved"
             f" against {' and '.join(unproved)}.", best)
     if best.verdict == "small":
-        return Answer("small", "Hardly", f"A difference too small to claim: {amount}; δ is"
-                      f" {percent(best.limit)}.", best)
+        return Answer("small", "Within noise", f"There is a difference, but not one that clears"
+                      f" this run’s noise: {amount}; δ is {percent(best.limit)}.", best)
     smallest = inference.smallest_provable(best.interval, best.limit)
     could = (f"this run could have proved {percent(smallest)}"
              if math.isfinite(smallest) else "this run could have proved nothing")
@@ -175,24 +182,45 @@ def answer(result: WorkloadResult, promise: str) -> Answer | None:
 
 def summary(analysis: Analysis) -> list[str]:
     """The run in a few sentences, for the first screen."""
-    sentences = []
-    for promise, (pool, manner, everyone) in PROMISES.items():
-        answers = [found for result in analysis.results if (found := answer(result, promise))]
-        if not answers:
-            continue
-        words = [found.word for found in answers]
-        parts = [
-            f"faster than {everyone} on {words.count('yes')} of {count(len(words), 'workload')}"
-        ]
-        if words.count("no"):
-            parts.append(f"slower than the fastest on {words.count('no')}")
-        if words.count("equal"):
-            parts.append(f"equal to it on {words.count('equal')}")
-        rest = words.count("small") + words.count("unknown")
-        if rest:
-            parts.append(f"and on {rest} nothing is claimed")
-        sentences.append(f"The pool {manner} ({pool}) is proved {', '.join(parts)}.")
-    return sentences
+    return [_summary_of(promise, answers) for promise in PROMISES
+            if (answers := [found for result in analysis.results
+                            if (found := answer(result, promise))])]
+
+
+def _summary_of(promise: str, answers: list[Answer]) -> str:
+    pool, manner, everyone = PROMISES[promise]
+    words = [found.word for found in answers]
+    proved = {
+        f"faster than {everyone} on": words.count("yes"),
+        "slower than the fastest on": words.count("no"),
+        "equal to the fastest on": words.count("equal"),
+    }
+    parts = [f"{what} {number}" for what, number in proved.items() if number]
+    rest = len(words) - sum(proved.values())
+    start = f"Of {count(len(words), 'workload')}, the pool {manner} ({pool}) is"
+    if not parts:
+        return f"{start} proved neither faster nor slower than the fastest rival on any."
+    listed = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+    return f"{start} proved {listed}." + (f" On {rest} nothing is claimed." if rest else "")
+
+
+def busy_sentence(analysis: Analysis) -> str | None:
+    """A warning where the processes had to share their processor; None where they did not."""
+    frame = analysis.frame
+    if frame.empty:
+        return None
+    share = float((frame["user_s"] + frame["system_s"]).sum() / frame["wall_s"].sum())
+    if share >= QUIET_SHARE:
+        return None
+    return (f"The machine was busy: the samples had a processor for {share * 100:.0f}{NARROW}% of"
+            " their time. Run it again on a quiet machine to see more.")
+
+
+def clock_sentence(analysis: Analysis) -> str:
+    """What the wall clock would have changed."""
+    proved = sum(claim.proved for claim in analysis.family)
+    return (f"Times are those of the processor. By the wall clock, {analysis.differing} of"
+            f" {count(proved, 'proved claim')} would not have come out the same.")
 
 
 def delay_sentence(analysis: Analysis) -> str:

@@ -265,6 +265,7 @@ def test_a_plan_too_large_for_its_budget_keeps_the_shortest_sample():
     costs = {"pair/64": plan.Calibration(1e-6, 0.02)}
     fitted = plan.fit(workloads("pair/64"), costs, rounds=1000, budget_s=1.0)
     assert fitted[0].sample_s == pytest.approx(0.02 + plan.SHORTEST_SAMPLE_S, rel=0.01)
+    assert fitted[0].repetitions == 1  # setting up three times would cost more than it times
 
 
 def test_an_iteration_longer_than_a_sample_runs_once():

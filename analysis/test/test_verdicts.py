@@ -104,7 +104,7 @@ def test_every_number_of_verdicts_json_comes_from_the_raw_samples(tmp_path):
     record = synthetic.make_record(synthetic.EXAMPLE, 13, NOISES["heavy tails"], seed=5)
     synthetic.write(record, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
-    times = {(line["workload"], line["round"], line["arm"]): line["time_ns"] for line in lines}
+    times = {(line["workload"], line["round"], line["arm"]): line["cpu_time_ns"] for line in lines}
     entries = verdicts.analyse(samples.read(tmp_path)).to_json()
     family = [entry for entry in entries if entry["kind"] != "control"]
     assert len(family) >= 48
