@@ -100,12 +100,16 @@ def targets(folder: pathlib.Path) -> list[str]:
     return sorted(program.name.removesuffix("-replay") for program in programs)
 
 
-def run_once(folder: pathlib.Path, target: str, file: pathlib.Path) -> tuple[bool, str]:
-    """(whether the input fails, all that was printed) for one run of a target on a file."""
-    program = folder / "fuzz" / f"{target}-replay"
+def run_once(folder: pathlib.Path, target: str | None, file: pathlib.Path) -> tuple[bool, str]:
+    """(whether the input fails, all that was printed) for one run of a target on a file.
+
+    Without a target the file is the text of a trace, which is run as it stands with every oracle.
+    """
+    program = folder / "fuzz" / ("fuzz-translate" if target is None else f"{target}-replay")
+    command = [program, file] if target else [program, "run", file]
     try:
         done = subprocess.run(
-            [program, file], env=surroundings(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            command, env=surroundings(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", timeout=PATIENCE_S, check=False)
     except subprocess.TimeoutExpired as late:
         said = late.stdout or b""

@@ -48,6 +48,9 @@ MOST_INPUT_BYTES = 1028
 LAST_TURN_S = 600.0
 """A process is started anew after so long, so that logs stay short and jobs learn from each other."""
 
+LEAST_S = 0.5
+"""Less time than this is not worth a process."""
+
 STALLED = 4
 """A target that ends so often in a row with what is already known gives up its turn."""
 
@@ -102,27 +105,27 @@ class Turn:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a word such as 30s, 5m, 2h or 1d; ArgumentTypeError for any other."""
+    """Seconds of a word such as 30s, 5m, 2h or 1d; UserError for any other."""
     unit = UNITS_S.get(text[-1:])
     digits = text[:-1]
     if unit is None or not digits.isascii() or not digits.isdigit() or int(digits) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no duration; write 30s, 5m, 2h or 1d")
+        raise environment.UserError(f"'{text}' is no duration; write 30s, 5m, 2h or 1d")
     if int(digits) * unit > 366 * 86400:
-        raise argparse.ArgumentTypeError(f"'{text}' is more than a year")
+        raise environment.UserError(f"'{text}' is more than a year")
     return float(int(digits) * unit)
 
 
 def parse_count(text: str) -> int:
     """A whole number from 1 to 1024."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 1024")
+        raise environment.UserError(f"'{text}' is not a number from 1 to 1024")
     return int(text)
 
 
 def parse_seed(text: str) -> int:
     """A whole number from 1 to 2^32 - 1: libFuzzer takes 0 for no seed."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) < 1 << 32:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 4294967295")
+        raise environment.UserError(f"'{text}' is not a number from 1 to 4294967295")
     return int(text)
 
 
@@ -228,13 +231,14 @@ class Run:
     def _work(self, slot: int, turns: list[Turn]) -> None:
         """A job: its turns, and in each a process after the other until the turn's time is over."""
         random_seeds = random.Random(self.seed * 1024 + slot)
+        deadline = self.start
         for turn in turns:
-            deadline = time.monotonic() + turn.seconds
+            deadline += turn.seconds
             stalled = 0
             try:
                 while not self.stop.is_set() and stalled < STALLED:
                     left = deadline - time.monotonic()
-                    if left < 0.5:
+                    if left < LEAST_S:
                         break
                     news = self._attack(slot, turn.target, min(left, LAST_TURN_S),
                                         random_seeds.randrange(1, 1 << 32))
@@ -253,7 +257,7 @@ class Run:
         learned.mkdir(parents=True, exist_ok=True)
         command = [
             str(self.folder / "fuzz" / target), str(learned), *map(str, folders_of(target)),
-            f"-seed={seed}", f"-max_total_time={math.ceil(seconds)}", f"-artifact_prefix={work}/",
+            f"-seed={seed}", f"-max_total_time={max(1, int(seconds))}", f"-artifact_prefix={work}/",
             f"-max_len={MOST_INPUT_BYTES}", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1",
         ]
         dictionary = SEEDS / "dictionaries" / f"{target}.dict"
@@ -447,6 +451,8 @@ def print_summary(run: Run, facts: dict, console: Console) -> None:
     for progress in facts["targets"]:
         for trouble in progress["troubles"]:
             print(f"trouble: {trouble}")
+        if progress["repeated"]:
+            print(f"{progress['target']} failed {progress['repeated']} times more with what is below")
         for finding in progress["findings"]:
             print(f"\nfinding in {progress['target']} after {finding['executions']:,} executions"
                   f"{'' if finding['new'] else ', known from an earlier run'}: the {finding['oracle']} oracle"

@@ -19,50 +19,57 @@ import tempfile
 from analysis import build, environment, findings
 
 
-def guess_target(path: pathlib.Path, known: list[str], is_text: bool) -> str:
-    """The target whose name is nearest in the path, or pool_api for text; UserError if there is none."""
+def guess_target(path: pathlib.Path, known: list[str]) -> str:
+    """The target whose name is nearest in the path; UserError if there is none."""
     for part in reversed(path.absolute().parts):
         if part in known:
             return part
-    if is_text:
-        return "pool_api"
     raise environment.UserError(f"{path}: cannot tell the target; give --target {'|'.join(known)}")
 
 
+def choose_target(wanted: str | None, path: pathlib.Path, known: list[str]) -> str:
+    """The target that the user named, or the one that the path tells."""
+    if wanted is not None and wanted not in known:
+        raise environment.UserError(f"there is no fuzz target '{wanted}'; there are {', '.join(known)}")
+    return wanted or guess_target(path, known)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=pathlib.Path, metavar="FILE", help="an input, or a finding's folder")
-    parser.add_argument("--target", metavar="TARGET", help="default: the folder of that name above FILE")
+    parser.add_argument("file", type=pathlib.Path, metavar="FILE",
+                        help="an input, the text of a trace, or a finding's folder")
+    parser.add_argument("--target", metavar="TARGET",
+                        help="of an input of bytes; default: the folder of that name above FILE")
     parser.add_argument("--c", type=pathlib.Path, metavar="OUT.c",
                         help="write a C program of its own that makes the same calls")
 
 
 def run(args: argparse.Namespace) -> int:
     path = args.file / "input" if args.file.is_dir() else args.file
-    content = path.read_bytes()
-    is_text = content.startswith(findings.TRACE_START.encode())
+    with path.open("rb") as stream:
+        is_text = stream.read(len(findings.TRACE_START)) == findings.TRACE_START.encode()
     folder = build.ensure_build("fuzz")
     known = findings.targets(folder)
-    if args.target is not None and args.target not in known:
-        raise environment.UserError(f"there is no fuzz target '{args.target}'; there are {', '.join(known)}")
-    target = args.target or guess_target(path, known, is_text)
-    with tempfile.TemporaryDirectory() as scratch:
-        file = pathlib.Path(scratch) / "input"
-        file.write_bytes(findings.translate(folder, "bytes", path) if is_text else content)
-        failed, printed = findings.run_once(folder, target, file)
-        text = findings.text_of(folder, target, file, printed)
-        if args.c is not None:
-            write_program(folder, pathlib.Path(scratch), text, args.c)
-    return show(target, path, failed, printed, text)
+    target = None
+    if is_text:
+        text: str | None = findings.translate(folder, "text", path).decode()
+    else:
+        target = choose_target(args.target, path, known)
+    failed, printed = findings.run_once(folder, target, path)
+    if target is not None:
+        text = findings.text_of(folder, target, path, printed)
+    if args.c is not None:
+        write_program(folder, text, args.c)
+    return show(target or "the trace", path, failed, printed, text)
 
 
-def write_program(folder: pathlib.Path, scratch: pathlib.Path, text: str | None,
-                  out: pathlib.Path) -> None:
+def write_program(folder: pathlib.Path, text: str | None, out: pathlib.Path) -> None:
     """Writes the C program of a readable trace; UserError if the target's inputs are no traces."""
     if text is None:
         raise environment.UserError("this target's inputs are no traces; there is no C program for them")
-    trace = scratch / "trace.txt"
-    trace.write_text(text)
-    program = findings.translate(folder, "c", trace)
+    with tempfile.TemporaryDirectory() as scratch:
+        trace = pathlib.Path(scratch) / "trace.txt"
+        trace.write_text(text)
+        program = findings.translate(folder, "c", trace)
     with environment.whole_file(out) as stream:
         stream.write(program.decode())
 
@@ -73,7 +80,7 @@ def show(target: str, path: pathlib.Path, failed: bool, printed: str, text: str 
     if text is not None:
         print(text, end="")
     if not failed:
-        print(f"{path}: {target} runs it without a finding")
+        print(f"{path}: {target} runs without a finding")
         return environment.PASS
     if report is None or report.oracle not in ORACLES:
         print(printed, end="", file=sys.stderr)

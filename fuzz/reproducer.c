@@ -294,6 +294,23 @@ static unsigned char *start(void)
     return buffer;
 }
 
+/* When everything has been freed the whole block can be had again, zeroed. */
+static void finish(void)
+{
+    void *ptr = NULL;
+    step++;
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        give(slot);
+    expect(pool_alloc(&pool, &ptr, capacity, POOL_USER) == 0, "the whole block cannot be had again");
+    receive(0, ptr, 0, capacity, POOL_USER);
+    verify();
+    give(0);
+    pool_destroy(&pool);
+    pool_destroy(&pool);
+    expect(pool_free(&ptr, capacity, &pool) == -1, "a destroyed pool takes a chunk");
+    pool_destroy(&other);
+}
+
 int main(void)
 {
     unsigned char *const buffer = start();
@@ -312,8 +329,7 @@ int main(void)
     step = 10, reset();                                            /* reset */
     step = 11, bad_free(objects[1].stale, objects[1].stale_size);  /* free-stale 1 */
     /* end operations */
-    pool_destroy(&pool);
-    pool_destroy(&other);
+    finish();
     free(buffer);
     puts("every promise held");
     return 0;

@@ -1,8 +1,9 @@
-/* Inputs of the pool targets between their forms.
+/* Inputs of the pool targets between their forms, and a run of one as it stands.
  *
  *     fuzz-translate text FILE          the input as text on standard output
  *     fuzz-translate bytes TEXT         the bytes that decode to a text, on standard output
  *     fuzz-translate same TEXT FILE…    in TAP, whether each FILE is what its TEXT gives, in pairs
+ *     fuzz-translate run FILE           the input on a pool, with every oracle; a finding aborts
  *     fuzz-translate c FILE FRAME       a C program of its own, in the frame of reproducer.c
  *
  * FILE is bytes, or a text that begins with "poolproof trace". Errors are one line on standard error and exit 2.
@@ -125,10 +126,15 @@ int main(int count, char **arguments)
         struct input input = read_input(arguments[2]);
         input_print(&input, stdout);
         input_free(&input);
+    } else if (strcmp(verb, "run") == 0 && count == 3) {
+        struct input input = read_input(arguments[2]);
+        input_check(&input, ORACLE_ALL);
+        input_free(&input);
     } else if (strcmp(verb, "c") == 0 && count == 4) {
         print_program(arguments[2], arguments[3]);
     } else {
-        fprintf(stderr, "usage: fuzz-translate text FILE | bytes TEXT | same TEXT FILE… | c FILE FRAME\n");
+        fprintf(stderr, "usage: fuzz-translate text FILE | bytes TEXT | same TEXT FILE… | run FILE | "
+                        "c FILE FRAME\n");
         return 2;
     }
     if (fflush(stdout) != 0)

@@ -1,0 +1,333 @@
+"""The fuzz and reproduce commands: what libFuzzer prints is understood, and no finding is lost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+pytest.importorskip("rich", reason="python3-rich draws the live view")
+
+from analysis import build, environment, findings, fuzz, reproduce  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+FINDING = ('{"oracle": "contents", "index": 3, "operation": "free 7", "message": "byte 12 of slot 7\'s 20 has '
+           'changed by itself"}\nfinding: the contents oracle at operation 3 (free 7)\n'
+           "poolproof trace 1\norigin pool source=malloc bytes=64 offset=0 flags=none\nalloc 7 20 1\nend 1\n"
+           "==1== ERROR: libFuzzer: deadly signal\n")
+
+ASAN = ("=================================================================\n"
+        "==7==ERROR: AddressSanitizer: use-after-poison on address 0x1 at pc 0x2\n"
+        "SUMMARY: AddressSanitizer: use-after-poison /a/core/mem_pool.c:17:3 in cache_pop\n")
+
+
+# --- What is read ---------------------------------------------------------------------------------
+
+
+def test_a_line_of_progress_is_read() -> None:
+    line = "#2048\tNEW    cov: 240 ft: 410 corp: 12/96b lim: 8 exec/s: 1024 rss: 40Mb L: 8/8 MS: 2 a-b-\n"
+    assert fuzz.parse_status(line) == fuzz.Status(2048, 240, 410, 12)
+
+
+@pytest.mark.parametrize("line", [
+    "", "\n", "#", "#12", "# pool", "INFO: Seed: 7", "#1 cov: 2", "==1== ERROR: libFuzzer: deadly signal",
+    "#x NEW cov: 1 ft: 1 corp: 1/1b exec/s: 1", "#7 NEW cov: x ft: 1 corp: 1/1b exec/s: 1",
+])
+def test_any_other_line_is_none(line: str) -> None:
+    assert fuzz.parse_status(line) is None
+
+
+def test_the_final_number_of_executions_is_read() -> None:
+    assert fuzz.parse_executions("stat::number_of_executed_units: 4096\n") == 4096
+    assert fuzz.parse_executions("stat::peak_rss_mb:              61\n") is None
+    assert fuzz.parse_executions("stat::number_of_executed_units: many\n") is None
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400)])
+def test_durations_are_words(text: str, seconds: float) -> None:
+    assert fuzz.parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "30", "0s", "-5s", "1.5h", "5 m", "5M", "٣s", "9999999h", "1w"])
+def test_other_durations_are_refused_in_one_line(text: str) -> None:
+    with pytest.raises(environment.UserError) as refused:
+        fuzz.parse_duration(text)
+    assert refused.value.exit_code == environment.USAGE
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "", "1025", "1.0"])
+def test_other_numbers_of_jobs_are_refused(text: str) -> None:
+    with pytest.raises(environment.UserError):
+        fuzz.parse_count(text)
+
+
+def test_a_seed_is_no_more_than_libfuzzer_takes() -> None:
+    assert fuzz.parse_seed("4294967295") == 4294967295
+    for text in ("0", "4294967296", "-1", "x"):
+        with pytest.raises(environment.UserError):
+            fuzz.parse_seed(text)
+
+
+# --- Who works when -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("targets", [["a"], ["a", "b"], ["a", "b", "c", "d", "e"]])
+@pytest.mark.parametrize("jobs", [1, 2, 4, 7])
+def test_every_job_works_all_the_time_and_every_target_has_a_turn(targets: list[str], jobs: int) -> None:
+    turns = fuzz.plan(targets, jobs, 60)
+    assert len(turns) == jobs
+    assert all(sum(turn.seconds for turn in job) == pytest.approx(60) for job in turns)
+    assert {turn.target for job in turns for turn in job} == set(targets)
+
+
+def test_a_target_reads_its_familys_seeds_its_own_and_its_regressions(tmp_path: pathlib.Path) -> None:
+    for name in ("corpus/pool", "corpus/pool_api", "regressions/pool_api", "corpus/trace"):
+        (tmp_path / name).mkdir(parents=True)
+    found = [str(path.relative_to(tmp_path)) for path in fuzz.folders_of("pool_api", tmp_path)]
+    assert found == ["corpus/pool", "corpus/pool_api", "regressions/pool_api"]
+    assert fuzz.folders_of("pool_x", tmp_path) == [tmp_path / "corpus" / "pool"]
+
+
+def test_a_mistyped_target_is_refused_with_the_nearest() -> None:
+    with pytest.raises(environment.UserError, match="did you mean 'pool_api'"):
+        fuzz.check_targets(["pool_apj"], ["pool_api", "trace_codec"])
+    assert fuzz.check_targets([], ["a", "b"]) == ["a", "b"]
+    assert fuzz.check_targets(["b", "b"], ["a", "b"]) == ["b"]
+
+
+# --- Findings -------------------------------------------------------------------------------------
+
+
+def test_an_oracles_line_is_the_report() -> None:
+    report = findings.read_report(FINDING)
+    assert report == findings.Report("contents", "free 7", "byte 12 of slot 7's 20 has changed by itself", 3)
+
+
+def test_a_sanitizers_summary_is_the_report() -> None:
+    report = findings.read_report(ASAN)
+    assert report == findings.Report("address", "use-after-poison", "use-after-poison in cache_pop")
+
+
+def test_a_failed_assertion_is_the_report() -> None:
+    printed = "t: a.c:4: int f(void): Assertion `n > 0' failed.\nSUMMARY: libFuzzer: deadly signal\n"
+    report = findings.read_report(printed)
+    assert report is not None and report.oracle == "assertion" and "n > 0" in report.message
+
+
+@pytest.mark.parametrize("printed", ["", "nothing", '{"oracle": broken', '{"oracle": "a"}',
+                                     "SUMMARY: libFuzzer: deadly signal"])
+def test_what_holds_no_report_is_none(printed: str) -> None:
+    assert findings.read_report(printed) is None
+
+
+def test_findings_that_differ_in_figures_alone_are_one() -> None:
+    one = findings.Report("model", "alloc 1 20 1", "byte 12 of slot 7")
+    other = findings.Report("model", "alloc 9 300 16", "byte 290 of slot 9")
+    assert one.name() == other.name()
+    assert one.name() != findings.Report("model", "free 1", "byte 12 of slot 7").name()
+    assert one.name() != findings.Report("model", "alloc 1 20 1", "byte 12 of chunk 7").name()
+    assert set(one.name()) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def program(path: pathlib.Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!{sys.executable}\n{textwrap.dedent(text)}")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.fixture(name="workshop")
+def _workshop(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A build folder with a target pool_fake whose inputs fail if they hold an F; made small they are F."""
+    folder = tmp_path / "build" / "fuzz"
+    monkeypatch.setattr(findings, "KEPT", tmp_path / "findings")
+    monkeypatch.setattr(fuzz, "CORPUS", tmp_path / "corpus")
+    monkeypatch.setattr(fuzz, "SUMMARY", tmp_path / "findings" / "summary.json")
+    monkeypatch.setattr(build, "BUILD_ROOT", tmp_path / "build")
+    monkeypatch.setattr(build, "ensure_build", lambda configuration: folder)
+    program(folder / "fuzz" / "pool_fake-replay", f"""\
+        import pathlib, sys
+        if b"F" in pathlib.Path(sys.argv[1]).read_bytes():
+            print({FINDING!r})
+            sys.exit(1)
+        """)
+    program(folder / "fuzz" / "pool_fake-minimise", 'print("F", end="")\n')
+    return folder
+
+
+def engine(folder: pathlib.Path, text: str) -> None:
+    """A libFuzzer of our own, whose body may use `prefix` and `seconds`."""
+    start = """\
+        import pathlib, signal, sys, time
+        arguments = dict(word.split("=", 1) for word in sys.argv if word.startswith("-"))
+        prefix, seconds = arguments["-artifact_prefix"], int(arguments["-max_total_time"])
+        def say(line):
+            print(line, file=sys.stderr, flush=True)
+        say("#9\\tINITED cov: 5 ft: 6 corp: 2/9b exec/s: 0 rss: 30Mb")
+        """
+    program(folder / "fuzz" / "pool_fake", textwrap.dedent(start) + textwrap.dedent(text))
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    fuzz.add_arguments(parser)
+    return parser.parse_args([*words, "--corpus", str(fuzz.CORPUS)])
+
+
+def test_a_finding_is_kept_small_and_readable(workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    artifact = tmp_path / "crash-1"
+    artifact.write_bytes(b"xxFxx")
+    place, is_new = findings.keep(workshop, "pool_fake", artifact, "", {"executions": 7})
+    assert is_new
+    assert (place / "input").read_bytes() == b"F"
+    assert (place / "found").read_bytes() == b"xxFxx"
+    assert (place / "trace.txt").read_text().splitlines()[-2:] == ["alloc 7 20 1", "end 1"]
+    about = json.loads((place / "finding.json").read_text())
+    assert (about["oracle"], about["operation"], about["executions"]) == ("contents", "free 7", 7)
+    assert "contents oracle" in (place / "log.txt").read_text()
+    again, is_new = findings.keep(workshop, "pool_fake", artifact, "", {})
+    assert (again, is_new) == (place, False)
+    assert [path.name for path in place.parent.iterdir()] == [place.name], "no draft is left"
+
+
+def test_what_does_not_fail_again_is_kept_as_flaky(workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    artifact = tmp_path / "crash-1"
+    artifact.write_bytes(b"harmless")
+    (workshop / "fuzz" / "fuzz-translate").write_text("")
+    program(workshop / "fuzz" / "fuzz-translate", "print('poolproof trace 1')\n")
+    place, is_new = findings.keep(workshop, "pool_fake", artifact, ASAN, {})
+    assert is_new and place.name.startswith("flaky-address")
+    assert (place / "input").read_bytes() == b"harmless"
+    assert "use-after-poison" in (place / "log.txt").read_text()
+
+
+def test_a_run_without_findings_passes(workshop: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
+    engine(workshop, """\
+        time.sleep(0.3)
+        say("#400\\tDONE   cov: 7 ft: 8 corp: 3/9b exec/s: 400 rss: 30Mb")
+        say("stat::number_of_executed_units: 417")
+        """)
+    assert fuzz.run(arguments("--time", "1s", "--jobs", "1", "--seed", "1")) == environment.PASS
+    said = json.loads(fuzz.SUMMARY.read_text())
+    assert said["executions"] % 417 == 0 and said["executions"] > 0
+    assert (said["targets"][0]["edges"], said["targets"][0]["features"]) == (7, 8)
+    assert said["findings"] == 0 and not said["interrupted"]
+    assert "0 findings" in capsys.readouterr().out
+
+
+def test_a_finding_ends_with_one_and_the_command_to_see_it(
+        workshop: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
+    engine(workshop, """\
+        pathlib.Path(prefix + "crash-1").write_bytes(b"..F")
+        say("stat::number_of_executed_units: 5")
+        sys.exit(77)
+        """)
+    assert fuzz.run(arguments("--time", "2s", "--jobs", "2", "--seed", "1")) == environment.FINDING
+    out = capsys.readouterr().out
+    assert out.count("./poolproof reproduce ") == 1
+    said = json.loads(fuzz.SUMMARY.read_text())
+    assert said["findings"] == 1
+    assert said["targets"][0]["repeated"] >= 1
+    command = next(line for line in out.splitlines() if "./poolproof reproduce" in line).split()
+    assert pathlib.Path(command[-1]).read_bytes() == b"F"
+
+
+def test_a_target_that_cannot_run_is_no_pass(workshop: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
+    engine(workshop, "say('cannot do this'); sys.exit(3)\n")
+    assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == environment.UNFIT
+    assert "cannot do this" in capsys.readouterr().out
+
+
+def test_a_finding_at_the_moment_of_an_interrupt_is_kept(workshop: pathlib.Path) -> None:
+    engine(workshop, """\
+        def stop(*_):
+            pathlib.Path(prefix + "crash-1").write_bytes(b"F")
+            sys.exit(77)
+        signal.signal(signal.SIGINT, stop)
+        say("ready")
+        time.sleep(30)
+        """)
+    run = fuzz.Run(workshop, ["pool_fake"], 1, 60, 1, fuzz.CORPUS)
+    run.begin()
+    log = workshop.parent / "fuzz-work" / "pool_fake-0" / "log.txt"
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not run.progress["pool_fake"].corpus:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    run.interrupt()
+    assert not run.is_busy(), log.read_text() if log.exists() else "no log"
+    assert len(run.progress["pool_fake"].findings) == 1
+    assert (findings.KEPT / "pool_fake").is_dir()
+
+
+# --- Reproducing ----------------------------------------------------------------------------------
+
+
+def reproduce_arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    reproduce.add_arguments(parser)
+    return parser.parse_args(list(words))
+
+
+def test_reproduce_takes_the_target_from_the_path(
+        workshop: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
+    place = tmp_path / "pool_fake" / "some-finding"
+    place.mkdir(parents=True)
+    (place / "input").write_bytes(b"F")
+    assert reproduce.run(reproduce_arguments(str(place))) == environment.FINDING
+    out = capsys.readouterr().out
+    assert "alloc 7 20 1" in out and "contents oracle at operation 3 (free 7)" in out
+
+
+def test_reproduce_says_what_it_cannot_know(workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "input"
+    file.write_bytes(b"F")
+    with pytest.raises(environment.UserError, match="give --target pool_fake"):
+        reproduce.run(reproduce_arguments(str(file)))
+    with pytest.raises(environment.UserError, match="no fuzz target 'nobody'"):
+        reproduce.run(reproduce_arguments(str(file), "--target", "nobody"))
+    with pytest.raises(FileNotFoundError):
+        reproduce.run(reproduce_arguments(str(tmp_path / "nothing")))
+
+
+def test_both_commands_fail_in_one_line(tmp_path: pathlib.Path) -> None:
+    for words in (["fuzz", "--time", "soon"], ["fuzz", "--jobs", "0"], ["reproduce", str(tmp_path / "none")]):
+        done = subprocess.run(
+            [sys.executable, "-m", "analysis", *words], cwd=ROOT, capture_output=True, text=True,
+            env=os.environ | {"POOLPROOF_INSTALL": "no", "PYTHONPATH": str(ROOT)}, check=False)
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("  ")
+                 and "going on without" not in line]
+        assert done.returncode == environment.USAGE, done.stderr
+        assert len(lines) == 1 and lines[0].startswith("poolproof: "), done.stderr
+
+
+def test_interrupting_the_command_leaves_a_summary(workshop: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine(workshop, """\
+        signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+        time.sleep(30)
+        """)
+
+    def interrupted(run: fuzz.Run, console: object) -> None:
+        deadline = time.monotonic() + 20
+        while not run.progress["pool_fake"].corpus and time.monotonic() < deadline:
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fuzz, "watch", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert fuzz.run(arguments("--time", "30s", "--jobs", "1")) == environment.PASS
+    finally:
+        signal.signal(signal.SIGINT, before)
+    said = json.loads(fuzz.SUMMARY.read_text())
+    assert said["interrupted"] and said["executions"] == 9
