@@ -1,12 +1,12 @@
 """Record the heap operations of a program as a trace.
 
 The program runs as it would without, some tens of nanoseconds slower for each allocation, with a
-library preloaded that notes sizes, alignments, threads and call sites; never contents. Programs that
-it starts are noted too, each by itself; the trace is that of the command's own process unless
+library preloaded that notes sizes, alignments, threads and call sites; never contents. Programs
+that it starts are noted too, each by itself; the trace is that of the command's own process unless
 --process or --all says otherwise.
 
     ./poolproof record -o shop.trace -- sqlite3 :memory: '.read shop.sql'
-    ./poolproof record -o cc1.trace --process cc1 -- gcc -O2 -c file.c
+    ./poolproof record -o cc1.trace --process cc1 -- make
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ FOLDER_VARIABLE = "POOLPROOF_RECORD_FOLDER"
 PROGRAMS = environment.ROOT / "bench" / "traces" / "programs.json"
 """The real programs that Poolproof records by itself."""
 
+KINDS = ("alloc", "calloc", "realloc", "free")
+
 INTERRUPTS_TO_KILL = 3
-"""An interrupt from the keyboard reaches the command too; so many end a command that ignores them."""
+"""An interrupt from the keyboard reaches the command too; so many kill one that ignores them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +96,7 @@ def record_program(program: Program, output: pathlib.Path) -> Recording:
                        process=program.process, quiet=True)
     if recording.status != 0:
         output.unlink()
-        raise UserError(f"{program.name} ended with status {recording.status} while it was recorded",
+        raise UserError(f"{program.name}, being recorded, ended with status {recording.status}",
                         environment.UNFIT)
     return recording
 
@@ -131,7 +133,8 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
         answer = subprocess.run(
             [tools.convert, folder, "-o", folder / output.name, "--form", form, "--pid", str(pid),
              *choice],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+            check=False)
         if answer.returncode not in (0, 1):
             lines = answer.stderr.strip().splitlines() or ["poolproof-convert failed"]
             raise UserError(told(lines[-1], folder, output), environment.UNFIT)
@@ -183,7 +186,7 @@ def raw_folder(output: pathlib.Path) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def loadable(library: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The library under a name that LD_PRELOAD can hold, which spaces and colons cut into pieces."""
+    """The library under a name without spaces and colons, at which LD_PRELOAD is cut."""
     if not set(" :\t") & set(str(library)):
         yield library
         return
@@ -255,7 +258,7 @@ def unfit_reason(program: str) -> str | None:
         with open(program, "rb") as stream:
             start = stream.read(64)
             if mode & (stat.S_ISUID | stat.S_ISGID):
-                return "runs with other rights than yours (setuid or setgid), so nothing is preloaded"
+                return "is setuid or setgid, and the system preloads nothing into such programs"
             if start[:4] != b"\x7fELF":
                 return None
             if start[4] != (2 if sys.maxsize > 2**32 else 1):
@@ -297,7 +300,7 @@ def describe(recording: Recording) -> str:
     lines = []
     for image, trace in zip(recording.converted, recording.traces):
         sizes = image["sizes"]
-        kinds = ", ".join(f"{image[kind]:,} {kind}" for kind in ("alloc", "calloc", "realloc", "free"))
+        kinds = ", ".join(f"{image[kind]:,} {kind}" for kind in KINDS)
         lines += [
             f"{image['program']}: {plural(image['operations'], 'operation')} ({kinds})",
             f"  {plural(image['threads'], 'thread')}, {plural(image['call_sites'], 'call site')}, "

@@ -67,7 +67,7 @@ def play(player: pathlib.Path, arm: Arm, trace: pathlib.Path) -> Outcome:
     if any("cannot be preloaded" in line for line in complaints):
         return Outcome(arm, environment.UNFIT, complaints[0])
     if answer.returncode < 0:
-        return Outcome(arm, environment.FINDING, f"the player was ended by signal {-answer.returncode}")
+        return Outcome(arm, environment.FINDING, f"the player got signal {-answer.returncode}")
     line = answer.stdout.strip() if answer.returncode == 0 else "".join(complaints[-1:])
     return Outcome(arm, answer.returncode, line.removeprefix("poolproof-trace: "))
 

@@ -144,7 +144,8 @@ def test_a_cold_trace_wants_a_process_of_its_own(bench, trace):
     assert answer.returncode == 2 and "process of its own" in answer.stderr
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: data[:40] + b"?" + data[41:]])
+@pytest.mark.parametrize("damage", [
+    lambda data: data[:-5], lambda data: data[:40] + b"?" + data[41:]])
 def test_a_damaged_trace_is_refused(bench, trace, damage):
     trace.write_bytes(damage(trace.read_bytes()))
     answer = bench(f"--trace=x={trace}", "--workload=trace/x", "--arm=pool")

@@ -1,4 +1,4 @@
-"""Classes, dictionaries, text, JSON and sorting, as Python programs use them; the same on every run."""
+"""Classes, dictionaries, text, JSON and sorting, as programs use them; the same on every run."""
 import collections
 import dataclasses
 import json
@@ -33,7 +33,8 @@ text = json.dumps([dataclasses.asdict(order) for order in orders])
 parsed = json.loads(text)
 by_customer: dict[str, list[float]] = collections.defaultdict(list)
 for order in parsed:
-    by_customer[order["customer"]].append(sum(amount * price for _, amount, price in order["lines"]))
+    total = sum(amount * price for _, amount, price in order["lines"])
+    by_customer[order["customer"]].append(total)
 best = sorted(by_customer.items(), key=lambda item: (-sum(item[1]), item[0]))[:50]
 words = collections.Counter(re.findall(r"[a-z]+-\d+", text))
 report = "\n".join(f"{name:>14} {len(sums):4d} {sum(sums):12.2f}" for name, sums in best)
@@ -46,4 +47,4 @@ for start in graph:
         if name not in seen:
             seen.add(name)
             queue.extend(graph[name] - seen)
-print(len(text), len(words), len(report), len(seen), round(sum(order.total() for order in orders), 2))
+print(len(text), len(words), len(report), len(seen), sum(order.total() for order in orders) // 1)

@@ -115,7 +115,8 @@ def test_spawned_programs_do_not_mix(subject):
     assert ("alloc", 4001, 16) in operations(lines) and len(lines) < 1000
 
 
-@pytest.mark.parametrize("what, status", [("killed", -signal.SIGKILL), ("crashes", -signal.SIGSEGV)])
+@pytest.mark.parametrize("what, status", [
+    ("killed", -signal.SIGKILL), ("crashes", -signal.SIGSEGV)])
 def test_a_signal_loses_nothing(subject, what, status):
     recording, _ = subject(what)
     assert recording.status == status
@@ -243,7 +244,7 @@ def test_command_line_errors_are_one_line(tmp_path):
 
 
 REAL = {
-    "sqlite3": ["sqlite3", ":memory:", "create table t(a); insert into t values (1); select * from t"],
+    "sqlite3": ["sqlite3", ":memory:", "create table t(a); insert into t values (1)"],
     "python3": ["/usr/bin/python3", "-c", "print(sorted({str(i) for i in range(1000)})[:3])"],
     "perl": ["perl", "-e", "my %h = map { $_ => 1 } 1 .. 1000; print scalar keys %h"],
     "gcc": ["gcc", "-x", "c", "-c", "-o", "{folder}/x.o", "-"],
