@@ -81,6 +81,38 @@ static void grows_into_what_follows(void **state)
     }
 }
 
+/* In place too where there is room elsewhere: into fresh memory, and into a large chunk that was
+ * freed. */
+static void prefers_its_place(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct rig rig;
+        void *large = NULL, *hem = NULL;
+        rig_open(&rig, &kinds[k], 1 << 16);
+        void *ptr = NULL;
+        assert_int_equal(pool_alloc(&rig.pool, &ptr, 100, POOL_I8), 0);
+        unsigned char *first = ptr;
+        memset(first, 0x21, 100);
+        assert_int_equal(pool_realloc(&rig.pool, &ptr, 100, 5000, POOL_I8), 0);
+        assert_ptr_equal(ptr, first);
+
+        assert_int_equal(pool_alloc(&rig.pool, &large, 8000, POOL_I8), 0);
+        assert_int_equal(pool_alloc(&rig.pool, &hem, 16, POOL_I8), 0);
+        assert_ptr_equal(large, first + 5008);
+        assert_int_equal(pool_free(&large, 8000, &rig.pool), 0);
+        assert_int_equal(pool_realloc(&rig.pool, &ptr, 5000, 10000, POOL_I8), 0);
+        assert_ptr_equal(ptr, first);
+        assert_filled(first, 100, 0x21);
+        if (!(kinds[k].flags & POOL_KEEP_CONTENTS))
+            assert_filled(first + 100, 9900, 0);
+        assert_int_equal(pool_realloc(&rig.pool, &ptr, 10000, 13008, POOL_I8), 0);
+        assert_ptr_equal(ptr, first);
+        rig_assert_sound(&rig);
+        rig_close(&rig);
+    }
+}
+
 static void shrinks_where_it_is(void **state)
 {
     (void)state;
@@ -277,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_into_what_follows),
+        cmocka_unit_test(prefers_its_place),
         cmocka_unit_test(shrinks_where_it_is),
         cmocka_unit_test(given_up_bytes_return_as_zeroes),
         cmocka_unit_test(moves_when_it_must),

@@ -482,16 +482,38 @@ static void contents_are_not_believed(void **state)
         }
 }
 
+/* Nor is what a buffer happens to hold before anything has been given out. */
+static void old_contents_are_not_believed(void **state)
+{
+    (void)state;
+    for (unsigned value = 0; value < 256; value++) {
+        static unsigned char buffer[2048];
+        const struct pool_config config = {.buffer = buffer, .buffer_size = sizeof buffer};
+        struct m_pool pool = {0};
+        memset(buffer, (int)value, sizeof buffer);
+        assert_int_equal(pool_init_with(&pool, &config), 0);
+        for (size_t granules = 1; granules <= 100; granules++)
+            for (size_t at = 0; at < 100 * 16; at += 7 * 16) {
+                void *ptr = buffer + (16 - (uintptr_t)buffer % 16) % 16 + at;
+                assert_int_equal(pool_size_of(&pool, ptr), 0);
+                assert_int_equal(pool_free(&ptr, granules * 16, &pool), -1);
+                assert_int_equal(pool_error(&pool), POOL_STALE);
+            }
+        pool_destroy(&pool);
+    }
+}
+
 int main(void)
 {
-    static struct CMUnitTest tests[COUNT_OF(refusals) + COUNT_OF(demands) + 5] = {
+    static struct CMUnitTest tests[COUNT_OF(refusals) + COUNT_OF(demands) + 6] = {
         cmocka_unit_test(null_arguments),
         cmocka_unit_test(out_of_memory),
         cmocka_unit_test(out_of_aligned_memory),
         cmocka_unit_test(inside_a_freed_chunk),
         cmocka_unit_test(contents_are_not_believed),
+        cmocka_unit_test(old_contents_are_not_believed),
     };
-    size_t count = 5;
+    size_t count = 6;
     for (size_t i = 0; i < COUNT_OF(refusals); i++)
         tests[count++] = (struct CMUnitTest){
             .name = refusals[i].name, .test_func = refuse, .initial_state = (void *)&refusals[i]};

@@ -68,14 +68,15 @@ static void hear(void *context, const struct m_pool *pool, enum pool_reason reas
 /* Gives rig->own: `size` bytes of no particular contents between guards. */
 static void own_memory(struct rig *rig, size_t size)
 {
-    rig->allocated_size = (GUARD_SIZE + PAGE + rig->shift + size + GUARD_SIZE + PAGE - 1) / PAGE;
-    rig->allocated_size *= PAGE;
+    size_t before = GUARD_SIZE > rig->shift ? PAGE : 0;
+    rig->allocated_size = (before + rig->shift + size + GUARD_SIZE + PAGE - 1) / PAGE * PAGE;
     rig->allocated = aligned_alloc(PAGE, rig->allocated_size);
     assert_non_null(rig->allocated);
-    memset(rig->allocated, GUARD, rig->allocated_size);
-    rig->own = (unsigned char *)rig->allocated + PAGE + rig->shift;
+    rig->own = (unsigned char *)rig->allocated + before + rig->shift;
     rig->own_size = size;
+    memset(rig->own - GUARD_SIZE, GUARD, GUARD_SIZE);
     memset(rig->own, 0x5c, size);
+    memset(rig->own + size, GUARD, GUARD_SIZE);
 }
 
 static void *map_own(void *context, size_t bytes)
@@ -178,12 +179,9 @@ void rig_assert_guards(const struct rig *rig)
 {
     if (rig->own == NULL)
         return;
-    const unsigned char *start = rig->allocated;
     const unsigned char *end = rig->own + rig->own_size;
-    size_t before = (size_t)(rig->own - start);
-    size_t behind = rig->allocated_size - before - rig->own_size;
-    assert_int_equal(first_other(start, before, GUARD), before);
-    assert_int_equal(first_other(end, behind, GUARD), behind);
+    assert_int_equal(first_other(rig->own - GUARD_SIZE, GUARD_SIZE, GUARD), GUARD_SIZE);
+    assert_int_equal(first_other(end, GUARD_SIZE, GUARD), GUARD_SIZE);
 }
 
 void rig_assert_sound(const struct rig *rig)
