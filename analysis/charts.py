@@ -86,18 +86,43 @@ def rounds(result: WorkloadResult, name: str) -> str:
     times = [time for arm in result.arms for time in arm.times_ns]
     _time_axis(axes, min(times), max(times))
     axes.set_ylim(rows - 0.4, -0.6)
-    places: list[tuple[int, ArmResult]] = []
-    row = 0
-    for title, arms in groups:
-        axes.text(0, row, title, transform=axes.get_yaxis_transform(), ha="left", va="center",
-                  color=MUTED, fontsize=9.5)
-        places += [(row + 1 + place, arm) for place, arm in enumerate(arms)]
-        row += len(arms) + 1
+    places = _place(axes, groups)
     _arm_rows(axes, places)
     axes.set_xlabel("time of one operation; each dot is one round", color=MUTED)
     described = "; ".join(f"{arm.arm.name}: median {wording.time(arm.time_ns)}"
                           for arm in result.arms)
     return _svg(figure, name, f"Rounds of {result.workload.workload}", described)
+
+
+def memory(result: WorkloadResult, name: str) -> str:
+    """Peak footprint of each arm as a bar, what is left after draining as a tick, peak live as a line."""
+    groups = [(title, [arm for arm in arms if "peak_footprint_bytes" in arm.counters])
+              for title, arms in _groups(result)[:2]]
+    groups = [(title, arms) for title, arms in groups if arms]
+    rows = sum(len(arms) + 1 for _, arms in groups)
+    figure, axes = _canvas(22 * rows + 46, left=112)
+    every = [arm for _, arms in groups for arm in arms]
+    most = max(arm.counters["peak_footprint_bytes"] for arm in every)
+    live = max(arm.counters.get("peak_live_bytes", 0.0) for arm in every)
+    unit_bytes, unit = (2**20, "MiB") if most >= 2**20 else (2**10, "KiB")
+    axes.set_xlim(0, 1.04 * max(most, live) / unit_bytes)
+    axes.set_ylim(rows - 0.4, -0.6)
+    places = _place(axes, groups)
+    for row, arm in places:
+        peak = arm.counters["peak_footprint_bytes"] / unit_bytes
+        end = arm.counters.get("end_footprint_bytes", 0.0) / unit_bytes
+        colour = POOL if arm.arm.role == "pool" else FLOOR
+        axes.add_patch(Rectangle((0, row - 0.28), peak, 0.56, color=colour, alpha=0.75, linewidth=0))
+        _strokes(axes, [((end, row - 0.38), (end, row + 0.38))], INK, 1.6)
+    axes.axvline(live / unit_bytes, color=SLOWER, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(6))
+    axes.grid(axis="x", color=RULE, linewidth=0.7, clip_on=False)
+    axes.set_axisbelow(True)
+    _plain_axis(axes)
+    axes.set_xlabel(f"footprint in {unit}; dashed: peak live", color=MUTED)
+    described = "; ".join(
+        f"{arm.arm.name}: {wording.size(arm.counters['peak_footprint_bytes'])}" for arm in every)
+    return _svg(figure, name, f"Memory of {result.workload.workload}", described)
 
 
 def noise(analysis: Analysis, name: str) -> str | None:
@@ -207,7 +232,7 @@ def _ratio_axis(axes: Axes, low: float, high: float) -> None:
         value for value in (0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 4, 6, 8, 12,
                             16, 24, 32, 50, 100) if low <= value <= high
     ]
-    wanted = _spread_out(ticks, low, high)
+    wanted = _spread_out(ticks, low, high, room=0.105)
     axes.xaxis.set_major_locator(ticker.FixedLocator(wanted))
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}×"))
@@ -216,12 +241,17 @@ def _ratio_axis(axes: Axes, low: float, high: float) -> None:
     _plain_axis(axes)
 
 
-def _spread_out(ticks: Sequence[float], low: float, high: float) -> list[float]:
-    """Ticks at least a tenth of the axis apart, 1 always among them."""
+def _spread_out(ticks: Sequence[float], low: float, high: float, room: float) -> list[float]:
+    """Those of the ticks, on a logarithmic axis, that have room: a share of the axis between labels.
+
+    Ticks nearest to 1 are kept first, and those too near to an end to be written are left out.
+    """
     span = math.log(high / low)
-    chosen = [1.0]
-    for value in sorted(ticks, key=lambda tick: abs(math.log(tick))):
-        if all(abs(math.log(value / other)) > 0.105 * span for other in chosen):
+    chosen: list[float] = []
+    for value in sorted(ticks, key=lambda tick: (abs(math.log(tick)), tick)):
+        place = math.log(value / low) / span
+        if 0.03 <= place <= 0.97 and all(
+                abs(math.log(value / other)) > room * span for other in chosen):
             chosen.append(value)
     return sorted(chosen)
 
@@ -261,10 +291,10 @@ def _time_axis(axes: Axes, low: float, high: float) -> None:
         (1.0, "ns"))
     if high > 8 * low:
         axes.set_xscale("log")
-        axes.set_xlim(low / 1.15, high * 1.15)
+        ends = low / 1.15, high * 1.15
+        axes.set_xlim(*ends)
         steps = [step * 10.0**power for power in range(-2, 12) for step in (1, 2, 5)]
-        ticks = [tick for tick in steps if low / 1.15 <= tick <= high * 1.15]
-        axes.xaxis.set_major_locator(ticker.FixedLocator(ticks))
+        axes.xaxis.set_major_locator(ticker.FixedLocator(_spread_out(steps, *ends, room=0.15)))
         axes.xaxis.set_minor_locator(ticker.NullLocator())
     else:
         axes.set_xlim(0, high * 1.05)
@@ -276,22 +306,32 @@ def _time_axis(axes: Axes, low: float, high: float) -> None:
     _plain_axis(axes)
 
 
-def _arm_rows(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
-    """Each arm's name, rounds and median in its row."""
-    for colour, roles in ((POOL, ("pool", )), (RIVAL, ("rival", )), (FLOOR, ("floor", "null",
-                                                                             "delay", "other"))):
-        dots = [
-            dot for row, arm in places if arm.arm.role in roles
-            for dot in _in_order(arm.times_ns, row, 0.5)
-        ]
-        _dots(axes, dots, colour, 3.2)
-    _strokes(axes, [((arm.time_ns, row - 0.38), (arm.time_ns, row + 0.38)) for row, arm in places],
-             INK, 1.6)
+def _place(axes: Axes, groups: Sequence[tuple[str, list[ArmResult]]]) -> list[tuple[int, ArmResult]]:
+    """Writes titles of groups and names of arms, a row each; returns each arm with its row."""
+    places: list[tuple[int, ArmResult]] = []
+    row = 0
+    for title, arms in groups:
+        axes.text(0, row, title, transform=axes.get_yaxis_transform(), ha="left", va="center",
+                  color=MUTED, fontsize=9.5)
+        places += [(row + 1 + place, arm) for place, arm in enumerate(arms)]
+        row += len(arms) + 1
     for row, arm in places:
         mine = arm.arm.role == "pool"
-        axes.text(-0.02, row, wording.arm_label(arm.arm.name), transform=axes.get_yaxis_transform(),
-                  ha="right", va="center", color=INK if mine else MUTED,
+        axes.text(-0.02, row, wording.arm_label(arm.arm.name), ha="right", va="center",
+                  transform=axes.get_yaxis_transform(), color=INK if mine else MUTED,
                   fontweight="bold" if mine else "normal")
+    return places
+
+
+def _arm_rows(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
+    """Each arm's rounds and median in its row."""
+    for colour, roles in ((POOL, ("pool",)), (RIVAL, ("rival",)),
+                          (FLOOR, ("floor", "null", "delay", "other"))):
+        dots = [dot for row, arm in places if arm.arm.role in roles
+                for dot in _in_order(arm.times_ns, row, 0.5)]
+        _dots(axes, dots, colour, 3.2)
+    medians = [((arm.time_ns, row - 0.38), (arm.time_ns, row + 0.38)) for row, arm in places]
+    _strokes(axes, medians, INK, 1.6)
 
 
 Point = tuple[float, float]

@@ -55,7 +55,9 @@ def page(analysis: Analysis) -> dict[str, Any]:
         "maps": [tables.map_grid(analysis, promise) for promise in promises],
         "leaders": tables.leaders_grid(analysis),
         "workloads": [_workload(result) for result in analysis.results],
-        "memory": {"sentences": memory_sentences(analysis), "tables": tables.memory_grids(analysis)},
+        "memory": {"sentences": memory_sentences(analysis),
+                   "figures": [_memory(result, table) for result in analysis.results
+                               if (table := tables.memory_grid(result))]},
         "floors": tables.floors_grid(analysis),
         "ledger": _figure(charts.ledger(analysis, "ledger-chart"), tables.ledger_grid(analysis))
         | {"sentences": ledger_sentences(analysis), "repeats": tables.repeats_grid(analysis)},
@@ -125,6 +127,11 @@ def _workload(result: WorkloadResult) -> dict[str, Any]:
         "kind": wording.kind_of_workload(workload.workload), "remarks": remarks}
 
 
+def _memory(result: WorkloadResult, table: Grid) -> dict[str, Any]:
+    name = f"memory-chart-{tables.slug(result.workload.workload)}"
+    return _figure(charts.memory(result, name), table) | {"workload": result.workload.workload}
+
+
 def warnings(analysis: Analysis) -> list[str]:
     """What a reader must know before believing anything."""
     plan = analysis.plan
@@ -164,15 +171,13 @@ def sight_sentences(analysis: Analysis) -> list[str]:
 
 
 def memory_sentences(analysis: Analysis) -> list[str]:
-    """What the memory figures are."""
-    said = [
-        "Resident size counts everything that the process holds: the program, its prepared"
-        " operations and the allocator’s own bookkeeping, so differences between arms matter, not"
-        " the absolute size."
-    ]
-    if any("peak_live_bytes" in arm.counters for result in analysis.results for arm in result.arms):
-        said.append("Peak live is what the workload itself held at most, in requested bytes.")
-    return said
+    """What the memory figures are, or that there are none."""
+    if not any(map(tables.memory_grid, analysis.results)):
+        return ["No workload of this run measures memory; recorded programs do."]
+    return ["Footprint is the resident memory that the arm added to the process, read from its page tables"
+            " while the trace is played once with every page of every object written to. Peak live is"
+            " what the program itself held at most: nothing can occupy less. What is left after"
+            " draining is what the arm keeps when every object has been freed."]
 
 
 def ledger_sentences(analysis: Analysis) -> list[str]:

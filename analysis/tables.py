@@ -207,36 +207,26 @@ def workload_grid(result: WorkloadResult) -> Grid:
         columns, rows)
 
 
-def memory_grids(analysis: Analysis) -> list[Grid]:
-    """Peak resident size of each arm, one table a promise."""
-    grids = []
-    for promise in ("malloc", "calloc"):
-        names = [arm.name for arm in analysis.plan.arms if arm.promise == promise]
-        rows = []
-        for result in analysis.results:
-            cells = [_memory_cell(result, name) for name in names]
-            live = next((arm.counters["peak_live_bytes"]
-                         for arm in result.arms if "peak_live_bytes" in arm.counters), None)
-            note = f"peak live {wording.size(live)}" if live else ""
-            if any(cell.text != "–" for cell in cells):
-                rows.append(Row([Cell(result.workload.workload, note), *cells]))
-        if rows:
-            columns = [
-                Column("workload"), *(Column(wording.arm_label(name), True) for name in names)
-            ]
-            pool = wording.PROMISES[promise][0]
-            grids.append(
-                Grid(f"memory-{promise}", f"Peak resident size with {pool} and its rivals, median"
-                     " of the processes", columns, rows))
-    return grids
-
-
-def _memory_cell(result: WorkloadResult, name: str) -> Cell:
-    arm = result.arm(name)
-    if arm is None:
-        return Cell("–")
-    resident = wording.size(arm.max_rss_bytes) if arm.max_rss_bytes is not None else "not known"
-    return Cell(resident, f"{arm.minor_faults:,.0f} faults")
+def memory_grid(result: WorkloadResult) -> Grid | None:
+    """What the arms of a workload occupied; None where the workload does not measure it."""
+    rows = []
+    for promise in wording.PROMISES:
+        for arm in result.arms:
+            peak, end, live = (arm.counters.get(name) for name in (
+                "peak_footprint_bytes", "end_footprint_bytes", "peak_live_bytes"))
+            if arm.arm.promise != promise or peak is None:
+                continue
+            rows.append(Row(_cells(
+                wording.arm_label(arm.arm.name), wording.size(peak),
+                f"{wording.ratio(peak / live)}×" if live else "–",
+                wording.size(end) if end is not None else "–", f"{arm.minor_faults:,.0f}"),
+                "own" if arm.arm.role == "pool" else ""))
+    if not rows:
+        return None
+    columns = [Column("arm"), Column("peak footprint", True), Column("of peak live", True),
+               Column("left after draining", True), Column("page faults of a process", True)]
+    return Grid(f"memory-{slug(result.workload.workload)}",
+                f"Memory of {result.workload.workload}: medians over the rounds", columns, rows)
 
 
 def floors_grid(analysis: Analysis) -> Grid:

@@ -85,7 +85,7 @@ def test_its_structure_serves_a_screen_reader(text):
     assert page.captions == len(tables) > 10
     assert all("scope" in attributes for tag, attributes in page.attributes if tag == "th")
     charts = [attributes for tag, attributes in page.attributes if tag == "svg"]
-    assert len(charts) == 2 + 1 + 6 + 1
+    assert len(charts) == 2 + 1 + 6 + 1 + 1
     for chart in charts:
         assert chart["role"] == "img"
         assert all(name in page.ids for name in chart["aria-labelledby"].split())
