@@ -253,6 +253,23 @@ def lines_are_short(tree: Tree) -> Iterator[str]:
                     yield f"{file.path}:{number}: {len(line)} columns; at most {MAX_COLUMNS}"
 
 
+def links_lead_somewhere(tree: Tree) -> Iterator[str]:
+    places = {part for file in tree for part in _folders_of(file.path)}
+    for file in tree:
+        if file.suffix != ".md":
+            continue
+        beside = file.path.rpartition("/")[0]
+        for number, line in enumerate(file.lines(), 1):
+            for link in re.findall(r"\]\(([^)#\s]+)", line):
+                if "://" not in link and _normal(f"{beside}/{link}") not in places:
+                    yield f"{file.path}:{number}: nothing stands at {link}"
+
+
+def _folders_of(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
+
+
 RULES: tuple[Callable[[Tree], Iterator[str]], ...] = (
     rooms_keep_apart,
     library_is_freestanding,
@@ -265,6 +282,7 @@ RULES: tuple[Callable[[Tree], Iterator[str]], ...] = (
     files_are_small,
     lines_are_tidy,
     lines_are_short,
+    links_lead_somewhere,
 )
 
 

@@ -33,6 +33,7 @@ LIMIT_S = 1800
 own."""
 
 TELLING_LINES = 12
+LINE_COLUMNS = 300
 
 SANITIZER_SETTINGS = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1"
@@ -76,7 +77,8 @@ def run_alone(arguments: argparse.Namespace) -> int:
     start = time.monotonic()
     python_suites = find_python_suites(environment.ROOT)
     folders: dict[str, pathlib.Path] = {}
-    results = tell("build", prepare, needed_builds(arguments), folders)
+    builds = needed_builds(arguments)
+    results = tell("build", prepare, builds, folders) if builds else []
     known = sorted({"lint", "rules", *python_suites, *meson_suites(folders)})
     if arguments.list:
         print("suites: " + ", ".join(known))
@@ -398,7 +400,9 @@ def conclude(results: list[Result], seconds: float) -> int:
         log = os.path.relpath(write_log(result), os.getcwd())
         print(f"failed: {result.name} (log: {log})")
         for line in telling_lines(result.output):
-            print(f"    {line}")
+            print(f"    {line[:LINE_COLUMNS]}")
+        if (more := len(result.output.splitlines()) - TELLING_LINES) > 0:
+            print(f"    … and {more} more lines in the log")
     for result in counts["skipped"]:
         reason = re.sub(r"^skipped: ", "", " ".join(result.reason.split()))
         print(f"skipped: {result.name}: {reason}")

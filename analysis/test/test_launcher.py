@@ -36,6 +36,11 @@ def test_help_and_version():
     assert launch("--version").stdout == f"poolproof {environment.version()}\n"
 
 
+def test_the_readme_has_every_command():
+    readme = (environment.ROOT / "README.md").read_text()
+    assert [name for name in __main__.COMMANDS if f"`./poolproof {name}" not in readme] == []
+
+
 def test_runs_through_a_link_from_a_folder_that_shadows_its_modules(tmp_path):
     (tmp_path / "link").symlink_to(LAUNCHER)
     for name in ("analysis", "argparse"):

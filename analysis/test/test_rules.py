@@ -8,7 +8,7 @@ from analysis import rules
 from analysis.rules import File
 
 CLEAN = {
-    "README.md": "# It\n",
+    "README.md": "[a](core/mem_pool.h) [b](core) [c](https://example.org/x) ![d](poolproof)\n",
     "poolproof": "#!/bin/sh\n",
     "core/mem_pool.h": "#include <stddef.h>\n",
     "core/mem_pool.c": '#include "mem_pool.h"\n#include "pool_hooks.h"\n#include <sys/mman.h>\n',
@@ -48,6 +48,8 @@ BREACHES = [
     ("lines_are_tidy", "core/mem_pool.h", "int x;\r\n"),
     ("lines_are_tidy", "core/mem_pool.h", "int x;"),
     ("lines_are_tidy", "core/mem_pool.h", "int x;\n\n"),
+    ("links_lead_somewhere", "README.md", "see [the picture](core/picture.svg)\n"),
+    ("links_lead_somewhere", "core/DESIGN.md", "[up](../core.h)\n"),
     ("lines_are_short", "analysis/plan.py", "a = 1  # " + "x" * 92 + "\n"),
 ]
 
