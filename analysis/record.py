@@ -140,7 +140,8 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
             raise UserError(told(lines[-1], folder, output), environment.UNFIT)
         images = json.loads(answer.stdout)["images"]
         if answer.returncode == 1:
-            raise UserError(why_nothing(program, folder, images, process, status))
+            raise UserError(why_nothing(program, folder, images, process, status),
+                            environment.UNFIT if list(folder.glob("*.failed")) else environment.USAGE)
         recording = Recording([], images, status)
         for image in recording.converted:
             if image["stopped"]:
