@@ -78,12 +78,26 @@ size_t model_live_until(const struct model *model, size_t g)
     return g < model->reach ? find_bit(model->live, g, model->reach, 0) : g;
 }
 
+int model_is_free(const struct model *model, size_t g, size_t n)
+{
+    size_t end = g + n < model->reach ? g + n : model->reach;
+    return g >= end || find_bit(model->live, g, end, 1) == end;
+}
+
+/* A chunk ends where another starts or nothing is live, whichever comes first: both maps are searched
+ * side by side, for either may be far behind. */
 size_t model_chunk_at(const struct model *model, size_t g)
 {
     if (g >= model->granules || !bit_at(model->starts, g))
         return 0;
-    size_t end = model_live_until(model, g);
-    return find_bit(model->starts, g + 1, end, 1) - g;
+    for (size_t at = g + 1; at < model->reach; at = (at / 64 + 1) * 64) {
+        uint64_t ends = (model->starts[at / 64] | ~model->live[at / 64]) >> (at % 64);
+        if (ends != 0) {
+            size_t end = at + (size_t)__builtin_ctzll(ends);
+            return (end < model->reach ? end : model->reach) - g;
+        }
+    }
+    return model->reach - g;
 }
 
 void model_extents(const struct model *model, size_t *count, size_t *longest)

@@ -73,7 +73,7 @@ struct due model_due_resize(const struct model *model, uint32_t slot, size_t siz
 int model_fits_in_place(const struct model *model, uint32_t slot, size_t size, unsigned align);
 
 /* Why a free of (address, size) must be refused; POOL_OK if a live chunk of as many granules
- * starts there. Cost: the slots where a live chunk starts there, else constant. */
+ * starts there. Cost: the granules of the live chunk that starts there, 64 at a time. */
 enum pool_reason model_due_free(const struct model *model, uintptr_t address, size_t size);
 
 /* Notes that slot, which is empty, has got a chunk. Returns NULL, or what is wrong with its
@@ -84,8 +84,12 @@ const char *model_put(struct model *model, uint32_t slot, struct place place, un
 void model_take(struct model *model, uint32_t slot);
 void model_reset(struct model *model);
 
-/* Granules of the live chunk that starts at granule g; 0 if none does. */
+/* Granules of the live chunk that starts at granule g; 0 if none does. Cost: its granules, 64 at a
+ * time. */
 size_t model_chunk_at(const struct model *model, size_t g);
+
+/* 1 if the n granules from g on are free, else 0. Cost: n / 64. */
+int model_is_free(const struct model *model, size_t g, size_t n);
 
 /* The first granule from g on that is not free (or granules), and the first that is. */
 size_t model_free_until(const struct model *model, size_t g);

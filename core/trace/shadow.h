@@ -14,9 +14,11 @@
 #define POOLPROOF_ASAN 1
 #endif
 
-/* A function that may look at closed memory, and is a short loop over much of it. */
-#if defined(POOLPROOF_ASAN) && defined(__clang__)
-#define SEES_CLOSED __attribute__((no_sanitize("address", "undefined", "coverage"), noinline))
+/* A function that may look at closed and at uninitialised memory, and is a short loop over much of
+ * it. */
+#if defined(__clang__)
+#define SEES_CLOSED                                                                                \
+    __attribute__((no_sanitize("address", "memory", "undefined", "coverage"), noinline))
 #elif defined(POOLPROOF_ASAN)
 #define SEES_CLOSED __attribute__((no_sanitize("address"), no_sanitize("undefined"), noinline))
 #else
