@@ -169,8 +169,8 @@ enum { CONTROLS = sizeof controls / sizeof *controls };
 static int is_reported(const char *said, pid_t process, const char *kind)
 {
     char line[128];
-    const int length = snprintf(line, sizeof line, "==%ld==ERROR: AddressSanitizer: %s ",
-                                (long)process, kind);
+    const int length =
+        snprintf(line, sizeof line, "==%ld==ERROR: AddressSanitizer: %s ", (long)process, kind);
     while (said && strncmp(said, line, (size_t)length) != 0) {
         said = strchr(said, '\n');
         said = said ? said + 1 : NULL;

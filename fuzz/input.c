@@ -1,6 +1,7 @@
 /* The settings and the trace of an input, as bytes and as text. */
 #include "input.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { STEPS = 8, FIRST_LONG_STEP = 6 };
@@ -76,26 +77,49 @@ static int parse_flags(char *words, unsigned *flags)
     return 0;
 }
 
+/* The number behind a name; -1 if the word is another or the number larger than `most`. */
+static int parse_number(const char *word, const char *name, size_t most, size_t *value)
+{
+    const size_t length = strlen(name);
+    if (!word || strncmp(word, name, length) != 0 || word[length] < '0' || word[length] > '9')
+        return -1;
+    char *end;
+    const unsigned long long number = strtoull(word + length, &end, 10);
+    *value = (size_t)number;
+    return *end || number > most ? -1 : 0;
+}
+
+/* Settings as input_print writes them. */
+static int parse_settings(const char *text, struct input *input)
+{
+    enum { WORDS = 5 };
+    char copy[128], *words[WORDS] = {0};
+    if (strlen(text) >= sizeof copy)
+        return -1;
+    strcpy(copy, text);
+    char *word = strtok(copy, " ");
+    for (unsigned i = 0; i < WORDS; i++, word = strtok(NULL, " "))
+        words[i] = word;
+    if (word || !words[4] || strncmp(words[1], "source=", 7) != 0 ||
+        parse_number(words[2], "bytes=", INPUT_MOST_BYTES, &input->bytes) != 0 ||
+        parse_number(words[3], "offset=", POOL_GRANULE - 1, &input->offset) != 0 ||
+        strncmp(words[4], "flags=", 6) != 0 || input->bytes == 0)
+        return -1;
+    unsigned source = 0;
+    while (source < INPUT_SOURCES && strcmp(words[1] + 7, source_names[source]) != 0)
+        source++;
+    input->source = (enum input_source)source;
+    return source < INPUT_SOURCES ? parse_flags(words[4] + 6, &input->flags) : -1;
+}
+
 int input_of_trace(struct input *input, const struct trace *trace)
 {
-    char source[8], flags[32];
     *input = (struct input){.trace = *trace};
-    if (!trace->origin || strncmp(trace->origin, "pool ", 5) != 0) {
-        const size_t peak = trace_peak_bytes(trace);
-        input->bytes = peak > INPUT_MOST_BYTES / 2 ? INPUT_MOST_BYTES : 2 * peak + POOL_GRANULE;
-        return 0;
-    }
-    if (sscanf(trace->origin, "pool source=%7s bytes=%zu offset=%zu flags=%31s", source,
-               &input->bytes, &input->offset, flags) != 4)
-        return -1;
-    unsigned i = 0;
-    while (i < INPUT_SOURCES && strcmp(source, source_names[i]) != 0)
-        i++;
-    input->source = (enum input_source)i;
-    if (i == INPUT_SOURCES || input->offset > 15 || input->bytes == 0 ||
-        input->bytes > INPUT_MOST_BYTES)
-        return -1;
-    return parse_flags(flags, &input->flags);
+    if (trace->origin && strncmp(trace->origin, "pool ", 5) == 0)
+        return parse_settings(trace->origin, input);
+    const size_t peak = trace_peak_bytes(trace);
+    input->bytes = peak > INPUT_MOST_BYTES / 2 ? INPUT_MOST_BYTES : 2 * peak + POOL_GRANULE;
+    return 0;
 }
 
 void input_print(const struct input *input, FILE *stream)

@@ -18,7 +18,11 @@
 
 #include "input.h"
 
-enum { MOST_BYTES = INPUT_HEADER + TRACE_DECODE_BYTES * INPUT_MAX_OPS, MOST_RUNS = 4000, SECONDS = 10 };
+enum {
+    MOST_BYTES = INPUT_HEADER + TRACE_DECODE_BYTES * INPUT_MAX_OPS,
+    MOST_RUNS = 4000,
+    SECONDS = 10
+};
 
 static char wanted[256]; /* how the input fails */
 static unsigned runs;
@@ -106,7 +110,8 @@ static int accept(struct input *input, const struct input *candidate)
 }
 
 /* The input without `count` operations from `at`, in memory that the caller lends. */
-static struct input without(const struct input *input, size_t at, size_t count, struct trace_op *ops)
+static struct input without(const struct input *input, size_t at, size_t count,
+                            struct trace_op *ops)
 {
     struct input less = *input;
     const size_t behind = input->trace.count - at - count;
@@ -221,7 +226,10 @@ static int simplify_settings(struct input *input)
     const struct input plain[] = {
         {.source = INPUT_MALLOC, .flags = input->flags, .bytes = input->bytes},
         {.source = input->source, .bytes = input->bytes, .offset = input->offset},
-        {.source = input->source, .flags = POOL_STRICT, .bytes = input->bytes, .offset = input->offset},
+        {.source = input->source,
+         .flags = POOL_STRICT,
+         .bytes = input->bytes,
+         .offset = input->offset},
         {.source = input->source, .flags = input->flags, .bytes = input->bytes},
     };
     int changed = 0;

@@ -111,7 +111,7 @@ static void join(struct records *records, uint64_t *state)
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t max_size, unsigned seed)
 {
     static void (*const changes[])(struct records *, uint64_t *) = {insert, insert, delete, repeat,
-                                                                   swap,   alter,  alter,  join};
+                                                                    swap,   alter,  alter,  join};
     uint64_t state = seed;
     if (max_size < SETTINGS + RECORD || size < SETTINGS + RECORD || below(&state, 8) == 0)
         return LLVMFuzzerMutate(bytes, size, max_size);

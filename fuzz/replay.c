@@ -86,13 +86,14 @@ int main(int count, char **arguments)
         struct stat status;
         errno = 0;
         const int there = stat(path, &status) == 0;
-        const long done = !there                      ? -1
+        const long done = !there                    ? -1
                           : S_ISDIR(status.st_mode) ? replay_folder(path)
                                                     : replay_file(path);
         const int passed = done > 0 || (done == 0 && may_be_empty);
         if (done < 0)
             printf("# %s: %s\n", path, strerror(errno ? errno : EIO));
-        printf("%s %d - %s: %ld inputs\n", passed ? "ok" : "not ok", ++point, path, done < 0 ? 0 : done);
+        printf("%s %d - %s: %ld inputs\n", passed ? "ok" : "not ok", ++point, path,
+               done < 0 ? 0 : done);
         failed |= !passed;
         may_be_empty = 0;
     }

@@ -118,7 +118,8 @@ static void refused(size_t size, unsigned type)
     struct pool_stats stats;
     const size_t align = type > POOL_USER ? (size_t)1 << type : POOL_GRANULE;
     const size_t needed = size + POOL_GRANULE + align - POOL_GRANULE;
-    const int known = pool_error(&pool) == POOL_OUT_OF_MEMORY || pool_error(&pool) == POOL_TOO_LARGE;
+    const int known =
+        pool_error(&pool) == POOL_OUT_OF_MEMORY || pool_error(&pool) == POOL_TOO_LARGE;
     expect(known, "refused for the wrong reason");
     expect(pool_stats(&pool, &stats) == 0, "no statistics");
     expect(stats.largest_free < needed + (STRICT ? needed / 4 + POOL_GRANULE : 0),
@@ -186,7 +187,8 @@ static int is_right(const unsigned char *at, size_t size)
 {
     const size_t granules = (size + POOL_GRANULE - 1) / POOL_GRANULE;
     for (unsigned slot = 0; slot < SLOTS; slot++)
-        if (objects[slot].at == at && (objects[slot].size + POOL_GRANULE - 1) / POOL_GRANULE == granules)
+        if (objects[slot].at == at &&
+            (objects[slot].size + POOL_GRANULE - 1) / POOL_GRANULE == granules)
             return 1;
     return !at;
 }
@@ -301,7 +303,8 @@ static void finish(void)
     step++;
     for (unsigned slot = 0; slot < SLOTS; slot++)
         give(slot);
-    expect(pool_alloc(&pool, &ptr, capacity, POOL_USER) == 0, "the whole block cannot be had again");
+    expect(pool_alloc(&pool, &ptr, capacity, POOL_USER) == 0,
+           "the whole block cannot be had again");
     receive(0, ptr, 0, capacity, POOL_USER);
     verify();
     give(0);
@@ -316,18 +319,18 @@ int main(void)
     unsigned char *const buffer = start();
     verify();
     /* begin operations */
-    step = 0, take(0, 20, 4);                                      /* alloc 0 20 16 */
-    step = 1, take(1, 600, 5);                                     /* alloc 1 600 32 */
-    step = 2, resize(0, 100, 4);                                   /* realloc 0 100 16 */
-    step = 3, bad_alloc(0, 0);                                     /* alloc-zero 0 */
-    step = 4, bad_free_inside(0, 1 * POOL_GRANULE);                /* free-interior 0 1 */
-    step = 5, bad_free_at(capacity + (size_t)0 * POOL_GRANULE);    /* free-behind 0 */
-    step = 6, bad_free(foreign(64), 64);                           /* free-foreign 64 */
-    step = 7, bad_realloc_inside(0, 10);                           /* realloc-interior 0 10 */
-    step = 8, give(0);                                             /* free 0 */
-    step = 9, bad_free(objects[0].freed, objects[0].freed_size);   /* free-twice 0 */
-    step = 10, reset();                                            /* reset */
-    step = 11, bad_free(objects[1].stale, objects[1].stale_size);  /* free-stale 1 */
+    step = 0, take(0, 20, 4);                                     /* alloc 0 20 16 */
+    step = 1, take(1, 600, 5);                                    /* alloc 1 600 32 */
+    step = 2, resize(0, 100, 4);                                  /* realloc 0 100 16 */
+    step = 3, bad_alloc(0, 0);                                    /* alloc-zero 0 */
+    step = 4, bad_free_inside(0, 1 * POOL_GRANULE);               /* free-interior 0 1 */
+    step = 5, bad_free_at(capacity + (size_t)0 * POOL_GRANULE);   /* free-behind 0 */
+    step = 6, bad_free(foreign(64), 64);                          /* free-foreign 64 */
+    step = 7, bad_realloc_inside(0, 10);                          /* realloc-interior 0 10 */
+    step = 8, give(0);                                            /* free 0 */
+    step = 9, bad_free(objects[0].freed, objects[0].freed_size);  /* free-twice 0 */
+    step = 10, reset();                                           /* reset */
+    step = 11, bad_free(objects[1].stale, objects[1].stale_size); /* free-stale 1 */
     /* end operations */
     finish();
     free(buffer);

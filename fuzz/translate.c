@@ -133,8 +133,9 @@ int main(int count, char **arguments)
     } else if (strcmp(verb, "c") == 0 && count == 4) {
         print_program(arguments[2], arguments[3]);
     } else {
-        fprintf(stderr, "usage: fuzz-translate text FILE | bytes TEXT | same TEXT FILE… | run FILE | "
-                        "c FILE FRAME\n");
+        fprintf(stderr,
+                "usage: fuzz-translate text FILE | bytes TEXT | same TEXT FILE… | run FILE | "
+                "c FILE FRAME\n");
         return 2;
     }
     if (fflush(stdout) != 0)

@@ -8,8 +8,8 @@
 
 enum { MAX_OPS = 48 }; /* each is followed by up to eight misuses */
 
-static const uint8_t when_live[] = {TRACE_FREE_INTERIOR,    TRACE_FREE_MISALIGNED,
-                                    TRACE_FREE_WRONG_SIZE,  TRACE_REALLOC_INTERIOR,
+static const uint8_t when_live[] = {TRACE_FREE_INTERIOR, TRACE_FREE_MISALIGNED,
+                                    TRACE_FREE_WRONG_SIZE, TRACE_REALLOC_INTERIOR,
                                     TRACE_REALLOC_WRONG_SIZE};
 static const uint8_t when_freed[] = {TRACE_FREE_TWICE, TRACE_REALLOC_TWICE, TRACE_ALLOC_ZERO,
                                      TRACE_ALLOC_HUGE, TRACE_ALLOC_BAD_ALIGN};
@@ -22,7 +22,8 @@ static int append_all(struct trace *trace, struct trace_op op, const uint8_t *ki
     for (size_t i = 0; i < count && !failed; i++) {
         struct trace_op misuse = op;
         misuse.kind = kinds[i];
-        misuse.size = kinds[i] == TRACE_FREE_WRONG_SIZE ? op.size + 1 + op.size % 257 : op.size / 16 + 1;
+        misuse.size =
+            kinds[i] == TRACE_FREE_WRONG_SIZE ? op.size + 1 + op.size % 257 : op.size / 16 + 1;
         failed = trace_append(trace, misuse);
     }
     return failed;
