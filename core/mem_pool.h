@@ -1,15 +1,16 @@
 /* A memory pool: many small chunks out of one block, each free checked.
  *
- * A pool owns one block of memory. pool_alloc carves zeroed, aligned chunks out of it, pool_free wipes
- * them and takes them back, pool_destroy returns the block. No chunk carries a header: what the pool
- * knows stands beside the block, out of reach of a chunk that is overrun.
+ * A pool owns one block of memory. pool_alloc carves zeroed, aligned chunks out of it, pool_free
+ * wipes them and takes them back, pool_destroy returns the block. No chunk carries a header: what
+ * the pool knows stands beside the block, out of reach of a chunk that is overrun.
  *
  * Conventions of every call:
  *   - 0 is success and -1 failure; pool_error says why.
  *   - A call that fails changes nothing but that reason: not the pool, not *ptr, not the memory.
  *   - Nothing prints, nothing aborts, nothing is global. Only the configured on_error is called.
  *   - One pool belongs to one thread at a time; different pools are independent.
- *   - Sizes are bytes. A pool counts in granules of POOL_GRANULE bytes, to which sizes are rounded up.
+ *   - Sizes are bytes. A pool counts in granules of POOL_GRANULE bytes, to which sizes are rounded
+ *     up.
  *   - "Constant" cost means a bound on instructions that holds for every pool and every history;
  *     DESIGN.md states each bound.
  */
@@ -78,19 +79,19 @@ enum pool_type {
 /* Why a call returned -1. */
 enum pool_reason {
     POOL_OK = 0,
-    POOL_NULL_ARGUMENT,    /* a pointer that the call needs is NULL */
-    POOL_DEAD,             /* the pool was never initialised, or is destroyed */
-    POOL_ZERO_SIZE,        /* size 0 */
-    POOL_TOO_LARGE,        /* a size or alignment that this pool could not hold even when empty */
-    POOL_BAD_ALIGNMENT,    /* a type beyond POOL_PAGE */
-    POOL_OUT_OF_MEMORY,    /* no adjacent free granules are enough just now */
-    POOL_ALREADY_FREE,     /* the chunk at this pointer has been freed */
-    POOL_STALE,            /* nothing has been allocated here since pool_init or pool_reset */
-    POOL_INTERIOR,         /* the pointer is inside a live chunk, not at its start */
-    POOL_MISALIGNED,       /* the pointer is in the block, but no chunk can start there */
-    POOL_OUTSIDE,          /* the pointer is before or behind the block: another pool's, or nobody's */
-    POOL_WRONG_SIZE,       /* a live chunk starts here, but of another size */
-    POOL_BAD_CONFIG,       /* settings that contradict each other; see struct pool_config */
+    POOL_NULL_ARGUMENT, /* a pointer that the call needs is NULL */
+    POOL_DEAD,          /* the pool was never initialised, or is destroyed */
+    POOL_ZERO_SIZE,     /* size 0 */
+    POOL_TOO_LARGE,     /* a size or alignment that this pool could not hold even when empty */
+    POOL_BAD_ALIGNMENT, /* a type beyond POOL_PAGE */
+    POOL_OUT_OF_MEMORY, /* no adjacent free granules are enough just now */
+    POOL_ALREADY_FREE,  /* the chunk at this pointer has been freed */
+    POOL_STALE,         /* nothing has been allocated here since pool_init or pool_reset */
+    POOL_INTERIOR,      /* the pointer is inside a live chunk, not at its start */
+    POOL_MISALIGNED,    /* the pointer is in the block, but no chunk can start there */
+    POOL_OUTSIDE,       /* the pointer is before or behind the block: another pool's, or nobody's */
+    POOL_WRONG_SIZE,    /* a live chunk starts here, but of another size */
+    POOL_BAD_CONFIG,    /* settings that contradict each other; see struct pool_config */
     POOL_BUFFER_TOO_SMALL, /* the caller's buffer has no room for one granule and its bookkeeping */
     POOL_NO_BACKING,       /* malloc, the system or the configured map gave no memory */
     POOL_CORRUPTED,        /* something wrote into freed memory; only pool_reset or destroy go on */
@@ -104,9 +105,9 @@ enum pool_flag {
     POOL_LAZY = 1u << 1,
     /* With POOL_LAZY: ask for huge pages. Faster when large, and coarser in what it occupies. */
     POOL_HUGE_PAGES = 1u << 2,
-    /* Coalesce on every free, so that no single alloc or free does more than constant work besides the
-     * wipe. A chunk may then be refused (POOL_OUT_OF_MEMORY) although a run of less than a quarter more
-     * than its size, or than its size and alignment, would hold it. */
+    /* Coalesce on every free, so that no single alloc or free does more than constant work besides
+     * the wipe. A chunk may then be refused (POOL_OUT_OF_MEMORY) although a run of less than a
+     * quarter more than its size, or than its size and alignment, would hold it. */
     POOL_STRICT = 1u << 3
 };
 
@@ -114,12 +115,12 @@ struct m_pool;
 
 /* How to make a pool. Zero means the default, for each field and for all of them. */
 struct pool_config {
-    size_t capacity;   /* usable bytes, rounded up to granules; 0: POOL_DEFAULT_CAPACITY */
-    unsigned flags;    /* of enum pool_flag */
-    void *buffer;      /* memory of the caller's, which outlives the pool; nothing is allocated then */
+    size_t capacity; /* usable bytes, rounded up to granules; 0: POOL_DEFAULT_CAPACITY */
+    unsigned flags;  /* of enum pool_flag */
+    void *buffer; /* memory of the caller's, which outlives the pool; nothing is allocated then */
     size_t buffer_size; /* its bytes; the capacity follows from them, so .capacity must be 0 */
-    /* A source of memory other than malloc: map returns `bytes` bytes aligned to POOL_GRANULE, of any
-     * contents, or NULL; unmap takes them back. Both or neither. */
+    /* A source of memory other than malloc: map returns `bytes` bytes aligned to POOL_GRANULE, of
+     * any contents, or NULL; unmap takes them back. Both or neither. */
     void *(*map)(void *context, size_t bytes);
     void (*unmap)(void *context, void *memory, size_t bytes);
     /* Told of each refusal before the call returns; may read the pool, must not change it. */
@@ -130,8 +131,8 @@ struct pool_config {
 
 struct pool_run;
 
-/* How run lengths are filed: exact below 2^POOL_BIN_SHIFT granules, then 2^POOL_BIN_SHIFT bins for each
- * doubling. */
+/* How run lengths are filed: exact below 2^POOL_BIN_SHIFT granules, then 2^POOL_BIN_SHIFT bins for
+ * each doubling. */
 #define POOL_BIN_SHIFT 2
 #define POOL_BINS ((34 - POOL_BIN_SHIFT) << POOL_BIN_SHIFT)
 /* Chunks of fewer granules than this are cached whole, by exact size. */
@@ -139,19 +140,19 @@ struct pool_run;
 
 /* A pool. Every field belongs to mem_pool.c; DESIGN.md explains them. All zero is a dead pool. */
 struct m_pool {
-    void *cache[POOL_SMALL];         /* freed chunks by granules, last in, first out */
-    unsigned char *base;             /* the block */
-    unsigned char *tags;             /* one byte a granule */
-    size_t mark;                     /* granules whose tags are in use; none at or behind it is live */
-    unsigned char *bump;             /* the run that chunks are carved from now … */
-    unsigned char *bump_end;         /* … and its end */
-    size_t cached;                   /* granules of all cached chunks */
-    unsigned flags;                  /* of enum pool_flag */
-    unsigned reason;                 /* of enum pool_reason */
-    uint32_t *spans;                 /* one word for 64 granules: lengths that no tag can hold */
-    size_t granules;                 /* capacity */
-    size_t top;                      /* granules below it were given out since init or reset */
-    size_t peak;                     /* granules below it were given out since init */
+    void *cache[POOL_SMALL]; /* freed chunks by granules, last in, first out */
+    unsigned char *base;     /* the block */
+    unsigned char *tags;     /* one byte a granule */
+    size_t mark;             /* granules whose tags are in use; none at or behind it is live */
+    unsigned char *bump;     /* the run that chunks are carved from now … */
+    unsigned char *bump_end; /* … and its end */
+    size_t cached;           /* granules of all cached chunks */
+    unsigned flags;          /* of enum pool_flag */
+    unsigned reason;         /* of enum pool_reason */
+    uint32_t *spans;         /* one word for 64 granules: lengths that no tag can hold */
+    size_t granules;         /* capacity */
+    size_t top;              /* granules below it were given out since init or reset */
+    size_t peak;             /* granules below it were given out since init */
     uint64_t bin_map[(POOL_BINS + 63) / 64]; /* which bins are not empty */
     struct pool_run *bins[POOL_BINS];        /* free runs by length */
     void *memory;                            /* what the source gave, and takes back … */
@@ -163,63 +164,66 @@ struct m_pool {
     void *context;
 };
 
-/* --- The life of a pool ------------------------------------------------------------------------ */
+/* --- The life of a pool ----------------------------------------------------------------------- */
 
 /* Makes a pool of POOL_DEFAULT_CAPACITY usable bytes with one malloc. The pool must be zeroed or
  * destroyed: a live pool's block would be lost.
  * Fails if and only if pool is NULL or malloc fails. Cost: constant, besides malloc's. */
 int pool_init(struct m_pool *pool);
 
-/* Makes a pool as config says; NULL is pool_init. The block comes from exactly one place: malloc, the
- * caller's buffer, the configured map, or with POOL_LAZY the system.
- * Fails if and only if pool is NULL; two sources are named, or .capacity and .buffer, or map without
- * unmap, or unknown flags, or huge pages without POOL_LAZY (POOL_BAD_CONFIG); the capacity is beyond
- * POOL_MAX_CAPACITY (POOL_TOO_LARGE); the buffer is too small; the source gives nothing.
+/* Makes a pool as config says; NULL is pool_init. The block comes from exactly one place: malloc,
+ * the caller's buffer, the configured map, or with POOL_LAZY the system.
+ * Fails if and only if pool is NULL; two sources are named, or .capacity and .buffer, or map
+ * without unmap, or unknown flags, or huge pages without POOL_LAZY (POOL_BAD_CONFIG); the capacity
+ * is beyond POOL_MAX_CAPACITY (POOL_TOO_LARGE); the buffer is too small; the source gives nothing.
  * Cost: constant, besides the source's. */
 int pool_init_with(struct m_pool *pool, const struct pool_config *config);
 
-/* Frees every chunk at once and keeps the block. Every pointer into the pool is stale afterwards and is
- * refused until a chunk starts there again.
+/* Frees every chunk at once and keeps the block. Every pointer into the pool is stale afterwards
+ * and is refused until a chunk starts there again.
  * Fails if and only if the pool is NULL or dead.
- * Cost: one byte written for each granule that was ever given out, and the wipe of those granules. */
+ * Cost: one byte written for each granule that was ever given out, and the wipe of those
+ * granules. */
 int pool_reset(struct m_pool *pool);
 
 /* Returns the block to its source and leaves a dead pool. NULL and a dead pool are fine. Cost: the
  * source's. */
 void pool_destroy(struct m_pool *pool);
 
-/* --- Chunks ------------------------------------------------------------------------------------ */
+/* --- Chunks ----------------------------------------------------------------------------------- */
 
-/* Stores in *ptr a chunk of size bytes, aligned for type and zeroed (unless POOL_KEEP_CONTENTS). The
- * caller owns it until pool_free, pool_reset or pool_destroy. ptr may be the address of any object
- * pointer, cast to void **.
- * Fails if and only if pool or ptr is NULL, the pool is dead, size is 0, type is beyond POOL_PAGE, the
- * chunk is larger than the pool, or no adjacent free granules hold it at its alignment. A pool whose
- * freed memory has been written to may also answer POOL_CORRUPTED.
- * Cost: constant, amortised over the frees before it; with POOL_STRICT constant. Once the capacity has been
- * used up, a call that finds no run at hand, and so each POOL_OUT_OF_MEMORY, looks at every piece unless
- * POOL_STRICT. Memory used for the first time costs its zeroes. */
+/* Stores in *ptr a chunk of size bytes, aligned for type and zeroed (unless POOL_KEEP_CONTENTS).
+ * The caller owns it until pool_free, pool_reset or pool_destroy. ptr may be the address of any
+ * object pointer, cast to void **.
+ * Fails if and only if pool or ptr is NULL, the pool is dead, size is 0, type is beyond POOL_PAGE,
+ * the chunk is larger than the pool, or no adjacent free granules hold it at its alignment. A pool
+ * whose freed memory has been written to may also answer POOL_CORRUPTED.
+ * Cost: constant, amortised over the frees before it; with POOL_STRICT constant. Once the capacity
+ * has been used up, a call that finds no run at hand, and so each POOL_OUT_OF_MEMORY, looks at
+ * every piece unless POOL_STRICT. Memory used for the first time costs its zeroes. */
 int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
 
 /* Makes the chunk at *ptr, allocated with old_size, a chunk of new_size aligned for type: in place
  * where its neighbours allow it, else moved, with *ptr changed. The bytes that both sizes cover are
- * kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with old_size 0 allocates; with any
- * other it is POOL_NULL_ARGUMENT.
- * Fails if and only if pool_free of (*ptr, old_size) or pool_alloc of new_size would, except that the
- * free granules directly behind the chunk suffice where no others do. The chunk is then as it was.
+ * kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with old_size 0 allocates;
+ * with any other it is POOL_NULL_ARGUMENT.
+ * Fails if and only if pool_free of (*ptr, old_size) or pool_alloc of new_size would, except that
+ * the free granules directly behind the chunk suffice where no others do. The chunk is then as it
+ * was.
  * Cost: that of pool_alloc, and the bytes moved and wiped. */
 int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
                  enum pool_type type);
 
-/* Wipes the chunk at *ptr (unless POOL_KEEP_CONTENTS), makes it available and sets *ptr to NULL. size
- * is the size that it was allocated with; in the ordinary build any size of as many granules will do.
- * *ptr == NULL is a success that does nothing.
- * Fails if and only if pool or ptr is NULL, the pool is dead, or no live chunk of that many granules
- * starts at *ptr.
- * Cost: constant, besides the wipe. A refusal may look as far back as the chunk that ptr is inside of. */
+/* Wipes the chunk at *ptr (unless POOL_KEEP_CONTENTS), makes it available and sets *ptr to NULL.
+ * size is the size that it was allocated with; in the ordinary build any size of as many granules
+ * will do. *ptr == NULL is a success that does nothing.
+ * Fails if and only if pool or ptr is NULL, the pool is dead, or no live chunk of that many
+ * granules starts at *ptr.
+ * Cost: constant, besides the wipe. A refusal may look as far back as the chunk that ptr is inside
+ * of. */
 int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
-/* --- Questions --------------------------------------------------------------------------------- */
+/* --- Questions -------------------------------------------------------------------------------- */
 
 /* The usable bytes of the live chunk that starts at ptr, its size rounded up to granules; 0 if none
  * does. Cost: constant. */
@@ -228,8 +232,8 @@ size_t pool_size_of(const struct m_pool *pool, const void *ptr);
 /* 1 if ptr points into the pool's block, else 0. Cost: constant. */
 int pool_owns(const struct m_pool *pool, const void *ptr);
 
-/* The capacity with which `count` live chunks of `size` bytes aligned for type are certain to fit at
- * any time, whatever the order of allocations and frees of such chunks; one granule less is not
+/* The capacity with which `count` live chunks of `size` bytes aligned for type are certain to fit
+ * at any time, whatever the order of allocations and frees of such chunks; one granule less is not
  * certain. 0 if no pool can be that large or an argument is refused by pool_alloc.
  * Cost: constant. */
 size_t pool_required(size_t count, size_t size, enum pool_type type);
@@ -247,38 +251,39 @@ struct pool_piece {
     enum pool_kind kind;
 };
 
-/* Calls visit for each piece of the block in address order; the pieces cover it without gaps. A visit
- * that returns non-zero ends the walk, and that value is returned; a visit must not change the pool.
+/* Calls visit for each piece of the block in address order; the pieces cover it without gaps. A
+ * visit that returns non-zero ends the walk, and that value is returned; a visit must not change
+ * the pool.
  * Fails (-1) if and only if pool or visit is NULL or the pool is dead.
  * Cost: proportional to the granules ever given out. */
-int pool_walk(const struct m_pool *pool, int (*visit)(void *context, const struct pool_piece *piece),
-              void *context);
+int pool_walk(const struct m_pool *pool,
+              int (*visit)(void *context, const struct pool_piece *piece), void *context);
 
-/* Verifies every invariant of DESIGN.md. On failure *broken names the first that does not hold; broken
- * may be NULL. Fails if and only if one does not hold or the pool is NULL or dead.
+/* Verifies every invariant of DESIGN.md. On failure *broken names the first that does not hold;
+ * broken may be NULL. Fails if and only if one does not hold or the pool is NULL or dead.
  * Cost: proportional to the granules ever given out. */
 int pool_check(const struct m_pool *pool, const char **broken);
 
 struct pool_stats {
-    size_t capacity;      /* bytes that chunks can occupy */
-    size_t live_bytes;    /* held by the user, rounded up to granules */
+    size_t capacity;   /* bytes that chunks can occupy */
+    size_t live_bytes; /* held by the user, rounded up to granules */
     size_t live_chunks;
-    size_t cached_bytes;  /* freed and kept whole by size; available */
+    size_t cached_bytes; /* freed and kept whole by size; available */
     size_t cached_chunks;
-    size_t free_bytes;    /* capacity - live_bytes: all that is available, cached and fresh included */
-    size_t free_runs;     /* maximal runs of adjacent available granules */
-    size_t largest_free;  /* bytes of the longest of them: the largest chunk that can be had now */
-    size_t high_water;    /* bytes from the start of the block up to the last given out since init
+    size_t free_bytes; /* capacity - live_bytes: all that is available, cached and fresh included */
+    size_t free_runs;  /* maximal runs of adjacent available granules */
+    size_t largest_free; /* bytes of the longest of them: the largest chunk that can be had now */
+    size_t high_water;   /* bytes from the start of the block up to the last given out since init
                            or reset */
-    size_t overhead;      /* bytes of bookkeeping, struct m_pool included */
+    size_t overhead;     /* bytes of bookkeeping, struct m_pool included */
 };
 
-/* Fills *stats. Fails if and only if an argument is NULL or the pool is dead. Nothing is counted while
- * chunks come and go, so the cost is here: proportional to the granules ever given out. */
+/* Fills *stats. Fails if and only if an argument is NULL or the pool is dead. Nothing is counted
+ * while chunks come and go, so the cost is here: proportional to the granules ever given out. */
 int pool_stats(const struct m_pool *pool, struct pool_stats *stats);
 
-/* Why the last call that returned -1 and could change the pool did; POOL_OK if none has yet. For NULL,
- * POOL_NULL_ARGUMENT. The calls on a const pool leave no reason. */
+/* Why the last call that returned -1 and could change the pool did; POOL_OK if none has yet. For
+ * NULL, POOL_NULL_ARGUMENT. The calls on a const pool leave no reason. */
 enum pool_reason pool_error(const struct m_pool *pool);
 
 /* That reason as a sentence without a full stop; never NULL. */
