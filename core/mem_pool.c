@@ -1235,16 +1235,20 @@ static const char *check_piece(const struct m_pool *pool, size_t g, struct exten
     return NULL;
 }
 
-/* Walks the caches and bins, which must reach exactly the pieces counted. */
+/* Walks the caches and bins, which must reach exactly the cached granules and the runs that were counted. */
 static const char *check_lists(const struct m_pool *pool, size_t cached, size_t runs)
 {
+    size_t left = cached;
     for (size_t n = 1; n < SMALL; n++) {
         for (void *chunk = pool->cache[n]; chunk; chunk = next_of(chunk)) {
             size_t g = granule_at(pool, chunk);
-            if (g >= pool->mark || pool->tags[g] != (CACHED | n) || cached-- == 0)
+            if (g >= pool->mark || pool->tags[g] != (CACHED | n) || left < n)
                 return "I6: a cache list holds the cached chunks of its length, each once";
+            left -= n;
         }
     }
+    if (left || cached != pool->cached)
+        return "I6: a cache list holds the cached chunks of its length, each once";
     for (unsigned b = 0; b < POOL_BINS; b++) {
         if (!pool->bins[b] != !(pool->bin_map[b / 64] >> b % 64 & 1))
             return "I7: the map knows which bins are not empty";
@@ -1252,8 +1256,6 @@ static const char *check_lists(const struct m_pool *pool, size_t cached, size_t 
             if (!is_run(pool, run, b) || runs-- == 0)
                 return "I4: a run is filed under its length, and its neighbours there link back";
     }
-    if (cached)
-        return "I6: a cache list holds the cached chunks of its length, each once";
     return runs ? "I4: a run is filed under its length, and its neighbours there link back" : NULL;
 }
 
@@ -1269,7 +1271,7 @@ static const char *check_all(const struct m_pool *pool)
         const char *broken = check_piece(pool, g, piece);
         if (broken)
             return broken;
-        cached += piece.kind == POOL_CACHED;
+        cached += piece.kind == POOL_CACHED ? piece.n : 0;
         runs += piece.kind == POOL_RUN && !(g == bump && bump < end);
         g += piece.n;
     }
