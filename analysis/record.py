@@ -18,6 +18,7 @@ import errno
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import stat
@@ -214,10 +215,11 @@ def run_command(command: list[str], variables: dict[str, str], quiet: bool) -> t
             return
         if interrupts >= INTERRUPTS_TO_KILL:
             process.kill()
-        elif number == signal.SIGTERM:
-            process.terminate()
+        elif number != signal.SIGINT:
+            process.send_signal(number)
 
-    kept = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept = {number: signal.signal(number, forward) for number in caught}
     try:
         process = subprocess.Popen(command, env=variables, stdout=sink, stderr=sink,
                                    stdin=subprocess.DEVNULL if quiet else None)
@@ -312,7 +314,7 @@ def describe(recording: Recording) -> str:
         ]
         lines += [f"  {line}" for line in oddities(image)]
         lines.append(f"  in {trace}, {size_text(trace.stat().st_size)}; "
-                     f"play it: ./poolproof replay {trace}")
+                     f"play it: ./poolproof replay {shlex.quote(str(trace))}")
     others = [image for image in recording.images if image not in recording.converted]
     if others:
         named = ", ".join(f"{image['program']} ({image['events']:,})" for image in others[:8])
