@@ -141,8 +141,9 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
             raise UserError(told(lines[-1], folder, output), environment.UNFIT)
         images = json.loads(answer.stdout)["images"]
         if answer.returncode == 1:
+            no_room = any(folder.glob("*.failed"))
             raise UserError(why_nothing(program, folder, images, process, status),
-                            environment.UNFIT if list(folder.glob("*.failed")) else environment.USAGE)
+                            environment.UNFIT if no_room else environment.USAGE)
         recording = Recording([], images, status)
         for image in recording.converted:
             if image["stopped"]:
