@@ -84,8 +84,8 @@ int model_is_free(const struct model *model, size_t g, size_t n)
     return g >= end || find_bit(model->live, g, end, 1) == end;
 }
 
-/* A chunk ends where another starts or nothing is live, whichever comes first: both maps are searched
- * side by side, for either may be far behind. */
+/* A chunk ends where another starts or nothing is live, whichever comes first: both maps are
+ * searched side by side, for either may be far behind. */
 size_t model_chunk_at(const struct model *model, size_t g)
 {
     if (g >= model->granules || !bit_at(model->starts, g))

@@ -19,7 +19,7 @@ static void round_trip(uint64_t seed, const struct trace *trace, enum trace_form
 {
     struct scratch scratch = scratch_make();
     struct trace_error error = {0};
-    struct trace again;
+    struct trace again = {0};
     if (trace_write(scratch.path, form, trace, &error) != 0 ||
         trace_read(scratch.path, &again, &error) != 0)
         fail_msg("SEED=%llu form %d: %s", (unsigned long long)seed, form, error.message);
