@@ -1249,8 +1249,8 @@ static const char *check_lists(const struct m_pool *pool, size_t cached, size_t 
     }
     if (left || cached != pool->cached)
         return "I6: a cache list holds the cached chunks of its length, each once";
-    for (unsigned b = 0; b < POOL_BINS; b++) {
-        if (!pool->bins[b] != !(pool->bin_map[b / 64] >> b % 64 & 1))
+    for (unsigned b = next_bin(pool, 0); b < POOL_BINS; b = next_bin(pool, b + 1)) {
+        if (!pool->bins[b])
             return "I7: the map knows which bins are not empty";
         for (void *run = pool->bins[b]; run; run = links_of(run).next)
             if (!is_run(pool, run, b) || runs-- == 0)
