@@ -68,13 +68,12 @@ def run(args: argparse.Namespace) -> int:
     console = output_console()
     if args.resume:
         return _resume(args, console)
-    traces = [given_trace(pathlib.Path(file)) for file in args.trace]
+    traces = given_traces(args.trace)
     binary = benchmark_binary()
     if args.list:
         _print_list(binary, traces, console)
         return environment.PASS
-    folder = make_folder(args.output)
-    with _undone_on_error(folder):
+    with new_folder(args.output) as folder:
         recorded, notes = program_traces(wanted_programs(args), folder, console)
         taken = {trace.name for trace in traces}
         traces += [trace for trace in recorded if trace.name not in taken]
@@ -102,6 +101,18 @@ def benchmark_binary() -> pathlib.Path:
 # --- Making a plan -------------------------------------------------------------------------------
 
 
+def given_traces(files: list[str]) -> list[Trace]:
+    """The traces that the user named. UserError if one cannot be read, or two would have one
+    name."""
+    traces: dict[str, Trace] = {}
+    for trace in map(given_trace, map(pathlib.Path, files)):
+        if trace.name in traces:
+            raise UserError(f"two traces are called {trace.name}: {traces[trace.name].file} and"
+                            f" {trace.file}; rename one")
+        traces[trace.name] = trace
+    return list(traces.values())
+
+
 def given_trace(file: pathlib.Path) -> Trace:
     """A trace that the user named. UserError if it cannot be read."""
     try:
@@ -113,9 +124,13 @@ def given_trace(file: pathlib.Path) -> Trace:
     return Trace(name, str(file.resolve()), digest, "")
 
 
-def make_folder(wanted: pathlib.Path | None) -> pathlib.Path:
-    """A new, empty folder for a run. UserError if it holds one already, OSError if it cannot be
-    made."""
+@contextlib.contextmanager
+def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
+    """A folder for a run that is being planned; taken away again if that fails and nothing else
+    is in it.
+
+    UserError if a run is in it already, OSError if it cannot be made.
+    """
     if wanted is None:
         stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H-%M-%SZ")
         folder = RUNS / stamp
@@ -125,19 +140,15 @@ def make_folder(wanted: pathlib.Path | None) -> pathlib.Path:
         raise UserError(
             f"{folder} holds a run already: go on with --resume {shlex.quote(str(folder))},"
             " or name another folder")
+    existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    return folder.resolve()
-
-
-@contextlib.contextmanager
-def _undone_on_error(folder: pathlib.Path) -> Iterator[None]:
-    """Takes the folder of a run that could not even be planned away again, unless more is in it."""
     try:
-        yield
+        yield folder.resolve()
     except BaseException:
         shutil.rmtree(folder / TRACES, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        if not existed:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         raise
 
 

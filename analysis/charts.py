@@ -89,13 +89,15 @@ def rounds(result: WorkloadResult, name: str) -> str:
     places = _place(axes, groups)
     _arm_rows(axes, places)
     axes.set_xlabel("time of one operation; each dot is one round", color=MUTED)
-    described = "; ".join(f"{arm.arm.name}: median {wording.time(arm.time_ns)}"
-                          for arm in result.arms)
+    fastest, slowest = result.arms[0], result.arms[-1]
+    described = (f"Medians from {wording.time(fastest.time_ns)} ({fastest.arm.name}) to"
+                 f" {wording.time(slowest.time_ns)} ({slowest.arm.name}); the table has all.")
     return _svg(figure, name, f"Rounds of {result.workload.workload}", described)
 
 
 def memory(result: WorkloadResult, name: str) -> str:
-    """Peak footprint of each arm as a bar, what is left after draining as a tick, peak live as a line."""
+    """Peak footprint of each arm as a bar, what is left after draining as a tick, peak live as a
+    line."""
     groups = [(title, [arm for arm in arms if "peak_footprint_bytes" in arm.counters])
               for title, arms in _groups(result)[:2]]
     groups = [(title, arms) for title, arms in groups if arms]
@@ -112,7 +114,8 @@ def memory(result: WorkloadResult, name: str) -> str:
         peak = arm.counters["peak_footprint_bytes"] / unit_bytes
         end = arm.counters.get("end_footprint_bytes", 0.0) / unit_bytes
         colour = POOL if arm.arm.role == "pool" else FLOOR
-        axes.add_patch(Rectangle((0, row - 0.28), peak, 0.56, color=colour, alpha=0.75, linewidth=0))
+        axes.add_patch(
+            Rectangle((0, row - 0.28), peak, 0.56, color=colour, alpha=0.75, linewidth=0))
         _strokes(axes, [((end, row - 0.38), (end, row + 0.38))], INK, 1.6)
     axes.axvline(live / unit_bytes, color=SLOWER, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.xaxis.set_major_locator(ticker.MaxNLocator(6))
@@ -242,7 +245,8 @@ def _ratio_axis(axes: Axes, low: float, high: float) -> None:
 
 
 def _spread_out(ticks: Sequence[float], low: float, high: float, room: float) -> list[float]:
-    """Those of the ticks, on a logarithmic axis, that have room: a share of the axis between labels.
+    """Those of the ticks, on a logarithmic axis, that have room: a share of the axis between
+    labels.
 
     Ticks nearest to 1 are kept first, and those too near to an end to be written are left out.
     """
@@ -306,7 +310,8 @@ def _time_axis(axes: Axes, low: float, high: float) -> None:
     _plain_axis(axes)
 
 
-def _place(axes: Axes, groups: Sequence[tuple[str, list[ArmResult]]]) -> list[tuple[int, ArmResult]]:
+def _place(axes: Axes,
+           groups: Sequence[tuple[str, list[ArmResult]]]) -> list[tuple[int, ArmResult]]:
     """Writes titles of groups and names of arms, a row each; returns each arm with its row."""
     places: list[tuple[int, ArmResult]] = []
     row = 0
@@ -398,14 +403,37 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> str:
     return _shorten(text)
 
 
+_CLASSES = {
+    "fill: var(--muted); font-size: 10.5px; text-anchor: end": "end",
+    "fill: var(--muted); font-size: 10.5px; text-anchor: middle": "mid",
+    "fill: var(--ink); font-weight: 700; font-size: 10.5px; text-anchor: end": "own",
+    "fill: var(--muted); font-size: 9.5px; text-anchor: start": "title",
+    "fill: none; stroke: var(--rule); stroke-width: 0.7; stroke-linecap: square": "grid",
+}
+"""The styles that charts repeat most, by their name in the page's style sheet."""
+
+
 def _shorten(text: str) -> str:
-    """The same picture in fewer bytes: tenths of a unit are enough, and a dot is a stroke of no
-    length."""
+    """The same picture in fewer bytes: a large report holds tens of thousands of dots."""
     text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     text = re.sub(r'(?<= )(d|x|y|transform)="[^"]*"',
                   lambda found: re.sub(r"-?\d+\.\d{2,}", _tenths, found[0]), text)
-    text = re.sub(r"M (\S+ \S+) \s*L \1 ", r"M\1h0", text)
-    return re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
+    for style, name in _CLASSES.items():
+        text = text.replace(f'style="{style}"', f'class="{name}"')
+    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
+    return re.sub(r"(?:M (\S+ \S+) +L \1 +){2,}", _relative_dots, text)
+
+
+def _relative_dots(found: re.Match[str]) -> str:
+    """Strokes of no length at absolute places, as the same strokes each seen from the one
+    before."""
+    path, here = "", (0, 0)
+    for x, y in re.findall(r"M (\S+) (\S+)", found[0]):
+        there = round(10 * float(x)), round(10 * float(y))
+        dx, dy = (f"{(b - a) / 10:g}" for a, b in zip(here, there))
+        path += f"m{dx}{'' if dy.startswith('-') else ' '}{dy}h0"
+        here = there
+    return path
 
 
 def _tenths(found: re.Match[str]) -> str:

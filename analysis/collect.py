@@ -274,6 +274,8 @@ def _calibration_entry(command: list[str], variables: dict[str, str],
         _, repetitions = read_output(outcome)
         per_operation_ns(repetitions[0], "real_time")
     except (Unusable, KeyError) as error:
+        if outcome.exit_code == environment.USAGE:  # the trace is at fault, and the line names it
+            raise UserError(outcome.complaint.removeprefix("poolproof-bench: ")) from None
         raise UserError(f"{workload} does not run with {BASELINE}: {error}",
                         environment.UNFIT) from None
     return repetitions[0], outcome.wall_s

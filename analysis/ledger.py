@@ -35,7 +35,8 @@ class Rule:
 
 
 def spin_ns() -> int:
-    """The processor time of a fixed piece of work, in nanoseconds: BLAKE2b over 1 MiB, about 1 ms."""
+    """The processor time of a fixed piece of work, in nanoseconds: BLAKE2b over 1 MiB, about 1
+    ms."""
     start = time.thread_time_ns()
     hashlib.blake2b(_SPIN_WORK).digest()
     return time.thread_time_ns() - start

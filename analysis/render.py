@@ -98,8 +98,9 @@ def _sentences(result: WorkloadResult) -> list[dict[str, str]]:
     for promise, (pool, manner, _) in wording.PROMISES.items():
         answer = wording.answer(result, promise)
         if answer is not None:
-            found.append({"pool": pool, "manner": manner, "word": answer.word, "title": answer.title,
-                          "sign": wording.SIGNS[answer.claim.verdict], "sentence": answer.sentence})
+            found.append({"pool": pool, "manner": manner, "word": answer.word,
+                          "title": answer.title, "sentence": answer.sentence,
+                          "sign": wording.SIGNS[answer.claim.verdict]})
     return found
 
 
@@ -174,10 +175,10 @@ def memory_sentences(analysis: Analysis) -> list[str]:
     """What the memory figures are, or that there are none."""
     if not any(map(tables.memory_grid, analysis.results)):
         return ["No workload of this run measures memory; recorded programs do."]
-    return ["Footprint is the resident memory that the arm added to the process, read from its page tables"
-            " while the trace is played once with every page of every object written to. Peak live is"
-            " what the program itself held at most: nothing can occupy less. What is left after"
-            " draining is what the arm keeps when every object has been freed."]
+    return ["Footprint is the resident memory that the arm added to the process, read from its page"
+            " tables while the trace is played once with every page of every object written to."
+            " Peak live is what the program itself held at most: nothing can occupy less. What is"
+            " left after draining is what the arm keeps when every object has been freed."]
 
 
 def ledger_sentences(analysis: Analysis) -> list[str]:
@@ -205,9 +206,9 @@ def _shown(folder: pathlib.Path) -> str:
 
 
 def _templates(autoescape: bool) -> jinja2.Environment:
-    made = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=autoescape,
-                              undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                              keep_trailing_newline=True)
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
+        autoescape=autoescape, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     made.filters["cell"] = lambda text: text.replace("|", "\\|")
     return made
 

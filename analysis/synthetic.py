@@ -122,7 +122,8 @@ def _sample(workload: Workload, arm: plan.Arm, round_: int, position: int, time_
     return Sample(
         workload=workload.workload, arm=arm.name, round=round_, attempt=0, position=position,
         started_unix_s=1_767_225_600 + 0.2 * index, iterations=workload.iterations, operations=2.0,
-        time_ns=1.02 * time_ns, cpu_time_ns=time_ns, repetitions_ns=[1.02 * time_ns] * workload.repetitions,
+        time_ns=1.02 * time_ns, cpu_time_ns=time_ns,
+        repetitions_ns=[1.02 * time_ns] * workload.repetitions,
         wall_s=0.2, user_s=0.19, system_s=0.01, max_rss_bytes=int(
             (4 << 20) * (1 + 0.1 * (len(arm.name) % 4)) * generator.uniform(0.99, 1.01)),
         minor_faults=int(generator.integers(800, 900)), major_faults=0, voluntary_switches=1,

@@ -68,9 +68,12 @@ def answers_grid(family: str, results: Sequence[WorkloadResult]) -> Grid:
         cells = [Cell(result.workload.workload.partition("/")[2])]
         for pool in pools:
             claim = result.against_best(pool)
-            rival = f"× {wording.arm_label(claim.baseline).removesuffix(' calloc')}" if claim else ""
-            cells.append(Cell(f"{wording.ratio(claim.ratio)}{rival}", wording.interval(claim),
-                              claim.verdict) if claim else Cell("–"))
+            if claim is None:
+                cells.append(Cell("–"))
+                continue
+            rival = wording.arm_label(claim.baseline).removesuffix(" calloc")
+            cells.append(Cell(f"{wording.ratio(claim.ratio)}× {rival}", wording.interval(claim),
+                              claim.verdict))
         rows.append(Row(cells))
     return Grid(f"answers-{slug(family)}", f"{family}/…: the pool against its fastest rival",
                 [Column("workload"), *(Column(pool) for pool in pools)], rows)
@@ -193,13 +196,14 @@ def workload_grid(result: WorkloadResult) -> Grid:
             compared = _claim_cell(claim) if claim else Cell("–")
             rows.append(
                 Row(
-                    _cells(Cell(wording.arm_label(arm.arm.name), wording.describe(arm.arm)),
+                    _cells(Cell(wording.arm_label(arm.arm.name), "" if role == "rival" else
+                                wording.describe(arm.arm)),
                            Cell(wording.time(arm.time_ns), spread), compared),
                     "own" if role == "pool" else "" if role == "rival" else "aside"))
     columns = [
         Column("arm"),
-        Column("an operation, median", True),
-        Column("pool’s ratio to it", True)
+        Column("median time", True),
+        Column("pool’s ratio", True)
     ]
     return Grid(
         f"arms-{slug(result.workload.workload)}",

@@ -7,8 +7,8 @@ import pytest
 
 from analysis import inference
 
-# Two-sided intervals for a median at 95 %: n, and the order statistics that bound it. From the tables of
-# Conover (1999, table A3 by the binomial) and David and Nagaraja (2003, section 7.1).
+# Two-sided intervals for a median at 95 %: n, the order statistics that bound it, their coverage.
+# From the tables of Conover (1999, A3) and David and Nagaraja (2003, section 7.1).
 ORDER_STATISTICS = [(6, 1, 6, 0.969), (7, 1, 7, 0.984), (8, 1, 8, 0.992), (9, 2, 8, 0.961),
                     (10, 2, 9, 0.979), (12, 3, 10, 0.961), (15, 4, 12, 0.965), (20, 6, 15, 0.959),
                     (25, 8, 18, 0.957), (40, 14, 27, 0.962), ]

@@ -170,10 +170,10 @@ def test_a_report_of_a_default_run_is_small_and_takes_seconds(tmp_path):
     }
     record = synthetic.make_record(truths, 20, synthetic.normal(0.01))
     assert len(record.samples) > 7_500
-    start = time.monotonic()
+    start = time.process_time()
     analysis = verdicts.analyse(record)
     paths = render.write_all(analysis, tmp_path)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     assert paths[0].stat().st_size < 1_000_000
     assert (samples.complaint("verdicts", json.loads(
         (tmp_path / "verdicts.json").read_text())) is None)
