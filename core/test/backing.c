@@ -267,12 +267,45 @@ static void own_source_fails(void **state)
         }
 }
 
+/* Memory that breaks the source's own promise is handed back, not used. */
+static void *map_odd(void *context, size_t bytes)
+{
+    struct own_source *own = context;
+    own->held++;
+    own->bytes = bytes + 8;
+    own->given = malloc(bytes + 8);
+    return (char *)own->given + 8;
+}
+
+static void unmap_odd(void *context, void *memory, size_t bytes)
+{
+    struct own_source *own = context;
+    assert_ptr_equal(memory, (char *)own->given + 8);
+    assert_int_equal(bytes + 8, own->bytes);
+    own->held--;
+    free(own->given);
+}
+
+static void own_source_is_misaligned(void **state)
+{
+    (void)state;
+    struct own_source own = {0};
+    const struct pool_config config = {
+        .capacity = 4096, .map = map_odd, .unmap = unmap_odd, .context = &own};
+    struct m_pool pool = {0};
+    assert_int_equal(pool_init_with(&pool, &config), -1);
+    assert_int_equal(pool_error(&pool), POOL_NO_BACKING);
+    assert_int_equal(own.held, 0);
+    pool_destroy(&pool);
+    assert_int_equal(own.held, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(default_pool_is_one_malloc), cmocka_unit_test(all_goes_back),
         cmocka_unit_test(buffer_asks_for_nothing),    cmocka_unit_test(nth_request_fails),
-        cmocka_unit_test(own_source_fails),
+        cmocka_unit_test(own_source_fails),           cmocka_unit_test(own_source_is_misaligned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
