@@ -9,6 +9,7 @@ tests.
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import dataclasses
 import difflib
 import json
@@ -96,9 +97,7 @@ def run_alone(arguments: argparse.Namespace) -> int:
         suites = None if everything else sorted(chosen & meson_suites({configuration: folder}))
         if suites is None or suites:
             results += tell(configuration, run_meson, configuration, folder, suites)
-    for suite, files in python_suites.items():
-        if suite in chosen:
-            results += tell(suite, run_pytest, suite, files)
+    results += run_python({name: files for name, files in python_suites.items() if name in chosen})
     if "rules" in chosen:
         results += tell("rules", check_rules)
     if "lint" in chosen:
@@ -262,6 +261,15 @@ def find_python_suites(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
             suite = room if folder.name == "test" else folder.name
             suites.setdefault(suite, []).append(path)
     return suites
+
+
+def run_python(suites: dict[str, list[pathlib.Path]]) -> list[Result]:
+    """Runs suites of pytest, as many at a time as there are processors, the largest first."""
+    largest_first = sorted(suites, key=lambda suite: -len(suites[suite]))
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        jobs = [pool.submit(tell, suite, run_pytest, suite, suites[suite])
+                for suite in largest_first]
+    return [result for job in jobs for result in job.result()]
 
 
 def run_pytest(suite: str, files: list[pathlib.Path]) -> list[Result]:
