@@ -1,10 +1,11 @@
 """What a fuzz target found: read from what it printed, named, kept, and made small.
 
-A finding is known by its oracle, the kind of operation and the message without its figures; two inputs
-that agree in these are one finding. Each is a folder build/findings/TARGET/NAME of
+A finding is known by its oracle, the kind of operation and the message without its figures; two
+inputs that agree in these are one finding. Each is a folder build/findings/TARGET/NAME of
     input         the bytes that fail
     trace.txt     the same for people: the settings and the operations
     log.txt       everything that the failing process printed
+    found         what was found first, if the input has been made smaller
     finding.json  target, oracle, operation, message, and what finding it took
 """
 
@@ -54,8 +55,8 @@ class Report:
 def read_report(printed: str) -> Report | None:
     """The finding in what a target printed, or None if it holds none.
 
-    An oracle says it in one line of JSON. A sanitizer's line of summary tells its kind and place; a failed
-    assertion its text.
+    An oracle says it in one line of JSON. A sanitizer's line of summary tells its kind and place; a
+    failed assertion its text.
     """
     summary = assertion = None
     for line in printed.splitlines():
@@ -80,9 +81,11 @@ def read_report(printed: str) -> Report | None:
 
 
 def surroundings() -> dict[str, str]:
-    """The environment of a target: sanitizers stop at the first report and name functions. A small
-    quarantine is enough, since what the targets themselves allocate is not what is tested; it keeps the
-    memory in the cache."""
+    """The environment of a target: sanitizers stop at the first report and name functions.
+
+    A small quarantine is enough, since what the targets themselves allocate is not what is tested;
+    it keeps their memory in the processor's cache.
+    """
     variables = {
         "ASAN_OPTIONS": "quarantine_size_mb=4:malloc_context_size=8",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -119,7 +122,7 @@ def run_once(folder: pathlib.Path, target: str | None, file: pathlib.Path) -> tu
 
 
 def minimise(folder: pathlib.Path, target: str, file: pathlib.Path) -> bytes | None:
-    """A smaller input that fails alike, or None if the target has no operations or none is smaller."""
+    """A smaller input that fails alike; None if the target has no operations or it takes too long."""
     program = folder / "fuzz" / f"{target}-minimise"
     if not program.exists():
         return None
@@ -134,8 +137,8 @@ def minimise(folder: pathlib.Path, target: str, file: pathlib.Path) -> bytes | N
 def text_of(folder: pathlib.Path, target: str, file: pathlib.Path, printed: str = "") -> str | None:
     """The readable form of an input: as the target printed it, else as its bytes decode.
 
-    What a target printed is what it ran, which may be more than the bytes say. None for a target whose
-    inputs are no traces.
+    What a target printed is what it ran, which may be more than the bytes say. None for a target
+    whose inputs are no traces.
     """
     _, start, shown = printed.partition(f"{TRACE_START} 1\n")
     if start:
@@ -147,11 +150,11 @@ def text_of(folder: pathlib.Path, target: str, file: pathlib.Path, printed: str 
 
 
 def translate(folder: pathlib.Path, form: str, file: pathlib.Path) -> bytes:
-    """An input as "text", "bytes" or "c". UserError if the file is not an input in text or bytes."""
+    """An input as "text", "bytes" or "c". UserError if the file is no input in text or bytes."""
     program = folder / "fuzz" / "fuzz-translate"
-    frame = [environment.ROOT / "fuzz" / "reproducer.c"] if form == "c" else []
-    done = subprocess.run([program, form, file, *frame], env=surroundings(), stdin=subprocess.DEVNULL,
-                          capture_output=True, check=False)
+    frame = [folder / "fuzz" / "program-frame"] if form == "c" else []
+    done = subprocess.run([program, form, file, *frame], env=surroundings(),
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode != 0:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         raise environment.UserError(lines[0] if lines else f"{file}: cannot be translated")
@@ -162,16 +165,16 @@ def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
          facts: dict[str, object]) -> tuple[pathlib.Path, bool]:
     """Keeps a failing input; returns (its folder, whether it is new).
 
-    The artifact is run again first: what does not fail a second time is kept as "flaky" with the first
-    log. A new finding is made small. Everything appears at once, by a rename.
+    The artifact is run again first: what does not fail a second time is kept as "flaky" with the
+    first log. A new finding is made small. Everything appears at once, by a rename.
     """
     failed, printed = run_once(folder, target, artifact)
     report = read_report(printed) if failed else None
     if report is None:
-        said = read_report(log)
-        report = dataclasses.replace(said, oracle=f"flaky-{said.oracle}") if said and not failed else (
-            said or Report("crash" if failed else "flaky", "", artifact.name.partition("-")[0]))
-        printed = printed if failed else log
+        report = read_report(log) or Report("crash", "", artifact.name.partition("-")[0])
+        if not failed:
+            report = dataclasses.replace(report, oracle=f"flaky-{report.oracle}")
+            printed = log
     place = KEPT / target / report.name()
     if place.exists():
         return place, False

@@ -1,8 +1,9 @@
 """Attacks the pool with generated traces until the time is over.
 
-Each target is a libFuzzer program under AddressSanitizer and UndefinedBehaviorSanitizer. What it learns is
-kept in build/fuzz-corpus/TARGET between runs, and what fails in build/findings/TARGET, made small and
-readable, with the one command that runs it again. Exit 0 if nothing was found, 1 with findings.
+Each target is a libFuzzer program under AddressSanitizer and UndefinedBehaviorSanitizer. What it
+learns is kept in build/fuzz-corpus/TARGET between runs, and what fails in build/findings/TARGET,
+made small and readable, with the one command that runs it again. Exit 0 if nothing was found, 1
+with findings.
 
 examples:
   ./poolproof fuzz                          every target, 60 s in all
@@ -46,7 +47,7 @@ MOST_INPUT_BYTES = 1028
 """The longest input: the settings and 256 operations. More is never read by a pool target."""
 
 LAST_TURN_S = 600.0
-"""A process is started anew after so long, so that logs stay short and jobs learn from each other."""
+"""A process is started anew after so long: logs stay short, and jobs learn from each other."""
 
 LEAST_S = 0.5
 """Less time than this is not worth a process."""
@@ -78,7 +79,7 @@ class Progress:
     ended: int = 0  # executions of processes that are over
     running: dict[int, int] = dataclasses.field(default_factory=dict)  # slot → executions so far
     busy_s: float = 0.0  # of processes that are over, added up
-    since: dict[int, float] = dataclasses.field(default_factory=dict)  # slot → start of its process
+    since: dict[int, float] = dataclasses.field(default_factory=dict)  # slot → start
     edges: int = 0
     features: int = 0
     corpus: int = 0
@@ -132,7 +133,8 @@ def parse_seed(text: str) -> int:
 def parse_status(line: str) -> Status | None:
     """libFuzzer's progress in a line of its stderr, or None if the line is another.
 
-    Such a line is '#', the executions, a tab, an event, and pairs of a word with a colon and a value:
+    Such a line is '#', the executions, a tab, an event, and pairs of a word with a colon and a
+    value:
     '#2048 \\tNEW    cov: 240 ft: 410 corp: 12/96b lim: 8 exec/s: 1024 rss: 40Mb L: 8/8 MS: 2 …'.
     """
     words = line.split()
@@ -176,7 +178,7 @@ def folders_of(target: str, root: pathlib.Path = SEEDS) -> list[pathlib.Path]:
 
 
 def check_targets(wanted: list[str], known: list[str]) -> list[str]:
-    """The targets that are meant, each once; all if none is named. UserError for one that is not there."""
+    """The targets that are meant, each once; all if none is named. UserError for an unknown one."""
     for name in wanted:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -188,8 +190,8 @@ def check_targets(wanted: list[str], known: list[str]) -> list[str]:
 class Run:
     """One run of the fuzzers: jobs in threads, each with one libFuzzer process at a time."""
 
-    def __init__(self, folder: pathlib.Path, targets: list[str], jobs: int, seconds: float, seed: int,
-                 corpus: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, targets: list[str], jobs: int, seconds: float,
+                 seed: int, corpus: pathlib.Path) -> None:
         self.folder = folder
         self.seed = seed
         self.seconds = seconds
@@ -258,7 +260,8 @@ class Run:
         command = [
             str(self.folder / "fuzz" / target), str(learned), *map(str, folders_of(target)),
             f"-seed={seed}", f"-max_total_time={max(1, int(seconds))}", f"-artifact_prefix={work}/",
-            f"-max_len={MOST_INPUT_BYTES}", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1",
+            f"-max_len={MOST_INPUT_BYTES}", "-timeout=20", "-rss_limit_mb=2048",
+            "-print_final_stats=1",
         ]
         dictionary = SEEDS / "dictionaries" / f"{target}.dict"
         if dictionary.exists():
@@ -306,7 +309,8 @@ class Run:
         if not artifacts:
             said = [line for line in log.splitlines() if line.strip()][-1:]
             with self.lock:
-                progress.troubles.append(f"{target} ended with {code} and no input: {' '.join(said)}")
+                progress.troubles.append(
+                    f"{target} ended with {code} and no input: {' '.join(said)}")
             self.stop.wait(1)
             return 0
         news = 0
@@ -336,7 +340,7 @@ def _artifacts(work: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def reduce_corpus(folder: pathlib.Path, target: str, corpus: pathlib.Path) -> None:
-    """Replaces a crowded corpus by the few inputs that reach as much. The old one stays if that fails."""
+    """Replaces a crowded corpus by the few inputs that reach as much; if that fails it stays."""
     old = corpus / target
     if not old.is_dir() or sum(1 for _ in os.scandir(old)) <= CROWDED:
         return
@@ -355,7 +359,7 @@ def reduce_corpus(folder: pathlib.Path, target: str, corpus: pathlib.Path) -> No
     shutil.rmtree(new, ignore_errors=True)
 
 
-# --- What is shown ----------------------------------------------------------------------------------
+# --- What is shown --------------------------------------------------------------------------------
 
 
 def show_duration(seconds: float) -> str:
@@ -452,11 +456,13 @@ def print_summary(run: Run, facts: dict, console: Console) -> None:
         for trouble in progress["troubles"]:
             print(f"trouble: {trouble}")
         if progress["repeated"]:
-            print(f"{progress['target']} failed {progress['repeated']} times more with what is below")
+            print(f"{progress['target']} failed {progress['repeated']} times more with what is "
+                  "below")
         for finding in progress["findings"]:
+            known = "" if finding["new"] else ", known from an earlier run"
+            where = f" at {finding['operation']}" if finding["operation"] else ""
             print(f"\nfinding in {progress['target']} after {finding['executions']:,} executions"
-                  f"{'' if finding['new'] else ', known from an earlier run'}: the {finding['oracle']} oracle"
-                  f"{' at ' + finding['operation'] if finding['operation'] else ''}")
+                  f"{known}: the {finding['oracle']} oracle{where}")
             print(f"  {finding['message']}")
             print(f"  ./poolproof reproduce {relative(pathlib.Path(finding['place']) / 'input')}")
     ending = "interrupted after" if facts["interrupted"] else "in"
@@ -470,7 +476,7 @@ def relative(path: pathlib.Path) -> str:
     return shorter if len(shorter) < len(str(path)) else str(path)
 
 
-# --- The command ------------------------------------------------------------------------------------
+# --- The command ----------------------------------------------------------------------------------
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,11 +1,12 @@
 """Runs one input that the fuzzer kept, under the sanitizers, and says what is wrong.
 
-FILE is an input of bytes, the text of a trace, or the folder of a finding. Exit 1
-if it still fails, 0 if it does not.
+FILE is an input of bytes, the text of a trace, or the folder of a finding. Exit 1 if it still
+fails, 0 if it does not.
 
 examples:
   ./poolproof reproduce build/findings/pool_api/model-alloc-1f2e3d4c/input
-  ./poolproof reproduce trace.txt --target pool_shadow
+  ./poolproof reproduce fuzz/corpus/pool/merge-left --target pool_shadow
+  ./poolproof reproduce trace.txt
   ./poolproof reproduce FILE --c fails.c
 """
 
@@ -30,7 +31,8 @@ def guess_target(path: pathlib.Path, known: list[str]) -> str:
 def choose_target(wanted: str | None, path: pathlib.Path, known: list[str]) -> str:
     """The target that the user named, or the one that the path tells."""
     if wanted is not None and wanted not in known:
-        raise environment.UserError(f"there is no fuzz target '{wanted}'; there are {', '.join(known)}")
+        raise environment.UserError(
+            f"there is no fuzz target '{wanted}'; there are {', '.join(known)}")
     return wanted or guess_target(path, known)
 
 
@@ -65,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 def write_program(folder: pathlib.Path, text: str | None, out: pathlib.Path) -> None:
     """Writes the C program of a readable trace; UserError if the target's inputs are no traces."""
     if text is None:
-        raise environment.UserError("this target's inputs are no traces; there is no C program for them")
+        raise environment.UserError("this target's inputs are no traces, so there is no C program")
     with tempfile.TemporaryDirectory() as scratch:
         trace = pathlib.Path(scratch) / "trace.txt"
         trace.write_text(text)
@@ -85,7 +87,8 @@ def show(target: str, path: pathlib.Path, failed: bool, printed: str, text: str 
     if report is None or report.oracle not in ORACLES:
         print(printed, end="", file=sys.stderr)
     if report is not None:
-        where = f" at operation {report.index} ({report.operation})" if report.index is not None else ""
+        known = report.index is not None
+        where = f" at operation {report.index} ({report.operation})" if known else ""
         print(f"{path}: {target} fails by the {report.oracle} oracle{where}")
         print(f"  {report.message}")
     else:

@@ -32,8 +32,8 @@ static void *map(void *context, size_t bytes)
     return memory;
 }
 
-/* Whether ASan holds any of these bytes for closed. Its own question about a region may miss an unaligned
- * first granule, so that is asked byte by byte. */
+/* Whether ASan holds any of these bytes for closed. Its own question about a region may miss an
+ * unaligned first granule, so that is asked byte by byte. */
 static int is_closed(const unsigned char *memory, size_t bytes)
 {
 #ifdef WITH_ASAN

@@ -1,5 +1,6 @@
-/* Positive controls: each misuse of pool memory that AddressSanitizer must stop, done in a process of its own
- * whose report is read. A control that runs through, or is stopped for another reason, is a failed test.
+/* Positive controls: each misuse of pool memory that AddressSanitizer must stop, done in a process
+ * of its own whose report is read. A control that runs through, or is stopped for another reason,
+ * is a failed test.
  *
  * Prints TAP. In a build without AddressSanitizer every point is skipped, and says so.
  */

@@ -6,8 +6,8 @@
 
 enum { STEPS = 8, FIRST_LONG_STEP = 6 };
 
-/* Granules that one unit of the second byte stands for: small pools are the likeliest, large ones reach the
- * lengths that no tag can hold. */
+/* Granules that one unit of the second byte stands for: small pools are the likeliest, large
+ * ones reach the lengths that no tag can hold. */
 static const size_t steps[STEPS] = {1, 1, 1, 1, 1, 1, 4, 16};
 
 static const char *const source_names[INPUT_SOURCES] = {"malloc", "buffer", "lazy", "map"};
@@ -59,7 +59,7 @@ size_t input_encode(const struct input *input, uint8_t *bytes, size_t room)
     return INPUT_HEADER + trace_encode(&input->trace, rest, rest ? room - INPUT_HEADER : 0);
 }
 
-/* --- Text -------------------------------------------------------------------------------------- */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 static int parse_flags(char *words, unsigned *flags)
 {

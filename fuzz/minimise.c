@@ -2,11 +2,12 @@
  *
  *     TARGET-minimise FILE > SMALLER
  *
- * Each candidate runs in a process of its own and counts if it fails alike: the same oracle at the same kind of
- * operation, or the same summary of a sanitizer. Operations go first, in halves down to single ones, then sizes,
- * alignments, slots and the pool's settings become simpler, until nothing more can go. Prints the bytes of the
- * result; one line on standard error tells what became of it. Exit 2 if FILE cannot be read, 3 if it
- * does not fail. Cost: a process for each candidate, at most MOST_RUNS of them.
+ * Each candidate runs in a process of its own and counts if it fails alike: the same oracle at the
+ * same kind of operation, or the same summary of a sanitizer. Operations go first, in halves down
+ * to single ones, then sizes, alignments, slots and the pool's settings become simpler, until
+ * nothing more can go. Prints the bytes of the result; one line on standard error tells what became
+ * of it. Exit 2 if FILE cannot be read, 3 if it does not fail. Cost: a process for each candidate,
+ * at most MOST_RUNS of them.
  */
 #define _POSIX_C_SOURCE 200809L
 

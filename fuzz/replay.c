@@ -1,12 +1,13 @@
-/* An engine-free main: runs a target on the files and folders that are its arguments, as a test in TAP.
+/* An engine-free main: runs a target on the files and folders that are its arguments, as a test in
+ * TAP.
  *
  *     TARGET-replay [--may-be-empty] FILE|FOLDER…
  *     TARGET-replay --skip REASON
  *
- * One test point for each argument. A finding aborts the process as it would end a fuzzer; the line before
- * it names the file. An argument that cannot be read fails, and so does a folder without inputs, unless
- * --may-be-empty stands before it. Files named README.md and hidden files
- * are no inputs. At least one input must have run for the whole to pass.
+ * One test point for each argument. A finding aborts the process as it would end a fuzzer; the line
+ * before it names the file. An argument that cannot be read fails, and so does a folder without
+ * inputs, unless --may-be-empty stands before it. Files named README.md and hidden files are no
+ * inputs. At least one input must have run for the whole to pass.
  */
 #define _POSIX_C_SOURCE 200809L
 

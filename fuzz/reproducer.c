@@ -2,8 +2,9 @@
  *
  *     cc -g -fsanitize=address,undefined -I. THIS.c mem_pool.c && ./a.out
  *
- * It makes the calls of its trace, checks after each what mem_pool.h promises, and aborts with one line at the
- * first promise that does not hold. Without -fsanitize=address the shadow of memory goes unseen.
+ * It makes the calls of its trace, checks after each what mem_pool.h promises, and aborts with one
+ * line at the first promise that does not hold. Without -fsanitize=address the shadow of memory
+ * goes unseen.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -28,7 +29,8 @@ int __asan_address_is_poisoned(void const volatile *address);
 enum { SOURCE = 0, BYTES = 1024, OFFSET = 0, FLAGS = 0, SLOTS = 2 };
 /* end settings */
 
-/* SOURCE is 0 for malloc, 1 for a buffer of BYTES bytes OFFSET behind an aligned address, 2 for lazy, 3 for map. */
+/* SOURCE is 0 for malloc, 1 for a buffer of BYTES bytes OFFSET behind an aligned address, 2 for
+ * lazy, 3 for map. */
 enum { KEEPS = FLAGS & POOL_KEEP_CONTENTS, STRICT = FLAGS & POOL_STRICT };
 
 static struct m_pool pool, other;
@@ -182,7 +184,8 @@ static void reset(void)
     verify();
 }
 
-/* Whether a live chunk of as many granules starts there after all, so that the call would be right. */
+/* Whether a live chunk of as many granules starts there after all, so that the call would be
+ * right. */
 static int is_right(const unsigned char *at, size_t size)
 {
     const size_t granules = (size + POOL_GRANULE - 1) / POOL_GRANULE;

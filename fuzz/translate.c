@@ -2,11 +2,12 @@
  *
  *     fuzz-translate text FILE          the input as text on standard output
  *     fuzz-translate bytes TEXT         the bytes that decode to a text, on standard output
- *     fuzz-translate same TEXT FILE…    in TAP, whether each FILE is what its TEXT gives, in pairs
+ *     fuzz-translate same TEXT FILE…    in TAP, whether each FILE is what its TEXT gives
  *     fuzz-translate run FILE           the input on a pool, with every oracle; a finding aborts
  *     fuzz-translate c FILE FRAME       a C program of its own, in the frame of reproducer.c
  *
- * FILE is bytes, or a text that begins with "poolproof trace". Errors are one line on standard error and exit 2.
+ * FILE is bytes, or a text that begins with "poolproof trace". Errors are one line on standard
+ * error and exit 2.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +36,10 @@ static uint8_t *read_file(const char *path, size_t *size)
         if (*size + 1 < room)
             break;
         room *= 2;
-        bytes = realloc(bytes, room);
+        uint8_t *const more = realloc(bytes, room);
+        if (!more)
+            free(bytes);
+        bytes = more;
     }
     if (!bytes || ferror(file))
         refuse(path, strerror(errno));

@@ -1,5 +1,5 @@
-/* One trace keeps its contents and its refusals wherever it runs: on malloc, and on pools from every
- * source and with every flag. */
+/* One trace keeps its contents and its refusals wherever it runs: on malloc, and on pools from
+ * every source and with every flag. */
 #ifdef NDEBUG
 #error "the pool's assertions are one of the oracles; build without NDEBUG"
 #endif

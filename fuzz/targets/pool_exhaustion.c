@@ -1,12 +1,14 @@
 /* When the n-th request for backing memory is refused, for each n, pool_init_with fails with
- * POOL_NO_BACKING, holds nothing and leaves a dead pool; the next try with the same struct succeeds. */
+ * POOL_NO_BACKING, holds nothing and leaves a dead pool; the next try with the same struct
+ * succeeds. */
 #ifdef NDEBUG
 #error "the pool's assertions are one of the oracles; build without NDEBUG"
 #endif
 
 #include "input.h"
 
-/* Makes a pool whose refuse-th request fails. Returns 1 if it failed for that, 0 if it needed fewer. */
+/* Makes a pool whose refuse-th request fails. Returns 1 if it failed for that, 0 if it needed
+ * fewer. */
 static int refused_at(const struct input *input, unsigned refuse)
 {
     struct backing backing;

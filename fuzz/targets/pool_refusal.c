@@ -1,5 +1,5 @@
-/* Every misuse is refused in every state: after each operation of the input all misuse that its slot allows
- * is tried, and pool, pointer and memory stay as they were. */
+/* Every misuse is refused in every state: after each operation of the input all misuse that its
+ * slot allows is tried, and pool, pointer and memory stay as they were. */
 #ifdef NDEBUG
 #error "the pool's assertions are one of the oracles; build without NDEBUG"
 #endif
@@ -15,7 +15,8 @@ static const uint8_t when_freed[] = {TRACE_FREE_TWICE, TRACE_REALLOC_TWICE, TRAC
                                      TRACE_ALLOC_HUGE, TRACE_ALLOC_BAD_ALIGN};
 static const uint8_t always[] = {TRACE_FREE_BEFORE, TRACE_FREE_BEHIND, TRACE_FREE_FOREIGN};
 
-/* Appends the kinds with the fields of op; sizes follow the operation, so that the input chooses them. */
+/* Appends the kinds with the fields of op; sizes follow the operation, so that the input chooses
+ * them. */
 static int append_all(struct trace *trace, struct trace_op op, const uint8_t *kinds, size_t count)
 {
     int failed = 0;

@@ -1,4 +1,5 @@
-/* Any bytes decode to a trace that keeps the rules, and the bytes that encode it decode to the same one. */
+/* Any bytes decode to a trace that keeps the rules, and the bytes that encode it decode to the
+ * same one. */
 #ifdef NDEBUG
 #error "assertions are the oracle; build without NDEBUG"
 #endif
