@@ -358,9 +358,9 @@ static int is_run(const struct m_pool *pool, const void *at, unsigned b)
  * passes and leads out of the bin, into a live chunk or round in a ring. */
 static int is_linked(const struct m_pool *pool, void *run, unsigned b, struct links links)
 {
-    if ((void *)pool->bins[b] == run ? links.prev != NULL
-                                     : !links.prev || !is_run(pool, links.prev, b) ||
-                                           links_of(links.prev).next != run)
+    if ((void *)pool->bins[b] == run
+            ? links.prev != NULL
+            : !links.prev || !is_run(pool, links.prev, b) || links_of(links.prev).next != run)
         return 0;
     return !links.next || (is_run(pool, links.next, b) && links_of(links.next).prev == run);
 }
@@ -1111,7 +1111,8 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
     unsigned char *chunk = load(ptr);
     if (!chunk && old_size == 0)
         return pool_alloc(pool, ptr, new_size, type);
-    enum pool_reason reason = pool->granules && !chunk ? POOL_NULL_ARGUMENT : check_chunk(pool, chunk, old_size);
+    enum pool_reason reason =
+        pool->granules && !chunk ? POOL_NULL_ARGUMENT : check_chunk(pool, chunk, old_size);
     if (reason == POOL_OK)
         reason = check_request(pool, new_size, (unsigned)type);
     if (reason != POOL_OK)
@@ -1163,8 +1164,8 @@ size_t pool_required(size_t count, size_t size, enum pool_type type)
     return (lead + (count - 1) * stride + n) * GRANULE;
 }
 
-int pool_walk(const struct m_pool *pool, int (*visit)(void *context, const struct pool_piece *piece),
-              void *context)
+int pool_walk(const struct m_pool *pool,
+              int (*visit)(void *context, const struct pool_piece *piece), void *context)
 {
     if (!pool || !visit || !pool->granules)
         return -1;
@@ -1333,7 +1334,8 @@ int pool_trim(struct m_pool *pool, size_t *released)
         unsigned char *from, *at = address_of(pool, g) + sizeof(struct links);
         n = piece.n;
         if (piece.kind == POOL_RUN || piece.kind == POOL_FRESH)
-            sum += give_back(pool, at, address_of(pool, g + n < pool->peak ? g + n : pool->peak), &from);
+            sum += give_back(pool, at, address_of(pool, g + n < pool->peak ? g + n : pool->peak),
+                             &from);
     }
     if (released)
         *released = sum;
