@@ -42,6 +42,8 @@ static void follows_every_call(void **state)
         else
             ledger_alloc(&ledger, size, type);
         assert_shadow(&ledger);
+        ledger_assert_agrees(&ledger); /* questions open links, and must close them */
+        assert_shadow(&ledger);
     }
     ledger_drain(&ledger, &random);
     assert_shadow(&ledger);
