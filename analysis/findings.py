@@ -122,7 +122,7 @@ def run_once(folder: pathlib.Path, target: str | None, file: pathlib.Path) -> tu
 
 
 def minimise(folder: pathlib.Path, target: str, file: pathlib.Path) -> bytes | None:
-    """A smaller input that fails alike; None if the target has no operations or it takes too long."""
+    """A smaller input that fails alike; None if there are no operations or it takes too long."""
     program = folder / "fuzz" / f"{target}-minimise"
     if not program.exists():
         return None

@@ -22,7 +22,8 @@ from analysis import build, environment, findings, fuzz, reproduce  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 FINDING = ('{"oracle": "contents", "index": 3, "operation": "free 7", "message": '
-           '"byte 12 of slot 7\'s 20 has changed by itself"}\nfinding: the contents oracle at operation 3 (free 7)\n'
+           '"byte 12 of slot 7\'s 20 has changed by itself"}\n'
+           'finding: the contents oracle at operation 3 (free 7)\n'
            "poolproof trace 1\norigin pool source=malloc bytes=64 offset=0 flags=none\n"
            "alloc 7 20 1\nend 1\n"
            "==1== ERROR: libFuzzer: deadly signal\n")
