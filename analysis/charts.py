@@ -8,6 +8,7 @@ description for screen readers, and the page puts the same numbers in a table be
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import xml.etree.ElementTree as ElementTree
@@ -16,6 +17,7 @@ from typing import Sequence
 import matplotlib
 import numpy
 
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
 matplotlib.use("svg")
 matplotlib.rcParams.update({
     "svg.fonttype": "none", "font.size": 10.5, "font.family": "DejaVu Sans", "axes.linewidth": 0.8,

@@ -22,7 +22,7 @@ _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 class Rule:
     """When a round of a workload is run again as a whole, and how often at most."""
 
-    steal_share: float = 0.02
+    steal_share: float = 0.05
     """Bad if the hypervisor took more than this share of the round's wall time."""
     spin_ratio: float = 1.25
     """Bad if the median spin probe took longer than this many times the reference."""
