@@ -48,6 +48,9 @@ TELLING = re.compile(
     r"|Bail out!|FAIL|exited with status|[Tt]imed? ?out|^finding|killed by"
 )
 
+PYTEST_TELLING = re.compile(r"E {2,}\S|\S+\.py:\d+: ")
+"""The lines in which pytest says what was wrong, and where."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Result:
@@ -388,7 +391,8 @@ def telling_lines(output: str, limit: int = TELLING_LINES) -> list[str]:
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     if len(lines) <= limit:
         return lines
-    chosen = [line for line in lines if TELLING.search(line)]
+    chosen = ([line for line in lines if PYTEST_TELLING.match(line)]
+              or [line for line in lines if TELLING.search(line)])
     return (chosen or lines[-limit:])[:limit]
 
 

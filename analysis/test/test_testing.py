@@ -111,6 +111,13 @@ def test_a_failure_names_its_log_and_says_the_telling_lines(capsys, monkeypatch,
     assert "runtime error: shift" in out and "line 7" not in out
 
 
+def test_of_a_python_failure_only_its_own_words_are_shown():
+    source = [f"    raise ValueError({n})  # Error" for n in range(20)]
+    output = "\n".join([*source, "E   assert 1 == 2", "", "analysis/plan.py:3: AssertionError"])
+    assert testing.telling_lines(output) == [
+        "E   assert 1 == 2", "analysis/plan.py:3: AssertionError"]
+
+
 def test_suites_are_named_after_their_folders(tmp_path):
     files = ["analysis/test/test_a.py", "core/test/package/test_b.py", "bench/test/test_c.py"]
     for name in files:
