@@ -1,4 +1,5 @@
-/* The pool: tags out of line, freed chunks cached by size, free runs filed by length. See DESIGN.md. */
+/* The pool: tags out of line, freed chunks cached by size, free runs filed by length. See
+ * DESIGN.md. */
 #if !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE 1 /* madvise */
 #endif
@@ -35,7 +36,7 @@
 #define NOINLINE
 #endif
 
-/* --- Constants --------------------------------------------------------------------------------- */
+/* --- Constants -------------------------------------------------------------------------------- */
 
 #define GRANULE ((size_t)POOL_GRANULE)
 #define SMALL ((size_t)POOL_SMALL)
@@ -43,17 +44,20 @@
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
-/* Cached chunks are merged before fresh memory is touched if they are this share of what has been. */
+/* Cached chunks are merged before fresh memory is touched if they are this share of what has
+ * been. */
 #define MERGE_SHARE 16
 
-/* The bump run grows into fresh memory by this share of what has been touched, and by one page at least. */
+/* The bump run grows into fresh memory by this share of what has been touched, and by one page at
+ * least. */
 #define GROWTH_SHARE 32
 #define LEAST_GROWTH ((size_t)256)
 
-/* A tag is two bits of kind and six of length. The first granule of every chunk and run has a kind; the
- * length is its granules, or 0 for SMALL and more, which stand in spans. Every other granule has kind 0,
- * and there the last granule of a run repeats its length, or LONG_END, so that the run can be found from
- * behind. All else is INTERIOR, the granules of the bump run and those from mark on included. */
+/* A tag is two bits of kind and six of length. The first granule of every chunk and run has a kind;
+ * the length is its granules, or 0 for SMALL and more, which stand in spans. Every other granule
+ * has kind 0, and there the last granule of a run repeats its length, or LONG_END, so that the run
+ * can be found from behind. All else is INTERIOR, the granules of the bump run and those from mark
+ * on included. */
 enum {
     INTERIOR = 0x00,
     LONG_END = 0x01,
@@ -79,7 +83,7 @@ _Static_assert(POOL_SMALL - 1 <= LENGTH, "a small length must fit its tag");
 _Static_assert((1 << POOL_USER) == POOL_GRANULE, "every chunk start suits max_align_t");
 _Static_assert(_Alignof(max_align_t) <= POOL_GRANULE, "every chunk start suits max_align_t");
 
-/* --- Refusals ---------------------------------------------------------------------------------- */
+/* --- Refusals --------------------------------------------------------------------------------- */
 
 static NOINLINE int refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
 {
@@ -89,9 +93,10 @@ static NOINLINE int refuse(struct m_pool *pool, enum pool_reason reason, const v
     return -1;
 }
 
-/* --- Addresses, granules, tags ----------------------------------------------------------------- */
+/* --- Addresses, granules, tags ---------------------------------------------------------------- */
 
-/* The pointer variable behind a void ** may be of any object pointer type: only its bytes are touched. */
+/* The pointer variable behind a void ** may be of any object pointer type: only its bytes are
+ * touched. */
 static inline unsigned char *load(void *const *ptr)
 {
     unsigned char *value;
@@ -105,7 +110,8 @@ static inline void store(void **ptr, const void *value)
 }
 
 /* The granule that starts at an address. Any address where none starts gives a number beyond every
- * capacity: the rotation moves the bits of misalignment to the top, where a wrapped offset has its own. */
+ * capacity: the rotation moves the bits of misalignment to the top, where a wrapped offset has its
+ * own. */
 static inline size_t granule_at(const struct m_pool *pool, const void *at)
 {
     size_t offset = (size_t)((uintptr_t)at - (uintptr_t)pool->base);
@@ -128,8 +134,9 @@ static size_t granules_for(size_t bytes)
     return bytes / GRANULE + (bytes % GRANULE != 0);
 }
 
-/* Lengths of SMALL granules and more contain a granule whose number is a multiple of 64, and nothing else
- * contains it: that granule's word in spans is theirs. Stored less one, for 2^32 granules to fit. */
+/* Lengths of SMALL granules and more contain a granule whose number is a multiple of 64, and
+ * nothing else contains it: that granule's word in spans is theirs. Stored less one, for 2^32
+ * granules to fit. */
 static void span_set(struct m_pool *pool, size_t g, size_t n)
 {
     pool->spans[(g + SMALL - 1) / SMALL] = (uint32_t)(n - 1);
@@ -175,7 +182,8 @@ static size_t bump_end_at(const struct m_pool *pool)
     return (size_t)(pool->bump_end - pool->base) / GRANULE;
 }
 
-/* Granules from here on have not been given out since init or reset. The bump run may have moved on. */
+/* Granules from here on have not been given out since init or reset. The bump run may have moved
+ * on. */
 static size_t top_at(const struct m_pool *pool)
 {
     size_t bump = bump_at(pool);
@@ -189,10 +197,10 @@ static size_t align_granule(const struct m_pool *pool, size_t g, size_t align)
     return g + (size_t)((0 - at) & (align - 1)) / GRANULE;
 }
 
-/* --- Links in free memory ---------------------------------------------------------------------- */
+/* --- Links in free memory --------------------------------------------------------------------- */
 
-/* Free memory is closed to the user but not out of reach: whatever is read here is only believed once a tag
- * agrees. Outside of its links free memory is zero, unless POOL_KEEP_CONTENTS. */
+/* Free memory is closed to the user but not out of reach: whatever is read here is only believed
+ * once a tag agrees. Outside of its links free memory is zero, unless POOL_KEEP_CONTENTS. */
 
 static inline void *next_of(void *chunk)
 {
@@ -245,8 +253,8 @@ static inline void wipe4(unsigned char *at)
     wipe2(at + 2 * GRANULE);
 }
 
-/* Zeroes n < SMALL granules. Stores that may overlap cost less than a loop of n turns; each memset is one vector
- * store, where a longer one would become a string instruction or a call. */
+/* Zeroes n < SMALL granules. Stores that may overlap cost less than a loop of n turns; each memset
+ * is one vector store, where a longer one would become a string instruction or a call. */
 static inline void wipe(unsigned char *at, size_t n)
 {
     if (n <= 2) {
@@ -270,8 +278,9 @@ static inline void wipe(unsigned char *at, size_t n)
     }
 }
 
-/* Gives the whole pages between two addresses back to the system, where they become zero. Returns their
- * bytes, which start at *from; 0 and the end if there are none or it is not the system's memory. */
+/* Gives the whole pages between two addresses back to the system, where they become zero. Returns
+ * their bytes, which start at *from; 0 and the end if there are none or it is not the system's
+ * memory. */
 static size_t give_back(const struct m_pool *pool, unsigned char *at, unsigned char *end,
                         unsigned char **from)
 {
@@ -310,7 +319,7 @@ static void wipe_closed(const struct m_pool *pool, size_t g, size_t n)
     HOOK_CLOSE(address_of(pool, g), n * GRANULE);
 }
 
-/* --- Runs, filed by length --------------------------------------------------------------------- */
+/* --- Runs, filed by length -------------------------------------------------------------------- */
 
 /* The number of the highest bit that is set; value is not 0. */
 static unsigned log2_of(uint64_t value)
@@ -325,8 +334,8 @@ static unsigned log2_of(uint64_t value)
 #endif
 }
 
-/* Two-level bins: the exponent of the length and its next POOL_BIN_SHIFT bits (Masmano et al., TLSF,
- * ECRTS 2004). Lengths below 2^(POOL_BIN_SHIFT + 1) have a bin of their own. */
+/* Two-level bins: the exponent of the length and its next POOL_BIN_SHIFT bits (Masmano et al.,
+ * TLSF, ECRTS 2004). Lengths below 2^(POOL_BIN_SHIFT + 1) have a bin of their own. */
 static unsigned bin_of(size_t n)
 {
     unsigned exponent = log2_of(n), shift = exponent - POOL_BIN_SHIFT;
@@ -353,9 +362,9 @@ static int is_run(const struct m_pool *pool, const void *at, unsigned b)
     return g < pool->mark && kind_at(pool, g) == RUN && bin_of(length_at(pool, g)) == b;
 }
 
-/* Whether a run of bin b stands in its list as it says: its neighbours there are of the same bin and name it
- * in turn, and it is the head if and only if it has nobody before it. Nothing that a user could scribble
- * passes and leads out of the bin, into a live chunk or round in a ring. */
+/* Whether a run of bin b stands in its list as it says: its neighbours there are of the same bin
+ * and name it in turn, and it is the head if and only if it has nobody before it. Nothing that a
+ * user could scribble passes and leads out of the bin, into a live chunk or round in a ring. */
 static int is_linked(const struct m_pool *pool, void *run, unsigned b, struct links links)
 {
     if ((void *)pool->bins[b] == run
@@ -380,8 +389,8 @@ static void run_file(struct m_pool *pool, size_t g, size_t n)
     pool->bin_map[b / 64] |= UINT64_C(1) << b % 64;
 }
 
-/* The filed run [g, g + n) ⇒ granules of no kind, zero where contents are. 0 and nothing done if the user
- * has scribbled on its links. */
+/* The filed run [g, g + n) ⇒ granules of no kind, zero where contents are. 0 and nothing done if
+ * the user has scribbled on its links. */
 static int run_take(struct m_pool *pool, size_t g, size_t n)
 {
     void *run = address_of(pool, g);
@@ -420,8 +429,8 @@ static size_t run_behind(const struct m_pool *pool, size_t g)
     return g < pool->mark && kind_at(pool, g) == RUN ? length_at(pool, g) : 0;
 }
 
-/* [g, g + n) of no kind ⇒ part of a filed run, merged with the runs on either side. A neighbour whose links
- * the user has scribbled on stays as it is. */
+/* [g, g + n) of no kind ⇒ part of a filed run, merged with the runs on either side. A neighbour
+ * whose links the user has scribbled on stays as it is. */
 static void release(struct m_pool *pool, size_t g, size_t n)
 {
     size_t before = run_before(pool, g), behind = run_behind(pool, g + n);
@@ -463,7 +472,7 @@ static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
     return NONE;
 }
 
-/* --- The block as a sequence of pieces --------------------------------------------------------- */
+/* --- The block as a sequence of pieces -------------------------------------------------------- */
 
 struct extent {
     size_t n;
@@ -500,7 +509,8 @@ static size_t free_until(const struct m_pool *pool, size_t g)
     return g;
 }
 
-/* Whether n granules at a multiple of align would fit if everything free were merged. Changes nothing. */
+/* Whether n granules at a multiple of align would fit if everything free were merged. Changes
+ * nothing. */
 static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 {
     for (size_t g = 0; g < pool->granules;) {
@@ -516,7 +526,7 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
     return 0;
 }
 
-/* --- Making room ------------------------------------------------------------------------------- */
+/* --- Making room ------------------------------------------------------------------------------ */
 
 /* The bump run ⇒ a filed run, or back behind mark if it is the last. */
 static void bump_retire(struct m_pool *pool)
@@ -552,8 +562,8 @@ static void forget_free(struct m_pool *pool)
     pool->cached = 0;
 }
 
-/* The last granule below g where a cached chunk or a run starts, or NONE. Both kinds, and only they, have the
- * highest bit of a tag, so 32 and 8 tags are passed over at a time. */
+/* The last granule below g where a cached chunk or a run starts, or NONE. Both kinds, and only
+ * they, have the highest bit of a tag, so 32 and 8 tags are passed over at a time. */
 static size_t free_before(const struct m_pool *pool, size_t g)
 {
     const uint64_t high = UINT64_C(0x8080808080808080);
@@ -574,8 +584,8 @@ static size_t free_before(const struct m_pool *pool, size_t g)
     return NONE;
 }
 
-/* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address comes first.
- * Goes by the tags alone, so that links which the user has scribbled on do no harm. */
+/* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address
+ * comes first. Goes by the tags alone, so that links which the user has scribbled on do no harm. */
 static void merge_all(struct m_pool *pool)
 {
     bump_retire(pool);
@@ -624,8 +634,8 @@ static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
     return start;
 }
 
-/* Moves mark and the end of the bump run, which is there, to `to`. Tags and memory used for the first time
- * are made zero, which those of the system are. */
+/* Moves mark and the end of the bump run, which is there, to `to`. Tags and memory used for the
+ * first time are made zero, which those of the system are. */
 static void advance(struct m_pool *pool, size_t to)
 {
     size_t peak = pool->peak;
@@ -642,8 +652,8 @@ static void advance(struct m_pool *pool, size_t to)
         wipe_closed(pool, peak, to - peak);
 }
 
-/* Makes a bump run of the last run and fresh memory, long enough for n granules at a multiple of align if
- * there are as many, and for some of what comes next. There must be no bump run. */
+/* Makes a bump run of the last run and fresh memory, long enough for n granules at a multiple of
+ * align if there are as many, and for some of what comes next. There must be no bump run. */
 static void grow(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = pool->mark, tail = run_before(pool, g), more = pool->mark / GROWTH_SHARE;
@@ -660,7 +670,8 @@ static void grow(struct m_pool *pool, size_t n, size_t align)
     advance(pool, more < pool->granules - g ? g + more : pool->granules);
 }
 
-/* Whether merging the bump run with what is beside it, or the last run with fresh memory, gives room. */
+/* Whether merging the bump run with what is beside it, or the last run with fresh memory, gives
+ * room. */
 static int would_fit_at_bump(const struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = bump_at(pool), end = bump_end_at(pool), mark = pool->mark;
@@ -673,8 +684,8 @@ static int would_fit_at_bump(const struct m_pool *pool, size_t n, size_t align)
            fit(pool, mark - tail, pool->granules - (mark - tail), n, align) != NONE;
 }
 
-/* n granules at a multiple of align, or NONE with the pool as it was, unless it is corrupted. What is free
- * already is merged before fresh memory is touched. */
+/* n granules at a multiple of align, or NONE with the pool as it was, unless it is corrupted. What
+ * is free already is merged before fresh memory is touched. */
 static size_t take(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = bump_carve(pool, n, align);
@@ -697,7 +708,7 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
     return g;
 }
 
-/* --- The struct's life ------------------------------------------------------------------------- */
+/* --- The struct's life ------------------------------------------------------------------------ */
 
 /* Bytes for a block of so many granules and its bookkeeping behind it: the block, spans, tags. */
 static size_t memory_for(size_t granules)
@@ -849,7 +860,7 @@ void pool_destroy(struct m_pool *pool)
 #endif
 }
 
-/* --- Chunks ------------------------------------------------------------------------------------ */
+/* --- Chunks ----------------------------------------------------------------------------------- */
 
 /* Bytes; every chunk is aligned to a granule. */
 static size_t alignment_of(unsigned type)
@@ -903,7 +914,8 @@ static inline void hand_out(const struct m_pool *pool, unsigned char *chunk, siz
         HOOK_UNDEFINED(chunk, size);
 }
 
-/* The cached chunk of n granules, tagged live and zero where contents are; NULL if the list is broken. */
+/* The cached chunk of n granules, tagged live and zero where contents are; NULL if the list is
+ * broken. */
 static inline unsigned char *cache_pop(struct m_pool *pool, unsigned char *chunk, size_t n)
 {
     size_t g = granule_at(pool, chunk);
@@ -1047,7 +1059,8 @@ int pool_free(void **ptr, size_t size, struct m_pool *pool)
     return free_slow(ptr, size, pool);
 }
 
-/* The live chunk [g, g + n) ⇒ one of m > n granules where those behind it are free and at hand; else 0. */
+/* The live chunk [g, g + n) ⇒ one of m > n granules where those behind it are free and at hand;
+ * else 0. */
 static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
     size_t right = g + n, end = g + m, run = run_behind(pool, right);
@@ -1083,8 +1096,8 @@ static int extend_merged(struct m_pool *pool, size_t g, size_t n, size_t m)
     return extend(pool, g, n, m);
 }
 
-/* The live chunk [g, g + n) of kept user bytes ⇒ one of m granules and size bytes, in the same place: whatever
- * is not kept is zero and closed, or opened up to size. */
+/* The live chunk [g, g + n) of kept user bytes ⇒ one of m granules and size bytes, in the same
+ * place: whatever is not kept is zero and closed, or opened up to size. */
 static void settle(struct m_pool *pool, size_t g, size_t n, size_t m, size_t kept, size_t size)
 {
     unsigned char *chunk = address_of(pool, g);
@@ -1137,7 +1150,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
     return 0;
 }
 
-/* --- Questions --------------------------------------------------------------------------------- */
+/* --- Questions -------------------------------------------------------------------------------- */
 
 size_t pool_size_of(const struct m_pool *pool, const void *ptr)
 {
@@ -1236,7 +1249,8 @@ static const char *check_piece(const struct m_pool *pool, size_t g, struct exten
     return NULL;
 }
 
-/* Walks the caches and bins, which must reach exactly the cached granules and the runs that were counted. */
+/* Walks the caches and bins, which must reach exactly the cached granules and the runs that were
+ * counted. */
 static const char *check_lists(const struct m_pool *pool, size_t cached, size_t runs)
 {
     size_t left = cached;
