@@ -196,6 +196,7 @@ class Run:
         self.seed = seed
         self.seconds = seconds
         self.corpus = corpus
+        self.work = build.BUILD_ROOT / "fuzz-work"
         self.turns = plan(targets, jobs, seconds)
         self.progress = {target: Progress(target) for target in targets}
         self.lock = threading.RLock()
@@ -212,6 +213,15 @@ class Run:
         self.start = time.monotonic()
         for thread in self.threads:
             thread.start()
+
+    def rescue(self) -> None:
+        """Keeps what a run that was killed had found and not yet kept."""
+        for work in sorted(self.work.glob("*-*")):
+            target = work.name.rpartition("-")[0]
+            if any(_artifacts(work)) and target in findings.targets(self.folder):
+                self.progress.setdefault(target, Progress(target))
+                self._keep(target, work, 0, 0)
+            shutil.rmtree(work, ignore_errors=True)
 
     def is_busy(self) -> bool:
         return any(thread.is_alive() for thread in self.threads)
@@ -252,7 +262,7 @@ class Run:
     def _attack(self, slot: int, target: str, seconds: float, seed: int) -> int | None:
         """Runs one process. Returns None if it found nothing, else how much of it is new."""
         progress = self.progress[target]
-        work = build.BUILD_ROOT / "fuzz-work" / f"{target}-{slot}"
+        work = self.work / f"{target}-{slot}"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         learned = self.corpus / target
@@ -305,7 +315,8 @@ class Run:
         """Keeps what a process that failed left behind. Returns how much of it is new."""
         progress = self.progress[target]
         artifacts = list(_artifacts(work))
-        log = (work / "log.txt").read_text(encoding="utf-8", errors="replace")
+        log_file = work / "log.txt"
+        log = log_file.read_text(encoding="utf-8", errors="replace") if log_file.exists() else ""
         if not artifacts:
             said = [line for line in log.splitlines() if line.strip()][-1:]
             with self.lock:
@@ -504,8 +515,10 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     attack = Run(folder, targets, jobs, args.time, seed, corpus)
     interrupted = False
-    attack.begin()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same for a job that is stopped
     try:
+        attack.rescue()
+        attack.begin()
         watch(attack, console)
     except KeyboardInterrupt:
         interrupted = True

@@ -282,6 +282,16 @@ def test_a_finding_at_the_moment_of_an_interrupt_is_kept(workshop: pathlib.Path)
     assert (findings.KEPT / "pool_fake").is_dir()
 
 
+def test_what_a_killed_run_had_found_is_kept_by_the_next(workshop: pathlib.Path) -> None:
+    left = workshop.parent / "fuzz-work" / "pool_fake-3"
+    left.mkdir(parents=True)
+    (left / "crash-1").write_bytes(b"..F")
+    engine(workshop, "time.sleep(0.2)\n")
+    assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == environment.FINDING
+    assert len(list((findings.KEPT / "pool_fake").iterdir())) == 1
+    assert not left.exists()
+
+
 # --- Reproducing ----------------------------------------------------------------------------------
 
 
