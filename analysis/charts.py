@@ -71,7 +71,7 @@ def forest(analysis: Analysis, promise: str, name: str) -> str | None:
         rival = wording.arm_label(claim.baseline)
         axes.text(high, row - 0.30,
                   f"{wording.SIGNS[claim.verdict]} {wording.ratio(claim.ratio)}× {rival}",
-                  ha="right", va="bottom", color=INK if claim.proved else MUTED)
+                  ha="right", va="bottom", color=INK if claim.proved else MUTED, bbox=_CLEAR)
     _ratio_axis(axes, low, high)
     axes.set_xlabel("times as fast as the fastest rival", color=MUTED)
     described = "; ".join(f"{claim.workload}: {wording.ratio(claim.ratio)} times {claim.baseline}, "

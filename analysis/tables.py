@@ -72,8 +72,8 @@ def answers_grid(family: str, results: Sequence[WorkloadResult]) -> Grid:
                 cells.append(Cell("–"))
                 continue
             rival = wording.arm_label(claim.baseline).removesuffix(" calloc")
-            cells.append(Cell(f"{wording.ratio(claim.ratio)}× {rival}", wording.interval(claim),
-                              claim.verdict))
+            cells.append(Cell(f"{wording.ratio(claim.ratio)}×",
+                              f"{wording.interval(claim)} · {rival}", claim.verdict))
         rows.append(Row(cells))
     return Grid(f"answers-{slug(family)}", f"{family}/…: the pool against its fastest rival",
                 [Column("workload"), *(Column(pool) for pool in pools)], rows)
