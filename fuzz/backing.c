@@ -1,4 +1,6 @@
 /* The memory that a target's pools are made of: dirty beforehand, watched, looked at afterwards. */
+#define _POSIX_C_SOURCE 200809L
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +17,17 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-enum { DIRT = 0xA5 };
+enum { DIRT = 0xA5, PAGE = 4096 };
+
+/* So many dirty bytes from the start of a page, so that what an input does with alignments is the same
+ * in every process; NULL for lack of memory. */
+static unsigned char *dirty_page(size_t bytes)
+{
+    void *memory;
+    if (posix_memalign(&memory, PAGE, bytes) != 0)
+        return NULL;
+    return memset(memory, DIRT, bytes);
+}
 
 static void *map(void *context, size_t bytes)
 {
@@ -24,12 +36,13 @@ static void *map(void *context, size_t bytes)
         return NULL;
     if (backing->mapped)
         backing->complaint = "the pool asked for memory twice";
-    void *const memory = malloc(bytes);
-    if (memory)
-        memset(memory, DIRT, bytes);
-    backing->mapped = memory;
+    const size_t before = backing->offset * POOL_GRANULE;
+    unsigned char *const page = dirty_page(before + bytes);
+    if (!page)
+        return NULL;
+    backing->mapped = page + before;
     backing->mapped_bytes = bytes;
-    return memory;
+    return backing->mapped;
 }
 
 /* Whether ASan holds any of these bytes for closed. Its own question about a region may miss an
@@ -56,8 +69,8 @@ static void unmap(void *context, void *memory, size_t bytes)
     else if (is_closed(memory, bytes))
         backing->complaint = "the pool returned memory that is still poisoned";
     if (memory == backing->mapped) {
+        free(backing->mapped - backing->offset * POOL_GRANULE);
         backing->mapped = NULL;
-        free(memory);
     }
 }
 
@@ -67,11 +80,10 @@ int backing_open(const struct input *input, struct backing *backing, struct pool
     *config = (struct pool_config){.capacity = input->bytes, .flags = input->flags};
     switch (input->source) {
     case INPUT_BUFFER:
-        backing->buffer = malloc(input->offset + input->bytes);
+        backing->buffer = dirty_page(input->offset + input->bytes);
         if (!backing->buffer)
             return -1;
         backing->buffer_size = input->bytes;
-        memset(backing->buffer, DIRT, input->offset + input->bytes);
         config->capacity = 0;
         config->buffer = backing->buffer + input->offset;
         config->buffer_size = input->bytes;
@@ -110,6 +122,7 @@ const char *backing_complaint(const struct backing *backing)
 void backing_close(struct backing *backing)
 {
     free(backing->buffer);
-    free(backing->mapped);
+    if (backing->mapped)
+        free(backing->mapped - backing->offset * POOL_GRANULE);
     *backing = (struct backing){0};
 }

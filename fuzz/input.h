@@ -18,7 +18,7 @@ enum { INPUT_HEADER = 3, INPUT_MAX_OPS = 256, INPUT_MOST_BYTES = 1 << 24 };
 
 enum input_source {
     INPUT_MALLOC,
-    INPUT_BUFFER, /* the caller's, `offset` bytes behind an aligned address */
+    INPUT_BUFFER, /* the caller's */
     INPUT_LAZY,
     INPUT_MAP, /* functions that hand out dirty memory and keep account of it */
     INPUT_SOURCES
@@ -28,7 +28,8 @@ struct input {
     enum input_source source;
     unsigned flags; /* POOL_KEEP_CONTENTS and POOL_STRICT */
     size_t bytes;   /* capacity, or the size of the buffer: decoded from 1 to 64 KiB */
-    size_t offset;  /* of the buffer: 0 to 15; nothing without one */
+    size_t
+        offset; /* 0 to 15: bytes of the buffer, granules of map's memory behind a page's start */
     struct trace trace;
 };
 
@@ -53,7 +54,7 @@ void input_print(const struct input *input, FILE *stream);
 struct backing {
     unsigned char *buffer; /* of INPUT_BUFFER, with the offset before it */
     size_t buffer_size, offset;
-    void *mapped; /* what map gave and unmap has not taken back yet */
+    unsigned char *mapped; /* what map gave and unmap has not taken back yet */
     size_t mapped_bytes;
     unsigned maps, refuse_map; /* how often map was asked; which time it refuses, 0 for never */
     const char *complaint;     /* the first thing that a pool did wrong with it, or NULL */

@@ -108,6 +108,17 @@ static void reset(struct scribble *scribble)
         scribble->slots[slot] = (struct scribbled){0};
 }
 
+static void trim(struct scribble *scribble)
+{
+    size_t released = 1;
+    if (pool_trim(&scribble->pool, &released) != 0) {
+        if (pool_error(&scribble->pool) != POOL_CORRUPTED)
+            complain(scribble, "a trim is refused");
+    } else if (released != 0 && scribble->input->source != INPUT_LAZY) {
+        complain(scribble, "memory that is not the system's was given back to it");
+    }
+}
+
 /* What is written: addresses of the neighbourhood are worse than any number. */
 static uint64_t choose_word(const struct scribble *scribble, const struct trace_op *op)
 {
@@ -149,6 +160,8 @@ void scribble_step(struct scribble *scribble, const struct trace_op *op)
         release(scribble, op->slot);
     else if (op->kind == TRACE_RESET)
         reset(scribble);
+    else if (op->kind == TRACE_CHECK)
+        trim(scribble);
     else if (trace_is_misuse(op->kind))
         scribble_word(scribble, op);
 }
