@@ -50,7 +50,7 @@ def installed(tmp_path_factory):
     prefix, built = folder / "usr", folder / "build"
     options = ["--prefix", prefix, "--libdir", "lib", "-Dbenchmarks=disabled"]
     run("meson", "setup", *options, built, TOP)
-    run("meson", "compile", "-C", built, "mem_pool")
+    run("meson", "compile", "-C", built, "mem_pool:shared_library", "mem_pool:static_library")
     run("meson", "install", "-C", built, "--no-rebuild", "--tags", "devel,runtime")
     search = os.environ | {"PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
     words, _ = run("pkg-config", "--cflags", "--libs", "mem_pool", env=search)
