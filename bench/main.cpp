@@ -337,7 +337,6 @@ void add_context()
                  "malloc comes from " + library + " but " + function + " from " + owner(function));
     benchmark::AddCustomContext("schema", "1");
     benchmark::AddCustomContext("malloc_owner", library);
-    benchmark::AddCustomContext("pool_owner", owner("pool_alloc"));
     benchmark::AddCustomContext("compiler", COMPILER);
     benchmark::AddCustomContext("compiler_flags", COMPILER_FLAGS);
     benchmark::AddCustomContext("google_benchmark", GOOGLE_BENCHMARK);
