@@ -48,6 +48,7 @@ def test_unfit_only_where_something_essential_cannot_be_had(monkeypatch, capsys,
     lacking = [package for package in packages.PACKAGES if package.name in ("gcc", "valgrind")]
     monkeypatch.setattr(packages, "missing", lambda wanted: lacking)
     monkeypatch.setattr(packages, "can_install", lambda: installable)
+    monkeypatch.setattr(doctor, "stolen_share", lambda: 0.0)
     assert doctor.run(argparse.Namespace()) == code
     out = capsys.readouterr().out
     assert "valgrind" in out and ("unfit: gcc" in out) == (not installable)
