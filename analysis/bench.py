@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import itertools
 import os
 import pathlib
 import re
@@ -16,7 +17,7 @@ import shlex
 import shutil
 import signal
 import sys
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 from rich.console import Console
 
@@ -28,6 +29,7 @@ from analysis.samples import Record
 
 RUNS = environment.ROOT / "results" / "runs"
 TRACES = "traces"
+REPEATS_TOLD = 5
 INTERRUPTED = 130
 
 
@@ -293,6 +295,8 @@ def _resume(args: argparse.Namespace, console: Console) -> int:
         raise UserError(f"--resume goes on as the run was planned; leave out {' '.join(given)}")
     folder = args.resume.resolve()
     known = samples.read_plan(folder)
+    if not (folder / samples.SAMPLES_FILE).exists() and samples.read(folder).samples:
+        raise UserError(f"{args.resume} has been put away: unpack its {samples.SAMPLES_FILE}.xz first")
     benchmark_binary()
     changed = changes(known)
     if changed:
@@ -331,9 +335,7 @@ def measure(folder: pathlib.Path, known_plan: Plan, console: Console) -> int:
         display = progress.display(known_plan, known, console)
         try:
             with _interruptible():
-                collect.collect(
-                    known_plan, known, appender, _listener(display), lambda workload, round_,
-                    reason: display.say(f"round {round_ + 1} of {workload} is run again: {reason}"))
+                collect.collect(known_plan, known, appender, _listener(display), _teller(display))
         except KeyboardInterrupt:
             raise UserError(_how_to_go_on(folder), INTERRUPTED) from None
         except OSError as error:
@@ -383,6 +385,20 @@ def _listener(display: progress.Display) -> collect.Listener:
         display.advance(entry)
 
     return listen
+
+
+def _teller(display: progress.Display) -> Callable[[str, int, str], None]:
+    """Says which rounds are run again, as long as they are few; the report has them all."""
+    told = itertools.count(1)
+
+    def tell(workload: str, round_: int, reason: str) -> None:
+        number = next(told)
+        if number <= REPEATS_TOLD:
+            display.say(f"round {round_ + 1} of {workload} is run again: {reason}")
+        elif number == REPEATS_TOLD + 1:
+            display.say("more rounds are run again; the report names them")
+
+    return tell
 
 
 @contextlib.contextmanager

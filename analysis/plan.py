@@ -59,7 +59,7 @@ class Mode:
 
 MODES = {
     "quick": Mode(rounds=8, budget_s=150),
-    "default": Mode(rounds=20, budget_s=1200),
+    "default": Mode(rounds=20, budget_s=1080),
     "full": Mode(rounds=40, budget_s=4500),
 }
 """More rounds are run where a mode's family of claims could not be proved with so few."""

@@ -14,6 +14,7 @@ import fcntl
 import functools
 import io
 import json
+import lzma
 import math
 import os
 import pathlib
@@ -186,13 +187,20 @@ def read(folder: pathlib.Path) -> Record:
 
 
 def _whole_lines(path: pathlib.Path) -> Iterator[bytes]:
-    """The lines that end; a last one that does not was being written when the run was killed."""
-    if not path.exists():
+    """The lines that end; a last one that does not was being written when the run was killed.
+
+    A finished run may have been put away as samples.jsonl.xz instead. UserError if that is damaged.
+    """
+    packed = path.with_name(path.name + ".xz")
+    if not path.exists() and not packed.exists():
         return
-    with path.open("rb") as stream:
-        for line in stream:
-            if line.endswith(b"\n"):
-                yield line
+    try:
+        with path.open("rb") if path.exists() else lzma.open(packed) as stream:
+            for line in stream:
+                if line.endswith(b"\n"):
+                    yield line
+    except (lzma.LZMAError, EOFError) as error:
+        raise UserError(f"{packed} is damaged: {error}") from None
 
 
 def _parse_line(path: pathlib.Path, number: int, line: bytes) -> Sample | Refusal:

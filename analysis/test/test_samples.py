@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import lzma
 
 import pytest
 
@@ -38,6 +39,17 @@ def test_a_half_line_at_the_end_is_left_out(run):
     for cut in (1, 10, 300):
         (run / "samples.jsonl").write_bytes(text[:-cut])
         assert samples.read(run).samples == whole[:-1]
+
+
+def test_a_run_that_was_put_away_is_read_too(run):
+    whole = samples.read(run).samples
+    packed = lzma.compress((run / "samples.jsonl").read_bytes())
+    (run / "samples.jsonl").unlink()
+    (run / "samples.jsonl.xz").write_bytes(packed)
+    assert samples.read(run).samples == whole
+    (run / "samples.jsonl.xz").write_bytes(packed[:-20])
+    with pytest.raises(UserError, match="samples.jsonl.xz is damaged"):
+        samples.read(run)
 
 
 def test_a_refusal_is_a_line_too(run):
