@@ -296,7 +296,8 @@ def _resume(args: argparse.Namespace, console: Console) -> int:
     folder = args.resume.resolve()
     known = samples.read_plan(folder)
     if not (folder / samples.SAMPLES_FILE).exists() and samples.read(folder).samples:
-        raise UserError(f"{args.resume} has been put away: unpack its {samples.SAMPLES_FILE}.xz first")
+        raise UserError(
+            f"{args.resume} has been put away: unpack its {samples.SAMPLES_FILE}.xz first")
     benchmark_binary()
     changed = changes(known)
     if changed:

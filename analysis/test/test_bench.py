@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from analysis import __main__, bench, collect, environment, ledger, plan, samples
+from analysis import __main__, bench, collect, environment, ledger, plan, record, samples
 from analysis.environment import UserError
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -116,6 +116,24 @@ def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
     sample = next(s for s in samples.read(run).samples if s.arm == name)
     assert os.path.realpath(sample.malloc_owner) == os.path.realpath(found[name][0])
     assert sample.malloc_sha256 == found[name][1]
+
+
+def test_an_absent_rival_is_named_with_its_package(poolproof, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "library_folders", lambda: [])
+    done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
+    assert done.returncode == 0
+    assert "The arm jemalloc is absent: install libjemalloc2." in done.stdout
+    assert "libtcmalloc-minimal4" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_program_that_cannot_be_recorded_is_said_so(tmp_path, monkeypatch):
+    tools = record.Tools(tmp_path / "library", tmp_path / "convert")
+    monkeypatch.setattr(record, "built_tools", lambda: tools)
+    missing = record.Program("ghost", "ghost-package", "nothing", ["no-such-program"], {})
+    (tmp_path / "traces").mkdir()
+    traces, notes = bench.program_traces([missing], tmp_path, bench.output_console())
+    assert traces == [] and len(notes) == 1
+    assert "ghost could not be recorded" in notes[0] and "install ghost-package" in notes[0]
 
 
 def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolproof, tmp_path):
