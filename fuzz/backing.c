@@ -19,8 +19,8 @@
 
 enum { DIRT = 0xA5, PAGE = 4096 };
 
-/* So many dirty bytes from the start of a page, so that what an input does with alignments is the same
- * in every process; NULL for lack of memory. */
+/* So many dirty bytes from the start of a page, so that what an input does with alignments is
+ * the same in every process; NULL for lack of memory. */
 static unsigned char *dirty_page(size_t bytes)
 {
     void *memory;
