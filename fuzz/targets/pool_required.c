@@ -1,5 +1,5 @@
-/* A pool of the capacity that pool_required names holds so many chunks at any time, whatever the order
- * in which such chunks come and go and wherever in a page its memory starts. */
+/* A pool of the capacity that pool_required names holds so many chunks at any time, whatever the
+ * order in which such chunks come and go and wherever in a page its memory starts. */
 #ifdef NDEBUG
 #error "the pool's assertions are one of the oracles; build without NDEBUG"
 #endif
@@ -8,8 +8,8 @@
 
 enum { MOST_SIZE = 4096 };
 
-/* The input's slots, as many as `count`, fill and empty as often as it names them; each chunk is like
- * the first operation's. */
+/* The input's slots, as many as `count`, fill and empty as often as it names them; each chunk is
+ * like the first operation's. */
 static void come_and_go(const struct input *input, struct m_pool *pool, size_t count, size_t size)
 {
     void *slots[TRACE_DECODE_SLOTS] = {0};
