@@ -75,7 +75,7 @@ def read_report(printed: str) -> Report | None:
     if summary:
         tool, _, rest = summary.partition(": ")
         kind, _, place = rest.partition(" ")
-        where = place.partition(" in ")[2] or place.rpartition("/")[2]
+        where = (place.partition(" in ")[2] or place.rpartition("/")[2]).strip()
         return Report(tool.removesuffix("Sanitizer").lower(), kind, f"{kind} in {where}")
     return None
 

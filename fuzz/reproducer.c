@@ -83,7 +83,8 @@ static void verify(void)
     const char *broken = "";
     size_t live = 0;
     struct pool_stats stats;
-    expect(pool_check(&pool, &broken) == 0, broken);
+    const int whole = pool_check(&pool, &broken) == 0;
+    expect(whole, broken);
     for (unsigned slot = 0; slot < SLOTS; slot++) {
         const struct object *const object = &objects[slot];
         if (!object->at)
