@@ -44,9 +44,11 @@
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
-/* Cached chunks are merged before fresh memory is touched if they are this share of what has
- * been. */
+/* Everything free is merged before fresh memory is touched if the cached chunks are this share of what has been
+ * touched, and if that has grown by this share since the last time: a program that allocates and frees in a
+ * steady state soon has what it needs in the cache, and no longer pays for sweeps. */
 #define MERGE_SHARE 16
+#define MERGE_GAP 32
 
 /* The bump run grows into fresh memory by this share of what has been touched, and by one page at
  * least. */
@@ -605,6 +607,12 @@ static void merge_all(struct m_pool *pool)
     }
     if (start < end)
         run_file(pool, start, end - start);
+    pool->merge_at = pool->mark + pool->mark / MERGE_GAP;
+}
+
+static int worth_merging(const struct m_pool *pool)
+{
+    return pool->mark >= pool->merge_at && pool->cached >= pool->mark / MERGE_SHARE;
 }
 
 /* n granules from the bump run, or NONE. */
@@ -696,7 +704,7 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
     int fits = would_fit_at_bump(pool, n, align);
     if (!fits && ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
         return NONE;
-    if (pool->flags & POOL_STRICT || (fits && pool->cached < pool->mark / MERGE_SHARE))
+    if (pool->flags & POOL_STRICT || (fits && !worth_merging(pool)))
         bump_retire(pool);
     else
         merge_all(pool);
@@ -839,7 +847,7 @@ int pool_reset(struct m_pool *pool)
     zero(pool, pool->tags, pool->mark);
     forget_free(pool);
     pool->bump = pool->bump_end = pool->base;
-    pool->mark = pool->top = 0;
+    pool->mark = pool->top = pool->merge_at = 0;
     return 0;
 }
 

@@ -147,6 +147,7 @@ struct m_pool {
     unsigned char *bump;     /* the run that chunks are carved from now … */
     unsigned char *bump_end; /* … and its end */
     size_t cached;           /* granules of all cached chunks */
+    size_t merge_at;         /* mark below which merging is not worth it */
     unsigned flags;          /* of enum pool_flag */
     unsigned reason;         /* of enum pool_reason */
     uint32_t *spans;         /* one word for 64 granules: lengths that no tag can hold */
