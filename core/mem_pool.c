@@ -44,8 +44,8 @@
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
-/* Everything free is merged before fresh memory is touched if the cached chunks are this share of what has been
- * touched, and if that has grown by this share since the last time: a program that allocates and frees in a
+/* Everything free is merged before fresh memory is touched if the cached chunks are this share of
+ * what has been touched, and if that has grown by this share since the last time: a program in a
  * steady state soon has what it needs in the cache, and no longer pays for sweeps. */
 #define MERGE_SHARE 16
 #define MERGE_GAP 32

@@ -298,8 +298,8 @@ static uint32_t slot_take(struct conversion *conversion)
     return conversion->object_count++;
 }
 
-/* The alignment that a program may rely on, as an exponent: that of the largest type which fits into
- * the object, and what it asked for. Allocators differ below 16 bytes, and C leaves them free to. */
+/* The alignment that a program may rely on, as an exponent: that of the largest type which fits
+ * into the object, and what it asked for. Allocators differ below 16 bytes, as C lets them. */
 static uint8_t alignment(uint64_t size, uint8_t asked)
 {
     unsigned natural = 63 - (unsigned)__builtin_clzll(size);
