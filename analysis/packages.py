@@ -58,7 +58,7 @@ PACKAGES = (
     _package("cppcheck", "reads the C for mistakes", "test", "the cppcheck check"),
     _package("valgrind", "watches memory of a finished program", "test", "the Valgrind tests"),
     _package("libc6-dbg", "lets Valgrind see into the C library", "test", "the Valgrind tests"),
-    _package("patch", "plants bugs in a copy", "test", "the check that planted bugs apply"),
+    _package("patch", "plants bugs in a copy", "test", "the check of the planted bugs"),
     _package("git", "names the repository's files", "test", "rules look at stray files too"),
     _package("libbenchmark-dev", "Google Benchmark", "test bench record replay", "benchmarks"),
     _package("libjemalloc2", "a rival allocator", "test bench replay", "the arm jemalloc"),
