@@ -163,7 +163,17 @@ def read_plan(folder: pathlib.Path) -> Plan:
     wrong = complaint("run", plan)
     if wrong:
         raise UserError(f"{path} {wrong}")
+    for item, key, base in _paths(plan, folder):
+        item[key] = str(base / item[key])
     return Plan.from_json(plan)
+
+
+def _paths(plan: dict[str, Any], folder: pathlib.Path) -> Iterator[tuple[dict, str, pathlib.Path]]:
+    """Each path in a plan's JSON, and the folder that run.json names it from if it lies inside: a
+    run that is moved or published says nothing of where it was made."""
+    yield plan["benchmark"], "path", environment.ROOT
+    for trace in plan["traces"]:
+        yield trace, "file", folder.resolve()
 
 
 def read(folder: pathlib.Path) -> Record:
@@ -266,11 +276,15 @@ class Appender:
 
 def write_plan(folder: pathlib.Path, plan: Plan) -> None:
     """run.json, whole or not at all."""
-    wrong = complaint("run", plan.to_json())
+    value = plan.to_json()
+    for item, key, base in _paths(value, folder):
+        if pathlib.Path(item[key]).is_relative_to(base):
+            item[key] = str(pathlib.Path(item[key]).relative_to(base))
+    wrong = complaint("run", value)
     if wrong:
         raise AssertionError(f"the plan {wrong}")
     with environment.whole_file(folder / RUN_FILE) as stream:
-        json.dump(plan.to_json(), stream, indent=1, allow_nan=False)
+        json.dump(value, stream, indent=1, allow_nan=False)
         stream.write("\n")
 
 

@@ -13,7 +13,7 @@ from typing import Callable, Mapping
 
 import numpy
 
-from analysis import ledger, plan, samples
+from analysis import environment, ledger, plan, samples
 from analysis.plan import Plan, Workload
 from analysis.samples import Record, Sample
 
@@ -72,8 +72,8 @@ def make_plan(truths: Mapping[str, Truth], rounds: int, seed: int = 1) -> Plan:
     return Plan(
         schema=plan.SCHEMA, command="./poolproof bench", mode="default",
         started="2026-01-01T00:00:00Z", seed=seed, rounds=rounds,
-        estimated_s=plan.estimated_s(workloads,
-                                     rounds), benchmark={"path": "poolproof-bench", "sha256": HASH},
+        estimated_s=plan.estimated_s(workloads, rounds),
+        benchmark={"path": str(environment.ROOT / "poolproof-bench"), "sha256": HASH},
         arms=[arm for arm in arms if arm.name in used], absent=[], workloads=workloads, traces=[],
         notes=[
             "All numbers of this run are made up: it exists to try the statistics and the report."
