@@ -19,6 +19,7 @@ from analysis.tables import Cell, Grid
 from analysis.verdicts import Analysis, WorkloadResult
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "templates"
+PICTURE = "picture.svg"
 REPORT_HTML, REPORT_MARKDOWN, SAMPLES_CSV = "report.html", "report.md", "samples.csv"
 
 SECTIONS = {
@@ -215,8 +216,22 @@ def _templates(autoescape: bool) -> jinja2.Environment:
 
 def html(content: dict[str, Any]) -> str:
     """report.html from a `page`: one file that needs nothing else."""
-    style = markupsafe.Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    style = markupsafe.Markup(_style("chart.css") + _style("report.css"))
     return _templates(True).get_template("report.html.j2").render(page=content, style=style)
+
+
+def _style(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def picture(analysis: Analysis) -> str | None:
+    """picture.svg: the pool against the fastest malloc, as a file that needs nothing else. None
+    without claims."""
+    chart = charts.forest(analysis, "malloc", "picture")
+    if chart is None:
+        return None
+    style = _style("chart.css") + "svg { background: var(--paper); padding: 12px; }\n"
+    return chart.replace(">", f">\n<style>\n{style}</style>\n", 1) + "\n"
 
 
 def markdown(content: dict[str, Any]) -> str:
@@ -237,7 +252,8 @@ def csv(analysis: Analysis) -> str:
 
 
 def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Writes report.html, report.md, verdicts.json and samples.csv, each whole or not at all."""
+    """Writes report.html, report.md, verdicts.json, samples.csv and, if there are claims on malloc,
+    picture.svg, each whole or not at all."""
     verdicts = analysis.to_json()
     wrong = samples.complaint("verdicts", verdicts)
     if wrong:
@@ -249,6 +265,8 @@ def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
         samples.VERDICTS_FILE: json.dumps(verdicts, indent=1, allow_nan=False) + "\n",
         SAMPLES_CSV: csv(analysis),
     }
+    if chart := picture(analysis):
+        texts[PICTURE] = chart
     for name, text in texts.items():
         with environment.whole_file(folder / name) as stream:
             stream.write(text)
