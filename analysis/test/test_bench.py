@@ -62,8 +62,10 @@ def start(fake, *words, **more):
     """Starts a command line as a process of its own, to be killed."""
     driver = fake.parent / "driver.py"
     driver.write_text(DRIVER.format(root=str(environment.ROOT), binary=str(fake)))
+    # A shell starts its background jobs with interrupts ignored, and their children inherit that.
     return subprocess.Popen([sys.executable, "-B", str(driver), *words], stdout=subprocess.DEVNULL,
-                            text=True, env=os.environ | {"POOLPROOF_INSTALL": "no"}, **more)
+                            text=True, env=os.environ | {"POOLPROOF_INSTALL": "no"},
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **more)
 
 
 def settle(fake, **settings):
@@ -137,7 +139,7 @@ def test_a_program_that_cannot_be_recorded_is_said_so(tmp_path, monkeypatch):
 
 
 def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolproof, tmp_path):
-    settle(fake, seconds=0.05)
+    settle(fake, seconds=0.2)
     run = tmp_path / "run"
     process = start(fake, "bench", *FEW, "-o", str(run), stderr=subprocess.DEVNULL)
     path = run / "samples.jsonl"
@@ -161,7 +163,7 @@ def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolpr
 
 
 def test_interrupted_it_says_how_to_go_on(fake, poolproof, tmp_path):
-    settle(fake, seconds=0.05)
+    settle(fake, seconds=0.5)  # the interrupt comes long before the end
     run = tmp_path / "run"
     process = start(fake, "bench", *FEW, "-o", str(run), stderr=subprocess.PIPE, cwd=tmp_path)
     deadline = time.monotonic() + 30
