@@ -22,6 +22,9 @@ from analysis.environment import UserError
 SCHEMA = 1
 """The version of every file in a run folder. It rises when a column changes its meaning or goes."""
 
+PARTS = ("time", "memory", "latency", "work")
+"""What a run may measure, each in processes of its own."""
+
 BASELINE = "glibc"
 NULL = "null"
 """The baseline under a second name: what separates the two is noise."""
@@ -146,6 +149,10 @@ class Plan:
     """What could not be done, in sentences."""
     ledger: ledger.Rule
     environment: dict[str, Any]
+    parts: list[str] = dataclasses.field(default_factory=lambda: ["time"])
+    """What is measured: some of PARTS."""
+    left_out: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    """What the mode's time or this machine did not allow: what, why."""
 
     def to_json(self) -> dict[str, Any]:
         """The plan as run.json's object."""

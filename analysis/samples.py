@@ -1,9 +1,10 @@
 """A run folder's raw files: what run.json and samples.jsonl hold, and how they are read and
 appended.
 
-samples.jsonl is the only thing that a report needs beside run.json. A line is one process; it is
+samples.jsonl is the only thing that a report needs beside run.json; work.jsonl, memory.jsonl and
+latency.jsonl hold what the run measured beside time, if it did. A line is one process; it is
 written whole and flushed before the next process starts, so that a run killed at any moment has
-lost at most the process that was running. results/schema/ describes both files; both are checked
+lost at most the process that was running. results/schema/ describes every file; all are checked
 when read.
 """
 
@@ -103,6 +104,111 @@ class Refusal:
 
 
 @dataclasses.dataclass(frozen=True)
+class Work:
+    """A line of work.jsonl: the instructions of one arm on one workload, as a slope between a
+    shorter and a longer process. Work, not time."""
+
+    workload: str
+    arm: str
+    round: int
+    instructions_per_operation: float
+    operations: float
+    """Allocator operations of one iteration."""
+    short_iterations: int
+    long_iterations: int
+    short_instructions: int
+    long_instructions: int
+    """Of the whole process, as is short_instructions."""
+    counter: str
+    """What counted, such as "valgrind-3.19.0 callgrind"."""
+    wall_s: float
+    malloc_owner: str
+    malloc_sha256: str
+    benchmark_sha256: str
+    benchmark_version: str
+    compiler: str
+    compiler_flags: str
+    schema: int = SCHEMA
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """A line of memory.jsonl: what one process held while it did a workload once."""
+
+    workload: str
+    arm: str
+    round: int
+    operations: int
+    """Between the first place and the last, draining left out."""
+    peak_live_bytes: int
+    """That the workload had asked for and not freed, at most."""
+    base_rss_bytes: int
+    """Resident before the arm was opened: the program, its libraries, the workload's own arrays."""
+    peak_rss_bytes: int
+    """The kernel's high-water mark, set back before the arm was opened."""
+    end_rss_bytes: int
+    """After the last operation, with what the workload leaves live."""
+    drained_rss_bytes: int
+    """After everything was freed, the arm still open."""
+    minor_faults: int
+    """From opening the arm to the last operation."""
+    major_faults: int
+    progress: list[float]
+    """Places along the workload, ascending, as shares of its operations."""
+    live_bytes: list[int]
+    """At each place, as is rss_bytes."""
+    rss_bytes: list[int]
+    malloc_owner: str
+    malloc_sha256: str
+    benchmark_sha256: str
+    benchmark_version: str
+    compiler: str
+    compiler_flags: str
+    schema: int = SCHEMA
+
+    def grown(self, rss_bytes: int) -> int:
+        """What of a resident size is the arm's: beyond what was there before it was opened."""
+        return max(0, rss_bytes - self.base_rss_bytes)
+
+    @property
+    def peak_ratio(self) -> float:
+        """Peak resident memory of the arm over peak live bytes; infinite if nothing was live."""
+        grown = self.grown(self.peak_rss_bytes)
+        return grown / self.peak_live_bytes if self.peak_live_bytes else math.inf
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """A line of latency.jsonl: single operations of one kind, timed one by one in one process."""
+
+    workload: str
+    arm: str
+    round: int
+    operation: str
+    """"alloc", "free" or "realloc"."""
+    count: int
+    latency_ns: dict[str, float]
+    """PERCENTILES → time of an operation, one reading of the clock included."""
+    clock: str
+    """What was read, such as "rdtscp"."""
+    clock_count: int
+    clock_ns: dict[str, float]
+    """PERCENTILES → time of an interval with nothing in it, in the same process."""
+    malloc_owner: str
+    malloc_sha256: str
+    benchmark_sha256: str
+    benchmark_version: str
+    compiler: str
+    compiler_flags: str
+    schema: int = SCHEMA
+
+
+PERCENTILES = ("p50", "p90", "p99", "p99_9", "p99_99", "max")
+PART_LINES: dict[str, type] = {"work": Work, "memory": Memory, "latency": Latency}
+"""Part of a run → what a line of PART.jsonl holds; results/schema/PART.schema.json describes it."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Record:
     """A run folder, read."""
 
@@ -110,6 +216,11 @@ class Record:
     plan: Plan
     samples: list[Sample]
     refusals: list[Refusal]
+    work: list[Work] = dataclasses.field(default_factory=list)
+    memory: list[Memory] = dataclasses.field(default_factory=list)
+    latency: list[Latency] = dataclasses.field(default_factory=list)
+    part_refusals: dict[str, list[Refusal]] = dataclasses.field(default_factory=dict)
+    """Part → its processes that could not be used."""
 
     def frame(self) -> pandas.DataFrame:
         """The samples as a table, one row a process, counters as columns `counter:NAME`."""
@@ -193,7 +304,69 @@ def read(folder: pathlib.Path) -> Record:
         seen.add(key)
         (samples if isinstance(entry, Sample) else refusals).append(entry)
     _check_places(path, plan, [*samples, *refusals])
-    return Record(folder, plan, samples, refusals)
+    parts = {part: read_part(folder, plan, part) for part in PART_LINES}
+    measured = {part: entries for part, (entries, _) in parts.items()}
+    return Record(folder, plan, samples, refusals, **measured,
+                  part_refusals={part: refused for part, (_, refused) in parts.items() if refused})
+
+
+def part_file(folder: pathlib.Path, part: str) -> pathlib.Path:
+    """Where a part of a run is recorded."""
+    return folder / (SAMPLES_FILE if part == "time" else f"{part}.jsonl")
+
+
+def read_part(folder: pathlib.Path, plan: Plan, part: str) -> tuple[list[Any], list[Refusal]]:
+    """work.jsonl, memory.jsonl or latency.jsonl up to its last whole line: (lines, refusals).
+
+    Empty if there is no such file. UserError names the file and the line that is wrong.
+    """
+    path = part_file(folder, part)
+    entries: list[Any] = []
+    refusals: list[Refusal] = []
+    seen: set[tuple] = set()
+    for number, line in enumerate(_whole_lines(path), start=1):
+        entry = _parse_part(path, number, line, part)
+        key = (entry.workload, entry.arm, entry.round, getattr(entry, "operation", ""))
+        if key in seen:
+            raise UserError(f"{path}, line {number}: {entry.workload} with {entry.arm} in round"
+                            f" {entry.round} is there twice")
+        seen.add(key)
+        (refusals if isinstance(entry, Refusal) else entries).append(entry)
+    _check_arms(path, plan, [*entries, *refusals])
+    return entries, refusals
+
+
+def _parse_part(path: pathlib.Path, number: int, line: bytes, part: str) -> Any:
+    value = _parse_json(path, number, line, part)
+    if "refused" in value:
+        return Refusal(**value)
+    entry = PART_LINES[part](**value)
+    wrong = _contradiction(entry)
+    if wrong:
+        raise UserError(f"{path}, line {number} contradicts itself: {wrong}")
+    return entry
+
+
+def _contradiction(entry: Work | Memory | Latency) -> str | None:
+    """What no schema can say of a line; None if it holds."""
+    if isinstance(entry, Work):
+        slope = (entry.long_instructions - entry.short_instructions) / max(
+            1, entry.long_iterations - entry.short_iterations) / entry.operations
+        if entry.long_iterations <= entry.short_iterations:
+            return "the longer process is not longer"
+        if not math.isclose(slope, entry.instructions_per_operation, rel_tol=1e-6, abs_tol=1e-6):
+            return f"instructions_per_operation is {slope:g} by its own counts"
+    elif isinstance(entry, Memory):
+        if not len(entry.progress) == len(entry.live_bytes) == len(entry.rss_bytes):
+            return "progress, live_bytes and rss_bytes differ in length"
+        if entry.progress != sorted(entry.progress):
+            return "progress goes back"
+    else:
+        for name, values in (("latency_ns", entry.latency_ns), ("clock_ns", entry.clock_ns)):
+            in_order = [values[percentile] for percentile in PERCENTILES]
+            if in_order != sorted(in_order):
+                return f"a higher percentile of {name} is smaller"
+    return None
 
 
 def _whole_lines(path: pathlib.Path) -> Iterator[bytes]:
@@ -214,25 +387,40 @@ def _whole_lines(path: pathlib.Path) -> Iterator[bytes]:
 
 
 def _parse_line(path: pathlib.Path, number: int, line: bytes) -> Sample | Refusal:
+    value = _parse_json(path, number, line, "sample")
+    return Refusal(**value) if "refused" in value else Sample(**value)
+
+
+def _parse_json(path: pathlib.Path, number: int, line: bytes, schema: str) -> dict[str, Any]:
+    """One line as the object that its schema describes. UserError if it is not."""
     try:
-        entry = json.loads(line)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        value = json.loads(line)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise UserError(f"{path}, line {number} is damaged: {error}") from None
-    wrong = complaint("sample", entry)
+    wrong = complaint(schema, value)
     if wrong:
         raise UserError(f"{path}, line {number} {wrong}")
-    return Refusal(**entry) if "refused" in entry else Sample(**entry)
+    return value
 
 
 def _check_places(path: pathlib.Path, plan: Plan, entries: list[Sample | Refusal]) -> None:
     """Every line must belong to the plan: samples of another run cannot be mixed in."""
-    arms = {item.workload: set(item.arms) for item in plan.workloads}
+    _check_arms(path, plan, entries)
     for entry in entries:
-        if entry.arm not in arms.get(entry.workload, ()) or entry.round >= plan.rounds:
+        if entry.round >= plan.rounds:
             raise UserError(
                 f"{path} holds {entry.workload} with {entry.arm} in round {entry.round},"
                 f" which {RUN_FILE} does not plan")
-        if isinstance(entry, Sample) and entry.benchmark_sha256 != plan.benchmark["sha256"]:
+
+
+def _check_arms(path: pathlib.Path, plan: Plan, entries: list[Any]) -> None:
+    """Every line must be of an arm and a workload of the plan, and of its benchmark binary."""
+    arms = {item.workload: set(item.arms) for item in plan.workloads}
+    for entry in entries:
+        if entry.arm not in arms.get(entry.workload, ()):
+            raise UserError(f"{path} holds {entry.workload} with {entry.arm}, which {RUN_FILE}"
+                            " does not plan")
+        if not isinstance(entry, Refusal) and entry.benchmark_sha256 != plan.benchmark["sha256"]:
             raise UserError(f"{path} mixes samples of different benchmark binaries")
 
 
@@ -254,7 +442,7 @@ class Appender:
         content = self._stream.read()
         self._stream.truncate(content.rfind(b"\n") + 1)
 
-    def append(self, entry: Sample | Refusal) -> None:
+    def append(self, entry: Sample | Refusal | Work | Memory | Latency) -> None:
         """Adds a line and hands it to the kernel. On a full disk nothing of the line stays."""
         line = (json.dumps(dataclasses.asdict(entry), allow_nan=False) + "\n").encode()
         start = self._stream.seek(0, io.SEEK_END)

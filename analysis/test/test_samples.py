@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import lzma
+import pathlib
+import shutil
 
 import pytest
 
@@ -126,7 +128,12 @@ def test_the_schema_describes_every_field(run):
     assert set(samples.validator("verdicts").schema["items"]["properties"]) == set(entry)
 
 
-@pytest.mark.parametrize("name", ["run", "sample", "verdicts"])
+    for part, kind in samples.PART_LINES.items():
+        described = samples.validator(part).schema["$defs"][part]["properties"]
+        assert set(described) == {field.name for field in dataclasses.fields(kind)}
+
+
+@pytest.mark.parametrize("name", ["run", "sample", "verdicts", *samples.PART_LINES])
 def test_the_schemas_are_valid(name):
     type(samples.validator(name)).check_schema(samples.validator(name).schema)
 
@@ -137,3 +144,63 @@ def test_csv_has_every_sample(run):
     assert len(rows) == len(record.samples) + 1
     assert {"workload", "arm", "round", "time_ns", "used", "counter:peak_live_bytes"} <= set(
         rows[0].split(","))
+
+
+# --- What a run measured beside time -------------------------------------------------------------
+
+PARTS = pathlib.Path(__file__).resolve().parent / "parts"
+"""Made-up lines of work.jsonl, memory.jsonl and latency.jsonl that fit into synthetic.EXAMPLE."""
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """A run with every part, as a real one leaves it."""
+    synthetic.write(synthetic.make_record(synthetic.EXAMPLE, 2, synthetic.normal(0.01)), tmp_path)
+    for part in samples.PART_LINES:
+        shutil.copy(PARTS / f"{part}.jsonl", tmp_path)
+    return tmp_path
+
+
+def test_every_part_is_read(parts):
+    record = samples.read(parts)
+    assert (len(record.work), len(record.memory), len(record.latency)) == (24, 36, 72)
+    assert sorted(record.part_refusals) == ["latency", "work"]
+    memory = next(line for line in record.memory if line.workload == "trace/sqlite")
+    assert memory.peak_ratio == (memory.peak_rss_bytes - memory.base_rss_bytes) / (3 << 20)
+
+
+def test_a_run_without_parts_has_none(run):
+    record = samples.read(run)
+    assert (record.work, record.memory, record.latency, record.part_refusals) == ([], [], [], {})
+
+
+def test_a_part_is_read_up_to_its_last_whole_line(parts):
+    whole = samples.read(parts).memory
+    text = (parts / "memory.jsonl").read_bytes()
+    (parts / "memory.jsonl").write_bytes(text[:-7])
+    assert samples.read(parts).memory == whole[:-1]
+
+
+@pytest.mark.parametrize("part, change, complaint", [
+    ("work", {"instructions_per_operation": 7}, "work.jsonl, line 2 contradicts itself"),
+    ("work", {"long_iterations": 10}, "the longer process is not longer"),
+    ("work", {"short_instructions": 0}, "not as it should be at short_instructions"),
+    ("work", {"benchmark_sha256": "0" * 64}, "mixes samples of different benchmark binaries"),
+    ("work", {"arm": "nobody"}, "which run.json does not plan"),
+    ("work", {"schema": 2}, "has schema 2"),
+    ("memory", {"progress": [0, 0.5]}, "differ in length"),
+    ("memory", {"progress": [0.9, 0, 0, 0, 0, 0, 0, 0, 1]}, "progress goes back"),
+    ("memory", {"rss_bytes": [-1, 2]}, "not as it should be at rss_bytes.0"),
+    ("latency", {"clock_ns": {"p50": 1}}, "not as it should be at clock_ns"),
+    ("latency", {"latency_ns": dict.fromkeys(samples.PERCENTILES, 9) | {"max": 1}},
+     "a higher percentile of latency_ns is smaller"),
+    ("latency", {"operation": "alloc"}, "is there twice"),
+    ("latency", {"operation": "swap"}, "not as it should be at operation"),
+    ("latency", {"extra": 1}, "not as it should be"), ])
+def test_an_edited_line_of_a_part_is_named(parts, part, change, complaint):
+    path = parts / f"{part}.jsonl"
+    changed = path.read_text().splitlines()
+    changed[1] = json.dumps(json.loads(changed[1]) | change)
+    path.write_text("".join(line + "\n" for line in changed))
+    with pytest.raises(UserError, match=complaint):
+        samples.read(parts)
