@@ -1,6 +1,6 @@
 /* Bytes to traces and back. TRACE_DECODE_BYTES bytes are one operation whatever stands around
  * them, so that an engine that cuts, copies and flips bytes cuts, copies and changes operations. */
-#include <string.h>
+#include <stdlib.h>
 
 #include "mem_pool.h"
 #include "rules.h"
@@ -134,6 +134,8 @@ int trace_decode(const uint8_t *bytes, size_t size, size_t max_ops, struct trace
     rules_start(&rules);
     int result = 0;
     size_t count = size / TRACE_DECODE_BYTES < max_ops ? size / TRACE_DECODE_BYTES : max_ops;
+    trace->ops = count != 0 ? malloc(count * sizeof *trace->ops) : NULL;
+    trace->room = trace->ops != NULL ? count : 0; /* without, trace_append tries again */
     for (size_t i = 0; i < count && result == 0; i++) {
         const uint8_t *code = bytes + i * TRACE_DECODE_BYTES;
         struct trace_op op = {.kind = kind_of(code[0]), .slot = code[1] % TRACE_DECODE_SLOTS};

@@ -15,19 +15,20 @@ int model_start(struct model *model, uintptr_t base, size_t capacity, unsigned f
     size_t words = granules / 64 + 1;
     *model = (struct model){
         .base = base, .granules = granules, .flags = flags, .slot_count = slot_count};
-    model->live = calloc(words * 2, sizeof *model->live);
-    model->slots = calloc((size_t)slot_count + 1, sizeof *model->slots);
-    if (model->live == NULL || model->slots == NULL) {
+    /* One allocation, for a fuzzer makes many models: the maps stand behind the slots. */
+    size_t maps = words * 2 * sizeof *model->live / sizeof *model->slots + 1;
+    model->slots = calloc((size_t)slot_count + 1 + maps, sizeof *model->slots);
+    if (model->slots == NULL) {
         model_free(model);
         return -1;
     }
+    model->live = (uint64_t *)(void *)(model->slots + slot_count + 1);
     model->starts = model->live + words;
     return 0;
 }
 
 void model_free(struct model *model)
 {
-    free(model->live);
     free(model->slots);
     *model = (struct model){0};
 }

@@ -32,9 +32,20 @@ void pattern_fill(unsigned char *object, size_t from, size_t to, uint64_t seed)
         object[at] = byte_of(seed, at);
 }
 
+/* Eight words at once, as long as nothing is wrong, then one by one to find the place. */
+#define STRIDE (8 * WORD)
+
 size_t pattern_differs(const unsigned char *object, size_t size, uint64_t seed)
 {
     size_t at = 0;
+    for (; size - at >= STRIDE; at += STRIDE) {
+        uint64_t words[8], off = 0;
+        memcpy(words, object + at, STRIDE);
+        for (size_t i = 0; i < 8; i++)
+            off |= words[i] ^ word_of(seed, at + i * WORD);
+        if (off != 0)
+            break;
+    }
     for (; size - at >= WORD; at += WORD) {
         uint64_t word;
         memcpy(&word, object + at, WORD);
@@ -49,12 +60,13 @@ size_t pattern_differs(const unsigned char *object, size_t size, uint64_t seed)
 size_t first_not_zero(const unsigned char *object, size_t from, size_t to)
 {
     size_t at = from;
-    while (to - at >= WORD) {
-        uint64_t word;
-        memcpy(&word, object + at, WORD);
-        if (word != 0)
+    for (; to - at >= STRIDE; at += STRIDE) {
+        uint64_t words[8], off = 0;
+        memcpy(words, object + at, STRIDE);
+        for (size_t i = 0; i < 8; i++)
+            off |= words[i];
+        if (off != 0)
             break;
-        at += WORD;
     }
     while (at < to && object[at] == 0)
         at++;

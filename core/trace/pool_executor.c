@@ -14,6 +14,7 @@
 #include "executor.h"
 #include "model.h"
 #include "pattern.h"
+#include "questions.h"
 #include "shadow.h"
 
 /* A whole block beyond this is taken but neither read nor given back one by one at the end, in
@@ -38,9 +39,11 @@ struct run {
     int whole;     /* the block is small enough to be looked at after each operation */
     int unchanged; /* this operation called nothing, or was refused and the block compared since */
     size_t op;     /* being run */
-    size_t not_seen; /* operations since the last look */
-    uint64_t seed;   /* of the next pattern */
-    unsigned told;   /* calls of on_error, where it is this run's own */
+    size_t not_seen;    /* operations since the last look … */
+    size_t not_checked; /* … and since the last pool_check */
+    int remembered;     /* memory_before is the block's memory */
+    uint64_t seed;      /* of the next pattern */
+    unsigned told;      /* calls of on_error, where it is this run's own */
     enum pool_reason told_reason;
     int tells; /* on_error is this run's own */
     struct image pool_before;
@@ -80,26 +83,35 @@ static void on_error(void *context, const struct m_pool *pool, enum pool_reason 
 
 /* --- Refusals --------------------------------------------------------------------------------- */
 
-/* Words of closed memory, without asking ASan. */
+/* Four words of a granule's alignment, at once. */
+typedef uint64_t words __attribute__((vector_size(32), aligned(8), may_alias));
+
+_Static_assert(2 * POOL_GRANULE == sizeof(words), "a block may end half way");
+
+/* Granules of closed memory, without asking ASan. */
 SEES_CLOSED static void copy_closed(unsigned char *to, uintptr_t from, size_t size)
 {
-    const volatile uint64_t *source = (const volatile uint64_t *)from;
-    for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
-        uint64_t word = source[i];
-        __builtin_memcpy(to + i * sizeof word, &word, sizeof word);
-    }
+    size_t at = 0;
+    for (; at + sizeof(words) <= size; at += sizeof(words))
+        *(volatile words *)(to + at) = *(const volatile words *)(from + at);
+    for (; at < size; at += sizeof(uint64_t))
+        *(volatile uint64_t *)(to + at) = *(const volatile uint64_t *)(from + at);
 }
 
-SEES_CLOSED static size_t closed_differs(const unsigned char *copy, uintptr_t at, size_t size)
+/* The offset of the first word that is not as in the copy; size if there is none. */
+SEES_CLOSED static size_t closed_differs(const unsigned char *copy, uintptr_t from, size_t size)
 {
-    const volatile uint64_t *source = (const volatile uint64_t *)at;
-    for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
-        uint64_t word;
-        __builtin_memcpy(&word, copy + i * sizeof word, sizeof word);
-        if (word != source[i])
-            return i * sizeof word;
+    size_t at = 0;
+    for (; at + sizeof(words) <= size; at += sizeof(words)) {
+        const words off =
+            *(const volatile words *)(copy + at) ^ *(const volatile words *)(from + at);
+        if (off[0] | off[1] | off[2] | off[3])
+            break;
     }
-    return size;
+    while (at < size &&
+           *(const volatile uint64_t *)(copy + at) == *(const volatile uint64_t *)(from + at))
+        at += sizeof(uint64_t);
+    return at;
 }
 
 static struct image image_of(const struct m_pool *pool)
@@ -121,8 +133,9 @@ static void remember(struct run *run)
     if (!(run->oracles & ORACLE_REFUSAL))
         return;
     run->pool_before = image_of(&run->pool);
-    if (run->whole)
+    if (run->whole && !run->remembered)
         copy_closed(run->memory_before, run->model.base, run->model.granules * POOL_GRANULE);
+    run->remembered = 1;
 }
 
 /* Compares with what was remembered, but for the reason. */
@@ -155,6 +168,7 @@ static int judge_unchanged(struct run *run, const char *call, const void *before
 static int judge_result(struct run *run, const char *call, int result, struct due due)
 {
     run->unchanged = 0;
+    run->remembered &= result != 0;
     if (!(run->oracles & (ORACLE_MODEL | ORACLE_REFUSAL)))
         return 0;
     if (result != 0 && result != -1)
@@ -215,13 +229,23 @@ static int visit(void *context, const struct pool_piece *piece)
     return 0;
 }
 
-static int look_at_statistics(struct run *run)
+/* The pool's own questions, and those without sanitizers, which are the same elsewhere. */
+struct questions {
+    int (*check)(const struct m_pool *, const char **);
+    int (*stats)(const struct m_pool *, struct pool_stats *);
+    int (*walk)(const struct m_pool *, int (*)(void *, const struct pool_piece *), void *);
+};
+
+static const struct questions its_own = {pool_check, pool_stats, pool_walk};
+static const struct questions unwatched = {asked_check, asked_stats, asked_walk};
+
+static int look_at_statistics(struct run *run, const struct questions *ask)
 {
     const struct model *model = &run->model;
     struct pool_stats stats;
     size_t free_runs;
     size_t longest;
-    if (pool_stats(&run->pool, &stats) != 0)
+    if (ask->stats(&run->pool, &stats) != 0)
         return report(run, "model", "pool_stats was refused");
     model_extents(model, &free_runs, &longest);
     const struct {
@@ -254,24 +278,37 @@ static int report_shadow(struct run *run, uintptr_t at)
                                                   : "open, but due to be closed");
 }
 
-static int look(struct run *run)
+/* pool_check looks at every tag. In a block of many it waits until as many operations have passed
+ * as make that cheap for each, but not in a short trace, which is what findings are made to be. */
+static int is_check_due(const struct run *run)
+{
+    enum { CHEAP = 256, SHORT = 16 };
+    const struct trace *const trace = run->trace;
+    return (run->oracles & ORACLE_INVARIANTS) &&
+           (trace->count <= SHORT || run->op == trace->count ||
+            trace->ops[run->op].kind == TRACE_CHECK ||
+            run->not_checked >= run->model.reach / CHEAP);
+}
+
+static int look(struct run *run, const struct questions *ask)
 {
     run->not_seen = 0;
-    if (run->oracles & ORACLE_INVARIANTS) {
+    if (is_check_due(run)) {
+        run->not_checked = 0;
         const char *broken = "nothing";
-        if (pool_check(&run->pool, &broken) != 0)
+        if (ask->check(&run->pool, &broken) != 0)
             return report(run, "invariants", "pool_check says: %s", broken);
     }
     if (run->oracles & ORACLE_MODEL) {
         struct walk walk = {.run = run};
-        int walked = pool_walk(&run->pool, visit, &walk);
+        int walked = ask->walk(&run->pool, visit, &walk);
         if (walked != 0)
             return walk.next == 0 && run->finding->oracle == NULL
                        ? report(run, "model", "pool_walk was refused")
                        : -1;
         if (walk.next != run->model.granules || walk.live_chunks != run->model.live_chunks)
             return report(run, "model", "pool_walk does not cover the block");
-        if (look_at_statistics(run) != 0)
+        if (look_at_statistics(run, ask) != 0)
             return -1;
     }
     if (run->oracles & ORACLE_SHADOW) {
@@ -439,6 +476,7 @@ static int run_free(struct run *run, uint32_t slot)
 static int run_reset(struct run *run)
 {
     run->unchanged = 0;
+    run->remembered = 0;
     if (check_all_contents(run) != 0)
         return -1;
     if (pool_reset(&run->pool) != 0)
@@ -592,10 +630,11 @@ static int step(struct run *run, const struct trace_op *op)
         break;
     }
     run->not_seen++;
+    run->not_checked++;
     if (result == 0 &&
         ((run->whole && !run->unchanged) || op->kind == TRACE_CHECK ||
          (!run->whole && run->not_seen >= run->model.granules / (1024 / POOL_GRANULE))))
-        result = look(run);
+        result = look(run, &unwatched);
     return result;
 }
 
@@ -639,7 +678,7 @@ static int start(struct run *run, const struct pool_config *config)
         if (run->memory_before == NULL)
             return report(run, "executor", "not enough memory for a copy of the block");
     }
-    return look(run);
+    return look(run, &its_own);
 }
 
 /* All that is left is freed, and then the block is there as a whole. */
@@ -649,7 +688,7 @@ static int drain(struct run *run)
     for (uint32_t slot = 0; slot < run->trace->slots; slot++)
         if (run_free(run, slot) != 0)
             return -1;
-    if (look(run) != 0 || !(run->oracles & ORACLE_MODEL))
+    if (look(run, &its_own) != 0 || !(run->oracles & ORACLE_MODEL))
         return run->finding->oracle == NULL ? 0 : -1;
     size_t capacity = run->model.granules * POOL_GRANULE;
     void *chunk = UNTOUCHED;

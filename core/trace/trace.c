@@ -74,7 +74,7 @@ void rules_free(struct rules *rules)
 
 static int grow_slots(struct rules *rules, uint32_t slot)
 {
-    size_t room = rules->room != 0 ? rules->room : 16;
+    size_t room = rules->room != 0 ? rules->room : 32;
     while (room <= slot)
         room *= 2;
     struct slot_rule *slots = realloc(rules->slots, room * sizeof *slots);

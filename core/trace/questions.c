@@ -1,0 +1,20 @@
+/* The pool's source once more, under other names and compiled without sanitizers: the questions that
+ * an executor asks after every operation. Instrumented they would take most of a fuzzer's time, to
+ * watch code that only looks. */
+#define pool_alloc asked_alloc
+#define pool_check asked_check
+#define pool_destroy asked_destroy
+#define pool_error asked_error
+#define pool_free asked_free
+#define pool_init asked_init
+#define pool_init_with asked_init_with
+#define pool_owns asked_owns
+#define pool_realloc asked_realloc
+#define pool_required asked_required
+#define pool_reset asked_reset
+#define pool_size_of asked_size_of
+#define pool_stats asked_stats
+#define pool_strerror asked_strerror
+#define pool_trim asked_trim
+#define pool_walk asked_walk
+#include "mem_pool.c"
