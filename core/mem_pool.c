@@ -4,6 +4,7 @@
 #define _DEFAULT_SOURCE 1 /* madvise */
 #endif
 
+#undef POOL_NO_INLINE /* this file defines what others inline */
 #include "mem_pool.h"
 
 #include <stdlib.h>
@@ -26,14 +27,7 @@
 #define HOOK_OPEN(at, bytes) ((void)(at), (void)(bytes))
 #define HOOK_CLOSE(at, bytes) ((void)(at), (void)(bytes))
 #define HOOK_UNDEFINED(at, bytes) ((void)(at), (void)(bytes))
-#endif
-
-#if defined(__GNUC__)
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define NOINLINE __attribute__((noinline))
-#else
-#define LIKELY(x) (x)
-#define NOINLINE
+#define HOOK_WATCHED 0
 #endif
 
 /* --- Constants -------------------------------------------------------------------------------- */
@@ -44,11 +38,13 @@
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
-/* Everything free is merged before fresh memory is touched if the cached chunks are this share of
- * what has been touched, and if that has grown by this share since the last time: a program in a
- * steady state soon has what it needs in the cache, and no longer pays for sweeps. */
-#define MERGE_SHARE 16
+/* Everything free is merged before fresh memory is touched if what has been touched has grown by
+ * this share since the last time: a program in a steady state soon has what it needs in the cache,
+ * and no longer pays for sweeps. After a merge that found less than a MERGE_SHARE of it free, the
+ * next one waits longer. */
 #define MERGE_GAP 32
+#define LEAN_GAP 8
+#define MERGE_SHARE 16
 
 /* The bump run grows into fresh memory by this share of what has been touched, and by one page at
  * least. */
@@ -63,8 +59,8 @@
 enum {
     INTERIOR = 0x00,
     LONG_END = 0x01,
-    LIVE = 0x40,
-    CACHED = 0x80,
+    LIVE = POOL_TAG_LIVE,
+    CACHED = POOL_TAG_CACHED,
     RUN = 0xc0,
     KIND = 0xc0,
     LENGTH = 0x3f
@@ -85,13 +81,26 @@ _Static_assert(POOL_SMALL - 1 <= LENGTH, "a small length must fit its tag");
 _Static_assert((1 << POOL_USER) == POOL_GRANULE, "every chunk start suits max_align_t");
 _Static_assert(_Alignof(max_align_t) <= POOL_GRANULE, "every chunk start suits max_align_t");
 
+/* What the header inlines, as functions of the library. */
+extern inline size_t pool_granule(const struct m_pool *pool, const void *at);
+extern inline void pool_wipe(void *chunk, size_t n);
+extern inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
+extern inline int pool_free(void **ptr, size_t size, struct m_pool *pool);
+
 /* --- Refusals --------------------------------------------------------------------------------- */
 
-static NOINLINE int refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
+void pool_refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
 {
+    if (!pool)
+        return;
     pool->reason = reason;
     if (pool->on_error)
         pool->on_error(pool->context, pool, reason, ptr);
+}
+
+static int refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
+{
+    pool_refuse(pool, reason, ptr);
     return -1;
 }
 
@@ -109,15 +118,6 @@ static inline unsigned char *load(void *const *ptr)
 static inline void store(void **ptr, const void *value)
 {
     memcpy(ptr, &value, sizeof value);
-}
-
-/* The granule that starts at an address. Any address where none starts gives a number beyond every
- * capacity: the rotation moves the bits of misalignment to the top, where a wrapped offset has its
- * own. */
-static inline size_t granule_at(const struct m_pool *pool, const void *at)
-{
-    size_t offset = (size_t)((uintptr_t)at - (uintptr_t)pool->base);
-    return offset / GRANULE | offset << (sizeof(size_t) * 8 - POOL_USER);
 }
 
 static inline unsigned char *address_of(const struct m_pool *pool, size_t g)
@@ -243,40 +243,40 @@ static inline void set_prev(void *run, const void *prev)
     set_next((unsigned char *)run + offsetof(struct links, prev), prev);
 }
 
-static inline void wipe2(unsigned char *at)
+static inline void wipe4(unsigned char *at)
 {
     memset(at, 0, GRANULE);
     memset(at + GRANULE, 0, GRANULE);
+    memset(at + 2 * GRANULE, 0, GRANULE);
+    memset(at + 3 * GRANULE, 0, GRANULE);
 }
 
-static inline void wipe4(unsigned char *at)
+static inline void wipe16(unsigned char *at)
 {
-    wipe2(at);
-    wipe2(at + 2 * GRANULE);
+    wipe4(at);
+    wipe4(at + 4 * GRANULE);
+    wipe4(at + 8 * GRANULE);
+    wipe4(at + 12 * GRANULE);
 }
 
-/* Zeroes n < SMALL granules. Stores that may overlap cost less than a loop of n turns; each memset
- * is one vector store, where a longer one would become a string instruction or a call. */
-static inline void wipe(unsigned char *at, size_t n)
+void pool_wipe_more(void *chunk, size_t n)
 {
-    if (n <= 2) {
-        memset(at, 0, GRANULE);
-        memset(at + (n - 1) * GRANULE, 0, GRANULE);
-    } else if (n <= 4) {
-        wipe2(at);
-        wipe2(at + (n - 2) * GRANULE);
-    } else if (n <= 8) {
-        wipe4(at);
-        wipe4(at + (n - 4) * GRANULE);
+    unsigned char *first = chunk, *end = first + n * GRANULE;
+    if (n <= 8) {
+        wipe4(first);
+        wipe4(end - 4 * GRANULE);
     } else if (n <= 16) {
-        wipe4(at);
-        wipe4(at + 4 * GRANULE);
-        wipe4(at + (n - 8) * GRANULE);
-        wipe4(at + (n - 4) * GRANULE);
+        wipe4(first);
+        wipe4(first + 4 * GRANULE);
+        wipe4(end - 8 * GRANULE);
+        wipe4(end - 4 * GRANULE);
     } else {
-        for (size_t i = 4; i < n; i += 4)
-            wipe4(at + (i - 4) * GRANULE);
-        wipe4(at + (n - 4) * GRANULE);
+        if (n > 32) {
+            wipe16(first + 16 * GRANULE);
+            wipe16(end - 32 * GRANULE);
+        }
+        wipe16(first);
+        wipe16(end - 16 * GRANULE);
     }
 }
 
@@ -360,7 +360,7 @@ static unsigned next_bin(const struct m_pool *pool, unsigned b)
 /* Whether a pointer read from free memory is the start of a run of bin b. */
 static int is_run(const struct m_pool *pool, const void *at, unsigned b)
 {
-    size_t g = granule_at(pool, at);
+    size_t g = pool_granule(pool, at);
     return g < pool->mark && kind_at(pool, g) == RUN && bin_of(length_at(pool, g)) == b;
 }
 
@@ -461,7 +461,7 @@ static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
         for (unsigned b = next_bin(pool, bin_of(n)); b < POOL_BINS; b = next_bin(pool, b + 1)) {
             void *run = pool->bins[b];
             do {
-                size_t g = granule_at(pool, run);
+                size_t g = pool_granule(pool, run);
                 struct links links = links_of(run);
                 if (!is_linked(pool, run, b, links))
                     break;
@@ -530,13 +530,21 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 
 /* --- Making room ------------------------------------------------------------------------------ */
 
+static void set_mark(struct m_pool *pool, size_t mark)
+{
+    pool->mark = mark;
+    pool->quick = HOOK_WATCHED || pool->flags & POOL_STRICT ? 0 : mark;
+}
+
 /* The bump run ⇒ a filed run, or back behind mark if it is the last. */
 static void bump_retire(struct m_pool *pool)
 {
     size_t g = bump_at(pool), end = bump_end_at(pool);
     pool->top = top_at(pool);
-    if (end == pool->mark)
-        end = pool->mark = pool->top;
+    if (end == pool->mark) {
+        end = pool->top;
+        set_mark(pool, end);
+    }
     pool->bump = pool->bump_end = pool->base;
     if (g < end)
         release(pool, g, end - g);
@@ -561,7 +569,6 @@ static void forget_free(struct m_pool *pool)
     memset(pool->cache, 0, sizeof pool->cache);
     memset(pool->bins, 0, sizeof pool->bins);
     memset(pool->bin_map, 0, sizeof pool->bin_map);
-    pool->cached = 0;
 }
 
 /* The last granule below g where a cached chunk or a run starts, or NONE. Both kinds, and only
@@ -591,10 +598,11 @@ static size_t free_before(const struct m_pool *pool, size_t g)
 static void merge_all(struct m_pool *pool)
 {
     bump_retire(pool);
-    size_t start = pool->mark, end = start;
+    size_t start = pool->mark, end = start, merged = 0;
     forget_free(pool);
     for (size_t g = pool->mark; (g = free_before(pool, g)) != NONE;) {
         size_t n = length_at(pool, g);
+        merged += n;
         set_links(address_of(pool, g), NULL, NULL);
         pool->tags[g + n - 1] = INTERIOR;
         pool->tags[g] = INTERIOR;
@@ -607,12 +615,8 @@ static void merge_all(struct m_pool *pool)
     }
     if (start < end)
         run_file(pool, start, end - start);
-    pool->merge_at = pool->mark + pool->mark / MERGE_GAP;
-}
-
-static int worth_merging(const struct m_pool *pool)
-{
-    return pool->mark >= pool->merge_at && pool->cached >= pool->mark / MERGE_SHARE;
+    pool->merge_at =
+        pool->mark + pool->mark / (merged < pool->mark / MERGE_SHARE ? LEAN_GAP : MERGE_GAP);
 }
 
 /* n granules from the bump run, or NONE. */
@@ -649,7 +653,7 @@ static void advance(struct m_pool *pool, size_t to)
     size_t peak = pool->peak;
     pool->bump_end = address_of(pool, to);
     if (to > pool->mark)
-        pool->mark = to;
+        set_mark(pool, to);
     if (to <= peak)
         return;
     pool->peak = to;
@@ -704,7 +708,7 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
     int fits = would_fit_at_bump(pool, n, align);
     if (!fits && ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
         return NONE;
-    if (pool->flags & POOL_STRICT || (fits && !worth_merging(pool)))
+    if (pool->flags & POOL_STRICT || (fits && pool->mark < pool->merge_at))
         bump_retire(pool);
     else
         merge_all(pool);
@@ -847,7 +851,8 @@ int pool_reset(struct m_pool *pool)
     zero(pool, pool->tags, pool->mark);
     forget_free(pool);
     pool->bump = pool->bump_end = pool->base;
-    pool->mark = pool->top = pool->merge_at = 0;
+    pool->top = pool->merge_at = 0;
+    set_mark(pool, 0);
     return 0;
 }
 
@@ -922,22 +927,22 @@ static inline void hand_out(const struct m_pool *pool, unsigned char *chunk, siz
         HOOK_UNDEFINED(chunk, size);
 }
 
-/* The cached chunk of n granules, tagged live and zero where contents are; NULL if the list is
- * broken. */
-static inline unsigned char *cache_pop(struct m_pool *pool, unsigned char *chunk, size_t n)
+/* The first cached chunk of n granules, tagged live and zero where contents are, if it is at a
+ * multiple of align; NULL if not, or if the user has scribbled on the link that names it. */
+static unsigned char *cache_pop(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = granule_at(pool, chunk);
-    if (!LIKELY(g < pool->mark && pool->tags[g] == (CACHED | n)))
+    unsigned char *chunk = pool->cache[n];
+    size_t g = pool_granule(pool, chunk);
+    if (g >= pool->mark || pool->tags[g] != (CACHED | n) || (uintptr_t)chunk & (align - 1))
         return NULL;
     pool->cache[n] = next_of(chunk);
     set_next(chunk, NULL);
     pool->tags[g] = (unsigned char)(LIVE | n);
-    pool->cached -= n;
     return chunk;
 }
 
 /* The first n granules of the bump run, tagged live; NULL if it is shorter. */
-static inline unsigned char *bump_pop(struct m_pool *pool, size_t n)
+static unsigned char *bump_pop(struct m_pool *pool, size_t n)
 {
     unsigned char *chunk = pool->bump;
     if ((size_t)(pool->bump_end - chunk) < n * GRANULE)
@@ -947,20 +952,14 @@ static inline unsigned char *bump_pop(struct m_pool *pool, size_t n)
     return chunk;
 }
 
-static inline void cache_push(struct m_pool *pool, unsigned char *chunk, size_t g, size_t n)
-{
-    set_next(chunk, pool->cache[n]);
-    pool->cache[n] = chunk;
-    pool->tags[g] = (unsigned char)(CACHED | n);
-    pool->cached += n;
-}
-
 /* A chunk of n granules at a multiple of align, closed; NULL if there is none. */
 static unsigned char *obtain(struct m_pool *pool, size_t n, size_t align)
 {
-    unsigned char *chunk = n < SMALL ? pool->cache[n] : NULL;
-    if (chunk && ((uintptr_t)chunk & (align - 1)) == 0)
-        return cache_pop(pool, chunk, n);
+    unsigned char *chunk = NULL;
+    if (n < SMALL && !(chunk = cache_pop(pool, n, align)) && align == GRANULE)
+        chunk = bump_pop(pool, n);
+    if (chunk)
+        return chunk;
     size_t g = take(pool, n, align);
     return g == NONE ? NULL : address_of(pool, g);
 }
@@ -974,97 +973,48 @@ static enum pool_reason why_none(const struct m_pool *pool, size_t n, size_t ali
                                                                      : POOL_OUT_OF_MEMORY;
 }
 
-/* pool_alloc where the cache has nothing or the arguments are unusual. */
-static NOINLINE int alloc_slow(struct m_pool *pool, void **ptr, size_t size, unsigned type)
+void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
 {
-    if (!pool)
-        return -1;
-    if (!ptr)
-        return refuse(pool, POOL_NULL_ARGUMENT, NULL);
-    enum pool_reason reason = check_request(pool, size, type);
-    if (reason != POOL_OK)
-        return refuse(pool, reason, NULL);
-    size_t n = granules_for(size), align = alignment_of(type);
+    enum pool_reason reason = check_request(pool, size, (unsigned)type);
+    if (reason != POOL_OK) {
+        pool_refuse(pool, reason, NULL);
+        return NULL;
+    }
+    size_t n = granules_for(size), align = alignment_of((unsigned)type);
     unsigned char *chunk = obtain(pool, n, align);
-    if (!chunk)
-        return refuse(pool, why_none(pool, n, align), NULL);
-    hand_out(pool, chunk, size);
-    store(ptr, chunk);
-    return 0;
-}
-
-int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type)
-{
-    size_t n = (size + GRANULE - 1) / GRANULE; /* 0 where it overflows */
-    if (LIKELY(pool && ptr && n - 1 < SMALL - 1 && (unsigned)type <= POOL_USER)) {
-        unsigned char *chunk = pool->cache[n];
-        if (chunk ? cache_pop(pool, chunk, n) : (chunk = bump_pop(pool, n))) {
-            hand_out(pool, chunk, size);
-            store(ptr, chunk);
-            return 0;
-        }
-    }
-    return alloc_slow(pool, ptr, size, (unsigned)type);
-}
-
-/* The live chunk of n < SMALL granules at g ⇒ a cached one. */
-static inline void free_small(struct m_pool *pool, unsigned char *chunk, size_t g, size_t n)
-{
-    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
-        HOOK_OPEN(chunk, n * GRANULE);
-        wipe(chunk, n);
-    }
-    HOOK_CLOSE(chunk, n * GRANULE);
-    cache_push(pool, chunk, g, n);
+    if (chunk)
+        hand_out(pool, chunk, size);
+    else
+        pool_refuse(pool, why_none(pool, n, align), NULL);
+    return chunk;
 }
 
 /* The live chunk of n granules at g ⇒ free. */
 static void free_chunk(struct m_pool *pool, size_t g, size_t n)
 {
-    if (n < SMALL && !(pool->flags & POOL_STRICT)) {
-        free_small(pool, address_of(pool, g), g, n);
-        return;
-    }
+    unsigned char *chunk = address_of(pool, g);
     if (!(pool->flags & POOL_KEEP_CONTENTS))
         wipe_closed(pool, g, n);
-    HOOK_CLOSE(address_of(pool, g), n * GRANULE);
-    pool->tags[g] = INTERIOR;
-    release(pool, g, n);
-}
-
-/* pool_free of what is large, or no chunk at all. */
-static NOINLINE int free_slow(void **ptr, size_t size, struct m_pool *pool)
-{
-    if (!pool)
-        return -1;
-    if (!ptr)
-        return refuse(pool, POOL_NULL_ARGUMENT, NULL);
-    if (!pool->granules)
-        return refuse(pool, POOL_DEAD, load(ptr));
-    unsigned char *chunk = load(ptr);
-    if (!chunk)
-        return 0;
-    enum pool_reason reason = check_chunk(pool, chunk, size);
-    if (reason != POOL_OK)
-        return refuse(pool, reason, chunk);
-    free_chunk(pool, granule_at(pool, chunk), granules_for(size));
-    store(ptr, NULL);
-    return 0;
-}
-
-int pool_free(void **ptr, size_t size, struct m_pool *pool)
-{
-    if (LIKELY(pool && ptr)) {
-        unsigned char *chunk = load(ptr);
-        size_t n = (size + GRANULE - 1) / GRANULE, g = granule_at(pool, chunk);
-        if (LIKELY(n - 1 < SMALL - 1 && g < pool->mark && pool->tags[g] == (LIVE | n) &&
-                   !(pool->flags & POOL_STRICT))) {
-            free_small(pool, chunk, g, n);
-            store(ptr, NULL);
-            return 0;
-        }
+    HOOK_CLOSE(chunk, n * GRANULE);
+    if (n < SMALL && !(pool->flags & POOL_STRICT)) {
+        set_next(chunk, pool->cache[n]);
+        pool->cache[n] = chunk;
+        pool->tags[g] = (unsigned char)(CACHED | n);
+    } else {
+        pool->tags[g] = INTERIOR;
+        release(pool, g, n);
     }
-    return free_slow(ptr, size, pool);
+}
+
+int pool_free_any(struct m_pool *pool, void *ptr, size_t size)
+{
+    if (!ptr && pool->granules)
+        return 0;
+    enum pool_reason reason = check_chunk(pool, ptr, size);
+    if (reason != POOL_OK)
+        return refuse(pool, reason, ptr);
+    free_chunk(pool, pool_granule(pool, ptr), granules_for(size));
+    return 0;
 }
 
 /* The live chunk [g, g + n) ⇒ one of m > n granules where those behind it are free and at hand;
@@ -1139,7 +1089,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
     if (reason != POOL_OK)
         return refuse(pool, reason, chunk);
 
-    size_t n = granules_for(old_size), m = granules_for(new_size), g = granule_at(pool, chunk);
+    size_t n = granules_for(old_size), m = granules_for(new_size), g = pool_granule(pool, chunk);
     size_t align = alignment_of((unsigned)type), kept = old_size < new_size ? old_size : new_size;
     int stays = ((uintptr_t)chunk & (align - 1)) == 0;
     if (!stays || (m > n && !extend(pool, g, n, m))) {
@@ -1162,7 +1112,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
 
 size_t pool_size_of(const struct m_pool *pool, const void *ptr)
 {
-    size_t g = pool ? granule_at(pool, ptr) : NONE;
+    size_t g = pool ? pool_granule(pool, ptr) : NONE;
     if (!pool || g >= pool->mark || kind_at(pool, g) != LIVE)
         return 0;
     return length_at(pool, g) * GRANULE;
@@ -1264,13 +1214,13 @@ static const char *check_lists(const struct m_pool *pool, size_t cached, size_t 
     size_t left = cached;
     for (size_t n = 1; n < SMALL; n++) {
         for (void *chunk = pool->cache[n]; chunk; chunk = next_of(chunk)) {
-            size_t g = granule_at(pool, chunk);
+            size_t g = pool_granule(pool, chunk);
             if (g >= pool->mark || pool->tags[g] != (CACHED | n) || left < n)
                 return "I6: a cache list holds the cached chunks of its length, each once";
             left -= n;
         }
     }
-    if (left || cached != pool->cached)
+    if (left)
         return "I6: a cache list holds the cached chunks of its length, each once";
     for (unsigned b = next_bin(pool, 0); b < POOL_BINS; b = next_bin(pool, b + 1)) {
         if (!pool->bins[b])

@@ -19,12 +19,23 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define POOL_VERSION "0.1.0"
+
+/* The short way of pool_alloc and pool_free, for small chunks that the pool has at hand, is compiled
+ * into the caller unless this is defined. Only that code depends on the layout of struct m_pool: a
+ * program that may meet another version of the shared library than it was compiled with defines
+ * it. */
+#ifdef POOL_NO_INLINE
+#define POOL_INLINE
+#else
+#define POOL_INLINE inline
+#endif
 
 /* The unit of every pool, in bytes, and the alignment that every chunk has. */
 #define POOL_GRANULE 16
@@ -144,12 +155,12 @@ struct m_pool {
     unsigned char *base;     /* the block */
     unsigned char *tags;     /* one byte a granule */
     size_t mark;             /* granules whose tags are in use; none at or behind it is live */
-    unsigned char *bump;     /* the run that chunks are carved from now … */
-    unsigned char *bump_end; /* … and its end */
-    size_t cached;           /* granules of all cached chunks */
-    size_t merge_at;         /* mark below which merging is not worth it */
+    size_t quick;            /* mark, or 0 if no chunk may go the short way */
     unsigned flags;          /* of enum pool_flag */
     unsigned reason;         /* of enum pool_reason */
+    unsigned char *bump;     /* the run that chunks are carved from now … */
+    unsigned char *bump_end; /* … and its end */
+    size_t merge_at;         /* mark below which merging is not worth it */
     uint32_t *spans;         /* one word for 64 granules: lengths that no tag can hold */
     size_t granules;         /* capacity */
     size_t top;              /* granules below it were given out since init or reset */
@@ -202,7 +213,7 @@ void pool_destroy(struct m_pool *pool);
  * Cost: constant, amortised over the frees before it; with POOL_STRICT constant. Once the capacity
  * has been used up, a call that finds no run at hand, and so each POOL_OUT_OF_MEMORY, looks at
  * every piece unless POOL_STRICT. Memory used for the first time costs its zeroes. */
-int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
+POOL_INLINE int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
 
 /* Makes the chunk at *ptr, allocated with old_size, a chunk of new_size aligned for type: in place
  * where its neighbours allow it, else moved, with *ptr changed. The bytes that both sizes cover are
@@ -222,7 +233,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
  * granules starts at *ptr.
  * Cost: constant, besides the wipe. A refusal may look as far back as the chunk that ptr is inside
  * of. */
-int pool_free(void **ptr, size_t size, struct m_pool *pool);
+POOL_INLINE int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
@@ -295,6 +306,113 @@ const char *pool_strerror(enum pool_reason reason);
  * Fails if and only if the pool is NULL or dead.
  * Cost: proportional to the granules ever given out, and to the cached chunks. */
 int pool_trim(struct m_pool *pool, size_t *released);
+
+/* --- The short way ---------------------------------------------------------------------------- */
+
+/* What the short way leaves to the library. Pointers are passed by value: one whose address went to
+ * another file could not stay in a register. */
+void pool_refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr);
+void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type);
+int pool_free_any(struct m_pool *pool, void *ptr, size_t size);
+void pool_wipe_more(void *chunk, size_t granules); /* fewer than POOL_SMALL */
+
+#ifndef POOL_NO_INLINE
+
+#if defined(__GNUC__)
+#define POOL_LIKELY(x) __builtin_expect(!!(x), 1)
+#else
+#define POOL_LIKELY(x) (x)
+#endif
+
+/* The tag of a chunk's first granule; its length in granules is in the lower bits. */
+#define POOL_TAG_LIVE 0x40u
+#define POOL_TAG_CACHED 0x80u
+
+/* The granule that starts at an address. Any address where none starts gives a number beyond every
+ * capacity: the rotation moves the bits of misalignment to the top, where a wrapped offset has its
+ * own. */
+inline size_t pool_granule(const struct m_pool *pool, const void *at)
+{
+    size_t offset = (size_t)((uintptr_t)at - (uintptr_t)pool->base);
+    return offset / POOL_GRANULE | offset << (sizeof(size_t) * 8 - POOL_USER);
+}
+
+/* Zeroes n < POOL_SMALL granules. Stores that may overlap cost less than a loop of n turns; each
+ * memset is one vector store, where a longer one would become a call. */
+inline void pool_wipe(void *chunk, size_t n)
+{
+    unsigned char *first = (unsigned char *)chunk, *last = first + (n - 1) * POOL_GRANULE;
+    if (POOL_LIKELY(n <= 4)) {
+        memset(first, 0, POOL_GRANULE);
+        memset(last, 0, POOL_GRANULE);
+        if (n > 2) {
+            memset(first + POOL_GRANULE, 0, POOL_GRANULE);
+            memset(last - POOL_GRANULE, 0, POOL_GRANULE);
+        }
+    } else {
+        pool_wipe_more(chunk, n);
+    }
+}
+
+inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type)
+{
+    size_t n = (size + POOL_GRANULE - 1) / POOL_GRANULE; /* 0 where it overflows */
+    void *chunk;
+    if (!pool || !ptr) {
+        pool_refuse(pool, POOL_NULL_ARGUMENT, NULL);
+        return -1;
+    }
+    if (POOL_LIKELY(n - 1 < POOL_SMALL - 1 && (unsigned)type <= POOL_USER)) {
+        unsigned char *tags = pool->tags;
+        void **list = &pool->cache[n % POOL_SMALL]; /* n is less: what compilers may not see */
+        chunk = *list;
+        size_t g = pool_granule(pool, chunk);
+        /* The user may have scribbled on the link that named this chunk: ask its tag. */
+        if (POOL_LIKELY(g < pool->quick && tags[g] == (unsigned char)(POOL_TAG_CACHED | n))) {
+            memcpy(list, chunk, sizeof(void *));
+            memset(chunk, 0, sizeof(void *));
+            tags[g] = (unsigned char)(POOL_TAG_LIVE | n);
+            memcpy(ptr, &chunk, sizeof chunk); /* *ptr may be of any pointer type */
+            return 0;
+        }
+    }
+    chunk = pool_alloc_any(pool, size, type);
+    if (!chunk)
+        return -1;
+    memcpy(ptr, &chunk, sizeof chunk);
+    return 0;
+}
+
+inline int pool_free(void **ptr, size_t size, struct m_pool *pool)
+{
+    size_t n = (size + POOL_GRANULE - 1) / POOL_GRANULE;
+    void *chunk;
+    if (!pool || !ptr) {
+        pool_refuse(pool, POOL_NULL_ARGUMENT, NULL);
+        return -1;
+    }
+    memcpy(&chunk, ptr, sizeof chunk);
+    if (POOL_LIKELY(chunk && n - 1 < POOL_SMALL - 1)) {
+        unsigned char *tags = pool->tags;
+        void **list = &pool->cache[n % POOL_SMALL];
+        size_t g = pool_granule(pool, chunk);
+        if (POOL_LIKELY(g < pool->quick && tags[g] == (unsigned char)(POOL_TAG_LIVE | n))) {
+            if (!(pool->flags & POOL_KEEP_CONTENTS))
+                pool_wipe(chunk, n);
+            memcpy(chunk, list, sizeof(void *));
+            *list = chunk;
+            tags[g] = (unsigned char)(POOL_TAG_CACHED | n);
+            memset(ptr, 0, sizeof chunk);
+            return 0;
+        }
+    }
+    if (pool_free_any(pool, chunk, size) != 0)
+        return -1;
+    memset(ptr, 0, sizeof chunk);
+    return 0;
+}
+
+#endif
 
 #ifdef __cplusplus
 }

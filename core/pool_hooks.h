@@ -22,6 +22,12 @@
 #define POOL_ASAN 1
 #endif
 
+#if defined(POOL_ASAN) || defined(POOL_MSAN) || defined(POOL_VALGRIND)
+#define HOOK_WATCHED 1
+#else
+#define HOOK_WATCHED 0
+#endif
+
 #if defined(POOL_ASAN)
 #include <sanitizer/asan_interface.h>
 #define HOOK_OPEN(at, bytes) __asan_unpoison_memory_region((at), (bytes))
