@@ -191,6 +191,8 @@ class Latency:
     """PERCENTILES → time of an operation, one reading of the clock included."""
     clock: str
     """What was read, such as "rdtscp"."""
+    clock_step_ns: float
+    """The smallest difference between two intervals: finer than this the clock cannot tell."""
     clock_count: int
     clock_ns: dict[str, float]
     """PERCENTILES → time of an interval with nothing in it, in the same process."""
