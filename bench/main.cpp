@@ -12,10 +12,8 @@
  * trace; the counter "operations" says how many allocator operations that is. Exit status: 0, 2
  * on a bad argument or file, 4 if an arm cannot run the workload on this machine.
  */
-#include "peer.h"
-#include "replay.h"
+#include "loops.h"
 #include "settings.h"
-#include "shape.h"
 
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
@@ -43,6 +41,7 @@ struct Trace {
 /* A workload is a scale of a shape, or a trace, warm or cold. */
 struct Workload {
     std::string name;
+    size_t index; /* of the shape */
     const struct shape *shape;
     const struct scale *scale;
     Trace *trace;
@@ -110,8 +109,9 @@ void *open_arm(const struct peer *peer, struct peer_needs needs)
 
 /* --- Micro workloads ------------------------------------------------------------------------ */
 
-void run_shape(benchmark::State &state, const Workload &workload, const struct peer *peer)
+void run_shape(benchmark::State &state, const Workload &workload, const struct loops *loops)
 {
+    const struct peer *peer = loops->peer;
     const struct shape *shape = workload.shape;
     const struct scale *scale = workload.scale;
     const size_t operations = shape->operations(scale);
@@ -121,18 +121,22 @@ void run_shape(benchmark::State &state, const Workload &workload, const struct p
     void *arm = open_arm(peer, {(size_t)scale->live * scale->most, scale->live, scale->most});
     const bool resets = !(peer->abilities & PEER_REUSES);
     auto batch = [&] {
-        shape->batch(&work, peer, arm);
+        loops->batches[workload.index](&work, arm);
         if (resets)
             peer->reset(arm);
     };
-    if (shape->fill)
-        shape->fill(&work, peer, arm);
+    if (!shape->ends_empty)
+        loops->fill(&work, arm);
+    if (shape->filled)
+        shape->filled(&work);
     /* Each object replaced twice or so: what is timed is a heap in use, not a new one. */
     for (size_t done = 0; done <= 4 * (size_t)scale->live; done += operations)
         batch();
     iterate(state, batch);
-    if (shape->drain)
-        shape->drain(&work, peer, arm);
+    if (!shape->ends_empty) {
+        shape_settle(&work);
+        loops->drain(&work, arm);
+    }
     peer->close(arm);
     shape_drop(&work);
     state.counters["operations"] = (double)operations;
@@ -140,8 +144,9 @@ void run_shape(benchmark::State &state, const Workload &workload, const struct p
 
 /* --- Traces --------------------------------------------------------------------------------- */
 
-void run_trace(benchmark::State &state, const Workload &workload, const struct peer *peer)
+void run_trace(benchmark::State &state, const Workload &workload, const struct loops *loops)
 {
+    const struct peer *peer = loops->peer;
     struct replay &replay = workload.trace->replay;
     char message[400];
     if (!replay.memory &&
@@ -154,7 +159,7 @@ void run_trace(benchmark::State &state, const Workload &workload, const struct p
     std::vector<void *> slots(replay.slots, nullptr);
     void *arm = nullptr;
     auto play = [&](size_t to) {
-        if (replay_play(&replay, 0, to, slots.data(), peer, arm) != 0)
+        if (loops->play(&replay, 0, to, slots.data(), arm) != 0)
             shape_out_of_memory(peer);
     };
     if (workload.cold) {
@@ -168,7 +173,7 @@ void run_trace(benchmark::State &state, const Workload &workload, const struct p
         struct footprint footprint;
         const bool resets = !(peer->abilities & PEER_REUSES);
         arm = open_arm(peer, needs);
-        if (replay_measure(&replay, slots.data(), peer, arm, &footprint) != 0)
+        if (replay_measure(&replay, slots.data(), loops->play_pages, arm, &footprint) != 0)
             shape_out_of_memory(peer);
         /* Calibration comes here several times, and only the first finds a heap without a past. */
         if (!trace.measured)
@@ -198,11 +203,11 @@ std::vector<Workload> all_workloads()
     std::vector<Workload> workloads;
     for (size_t i = 0; i < shape_count; i++)
         for (size_t j = 0; j < shapes[i]->scale_count; j++)
-            workloads.push_back({std::string(shapes[i]->name) + "/" + shapes[i]->scales[j].name,
+            workloads.push_back({std::string(shapes[i]->name) + "/" + shapes[i]->scales[j].name, i,
                                  shapes[i], &shapes[i]->scales[j], nullptr, false});
     for (Trace &trace : options.traces) {
-        workloads.push_back({"trace/" + trace.name, nullptr, nullptr, &trace, false});
-        workloads.push_back({"trace-cold/" + trace.name, nullptr, nullptr, &trace, true});
+        workloads.push_back({"trace/" + trace.name, 0, nullptr, nullptr, &trace, false});
+        workloads.push_back({"trace-cold/" + trace.name, 0, nullptr, nullptr, &trace, true});
     }
     return workloads;
 }
@@ -241,23 +246,25 @@ size_t operations(const Workload &workload)
 void print_list(const std::vector<Workload> &workloads)
 {
     std::string text = "{\"google_benchmark\":" + quoted(GOOGLE_BENCHMARK) + ",\"arms\":[";
-    for (size_t i = 0; i < peer_count; i++)
-        text += std::string(i ? "," : "") + "\n{\"arm\":" + quoted(peers[i]->name) +
-                ",\"promise\":" + quoted(peers[i]->promise) +
-                ",\"limits\":" + (peers[i]->limits ? quoted(peers[i]->limits) : "null") + "}";
+    for (size_t i = 0; i < arm_count; i++)
+        text += std::string(i ? "," : "") + "\n{\"arm\":" + quoted(arms[i]->peer->name) +
+                ",\"promise\":" + quoted(arms[i]->peer->promise) +
+                ",\"limits\":" + (arms[i]->peer->limits ? quoted(arms[i]->peer->limits) : "null") +
+                "}";
     text += "],\n\"workloads\":[";
     for (size_t i = 0; i < workloads.size(); i++) {
         const Workload &workload = workloads[i];
-        std::string arms;
-        for (size_t j = 0; j < peer_count; j++)
-            if (applies(workload, peers[j]))
-                arms += (arms.empty() ? "" : ",") + quoted(peers[j]->name);
+        std::string applying;
+        for (size_t j = 0; j < arm_count; j++)
+            if (applies(workload, arms[j]->peer))
+                applying += (applying.empty() ? "" : ",") + quoted(arms[j]->peer->name);
         text +=
             std::string(i ? "," : "") + "\n{\"workload\":" + quoted(workload.name) +
             ",\"question\":" + quoted(question(workload)) +
             ",\"source\":" + (workload.trace ? "null" : quoted(workload.shape->source)) +
             ",\"parameters\":" + (workload.trace ? "null" : quoted(workload.shape->parameters)) +
-            ",\"operations\":" + std::to_string(operations(workload)) + ",\"arms\":[" + arms + "]}";
+            ",\"operations\":" + std::to_string(operations(workload)) + ",\"arms\":[" + applying +
+            "]}";
     }
     std::puts((text + "]}").c_str());
 }
@@ -343,12 +350,14 @@ void add_context()
     benchmark::AddCustomContext("delay_percent", std::to_string(options.delay_percent));
 }
 
-void add_benchmark(const Workload &workload, const struct peer *peer)
+void add_benchmark(const Workload &workload, const struct loops *loops)
 {
-    auto *added = benchmark::RegisterBenchmark(
-        (workload.name + "/" + peer->name).c_str(), [&workload, peer](benchmark::State &state) {
-            workload.trace ? run_trace(state, workload, peer) : run_shape(state, workload, peer);
-        });
+    auto *added = benchmark::RegisterBenchmark((workload.name + "/" + loops->peer->name).c_str(),
+                                               [&workload, loops](benchmark::State &state) {
+                                                   workload.trace
+                                                       ? run_trace(state, workload, loops)
+                                                       : run_shape(state, workload, loops);
+                                               });
     if (workload.cold)
         added->Iterations(1);
     else if (options.iterations > 0)
@@ -357,8 +366,8 @@ void add_benchmark(const Workload &workload, const struct peer *peer)
 
 bool known_arm(const std::string &name)
 {
-    for (size_t i = 0; i < peer_count; i++)
-        if (name == peers[i]->name)
+    for (size_t i = 0; i < arm_count; i++)
+        if (name == arms[i]->peer->name)
             return true;
     return false;
 }
@@ -375,10 +384,10 @@ void add_benchmarks(const std::vector<Workload> &workloads)
         if (options.workload.empty() ? workload.cold : workload.name != options.workload)
             continue;
         found = true;
-        for (size_t i = 0; i < peer_count; i++) {
-            if ((options.arm.empty() || options.arm == peers[i]->name) &&
-                applies(workload, peers[i])) {
-                add_benchmark(workload, peers[i]);
+        for (size_t i = 0; i < arm_count; i++) {
+            if ((options.arm.empty() || options.arm == arms[i]->peer->name) &&
+                applies(workload, arms[i]->peer)) {
+                add_benchmark(workload, arms[i]);
                 added++;
             }
         }

@@ -1,19 +1,15 @@
-/* The tables of shapes and peers, from the lists in bench/meson.build. */
-#include "peer.h"
+/* The tables of shapes and arms, from the lists in bench/meson.build. */
+#include "loops.h"
 #include "settings.h"
-#include "shape.h"
 
-#define SHAPE(name) extern const struct shape shape_##name;
-SHAPES
-#undef SHAPE
-#define PEER(name) extern const struct peer peer_##name;
-PEERS
-#undef PEER
+#define SHAPE(name, with) &shape_##name,
+const struct shape *const shapes[] = {EACH_SHAPE(SHAPE, )};
 
-#define SHAPE(name) &shape_##name,
-const struct shape *const shapes[] = {SHAPES};
-#define PEER(name) &peer_##name,
-const struct peer *const peers[] = {PEERS};
+#define ARM(name) extern const struct loops loops_##name;
+EACH_ARM(ARM)
+#undef ARM
+#define ARM(name) &loops_##name,
+const struct loops *const arms[] = {EACH_ARM(ARM)};
 
 const size_t shape_count = sizeof shapes / sizeof *shapes;
-const size_t peer_count = sizeof peers / sizeof *peers;
+const size_t arm_count = sizeof arms / sizeof *arms;

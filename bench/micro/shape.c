@@ -25,6 +25,36 @@ void shape_drop(struct work *work)
     *work = (struct work){0};
 }
 
+int shape_steps(struct work *work, size_t count)
+{
+    work->step_count = count;
+    work->steps = calloc(count, sizeof *work->steps);
+    return work->steps ? 0 : -1;
+}
+
+int shape_order(struct work *work, size_t count)
+{
+    work->order = calloc(count, sizeof *work->order);
+    return work->order ? 0 : -1;
+}
+
+void shape_close_circle(struct work *work)
+{
+    for (size_t i = 0; i < work->step_count; i++)
+        work->sizes[work->steps[i].place] = work->steps[i].size;
+    for (size_t i = 0; i < work->step_count; i++) {
+        struct step *step = work->steps + i;
+        step->old_size = work->sizes[step->place];
+        work->sizes[step->place] = step->size;
+    }
+}
+
+void shape_settle(struct work *work)
+{
+    for (size_t i = 0; i < work->next; i++)
+        work->sizes[work->steps[i].place] = work->steps[i].size;
+}
+
 uint32_t shape_size(const struct scale *scale, uint64_t *random)
 {
     uint64_t span = (uint64_t)scale->most - scale->least + 1;

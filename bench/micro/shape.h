@@ -1,9 +1,12 @@
 /* A micro workload: one question about allocators, at several scales.
  *
- * A shape is one file: what it asks, where its form was published, and four functions. Random
- * choices and sizes are computed in prepare, from a fixed seed; what is timed is batch, which a
- * benchmark's iteration calls once. Objects are written when allocated and read before they are
- * freed.
+ * A shape is one file, NAME.h: what it asks, where its form was published, its scales, and three
+ * functions. Random choices and sizes are computed in prepare, from a fixed seed; what is timed is
+ * the loop NAME_batch, which a benchmark's iteration calls once. Objects are written when allocated
+ * and read before they are freed.
+ *
+ * The loop is compiled anew for each arm (loops.h), C++ ones among them: shapes keep to what C11 and
+ * C++20 share.
  */
 #ifndef POOLPROOF_SHAPE_H
 #define POOLPROOF_SHAPE_H
@@ -26,7 +29,7 @@ struct scale {
 
 /* A replacement of one object by another. */
 struct step {
-    uint32_t place, size;
+    uint32_t place, old_size, size;
 };
 
 /* A prepared workload. A shape allocates what it needs of the arrays; shape_drop frees them. */
@@ -34,7 +37,7 @@ struct work {
     const struct shape *shape;
     const struct scale *scale;
     void **objects;     /* `live` places */
-    uint32_t *sizes;    /* of the objects in them */
+    uint32_t *sizes;    /* of the objects in them, when none is live between batches or by fill */
     uint32_t *order;    /* in which places are freed */
     struct step *steps; /* what is replaced, over and over */
     size_t step_count;
@@ -53,11 +56,13 @@ struct shape {
     size_t (*operations)(const struct scale *scale);
     /* Fills *work's arrays; -1 for lack of memory. */
     int (*prepare)(struct work *work);
-    /* Before the first batch and after the last; NULL if nothing is live between batches. */
-    void (*fill)(struct work *work, const struct peer *peer, void *arm);
-    void (*drain)(struct work *work, const struct peer *peer, void *arm);
-    void (*batch)(struct work *work, const struct peer *peer, void *arm);
+    /* What is to be done with new objects before the first batch, or NULL. Unless the shape ends
+     * empty, there is one in each place then, of the size in work->sizes. */
+    void (*filled)(struct work *work);
 };
+
+/* A loop over a peer's calls: compiled into the adaptor, which knows the peer. */
+#define SHAPE_LOOP static inline __attribute__((always_inline))
 
 /* Every shape, in the order of bench/meson.build. */
 extern const struct shape *const shapes[];
@@ -66,6 +71,16 @@ extern const size_t shape_count;
 /* Prepares a workload; -1 for lack of memory. shape_drop frees what it took. */
 int shape_prepare(struct work *work, const struct shape *shape, const struct scale *scale);
 void shape_drop(struct work *work);
+
+/* Room for so many steps, or for an order of so many places; -1 for lack of memory. */
+int shape_steps(struct work *work, size_t count);
+int shape_order(struct work *work, size_t count);
+
+/* Makes steps that can be taken over and over: sizes become what the last of them leave behind, and
+ * each step learns the size that it replaces, so that no loop has to look it up. */
+void shape_close_circle(struct work *work);
+/* Makes sizes those of the objects that are there now, between two batches. */
+void shape_settle(struct work *work);
 
 /* A size of the scale, and an array of places in a random order. */
 uint32_t shape_size(const struct scale *scale, uint64_t *random);
@@ -79,9 +94,9 @@ _Noreturn
 #endif
 void shape_out_of_memory(const struct peer *peer);
 
-/* Writes the first and the last eight bytes of an object that has at least eight. The compiler must
- * believe that the bytes are used. */
-static inline void object_write(const struct peer *peer, void *object, size_t size)
+/* Writes the first and the last eight bytes of an object that has at least eight, and returns it. The
+ * compiler must believe that the bytes are used. */
+SHAPE_LOOP void *object_write(const struct peer *peer, void *object, size_t size)
 {
     const uint64_t word = size;
     if (__builtin_expect(object == NULL, 0))
@@ -89,15 +104,29 @@ static inline void object_write(const struct peer *peer, void *object, size_t si
     memcpy(object, &word, sizeof word);
     memcpy((char *)object + size - sizeof word, &word, sizeof word);
     __asm__ volatile("" : : "r"(object) : "memory");
+    return object;
 }
 
 /* Reads the same bytes. */
-static inline void object_read(const void *object, size_t size)
+SHAPE_LOOP void object_read(const void *object, size_t size)
 {
     uint64_t first, last;
     memcpy(&first, object, sizeof first);
     memcpy(&last, (const char *)object + size - sizeof last, sizeof last);
     __asm__ volatile("" : : "r"(first), "r"(last) : "memory");
+}
+
+/* Before the first batch and after the last of a shape that does not end empty. */
+SHAPE_LOOP void shape_fill(struct work *work, const struct peer *peer, void *arm)
+{
+    for (uint32_t i = 0; i < work->scale->live; i++)
+        work->objects[i] = object_write(peer, peer->alloc(arm, work->sizes[i]), work->sizes[i]);
+}
+
+SHAPE_LOOP void shape_drain(struct work *work, const struct peer *peer, void *arm)
+{
+    for (uint32_t i = 0; i < work->scale->live; i++)
+        peer->free(arm, work->objects[i], work->sizes[i]);
 }
 
 #ifdef __cplusplus

@@ -3,7 +3,7 @@
  * The floor of arenas: where a workload ends empty it is reset, elsewhere it does not apply.
  */
 #define _DEFAULT_SOURCE
-#include "peer.h"
+#include "loops.h"
 #include "space.h"
 
 #include <stdint.h>
@@ -77,7 +77,7 @@ static void reset(void *arm)
     self->next = self->base;
 }
 
-const struct peer peer_bump = {
+static const struct peer peer_bump = {
     .name = "bump",
     .promise = "unspecified",
     .limits = "It frees all at once or not at all, so only workloads that end empty apply.",
@@ -91,3 +91,5 @@ const struct peer peer_bump = {
     .free = release,
     .reset = reset,
 };
+
+LOOPS(bump)

@@ -6,7 +6,7 @@
  * space.
  */
 #define _DEFAULT_SOURCE
-#include "peer.h"
+#include "loops.h"
 #include "space.h"
 
 #include <stdint.h>
@@ -114,7 +114,7 @@ static void *resize(void *arm, void *ptr, size_t old_size, size_t new_size)
     return moved;
 }
 
-const struct peer peer_freelist = {
+static const struct peer peer_freelist = {
     .name = "freelist",
     .promise = "unspecified",
     .limits = "It checks nothing and never gives one size's memory to another.",
@@ -127,3 +127,5 @@ const struct peer peer_freelist = {
     .realloc = resize,
     .free = release,
 };
+
+LOOPS(freelist)

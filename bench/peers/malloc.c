@@ -4,7 +4,7 @@
  * adds.
  */
 #define _DEFAULT_SOURCE
-#include "peer.h"
+#include "loops.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +69,7 @@ static void release(void *arm, void *ptr, size_t size)
     free(ptr);
 }
 
-const struct peer peer_malloc = {
+static const struct peer peer_malloc = {
     .name = "malloc",
     .promise = "unspecified",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
@@ -82,7 +82,7 @@ const struct peer peer_malloc = {
     .free = release,
 };
 
-const struct peer peer_calloc = {
+static const struct peer peer_calloc = {
     .name = "calloc",
     .promise = "zeroed",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
@@ -94,3 +94,6 @@ const struct peer peer_calloc = {
     .realloc = resize_zeroed,
     .free = release,
 };
+
+LOOPS(malloc)
+LOOPS(calloc)

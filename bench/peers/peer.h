@@ -1,8 +1,7 @@
 /* Something that allocates, as the benchmarks see it: one table of functions for each contestant.
  *
- * Every arm is called through these pointers, from the same loops, so that none is inlined where
- * another is not. An adaptor is one file that defines one or more tables, and one line in
- * bench/meson.build.
+ * An adaptor is one file that defines one or more tables and has all loops compiled for each
+ * (loops.h), and one line in bench/meson.build.
  */
 #ifndef POOLPROOF_PEER_H
 #define POOLPROOF_PEER_H
@@ -42,10 +41,6 @@ struct peer {
     void (*free)(void *arm, void *ptr, size_t size);
     void (*reset)(void *arm); /* frees everything at once; NULL if it cannot */
 };
-
-/* Every table, in the order of bench/meson.build. */
-extern const struct peer *const peers[];
-extern const size_t peer_count;
 
 #ifdef __cplusplus
 }

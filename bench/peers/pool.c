@@ -4,7 +4,7 @@
  * capacity nor its exhaustion plays a part. The chunks of a user who knows nothing of their type
  * are aligned for any (POOL_USER).
  */
-#include "peer.h"
+#include "loops.h"
 #include "mem_pool.h"
 
 #include <stdlib.h>
@@ -77,7 +77,7 @@ static void reset(void *arm)
     (void)pool_reset(arm);
 }
 
-const struct peer peer_pool = {
+static const struct peer peer_pool = {
     .name = "pool",
     .promise = "zeroed",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
@@ -91,7 +91,7 @@ const struct peer peer_pool = {
     .reset = reset,
 };
 
-const struct peer peer_pool_keep = {
+static const struct peer peer_pool_keep = {
     .name = "pool-keep",
     .promise = "unspecified",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
@@ -104,3 +104,6 @@ const struct peer peer_pool_keep = {
     .free = release,
     .reset = reset,
 };
+
+LOOPS(pool)
+LOOPS(pool_keep)

@@ -53,10 +53,10 @@ struct replay {
 int replay_load(const char *path, struct replay *replay, char *message, size_t room);
 void replay_drop(struct replay *replay);
 
-/* Plays operations [from, to). slots has replay->slots places, which keep the objects between
+/* What plays operations [from, to) on an arm. slots has replay->slots places, which keep the objects between
  * calls. Returns 0, or -1 if the arm has no memory left. */
-int replay_play(const struct replay *replay, size_t from, size_t to, void **slots,
-                const struct peer *peer, void *arm);
+typedef int replay_player(const struct replay *replay, size_t from, size_t to, void **slots,
+                          void *arm);
 
 struct footprint {
     uint64_t peak_bytes; /* resident memory beyond what there was before, at its largest */
@@ -64,9 +64,9 @@ struct footprint {
 };
 
 /* Plays the whole trace once, stopping REPLAY_STOPS times and at the peak to measure the resident
- * memory of this process from its page tables. Every page of every object is written to. */
+ * memory of this process from its page tables. The player writes to every page of every object. */
 enum { REPLAY_STOPS = 200 };
-int replay_measure(const struct replay *replay, void **slots, const struct peer *peer, void *arm,
+int replay_measure(const struct replay *replay, void **slots, replay_player *play_pages, void *arm,
                    struct footprint *footprint);
 
 #ifdef __cplusplus

@@ -1,50 +1,50 @@
 /* Alloc a thousand objects, free the last one first. */
+#ifndef POOLPROOF_LIFO_H
+#define POOLPROOF_LIFO_H
+
 #include "shape.h"
 
-static const struct scale scales[] = {
+static const struct scale lifo_scales[] = {
     {"16x1000", 16, 16, 1000},    {"32x1000", 32, 32, 1000},    {"64x1000", 64, 64, 1000},
     {"128x1000", 128, 128, 1000}, {"256x1000", 256, 256, 1000},
 };
 
-static size_t operations(const struct scale *scale)
+static inline size_t lifo_operations(const struct scale *scale)
 {
     return 2 * (size_t)scale->live;
 }
 
-static int prepare(struct work *work)
+static inline int lifo_prepare(struct work *work)
 {
     (void)work;
     return 0;
 }
 
-static void batch(struct work *work, const struct peer *peer, void *arm)
+SHAPE_LOOP void lifo_batch(struct work *work, const struct peer *peer, void *arm)
 {
-    void *(*const alloc)(void *, size_t) = peer->alloc;
-    void (*const release)(void *, void *, size_t) = peer->free;
     void **const objects = work->objects;
     const size_t size = work->scale->most;
     const uint32_t live = work->scale->live;
-    for (uint32_t i = 0; i < live; i++) {
-        objects[i] = alloc(arm, size);
-        object_write(peer, objects[i], size);
-    }
+    for (uint32_t i = 0; i < live; i++)
+        objects[i] = object_write(peer, peer->alloc(arm, size), size);
     for (uint32_t i = live; i-- > 0;) {
         object_read(objects[i], size);
-        release(arm, objects[i], size);
+        peer->free(arm, objects[i], size);
     }
 }
 
-const struct shape shape_lifo = {
+static const struct shape shape_lifo = {
     .name = "lifo",
     .question = "How fast is a stack of objects, freed in the order that free lists like best?",
     .source =
         "the peaks of Wilson, Johnstone, Neely and Boles, Dynamic Storage Allocation: A Survey "
         "and Critical Review, 1995",
     .parameters = "object size in bytes, x objects of a peak",
-    .scales = scales,
-    .scale_count = sizeof scales / sizeof *scales,
+    .scales = lifo_scales,
+    .scale_count = sizeof lifo_scales / sizeof *lifo_scales,
     .ends_empty = 1,
-    .operations = operations,
-    .prepare = prepare,
-    .batch = batch,
+    .operations = lifo_operations,
+    .prepare = lifo_prepare,
 };
+
+#endif

@@ -1,0 +1,74 @@
+/* Every loop, compiled for one table of functions.
+ *
+ * An adaptor ends with LOOPS(name) for each struct peer peer_name that it defines. The compiler sees
+ * the loops and the table together, so it calls the table's functions directly and inlines what is
+ * small: an allocator that is a header or has an inline path costs what it costs its user, and one
+ * behind a shared library is a direct call. From outside, a batch or a playing is one indirect call.
+ */
+#ifndef POOLPROOF_LOOPS_H
+#define POOLPROOF_LOOPS_H
+
+#include "play.h"
+#include "shapes.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What there is for a table: its loops. */
+struct loops {
+    const struct peer *peer;
+    void (*const *batches)(struct work *work, void *arm); /* in the order of shapes */
+    void (*fill)(struct work *work, void *arm);
+    void (*drain)(struct work *work, void *arm);
+    replay_player *play;
+    replay_player *play_pages; /* writes to every page of every object */
+};
+
+/* Every table's, in the order of bench/meson.build. */
+extern const struct loops *const arms[];
+extern const size_t arm_count;
+
+#ifdef __cplusplus
+}
+#define LOOPS_LINKAGE extern "C"
+#else
+#define LOOPS_LINKAGE extern
+#endif
+
+#define LOOPS_BATCH(shape, name)                                                                   \
+    static void loop_##name##_##shape(struct work *work, void *arm)                                \
+    {                                                                                              \
+        shape##_batch(work, &peer_##name, arm);                                                    \
+    }
+
+#define LOOPS_BATCH_NAME(shape, name) loop_##name##_##shape,
+
+#define LOOPS(name)                                                                                \
+    EACH_SHAPE(LOOPS_BATCH, name)                                                                  \
+    static void loop_##name##_fill(struct work *work, void *arm)                                   \
+    {                                                                                              \
+        shape_fill(work, &peer_##name, arm);                                                       \
+    }                                                                                              \
+    static void loop_##name##_drain(struct work *work, void *arm)                                  \
+    {                                                                                              \
+        shape_drain(work, &peer_##name, arm);                                                      \
+    }                                                                                              \
+    static int loop_##name##_play(const struct replay *replay, size_t from, size_t to,             \
+                                  void **slots, void *arm)                                         \
+    {                                                                                              \
+        return play(replay, from, to, slots, &peer_##name, arm, REPLAY_PAGES_BYTES);               \
+    }                                                                                              \
+    static int loop_##name##_play_pages(const struct replay *replay, size_t from, size_t to,       \
+                                        void **slots, void *arm)                                   \
+    {                                                                                              \
+        return play(replay, from, to, slots, &peer_##name, arm, SIZE_MAX);                         \
+    }                                                                                              \
+    static void (*const loop_##name##_batches[])(struct work *,                                    \
+                                                 void *) = {EACH_SHAPE(LOOPS_BATCH_NAME, name)};   \
+    LOOPS_LINKAGE const struct loops loops_##name;                                                 \
+    const struct loops loops_##name = {&peer_##name,       loop_##name##_batches,                  \
+                                       loop_##name##_fill, loop_##name##_drain,                    \
+                                       loop_##name##_play, loop_##name##_play_pages};
+
+#endif
