@@ -5,8 +5,8 @@
  * the loop NAME_batch, which a benchmark's iteration calls once. Objects are written when allocated
  * and read before they are freed.
  *
- * The loop is compiled anew for each arm (loops.h), C++ ones among them: shapes keep to what C11 and
- * C++20 share.
+ * The loop is compiled anew for each arm (loops.h), C++ ones among them: shapes keep to what C11
+ * and C++20 share.
  */
 #ifndef POOLPROOF_SHAPE_H
 #define POOLPROOF_SHAPE_H
@@ -94,8 +94,8 @@ _Noreturn
 #endif
 void shape_out_of_memory(const struct peer *peer);
 
-/* Writes the first and the last eight bytes of an object that has at least eight, and returns it. The
- * compiler must believe that the bytes are used. */
+/* Writes the first and the last eight bytes of an object that has at least eight, and returns it.
+ * The compiler must believe that the bytes are used. */
 SHAPE_LOOP void *object_write(const struct peer *peer, void *object, size_t size)
 {
     const uint64_t word = size;

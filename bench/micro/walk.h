@@ -22,7 +22,8 @@ static inline size_t walk_operations(const struct scale *scale)
     return 2 * (size_t)replaced(scale);
 }
 
-/* Each batch takes one of WALK_ORDERS choices of places, all different within it, and sizes for them. */
+/* Each batch takes one of WALK_ORDERS choices of places, all different within it, and sizes for
+ * them. */
 static inline int walk_prepare(struct work *work)
 {
     const struct scale *scale = work->scale;

@@ -1,9 +1,10 @@
 /* Every loop, compiled for one table of functions.
  *
- * An adaptor ends with LOOPS(name) for each struct peer peer_name that it defines. The compiler sees
- * the loops and the table together, so it calls the table's functions directly and inlines what is
- * small: an allocator that is a header or has an inline path costs what it costs its user, and one
- * behind a shared library is a direct call. From outside, a batch or a playing is one indirect call.
+ * An adaptor ends with LOOPS(name) for each struct peer peer_name that it defines. The compiler
+ * sees the loops and the table together, so it calls the table's functions directly and inlines
+ * what is small: an allocator that is a header or has an inline path costs what it costs its user,
+ * and one behind a shared library is a direct call. From outside, a batch or a playing is one
+ * indirect call.
  */
 #ifndef POOLPROOF_LOOPS_H
 #define POOLPROOF_LOOPS_H

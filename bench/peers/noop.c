@@ -1,7 +1,7 @@
 /* The floor under everything: hands out one and the same piece of memory and does nothing else.
  *
- * What it costs is the harness: the loop, and the writing and reading of objects, which here all lie
- * in the first cache. They overlap, and nothing minds.
+ * What it costs is the harness: the loop, and the writing and reading of objects, which here all
+ * lie in the first cache. They overlap, and nothing minds.
  */
 #define _DEFAULT_SOURCE
 #include "loops.h"

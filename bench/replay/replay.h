@@ -20,15 +20,20 @@
 extern "C" {
 #endif
 
-enum { REPLAY_LINES_BYTES = 256, REPLAY_PAGES_BYTES = 64 * 1024 };
+enum {
+    REPLAY_LINE = 64,
+    REPLAY_LINES = 4,
+    REPLAY_LINES_BYTES = REPLAY_LINES * REPLAY_LINE,
+    REPLAY_PAGES_BYTES = 64 * 1024
+};
 
 struct replay_op {
     uint32_t slot;
     uint32_t size;     /* new bytes; of a free the object's */
-    uint32_t old_size; /* of a realloc */
+    uint32_t old_size; /* of a realloc; of REPLAY_ALIGNED the alignment in bytes */
     uint8_t kind;      /* of enum replay_kind */
-    uint8_t align;     /* exponent, of REPLAY_ALIGNED */
-    uint16_t spare;
+    /* Where its second, third and fourth line start, in words; its last if it has not so many. */
+    uint8_t lines[REPLAY_LINES - 1];
 };
 
 enum replay_kind { REPLAY_ALLOC, REPLAY_ZEROED, REPLAY_ALIGNED, REPLAY_REALLOC, REPLAY_FREE };
@@ -53,8 +58,8 @@ struct replay {
 int replay_load(const char *path, struct replay *replay, char *message, size_t room);
 void replay_drop(struct replay *replay);
 
-/* What plays operations [from, to) on an arm. slots has replay->slots places, which keep the objects between
- * calls. Returns 0, or -1 if the arm has no memory left. */
+/* What plays operations [from, to) on an arm. slots has replay->slots places, which keep the
+ * objects between calls. Returns 0, or -1 if the arm has no memory left. */
 typedef int replay_player(const struct replay *replay, size_t from, size_t to, void **slots,
                           void *arm);
 
