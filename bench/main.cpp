@@ -7,12 +7,16 @@
  *                          (played once, by a new process); may be repeated
  *   --iterations=N         this many iterations instead of a calibrated number
  *   --delay=PERCENT        spend this much more time in each iteration: a slowdown of known size
+ *   --work, --memory, --latency
+ *                          run one workload on one arm without Google Benchmark, and print as JSON
+ *                          what its probe found (probe/probe.h)
  *
  * and Google Benchmark's own. An iteration is one batch of a micro workload, or one playing of a
  * trace; the counter "operations" says how many allocator operations that is. Exit status: 0, 2
  * on a bad argument or file, 4 if an arm cannot run the workload on this machine.
  */
 #include "loops.h"
+#include "probe.h"
 #include "settings.h"
 
 #include <benchmark/benchmark.h>
@@ -53,6 +57,7 @@ struct Options {
     std::string workload, arm;
     long iterations = 0;
     double delay_percent = 0;
+    std::string probe; /* what to find out instead of times: "work", "memory" or "latency" */
     std::vector<Trace> traces;
 };
 
@@ -144,16 +149,21 @@ void run_shape(benchmark::State &state, const Workload &workload, const struct l
 
 /* --- Traces --------------------------------------------------------------------------------- */
 
+void load(Trace &trace)
+{
+    char message[400];
+    if (!trace.replay.memory &&
+        replay_load(trace.file.c_str(), &trace.replay, message, sizeof message))
+        fail(2, message);
+    if (trace.replay.drain == 0)
+        fail(2, trace.file + ": holds no operation that can be played");
+}
+
 void run_trace(benchmark::State &state, const Workload &workload, const struct loops *loops)
 {
     const struct peer *peer = loops->peer;
-    struct replay &replay = workload.trace->replay;
-    char message[400];
-    if (!replay.memory &&
-        replay_load(workload.trace->file.c_str(), &replay, message, sizeof message))
-        fail(2, message);
-    if (replay.drain == 0)
-        fail(2, workload.trace->file + ": holds no operation that can be played");
+    load(*workload.trace);
+    const struct replay &replay = workload.trace->replay;
     const struct peer_needs needs = {replay.peak_bytes + 16 * (size_t)replay.peak_objects,
                                      replay.peak_objects, replay.largest};
     std::vector<void *> slots(replay.slots, nullptr);
@@ -218,6 +228,13 @@ bool applies(const Workload &workload, const struct peer *peer)
     return (peer->abilities & PEER_REUSES) || workload.trace || workload.shape->ends_empty;
 }
 
+/* Whether the probes can do a workload: what runs once has no slope and no percentiles, and its
+ * memory is that of the warm trace. */
+bool has_probes(const Workload &workload)
+{
+    return !workload.cold;
+}
+
 std::string quoted(const std::string &text)
 {
     std::string result = "\"";
@@ -263,7 +280,8 @@ void print_list(const std::vector<Workload> &workloads)
             ",\"question\":" + quoted(question(workload)) +
             ",\"source\":" + (workload.trace ? "null" : quoted(workload.shape->source)) +
             ",\"parameters\":" + (workload.trace ? "null" : quoted(workload.shape->parameters)) +
-            ",\"operations\":" + std::to_string(operations(workload)) + ",\"arms\":[" + applying +
+            ",\"operations\":" + std::to_string(operations(workload)) +
+            ",\"probes\":" + (has_probes(workload) ? "true" : "false") + ",\"arms\":[" + applying +
             "]}";
     }
     std::puts((text + "]}").c_str());
@@ -313,6 +331,9 @@ void read_arguments(int *argc, char **argv)
             add_trace(value);
         else if ((value = value_of(argv[i], "--iterations")))
             options.iterations = (long)number(value, "--iterations", 1, 1e9);
+        else if (std::strcmp(argv[i], "--work") == 0 || std::strcmp(argv[i], "--memory") == 0 ||
+                 std::strcmp(argv[i], "--latency") == 0)
+            options.probe = argv[i] + 2;
         else if ((value = value_of(argv[i], "--delay")))
             options.delay_percent = number(value, "--delay", 0, 1000);
         else
@@ -335,13 +356,20 @@ std::string owner(const char *function)
     return realpath(info.dli_fname, path) ? path : info.dli_fname;
 }
 
-void add_context()
+/* The library that all of this process's heap calls go to. */
+std::string heap_owner()
 {
     const std::string library = owner("malloc");
     for (const char *function : {"calloc", "realloc", "free", "posix_memalign"})
         if (owner(function) != library)
             fail(4,
                  "malloc comes from " + library + " but " + function + " from " + owner(function));
+    return library;
+}
+
+void add_context()
+{
+    const std::string library = heap_owner();
     benchmark::AddCustomContext("schema", "1");
     benchmark::AddCustomContext("malloc_owner", library);
     benchmark::AddCustomContext("compiler", COMPILER);
@@ -400,6 +428,45 @@ void add_benchmarks(const std::vector<Workload> &workloads)
         fail(2, "the arm " + options.arm + " does not apply to " + options.workload);
 }
 
+/* --- Probes --------------------------------------------------------------------------------- */
+
+/* Finds out one thing about one workload on one arm, and prints it as JSON beside the proof of what
+ * it was. */
+int run_probe(const std::vector<Workload> &workloads)
+{
+    const Workload *workload = nullptr;
+    const struct loops *loops = nullptr;
+    for (const Workload &candidate : workloads)
+        if (candidate.name == options.workload)
+            workload = &candidate;
+    for (size_t i = 0; i < arm_count; i++)
+        if (options.arm == arms[i]->peer->name)
+            loops = arms[i];
+    const std::string flag = "--" + options.probe;
+    if (!workload || !loops || !applies(*workload, loops->peer))
+        fail(2, flag + " needs a --workload and an --arm that applies to it; --list shows them");
+    if (!has_probes(*workload))
+        fail(2, flag + " does not apply to " + workload->name);
+    struct subject subject = {loops, workload->shape, workload->index, workload->scale, nullptr};
+    if (workload->trace) {
+        load(*workload->trace);
+        subject.replay = &workload->trace->replay;
+    }
+    const long iterations = options.iterations > 0 ? options.iterations : 1;
+    std::printf("{\"context\":{\"schema\":\"1\",\"malloc_owner\":%s,\"compiler\":%s,"
+                "\"compiler_flags\":%s,\"google_benchmark\":%s},\n\"%s\":",
+                quoted(heap_owner()).c_str(), quoted(COMPILER).c_str(),
+                quoted(COMPILER_FLAGS).c_str(), quoted(GOOGLE_BENCHMARK).c_str(),
+                options.probe.c_str());
+    const int status = options.probe == "work"     ? probe_work(&subject, iterations, stdout)
+                       : options.probe == "memory" ? probe_memory(&subject, stdout)
+                                                   : probe_latency(&subject, iterations, stdout);
+    if (status != 0)
+        fail(4, std::string(loops->peer->name) + " gets no memory from this machine");
+    std::puts("}");
+    return 0;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -410,6 +477,8 @@ int main(int argc, char **argv)
         print_list(workloads);
         return 0;
     }
+    if (!options.probe.empty())
+        return run_probe(workloads);
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv))
         return 2;

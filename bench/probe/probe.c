@@ -1,0 +1,133 @@
+/* A workload on one arm, step by step; and the probe that only does it. */
+#include "probe.h"
+
+#include <stdlib.h>
+
+int playing_prepare(struct playing *playing, const struct subject *subject)
+{
+    *playing = (struct playing){.subject = subject, .loops = subject->loops};
+    if (subject->shape)
+        return shape_prepare(&playing->work, subject->shape, subject->scale);
+    playing->slots = calloc(subject->replay->slots + (size_t)1, sizeof *playing->slots);
+    return playing->slots ? 0 : -1;
+}
+
+int playing_open(struct playing *playing, const struct loops *loops)
+{
+    const struct scale *scale = playing->subject->scale;
+    const struct replay *replay = playing->subject->replay;
+    const struct peer_needs needs =
+        scale ? (struct peer_needs){(size_t)scale->live * scale->most, scale->live, scale->most}
+              : (struct peer_needs){replay->peak_bytes + 16 * (size_t)replay->peak_objects,
+                                    replay->peak_objects, replay->largest};
+    playing->loops = loops;
+    return playing->subject->loops->peer->open(&playing->arm, &needs);
+}
+
+void playing_fill(struct playing *playing)
+{
+    const struct shape *shape = playing->subject->shape;
+    if (!shape)
+        return;
+    if (!shape->ends_empty)
+        playing->loops->fill(&playing->work, playing->arm);
+    if (shape->filled)
+        shape->filled(&playing->work);
+}
+
+static void start_over(struct playing *playing)
+{
+    const struct peer *peer = playing->loops->peer;
+    if (!(playing->subject->loops->peer->abilities & PEER_REUSES))
+        peer->reset(playing->arm);
+}
+
+static void play_trace(struct playing *playing, size_t from, size_t to)
+{
+    const struct subject *subject = playing->subject;
+    if (playing->loops->play(subject->replay, from, to, playing->slots, playing->arm) != 0)
+        shape_out_of_memory(subject->loops->peer);
+}
+
+void playing_batch(struct playing *playing)
+{
+    const struct subject *subject = playing->subject;
+    if (subject->shape)
+        playing->loops->batches[subject->index](&playing->work, playing->arm);
+    else
+        play_trace(playing, 0, subject->replay->count);
+    start_over(playing);
+}
+
+void playing_program(struct playing *playing)
+{
+    if (playing->subject->shape)
+        playing_batch(playing);
+    else
+        play_trace(playing, 0, playing->subject->replay->drain);
+}
+
+void playing_warm(struct playing *playing)
+{
+    const size_t live = playing->subject->shape ? playing->subject->scale->live : 0;
+    for (size_t done = 0; done <= 4 * live; done += playing_operations(playing))
+        playing_batch(playing);
+}
+
+void playing_drain(struct playing *playing)
+{
+    const struct subject *subject = playing->subject;
+    if (!subject->shape) {
+        play_trace(playing, subject->replay->drain, subject->replay->count);
+        start_over(playing);
+    } else if (!subject->shape->ends_empty) {
+        shape_settle(&playing->work);
+        playing->loops->drain(&playing->work, playing->arm);
+    }
+}
+
+void playing_close(struct playing *playing)
+{
+    playing->subject->loops->peer->close(playing->arm);
+    if (playing->subject->shape)
+        shape_drop(&playing->work);
+    free(playing->slots);
+    *playing = (struct playing){0};
+}
+
+size_t playing_operations(const struct playing *playing)
+{
+    const struct subject *subject = playing->subject;
+    return subject->shape ? subject->shape->operations(subject->scale) : subject->replay->count;
+}
+
+size_t playing_live(const struct playing *playing)
+{
+    const struct subject *subject = playing->subject;
+    return subject->shape && !subject->shape->ends_empty ? subject->scale->live : 0;
+}
+
+/* The one function whose instructions are counted: nothing may pull it into its caller. */
+__attribute__((noinline)) void probe_counted(struct playing *playing, long iterations);
+
+void probe_counted(struct playing *playing, long iterations)
+{
+    for (long i = 0; i < iterations; i++)
+        playing_batch(playing);
+}
+
+int probe_work(const struct subject *subject, long iterations, FILE *out)
+{
+    struct playing playing;
+    if (playing_prepare(&playing, subject) != 0 || playing_open(&playing, subject->loops) != 0)
+        return -1;
+    playing_fill(&playing);
+    playing_warm(&playing);
+    probe_counted(&playing, iterations);
+    fprintf(out, "{\"iterations\":%ld,\"operations\":%zu}", iterations,
+            playing_operations(&playing));
+    if (subject->shape)
+        playing_drain(&playing);
+    playing_close(&playing);
+    return 0;
+}
