@@ -44,11 +44,12 @@ SHAPE_LOOP void churn_batch(struct work *work, const struct peer *peer, void *ar
 {
     void **const objects = work->objects;
     const struct step *const steps = work->steps + work->next;
-    for (const struct step *step = steps; step < steps + CHURN_BATCH; step++) {
-        void **const place = objects + step->place;
-        object_read(*place, step->old_size);
-        peer->free(arm, *place, step->old_size);
-        *place = object_write(peer, peer->alloc(arm, step->size), step->size);
+    for (unsigned i = 0; i < CHURN_BATCH; i++) {
+        const struct step step = steps[i];
+        void *const object = objects[step.place];
+        object_read(object, step.old_size);
+        peer->free(arm, object, step.old_size);
+        objects[step.place] = object_write(peer, peer->alloc(arm, step.size), step.size);
     }
     work->next = (work->next + CHURN_BATCH) % work->step_count;
 }

@@ -28,8 +28,9 @@ SHAPE_LOOP void fifo_batch(struct work *work, const struct peer *peer, void *arm
     for (uint32_t i = 0; i < live; i++)
         objects[i] = object_write(peer, peer->alloc(arm, size), size);
     for (uint32_t i = 0; i < live; i++) {
-        object_read(objects[i], size);
-        peer->free(arm, objects[i], size);
+        void *const object = objects[i];
+        object_read(object, size);
+        peer->free(arm, object, size);
     }
 }
 

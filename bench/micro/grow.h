@@ -58,16 +58,20 @@ SHAPE_LOOP void grow_batch(struct work *work, const struct peer *peer, void *arm
     const struct scale *scale = work->scale;
     void **const objects = work->objects;
     const uint32_t *const sizes = work->sizes;
+    const struct step *const steps = work->steps;
+    const size_t count = work->step_count;
     for (uint32_t i = 0; i < scale->live; i++)
         objects[i] = object_write(peer, peer->alloc(arm, scale->least), scale->least);
-    for (size_t i = 0; i < work->step_count; i++) {
-        const struct step *const step = work->steps + i;
-        void *const grown = peer->realloc(arm, objects[step->place], step->old_size, step->size);
-        objects[step->place] = object_write(peer, grown, step->size);
+    for (size_t i = 0; i < count; i++) {
+        const struct step step = steps[i];
+        void *const grown = peer->realloc(arm, objects[step.place], step.old_size, step.size);
+        objects[step.place] = object_write(peer, grown, step.size);
     }
     for (uint32_t i = 0; i < scale->live; i++) {
-        object_read(objects[i], sizes[i]);
-        peer->free(arm, objects[i], sizes[i]);
+        void *const object = objects[i];
+        const uint32_t size = sizes[i];
+        object_read(object, size);
+        peer->free(arm, object, size);
     }
 }
 

@@ -51,6 +51,9 @@ void shape_close_circle(struct work *work)
 
 void shape_settle(struct work *work)
 {
+    /* A whole circle, so that it costs the same wherever the last batch ended. */
+    for (size_t i = work->next; i < work->step_count; i++)
+        work->sizes[work->steps[i].place] = work->steps[i].size;
     for (size_t i = 0; i < work->next; i++)
         work->sizes[work->steps[i].place] = work->steps[i].size;
 }

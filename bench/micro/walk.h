@@ -71,9 +71,10 @@ SHAPE_LOOP void walk_batch(struct work *work, const struct peer *peer, void *arm
     const struct step *const steps = work->steps + work->next;
     for (uint32_t i = 0; i < count; i++)
         peer->free(arm, objects[steps[i].place], steps[i].old_size);
-    for (uint32_t i = 0; i < count; i++)
-        objects[steps[i].place] =
-            object_write(peer, peer->alloc(arm, steps[i].size), steps[i].size);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct step step = steps[i];
+        objects[step.place] = object_write(peer, peer->alloc(arm, step.size), step.size);
+    }
     for (uint32_t i = 0; i < count; i++) {
         link_places(objects, live, steps[i].place);
         link_places(objects, live, (steps[i].place + live - 1) % live);
