@@ -222,10 +222,16 @@ std::vector<Workload> all_workloads()
     return workloads;
 }
 
-/* An arm that cannot reuse what is freed must be able to start over. */
+/* An arm that cannot reuse what is freed must be able to start over; one that has a single size
+ * can do nothing else. */
 bool applies(const Workload &workload, const struct peer *peer)
 {
-    return (peer->abilities & PEER_REUSES) || workload.trace || workload.shape->ends_empty;
+    const bool one_size = peer->abilities & PEER_ONE_SIZE;
+    if (workload.trace)
+        return !one_size;
+    if (one_size && (workload.shape->resizes || workload.scale->least != workload.scale->most))
+        return false;
+    return (peer->abilities & PEER_REUSES) || workload.shape->ends_empty;
 }
 
 /* Whether the probes can do a workload: what runs once has no slope and no percentiles, and its
@@ -268,6 +274,10 @@ void print_list(const std::vector<Workload> &workloads)
                 ",\"promise\":" + quoted(arms[i]->peer->promise) +
                 ",\"limits\":" + (arms[i]->peer->limits ? quoted(arms[i]->peer->limits) : "null") +
                 "}";
+    text += "],\n\"absent\":[";
+    for (const struct absent_arm *absent = absent_arms; absent->name; absent++)
+        text += std::string(absent == absent_arms ? "" : ",") + "{\"arm\":" + quoted(absent->name) +
+                ",\"package\":" + quoted(absent->package) + "}";
     text += "],\n\"workloads\":[";
     for (size_t i = 0; i < workloads.size(); i++) {
         const Workload &workload = workloads[i];

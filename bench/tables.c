@@ -11,5 +11,7 @@ EACH_ARM(ARM)
 #define ARM(name) &loops_##name,
 const struct loops *const arms[] = {EACH_ARM(ARM)};
 
+const struct absent_arm absent_arms[] = {ABSENT};
+
 const size_t shape_count = sizeof shapes / sizeof *shapes;
 const size_t arm_count = sizeof arms / sizeof *arms;

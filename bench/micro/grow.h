@@ -85,6 +85,7 @@ static const struct shape shape_grow = {
     .scales = grow_scales,
     .scale_count = sizeof grow_scales / sizeof *grow_scales,
     .ends_empty = 1,
+    .resizes = 1,
     .operations = grow_operations,
     .prepare = grow_prepare,
 };

@@ -52,6 +52,7 @@ struct shape {
     const struct scale *scales;
     size_t scale_count;
     int ends_empty; /* nothing is live between batches */
+    int resizes;    /* batches call realloc */
     /* Operations of one batch: an alloc and a free are two. */
     size_t (*operations)(const struct scale *scale);
     /* Fills *work's arrays; -1 for lack of memory. */

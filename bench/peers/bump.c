@@ -77,6 +77,12 @@ static void reset(void *arm)
     self->next = self->base;
 }
 
+static void release_aligned(void *arm, void *ptr, size_t size, size_t align)
+{
+    (void)align;
+    release(arm, ptr, size);
+}
+
 static const struct peer peer_bump = {
     .name = "bump",
     .promise = "unspecified",
@@ -89,6 +95,7 @@ static const struct peer peer_bump = {
     .alloc_zeroed = alloc_zeroed,
     .realloc = resize,
     .free = release,
+    .free_aligned = release_aligned,
     .reset = reset,
 };
 

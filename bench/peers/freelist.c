@@ -114,6 +114,12 @@ static void *resize(void *arm, void *ptr, size_t old_size, size_t new_size)
     return moved;
 }
 
+static void release_aligned(void *arm, void *ptr, size_t size, size_t align)
+{
+    (void)align;
+    release(arm, ptr, size);
+}
+
 static const struct peer peer_freelist = {
     .name = "freelist",
     .promise = "unspecified",
@@ -126,6 +132,7 @@ static const struct peer peer_freelist = {
     .alloc_zeroed = alloc_zeroed,
     .realloc = resize,
     .free = release,
+    .free_aligned = release_aligned,
 };
 
 LOOPS(freelist)

@@ -30,6 +30,12 @@ struct loops {
 extern const struct loops *const arms[];
 extern const size_t arm_count;
 
+/* Arms that were not built, and the Debian package that they lack; a NULL name ends them. */
+struct absent_arm {
+    const char *name, *package;
+};
+extern const struct absent_arm absent_arms[];
+
 #ifdef __cplusplus
 }
 #define LOOPS_LINKAGE extern "C"

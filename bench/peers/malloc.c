@@ -69,6 +69,12 @@ static void release(void *arm, void *ptr, size_t size)
     free(ptr);
 }
 
+static void release_aligned(void *arm, void *ptr, size_t size, size_t align)
+{
+    (void)align;
+    release(arm, ptr, size);
+}
+
 static const struct peer peer_malloc = {
     .name = "malloc",
     .promise = "unspecified",
@@ -80,6 +86,7 @@ static const struct peer peer_malloc = {
     .alloc_zeroed = alloc_zeroed,
     .realloc = resize,
     .free = release,
+    .free_aligned = release_aligned,
 };
 
 static const struct peer peer_calloc = {
@@ -93,6 +100,7 @@ static const struct peer peer_calloc = {
     .alloc_zeroed = alloc_zeroed,
     .realloc = resize_zeroed,
     .free = release,
+    .free_aligned = release_aligned,
 };
 
 LOOPS(malloc)

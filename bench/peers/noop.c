@@ -54,6 +54,12 @@ static void release(void *arm, void *ptr, size_t size)
     (void)size;
 }
 
+static void release_aligned(void *arm, void *ptr, size_t size, size_t align)
+{
+    (void)align;
+    release(arm, ptr, size);
+}
+
 static const struct peer peer_noop = {
     .name = "noop",
     .promise = "unspecified",
@@ -66,6 +72,7 @@ static const struct peer peer_noop = {
     .alloc_zeroed = alloc,
     .realloc = resize,
     .free = release,
+    .free_aligned = release_aligned,
 };
 
 LOOPS(noop)

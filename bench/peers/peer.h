@@ -20,8 +20,10 @@ struct peer_needs {
 };
 
 enum peer_ability {
-    PEER_REUSES = 1u << 0,   /* freed memory is given out again; else only reset gets it back */
-    PEER_ALLOCATES = 1u << 1 /* objects do not share memory; else it measures the harness alone */
+    PEER_REUSES = 1u << 0,    /* freed memory is given out again; else only reset gets it back */
+    PEER_ALLOCATES = 1u << 1, /* objects do not share memory; else it measures the harness alone */
+    PEER_ONE_SIZE = 1u << 2,  /* all objects are of peer_needs.largest bytes, and none is resized */
+    PEER_LOOSE = 1u << 3      /* objects are aligned to 8 bytes only */
 };
 
 struct peer {
@@ -33,12 +35,15 @@ struct peer {
     int (*open)(void **arm, const struct peer_needs *needs);
     void (*close)(void *arm);
     /* The next four return NULL for lack of memory. Sizes are in bytes and never 0; the caller
-     * hands the size back. Objects are aligned to 16 bytes. */
+     * hands the size back. Objects are aligned to 16 bytes. With PEER_ONE_SIZE, only alloc, free and
+     * reset are called. */
     void *(*alloc)(void *arm, size_t size);
-    void *(*alloc_aligned)(void *arm, size_t size, size_t align);
+    void *(*alloc_aligned)(void *arm, size_t size, size_t align); /* to 32 bytes or more */
     void *(*alloc_zeroed)(void *arm, size_t size); /* zeroes whatever the promise is */
-    void *(*realloc)(void *arm, void *ptr, size_t old_size, size_t new_size);
+    void *(*realloc)(void *arm, void *ptr, size_t old_size,
+                     size_t new_size); /* not of an aligned */
     void (*free)(void *arm, void *ptr, size_t size);
+    void (*free_aligned)(void *arm, void *ptr, size_t size, size_t align);
     void (*reset)(void *arm); /* frees everything at once; NULL if it cannot */
 };
 

@@ -106,6 +106,13 @@ static void timed_free(void *arm, void *object, size_t size)
     note(1, from, ticks());
 }
 
+static void timed_free_aligned(void *arm, void *object, size_t size, size_t align)
+{
+    uint64_t from = ticks();
+    timed.inner->free_aligned(arm, object, size, align);
+    note(1, from, ticks());
+}
+
 static void *timed_realloc(void *arm, void *object, size_t old_size, size_t new_size)
 {
     uint64_t from = ticks();
@@ -126,6 +133,7 @@ static const struct peer peer_timed = {
     .alloc_zeroed = timed_zeroed,
     .realloc = timed_realloc,
     .free = timed_free,
+    .free_aligned = timed_free_aligned,
 };
 
 static const struct peer peer_timed_resets = {
@@ -135,6 +143,7 @@ static const struct peer peer_timed_resets = {
     .alloc_zeroed = timed_zeroed,
     .realloc = timed_realloc,
     .free = timed_free,
+    .free_aligned = timed_free_aligned,
     .reset = timed_reset,
 };
 

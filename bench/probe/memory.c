@@ -130,6 +130,13 @@ static void weighed_free(void *arm, void *object, size_t size)
     count_operation();
 }
 
+static void weighed_free_aligned(void *arm, void *object, size_t size, size_t align)
+{
+    about_to_shrink(size);
+    seen.inner->free_aligned(arm, object, size, align);
+    count_operation();
+}
+
 static void *weighed_realloc(void *arm, void *object, size_t old_size, size_t new_size)
 {
     about_to_shrink(old_size);
@@ -149,6 +156,7 @@ static const struct peer peer_weighed = {
     .alloc_zeroed = weighed_zeroed,
     .realloc = weighed_realloc,
     .free = weighed_free,
+    .free_aligned = weighed_free_aligned,
 };
 
 static const struct peer peer_weighed_resets = {
@@ -158,6 +166,7 @@ static const struct peer peer_weighed_resets = {
     .alloc_zeroed = weighed_zeroed,
     .realloc = weighed_realloc,
     .free = weighed_free,
+    .free_aligned = weighed_free_aligned,
     .reset = weighed_reset,
 };
 

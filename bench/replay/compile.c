@@ -4,6 +4,7 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@ struct leaf {
 struct compiler {
     struct replay replay;
     FILE *out;
-    uint32_t *sizes; /* of the object in each slot; 0: none */
+    uint32_t *sizes;  /* of the object in each slot; 0: none */
+    uint32_t *aligns; /* of that object in bytes; 0: ordinary */
     uint64_t live_bytes;
     uint32_t live_objects;
 };
@@ -38,13 +40,15 @@ static void find_lines(struct replay_op *op)
 static void emit(struct compiler *compiler, struct replay_op op)
 {
     struct replay *replay = &compiler->replay;
-    if (op.kind == REPLAY_FREE || op.kind == REPLAY_REALLOC) {
+    const bool frees = op.kind == REPLAY_FREE || op.kind == REPLAY_FREE_ALIGNED;
+    if (frees || op.kind == REPLAY_REALLOC) {
         compiler->live_bytes -= compiler->sizes[op.slot];
         compiler->live_objects--;
         compiler->sizes[op.slot] = 0;
     }
-    if (op.kind != REPLAY_FREE) {
+    if (!frees) {
         compiler->sizes[op.slot] = op.size;
+        compiler->aligns[op.slot] = op.kind == REPLAY_ALIGNED ? op.old_size : 0;
         compiler->live_bytes += op.size;
         compiler->live_objects++;
         if (op.size > replay->largest)
@@ -63,8 +67,11 @@ static void emit(struct compiler *compiler, struct replay_op op)
 
 static void emit_free(struct compiler *compiler, uint32_t slot)
 {
-    emit(compiler,
-         (struct replay_op){.kind = REPLAY_FREE, .slot = slot, .size = compiler->sizes[slot]});
+    const uint32_t align = compiler->aligns[slot];
+    emit(compiler, (struct replay_op){.kind = align ? REPLAY_FREE_ALIGNED : REPLAY_FREE,
+                                      .slot = slot,
+                                      .size = compiler->sizes[slot],
+                                      .old_size = align});
 }
 
 static void emit_all_frees(struct compiler *compiler)
@@ -90,6 +97,10 @@ static void compile_op(struct compiler *compiler, const struct trace_op *op)
         break;
     case TRACE_REALLOC:
         out.kind = REPLAY_REALLOC;
+        if (compiler->aligns[op->slot] != 0) {
+            emit_free(compiler, op->slot);
+            out.kind = REPLAY_ALLOC;
+        }
         out.old_size = compiler->sizes[op->slot];
         emit(compiler, out);
         break;
@@ -132,7 +143,8 @@ static int compile(const char *path, FILE *out, struct leaf *leaf)
     }
     compiler.replay.slots = trace.slots;
     compiler.sizes = calloc(trace.slots + (size_t)1, sizeof *compiler.sizes);
-    if (!compiler.sizes) {
+    compiler.aligns = calloc(trace.slots + (size_t)1, sizeof *compiler.aligns);
+    if (!compiler.sizes || !compiler.aligns) {
         snprintf(leaf->message, sizeof leaf->message, "out of memory");
         return -1;
     }
@@ -142,6 +154,7 @@ static int compile(const char *path, FILE *out, struct leaf *leaf)
     emit_all_frees(&compiler);
     leaf->replay = compiler.replay;
     free(compiler.sizes);
+    free(compiler.aligns);
     trace_free(&trace);
     return 0;
 }

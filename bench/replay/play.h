@@ -83,9 +83,15 @@ PLAY_LOOP int play(const struct replay *replay, size_t from, size_t to, void **s
             object = (char *)peer->realloc(arm, slots[op->slot], op->old_size, op->size);
             old_size = op->old_size;
             break;
+        case REPLAY_FREE_ALIGNED:
+            object = (char *)slots[op->slot];
+            play_read(object, op);
+            peer->free_aligned(arm, object, op->size, op->old_size);
+            continue;
         default:
-            play_read((const char *)slots[op->slot], op);
-            peer->free(arm, slots[op->slot], op->size);
+            object = (char *)slots[op->slot];
+            play_read(object, op);
+            peer->free(arm, object, op->size);
             continue;
         }
         if (__builtin_expect(!object, 0))

@@ -30,13 +30,22 @@ enum {
 struct replay_op {
     uint32_t slot;
     uint32_t size;     /* new bytes; of a free the object's */
-    uint32_t old_size; /* of a realloc; of REPLAY_ALIGNED the alignment in bytes */
+    uint32_t old_size; /* of a realloc, or what `aligned` says */
     uint8_t kind;      /* of enum replay_kind */
     /* Where its second, third and fourth line start, in words; its last if it has not so many. */
     uint8_t lines[REPLAY_LINES - 1];
 };
 
-enum replay_kind { REPLAY_ALLOC, REPLAY_ZEROED, REPLAY_ALIGNED, REPLAY_REALLOC, REPLAY_FREE };
+enum replay_kind {
+    REPLAY_FREE,
+    REPLAY_ALLOC,
+    REPLAY_ZEROED,
+    REPLAY_REALLOC,
+    /* The alignment in bytes is in old_size, and is 32 or more. A resize of an aligned object is
+     * played as a free and an alloc, since few arms could do it. */
+    REPLAY_ALIGNED,
+    REPLAY_FREE_ALIGNED
+};
 
 /* A compiled trace. It lies in memory of its own that no allocator has seen. */
 struct replay {

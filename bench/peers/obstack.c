@@ -1,0 +1,103 @@
+/* The C library's obstack: a stack of objects in chunks.
+ *
+ * Freeing one object frees all that are newer, so it is used as most programs do: all are freed at
+ * once.
+ */
+#include "align.h"
+#include "loops.h"
+
+#include <obstack.h>
+#include <stdlib.h>
+
+#define obstack_chunk_alloc malloc
+#define obstack_chunk_free free
+
+enum { CHUNK_BYTES = 1 << 20, ALIGNMENT = 16 };
+
+struct stack {
+    struct obstack obstack;
+    void *first;
+};
+
+static int open_obstack(void **arm, const struct peer_needs *needs)
+{
+    struct stack *stack = calloc(1, sizeof *stack);
+    (void)needs;
+    if (!stack || !obstack_begin(&stack->obstack, CHUNK_BYTES))
+        return -1;
+    obstack_alignment_mask(&stack->obstack) = ALIGNMENT - 1;
+    stack->first = obstack_alloc(&stack->obstack, ALIGNMENT);
+    *arm = stack;
+    return 0;
+}
+
+static void close_obstack(void *arm)
+{
+    struct stack *stack = arm;
+    obstack_free(&stack->obstack, NULL);
+    free(stack);
+}
+
+static void *alloc(void *arm, size_t size)
+{
+    struct stack *stack = arm;
+    return obstack_alloc(&stack->obstack, size);
+}
+
+static void *alloc_aligned(void *arm, size_t size, size_t align)
+{
+    void *base = alloc(arm, size + align);
+    return base ? align_within(base, align) : NULL;
+}
+
+static void *alloc_zeroed(void *arm, size_t size)
+{
+    void *ptr = alloc(arm, size);
+    return ptr ? memset(ptr, 0, size) : NULL;
+}
+
+static void *resize(void *arm, void *ptr, size_t old_size, size_t new_size)
+{
+    if (new_size <= old_size)
+        return ptr;
+    void *moved = alloc(arm, new_size);
+    return moved ? memcpy(moved, ptr, old_size) : NULL;
+}
+
+static void release(void *arm, void *ptr, size_t size)
+{
+    (void)arm;
+    (void)ptr;
+    (void)size;
+}
+
+static void release_aligned(void *arm, void *ptr, size_t size, size_t align)
+{
+    (void)align;
+    release(arm, ptr, size);
+}
+
+static void reset(void *arm)
+{
+    struct stack *stack = arm;
+    obstack_free(&stack->obstack, stack->first);
+    stack->first = obstack_alloc(&stack->obstack, ALIGNMENT);
+}
+
+static const struct peer peer_obstack = {
+    .name = "obstack",
+    .promise = "unspecified",
+    .limits = "It frees the newest objects or all of them, so only workloads that end empty apply.",
+    .abilities = PEER_ALLOCATES,
+    .open = open_obstack,
+    .close = close_obstack,
+    .alloc = alloc,
+    .alloc_aligned = alloc_aligned,
+    .alloc_zeroed = alloc_zeroed,
+    .realloc = resize,
+    .free = release,
+    .free_aligned = release_aligned,
+    .reset = reset,
+};
+
+LOOPS(obstack)

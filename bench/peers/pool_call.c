@@ -1,0 +1,28 @@
+/* The pool keeping contents once more, with each call going into the library: beside pool-keep it
+ * shows what the inline path in mem_pool.h is worth.
+ */
+#define POOL_NO_INLINE
+#include "pool_arm.h"
+
+static int open_keeping(void **arm, const struct peer_needs *needs)
+{
+    return pool_arm_open(arm, needs, POOL_KEEP_CONTENTS);
+}
+
+static const struct peer peer_pool_call = {
+    .name = "pool-call",
+    .promise = "unspecified",
+    .limits = "No call is inlined: what the pool costs through a pointer or from another language.",
+    .abilities = PEER_REUSES | PEER_ALLOCATES,
+    .open = open_keeping,
+    .close = pool_arm_close,
+    .alloc = pool_arm_alloc,
+    .alloc_aligned = pool_arm_alloc_aligned,
+    .alloc_zeroed = pool_arm_alloc_and_clear,
+    .realloc = pool_arm_resize,
+    .free = pool_arm_release,
+    .free_aligned = pool_arm_release_aligned,
+    .reset = pool_arm_reset,
+};
+
+LOOPS(pool_call)

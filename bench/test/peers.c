@@ -1,0 +1,124 @@
+/* Every arm keeps what peer.h says: objects are aligned, apart, of the promised contents, keep what
+ * they hold when they are resized, and come back after a reset.
+ */
+#include "loops.h"
+#include "generate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OBJECTS = 400, STEPS = 20000, ONE_SIZE = 64, LARGEST = 9000 };
+
+struct object {
+    unsigned char *bytes;
+    size_t size;
+    size_t align; /* 0: ordinary */
+    unsigned char mark;
+};
+
+static size_t failures;
+
+static void check(int held, const struct peer *peer, const char *what)
+{
+    static const char *said;
+    if (held)
+        return;
+    failures++;
+    if (said != what) /* each once in a row is enough */
+        printf("%s: %s\n", peer->name, what);
+    said = what;
+}
+
+static int holds(const unsigned char *bytes, size_t size, unsigned char mark)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != mark)
+            return 0;
+    return 1;
+}
+
+static void make(const struct peer *peer, void *arm, struct object *object, uint64_t random)
+{
+    const int one_size = (peer->abilities & PEER_ONE_SIZE) != 0;
+    const unsigned kind = one_size ? 3 : random % 4;
+    object->size = one_size ? ONE_SIZE : 1 + (random >> 8) % (random % 16 == 0 ? LARGEST : 600);
+    object->align = kind == 0 ? (size_t)32 << (random >> 40) % 8 : 0;
+    object->mark = (unsigned char)(random >> 56);
+    object->bytes = kind == 0   ? peer->alloc_aligned(arm, object->size, object->align)
+                    : kind == 1 ? peer->alloc_zeroed(arm, object->size)
+                                : peer->alloc(arm, object->size);
+    check(object->bytes != NULL, peer, "gave no memory");
+    if (!object->bytes)
+        exit(1);
+    const size_t align = object->align ? object->align : peer->abilities & PEER_LOOSE ? 8 : 16;
+    check((uintptr_t)object->bytes % align == 0, peer, "gave an object that is not aligned");
+    if (kind == 1 || strcmp(peer->promise, "zeroed") == 0)
+        check(holds(object->bytes, object->size, 0), peer, "gave an object that is not zeroed");
+    memset(object->bytes, object->mark, object->size);
+}
+
+static void drop(const struct peer *peer, void *arm, struct object *object)
+{
+    check(holds(object->bytes, object->size, object->mark), peer, "let another object write here");
+    if (object->align)
+        peer->free_aligned(arm, object->bytes, object->size, object->align);
+    else
+        peer->free(arm, object->bytes, object->size);
+    object->bytes = NULL;
+}
+
+static void resize(const struct peer *peer, void *arm, struct object *object, uint64_t random)
+{
+    const size_t size = 1 + (random >> 8) % (2 * object->size);
+    const size_t kept = size < object->size ? size : object->size;
+    object->bytes = peer->realloc(arm, object->bytes, object->size, size);
+    check(object->bytes != NULL, peer, "did not resize");
+    if (!object->bytes)
+        exit(1);
+    check(holds(object->bytes, kept, object->mark), peer, "lost what a resized object held");
+    if (strcmp(peer->promise, "zeroed") == 0)
+        check(holds(object->bytes + kept, size - kept, 0), peer, "added bytes that are not zeroed");
+    object->size = size;
+    memset(object->bytes, object->mark, size);
+}
+
+static void check_arm(const struct peer *peer)
+{
+    static struct object objects[OBJECTS];
+    const int one_size = (peer->abilities & PEER_ONE_SIZE) != 0;
+    const size_t largest = one_size ? ONE_SIZE : 2 * LARGEST;
+    const struct peer_needs needs = {OBJECTS * largest, OBJECTS, largest};
+    uint64_t random = 1;
+    void *arm;
+    check(peer->open(&arm, &needs) == 0, peer, "does not open");
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < STEPS; i++) {
+            const uint64_t number = generate_next(&random);
+            struct object *object = objects + (number >> 32) % OBJECTS;
+            if (!object->bytes)
+                make(peer, arm, object, generate_next(&random));
+            else if (number % 4 == 0 && !object->align && !one_size)
+                resize(peer, arm, object, generate_next(&random));
+            else
+                drop(peer, arm, object);
+        }
+        for (int i = 0; i < OBJECTS; i++)
+            if (objects[i].bytes && !(peer->reset && turn == 0))
+                drop(peer, arm, objects + i);
+        if (peer->reset && turn == 0) {
+            peer->reset(arm);
+            memset(objects, 0, sizeof objects);
+        }
+    }
+    peer->close(arm);
+}
+
+int main(void)
+{
+    for (size_t i = 0; i < arm_count; i++)
+        if (arms[i]->peer->abilities & PEER_ALLOCATES)
+            check_arm(arms[i]->peer);
+    printf("%zu arms, %zu failures\n", arm_count, failures);
+    return failures != 0;
+}
