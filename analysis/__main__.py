@@ -16,6 +16,8 @@ COMMANDS = {
     "test": ("analysis.testing", "build with two compilers and run every test"),
     "bench": ("analysis.bench", "measure the pool against the mallocs and report"),
     "report": ("analysis.report", "make the report of a run again"),
+    "compare": ("analysis.compare", "say what changed between two runs"),
+    "gate": ("analysis.gate", "fail where the pool became slower between two runs"),
     "record": ("analysis.record", "record the allocations of a program as a trace"),
     "replay": ("analysis.replay", "play a trace, its contents verified"),
     "fuzz": ("analysis.fuzz", "attack the pool with generated traces"),
@@ -35,7 +37,7 @@ def usage() -> str:
         "./poolproof COMMAND --help tells more; --version prints the version.\n"
         "A command first installs the Debian packages that it lacks and says which and why;\n"
         "POOLPROOF_INSTALL=no keeps it from that.\n"
-        "Exit: 0 pass, 1 failed test or finding, 2 usage or bad input, 3 inconclusive,\n"
+        "Exit: 0 pass, 1 failed test, regression or finding, 2 usage or bad input, 3 inconclusive,\n"
         "4 unfit machine."
     )
 

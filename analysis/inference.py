@@ -1,8 +1,11 @@
-"""From paired rounds to verdicts: pure functions of numbers, each with its source.
+"""From rounds to verdicts: pure functions of numbers, each with its source.
 
 A difference is the natural logarithm of (time of the baseline / time of the arm) in one round:
 positive where the arm is faster, and antisymmetric, so that swapping the two only changes its
 sign. Every function takes differences as a flat sequence, one entry a round, in any order.
+
+Within a run the rounds of two arms are pairs. Two runs share no round: what separates their
+differences is a shift between two independent samples, and has functions of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import warnings
 from typing import Sequence
 
 import numpy
@@ -27,6 +31,9 @@ SMALLEST_DELTA = math.log(1.03)
 LARGEST_EQUALITY = math.log(1.10)
 """Nothing is called equal that might be 10 % apart, however large δ is: noise is no evidence of
 equality."""
+
+EXACT_PAIRS = 10_000
+"""Two runs with more pairs of rounds than this are compared by the normal approximation."""
 
 VERDICTS = ("faster", "slower", "equal", "small", "inconclusive")
 
@@ -103,7 +110,145 @@ def signed_rank_test(differences: Sequence[float]) -> float:
         return 1.0
     ranks_tied = len(numpy.unique(numpy.abs(values))) < len(values)
     method = "approx" if ranks_tied or len(values) > 50 else "exact"
-    return float(stats.wilcoxon(values, method=method).pvalue)
+    with warnings.catch_warnings():  # ties among a few rounds; the p-value is an approximation then
+        warnings.filterwarnings("ignore", "Sample size too small", UserWarning)
+        return float(stats.wilcoxon(values, method=method).pvalue)
+
+
+def affirms(differences: Sequence[float], limit: float, word: str) -> bool:
+    """Whether the signed-rank test proves the same verdict by itself, at the interval's level.
+
+    faster and slower: the centre lies beyond δ. equal: it lies above the lower and below the upper
+    margin (two one-sided tests: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15,
+    1987). The test weighs distances, which the sign test and its interval ignore.
+    """
+    values = numpy.asarray(differences, dtype=float)
+    if word == "equal":
+        margin = min(limit, LARGEST_EQUALITY)
+        return _lies_above(values, -margin) and _lies_above(-values, -margin)
+    return _lies_above(values if word == "faster" else -values, limit)
+
+
+def _lies_above(values: numpy.ndarray, place: float) -> bool:
+    shifted = values - place
+    centre_above = float(numpy.median(shifted)) > 0
+    return centre_above and signed_rank_test(shifted) <= ALPHA
+
+
+def contradicts(interval: Interval, limit: float, word: str) -> bool:
+    """Whether an interval, from another clock or other rounds, lies wholly outside of what a
+    verdict claims."""
+    if word == "equal":
+        margin = min(limit, LARGEST_EQUALITY)
+        return interval.low > margin or interval.high < -margin
+    return interval.high <= limit if word == "faster" else interval.low >= -limit
+
+
+# --- Two runs ------------------------------------------------------------------------------------
+
+
+def shift_interval(base: Sequence[float], new: Sequence[float],
+                   level: float = 1 - ALPHA) -> Interval:
+    """How far `new` lies above `base`, with the exact interval that inverts the rank-sum test.
+
+    The estimate is the median of all differences of an entry of `new` and an entry of `base`; the
+    interval lies between the k-th smallest and the k-th largest of them (Hodges and Lehmann, Annals
+    of Mathematical Statistics 34, 1963; Hollander and Wolfe, Nonparametric Statistical Methods,
+    1999, section 4.3). Infinite where the two are too few. ValueError if either is empty.
+    """
+    first, second = (numpy.asarray(values, dtype=float) for values in (base, new))
+    pairs = numpy.sort(numpy.subtract.outer(second, first), axis=None)
+    if len(pairs) == 0 or not numpy.isfinite(pairs).all():
+        raise ValueError("an interval needs at least one round of each run, all of them finite")
+    median, rounds = float(numpy.median(pairs)), min(len(first), len(second))
+    k, coverage = _bounding_pair(len(first), len(second), level)
+    if k == 0:
+        return Interval(median, -math.inf, math.inf, 0.0, rounds)
+    return Interval(median, float(pairs[k - 1]), float(pairs[-k]), coverage, rounds)
+
+
+@functools.lru_cache(maxsize=None)
+def _bounding_pair(n: int, m: int, level: float) -> tuple[int, float]:
+    """(k, its coverage) for samples of n and m; k is 0 where even the extremes do not reach the
+    level.
+
+    The statistic's distribution has the coefficients of the Gaussian binomial (n + m over n) as its
+    frequencies (Mann and Whitney, Annals of Mathematical Statistics 18, 1947). Beyond EXACT_PAIRS
+    pairs its normal approximation serves.
+    """
+    if n * m > EXACT_PAIRS:
+        reach = stats.norm.ppf((1 + level) / 2) * math.sqrt(n * m * (n + m + 1) / 12)
+        return max(0, math.floor(n * m / 2 - reach)), level
+    ways = [1] + [0] * (n * m)
+    for i in range(1, n + 1):
+        for u in range(n * m, m + i - 1, -1):
+            ways[u] -= ways[u - m - i]
+        for u in range(i, n * m + 1):
+            ways[u] += ways[u - i]
+    total, below, found = math.comb(n + m, n), 0, (0, 0.0)
+    for k in range(1, n * m // 2 + 1):
+        below += ways[k - 1]
+        coverage = 1 - 2 * (below / total)
+        if coverage < level:
+            break
+        found = (k, coverage)
+    return found
+
+
+def rank_sum_test(base: Sequence[float], new: Sequence[float]) -> float:
+    """The two-sided Mann-Whitney p-value of "both come from one distribution", exact without
+    ties."""
+    both = [*base, *new]
+    if len(set(both)) == 1:
+        return 1.0
+    exact = len(set(both)) == len(both) and len(base) * len(new) <= EXACT_PAIRS
+    method = "exact" if exact else "asymptotic"
+    return float(stats.mannwhitneyu(base, new, alternative="two-sided", method=method).pvalue)
+
+
+def shift_affirmed(base: Sequence[float], new: Sequence[float], limit: float, word: str) -> bool:
+    """Whether the Brunner-Munzel test proves the same verdict of a shift by itself.
+
+    Unlike the rank-sum test it allows the two runs unequal spreads (Neubert and Brunner,
+    Computational Statistics and Data Analysis 51, 2007). equal takes two one-sided tests.
+    """
+    first, second = (numpy.asarray(values, dtype=float) for values in (base, new))
+    if word == "equal":
+        margin = min(limit, LARGEST_EQUALITY)
+        return _shifted_above(first - margin, second) and _shifted_above(second - margin, first)
+    if word == "faster":
+        return _shifted_above(first + limit, second)
+    return _shifted_above(second + limit, first)
+
+
+def _shifted_above(lower: numpy.ndarray, upper: numpy.ndarray) -> bool:
+    if lower.max() < upper.min():  # wholly apart: the test divides by a spread of zero there
+        return True
+    if lower.min() >= upper.max():
+        return False
+    answer = stats.brunnermunzel(lower, upper, alternative="less", distribution="t")
+    return bool(answer.pvalue <= ALPHA / 2)
+
+
+def halves_agree(base: Sequence[float], new: Sequence[float], limit: float, word: str) -> bool:
+    """Whether a claimed shift is there between each half of one run and each half of the other.
+
+    `base` and `new` are in the order in which they were measured here. What wanders within a run by
+    as much as the two differ is no property of what was measured (Kalibera and Jones, arXiv
+    2007.10899: repetition has to be done at the level that varies).
+    """
+    first, second = (numpy.asarray(values, dtype=float) for values in (base, new))
+    shifts = [
+        float(numpy.median(numpy.subtract.outer(late, early)))
+        for early in numpy.array_split(first, 2) for late in numpy.array_split(second, 2)
+        if len(early) and len(late)
+    ]
+    if word == "equal":
+        return max(map(abs, shifts)) <= LARGEST_EQUALITY
+    return min(shifts) > limit if word == "faster" else max(shifts) < -limit
+
+
+# --- Families and verdicts -----------------------------------------------------------------------
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -39,7 +39,7 @@ def _package(name: str, reason: str, commands: str, loss: str) -> Package:
 
 
 BUILDING = "test bench record replay fuzz reproduce"
-READING = "test bench report"
+READING = "test bench report compare gate"
 
 PACKAGES = (
     _package("gcc", "compiles the pool", BUILDING, "nothing can be built"),
@@ -75,7 +75,8 @@ PACKAGES = (
     _package("python3-matplotlib", "charts", READING, "charts in reports"),
     _package("python3-jinja2", "report templates", READING, "reports"),
     _package("python3-jsonschema", "checks result files", READING, "the check of result files"),
-    _package("python3-rich", "tables and progress", "test bench report fuzz", "live progress"),
+    _package("python3-rich", "tables and progress", f"{READING} fuzz", "live progress"),
+    _package("python3-junit.xml", "writes JUnit", "test compare gate", "compare, gate"),
     _package("python3-pytest", "frame of the Python tests", "test", "the Python tests"),
     _package("python3-hypothesis", "generates Python test cases", "test", "some Python tests"),
 )
@@ -118,7 +119,8 @@ def missing(wanted: Iterable[Package]) -> list[Package]:
 
 def _seems_there(name: str) -> bool:
     if name.startswith("python3-"):
-        return importlib.util.find_spec(name.removeprefix("python3-")) is not None
+        module = next((key for key, package in MODULES.items() if package == name), None)
+        return importlib.util.find_spec(module or name.removeprefix("python3-")) is not None
     return name not in PROGRAMS or any(map(shutil.which, PROGRAMS[name]))
 
 
@@ -132,9 +134,14 @@ def _told_not_to() -> bool:
     return os.environ.get("POOLPROOF_INSTALL") == "no"
 
 
+MODULES = {"junit_xml": "python3-junit.xml"}
+"""Python modules that are not called after their package."""
+
+
 def package_of_module(module: str) -> str:
     """The Debian package in which a Python module is expected."""
-    return f"python3-{module.partition('.')[0].lower().replace('_', '-')}"
+    name = module.partition(".")[0].lower()
+    return MODULES.get(name, f"python3-{name.replace('_', '-')}")
 
 
 def ensure(command: str) -> None:

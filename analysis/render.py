@@ -169,7 +169,8 @@ def meta(analysis: Analysis) -> str:
 def sight_sentences(analysis: Analysis) -> list[str]:
     """What this run could have told, in sentences."""
     return [wording.rounds_sentence(analysis), wording.null_sentence(analysis),
-            wording.delay_sentence(analysis), wording.clock_sentence(analysis)]
+            wording.delay_sentence(analysis), wording.clock_sentence(analysis),
+            wording.doubt_sentence(analysis)]
 
 
 def memory_sentences(analysis: Analysis) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 import numpy
 import pandas
@@ -48,6 +48,8 @@ class Claim:
     time_ns: float
     """Median over the rounds of an operation's time."""
     baseline_time_ns: float
+    doubt: str = ""
+    """What took a verdict back and made it inconclusive: the methods that disagreed with it."""
 
     @property
     def ratio(self) -> float:
@@ -80,7 +82,7 @@ class Claim:
             "verdict": self.verdict, "kind": self.kind, "promise": self.promise,
             "time_ns": self.time_ns, "baseline_time_ns": self.baseline_time_ns,
             "delta": _share(self.limit), "p": self.p, "p_holm": self.p_holm,
-            "smallest_provable": _share(smallest)
+            "smallest_provable": _share(smallest), "doubt": self.doubt
         }
 
 
@@ -198,7 +200,10 @@ def analyse(record: Record) -> Analysis:
 
 
 def _results(record: Record, frame: pandas.DataFrame, clock: str) -> list[WorkloadResult]:
-    prepared = [_prepare(record, workload, frame, clock) for workload in record.plan.workloads]
+    first = whole_attempts(record, frame, min)
+    prepared = [
+        _prepare(record, workload, frame, clock, first) for workload in record.plan.workloads
+    ]
     return _judge([item for item in prepared if item is not None])
 
 
@@ -208,7 +213,15 @@ def mark_used(record: Record) -> pandas.DataFrame:
     A round that was being run when the run was killed has no such attempt, and does not count.
     """
     frame = record.frame()
-    frame["used"] = False
+    frame["used"] = whole_attempts(record, frame, max)
+    return frame
+
+
+def whole_attempts(record: Record, frame: pandas.DataFrame,
+                   pick: Callable[[list[int]], int]) -> pandas.Series:
+    """Which samples belong to the attempt picked of each round, out of those that have every arm
+    still in."""
+    chosen = pandas.Series(False, index=frame.index)
     withdrawn = {(refusal.workload, refusal.arm) for refusal in record.refusals}
     for workload in record.plan.workloads:
         wanted = {arm for arm in workload.arms if (workload.workload, arm) not in withdrawn}
@@ -218,9 +231,9 @@ def mark_used(record: Record) -> pandas.DataFrame:
                 attempt for attempt, part in rows.groupby("attempt") if wanted <= set(part["arm"])
             ]
             if whole and wanted:
-                chosen = rows[(rows["attempt"] == max(whole)) & rows["arm"].isin(wanted)]
-                frame.loc[chosen.index, "used"] = True
-    return frame
+                picked = (rows["attempt"] == pick(whole)) & rows["arm"].isin(wanted)
+                chosen[rows[picked].index] = True
+    return chosen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,19 +245,34 @@ class _Prepared:
     times: pandas.DataFrame
     """Nanoseconds: one row a round, one column an arm."""
     rows: pandas.DataFrame
+    views: dict[str, pandas.DataFrame]
+    """The same table seen otherwise, by the way of seeing it: what no verdict may contradict."""
 
     def differences(self, arm: str, baseline: str) -> numpy.ndarray:
         """Logarithms of baseline time / arm time, one a round."""
-        return numpy.log(self.times[baseline].to_numpy() / self.times[arm].to_numpy())
+        return _differences(self.times, arm, baseline)
 
 
-def _prepare(record: Record, workload: Workload, frame: pandas.DataFrame,
-             clock: str) -> _Prepared | None:
-    rows = frame[frame["used"] & (frame["workload"] == workload.workload)]
+def _differences(times: pandas.DataFrame, arm: str, baseline: str) -> numpy.ndarray:
+    return numpy.log(times[baseline].to_numpy() / times[arm].to_numpy())
+
+
+def _prepare(record: Record, workload: Workload, frame: pandas.DataFrame, clock: str,
+             first: pandas.Series) -> _Prepared | None:
+    mine = frame["workload"] == workload.workload
+    rows = frame[frame["used"] & mine]
     if rows.empty:
         return None
-    times = rows.pivot(index="round", columns="arm", values=clock).astype(float)
-    return _Prepared(record, workload, times, rows)
+    views = {"the wall clock": times_of(rows, OTHER_CLOCK)}
+    if not (frame["used"] == first)[mine].all():
+        views["the rounds as they were before they were run again"] = times_of(
+            frame[first & mine], clock)
+    return _Prepared(record, workload, times_of(rows, clock), rows, views)
+
+
+def times_of(rows: pandas.DataFrame, clock: str) -> pandas.DataFrame:
+    """Nanoseconds by one clock: one row a round, one column an arm."""
+    return rows.pivot(index="round", columns="arm", values=clock).astype(float)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -309,10 +337,28 @@ def _judge(prepared: Sequence[_Prepared]) -> list[WorkloadResult]:
 
 
 def _claim(data: _Prepared, asked: _Question, limit: float, p_holm: float) -> Claim:
-    interval = inference.order_statistic_interval(data.differences(asked.arm, asked.baseline))
+    differences = data.differences(asked.arm, asked.baseline)
+    interval = inference.order_statistic_interval(differences)
+    word = inference.verdict(interval, limit, p_holm)
+    doubt = _doubt(data, asked, differences, limit, word)
     return Claim(data.workload.workload, asked.arm, asked.baseline, asked.kind, asked.promise,
-                 interval, limit, asked.p, p_holm, inference.verdict(interval, limit, p_holm),
-                 float(data.times[asked.arm].median()), float(data.times[asked.baseline].median()))
+                 interval, limit, asked.p, p_holm, "inconclusive" if doubt else word,
+                 float(data.times[asked.arm].median()), float(data.times[asked.baseline].median()),
+                 doubt)
+
+
+def _doubt(data: _Prepared, asked: _Question, differences: numpy.ndarray, limit: float,
+           word: str) -> str:
+    """Which methods disagree with a proved verdict, as a phrase; "" if none does, or none is
+    proved."""
+    if word not in ("faster", "slower", "equal"):
+        return ""
+    against = [] if inference.affirms(differences, limit, word) else ["the signed-rank test"]
+    for name, times in data.views.items():
+        seen = inference.order_statistic_interval(_differences(times, asked.arm, asked.baseline))
+        if inference.contradicts(seen, limit, word):
+            against.append(name)
+    return f"{word}, not borne out by {' or '.join(against)}" if against else ""
 
 
 def _null_differences(data: _Prepared) -> list[float]:

@@ -223,6 +223,18 @@ def clock_sentence(analysis: Analysis) -> str:
             f" {count(proved, 'proved claim')} would not have come out the same.")
 
 
+def doubt_sentence(analysis: Analysis) -> str:
+    """How many verdicts were taken back because methods disagree, and which methods."""
+    doubted = [claim for claim in analysis.family if claim.doubt]
+    start = ("Every verdict was also put to the signed-rank test, the wall clock and the rounds as"
+             " they were before any was run again")
+    if not doubted:
+        return f"{start}; none of them disagrees."
+    reasons = sorted({claim.doubt.partition(" borne out by ")[2] for claim in doubted})
+    return (f"{start}; {count(len(doubted), 'verdict')} became inconclusive, not borne out by"
+            f" {'; '.join(reasons)}.")
+
+
 def delay_sentence(analysis: Analysis) -> str:
     """What became of the arm with a known delay."""
     delays = [result.delay for result in analysis.results if result.delay]

@@ -132,6 +132,157 @@ def test_smallest_provable_is_delta_and_half_the_interval():
     assert inference.smallest_provable(interval(0.2, 0.3), 0.05) == pytest.approx(0.1)
 
 
+# --- Methods that must agree -----------------------------------------------------------------------
+
+BEYOND = [0.05 + 0.001 * i for i in range(20)]
+OUTVOTED = BEYOND[:15] + [-1.0 - 0.01 * i for i in range(5)]
+
+
+def test_the_signed_rank_test_affirms_what_it_proves_too():
+    assert inference.affirms(BEYOND, 0.03, "faster")
+    assert not inference.affirms(BEYOND, 0.03, "slower")
+    assert inference.affirms([-v for v in BEYOND], 0.03, "slower")
+    assert not inference.affirms(BEYOND, 0.06, "faster")
+    assert not inference.affirms(BEYOND, 0.03, "equal")
+    near_zero = [0.001 * (i - 9.5) for i in range(20)]
+    assert inference.affirms(near_zero, 0.03, "equal")
+    assert not inference.affirms(near_zero, 0.001, "equal")
+    assert not inference.affirms([v + 0.11 for v in near_zero], 0.7, "equal")
+    assert not inference.affirms([v - 0.11 for v in near_zero], 0.7, "equal")
+
+
+def test_the_signed_rank_test_hears_the_few_that_are_far_away():
+    """Five rounds of twenty that lie far on the other side: the sign test counts, this weighs."""
+    seen = inference.order_statistic_interval(OUTVOTED)
+    assert inference.verdict(seen, 0.03, inference.sign_test(OUTVOTED)) == "faster"
+    assert not inference.affirms(OUTVOTED, 0.03, "faster")
+
+
+@pytest.mark.parametrize("low, high, word, expected",
+                         [(0.02, 0.09, "faster", False), (-0.2, 0.03, "faster", True),
+                          (0.02, 0.04, "faster", False), (-0.09, -0.02, "slower", False),
+                          (-0.03, 0.2, "slower", True), (-0.04, -0.02, "slower", False),
+                          (-0.2, 0.2, "equal", False), (0.031, 0.2, "equal", True),
+                          (-0.2, -0.031, "equal", True), (0.03, 0.2, "equal", False),
+                          (-0.2, -0.03, "equal", False)])
+def test_another_view_contradicts_where_none_of_it_lies_in_what_is_claimed(low, high, word,
+                                                                           expected):
+    assert inference.contradicts(interval(low, high), 0.03, word) is expected
+
+
+def test_equality_is_contradicted_beyond_ten_percent_however_large_delta_is():
+    assert inference.contradicts(interval(0.11, 0.2), 0.7, "equal")
+    assert not inference.contradicts(interval(0.05, 0.2), 0.7, "equal")
+
+
+# --- Two runs ------------------------------------------------------------------------------------
+
+# Critical values of the two-sided rank-sum test at 5 %: n, m, the largest U that rejects.
+# From the tables of Mann and Whitney (1947) and Conover (1999, A7).
+RANK_SUM = [(4, 4, 0), (5, 5, 2), (5, 8, 6), (6, 6, 5), (7, 9, 12), (8, 8, 13), (10, 10, 23),
+            (12, 15, 49), (20, 20, 127), (4, 20, 14)]
+
+
+@pytest.mark.parametrize("n, m, rejects", RANK_SUM)
+def test_a_shift_lies_between_the_published_pairs(n, m, rejects):
+    base = [100 * i for i in range(n)]
+    new = [7 * i + 50_000 for i in range(m)]
+    pairs = sorted(b - a for a in base for b in new)
+    seen = inference.shift_interval(base, new)
+    assert (seen.low, seen.high) == (pairs[rejects], pairs[-rejects - 1])
+    assert 0.95 <= seen.coverage < 1 and seen.rounds == min(n, m)
+    assert seen.median == pytest.approx(numpy.median(pairs))
+
+
+def test_a_shifts_coverage_by_counting_every_order():
+    import itertools
+    seen = inference.shift_interval([1, 2, 3, 4], [10, 20, 30, 40, 50])
+    k = sum(pair < seen.low for pair in
+            sorted(b - a for a in (1, 2, 3, 4) for b in (10, 20, 30, 40, 50))) + 1
+    orders = list(itertools.combinations(range(9), 4))
+    below = sum(sum(place - i for i, place in enumerate(order)) < k for order in orders)
+    assert seen.coverage == pytest.approx(1 - 2 * below / len(orders))
+
+
+@pytest.mark.parametrize("n, m", [(3, 3), (2, 7), (1, 30)])
+def test_too_few_rounds_admit_no_shift(n, m):
+    seen = inference.shift_interval(range(n), range(m))
+    assert (seen.low, seen.high, seen.coverage) == (-math.inf, math.inf, 0.0)
+
+
+@pytest.mark.parametrize("base, new", [([], [1.0]), ([1.0], []), ([math.nan], [1.0]),
+                                       ([1.0], [math.inf])])
+def test_a_shift_refuses_what_is_no_round(base, new):
+    with pytest.raises(ValueError):
+        inference.shift_interval(base, new)
+
+
+def test_the_interval_of_a_shift_inverts_its_test():
+    generator = numpy.random.default_rng(5)
+    for _ in range(300):
+        n, m = generator.integers(4, 15, 2)
+        base, new = generator.normal(0, 1, n), generator.normal(0.8, 2, m)
+        seen = inference.shift_interval(base, new)
+        assert (seen.low > 0 or seen.high < 0) == (inference.rank_sum_test(base, new) <= 0.05)
+
+
+def test_many_rounds_take_the_normal_approximation(monkeypatch):
+    generator = numpy.random.default_rng(6)
+    base, new = generator.normal(0, 1, 60), generator.normal(0.2, 1, 60)
+    exact, p = inference.shift_interval(base, new), inference.rank_sum_test(base, new)
+    inference._bounding_pair.cache_clear()
+    monkeypatch.setattr(inference, "EXACT_PAIRS", 3599)
+    near = inference.shift_interval(base, new)
+    inference._bounding_pair.cache_clear()
+    assert (near.low, near.high) == (pytest.approx(exact.low, abs=0.01),
+                                     pytest.approx(exact.high, abs=0.01))
+    assert near.coverage == 0.95 and exact.coverage != 0.95
+    assert inference.rank_sum_test(base, new) == pytest.approx(p, abs=0.005)
+    assert inference.rank_sum_test(base, new) != p
+
+
+def test_rank_sum_by_hand():
+    assert inference.rank_sum_test([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
+    assert inference.rank_sum_test([5, 6, 7, 8], [1, 2, 3, 4]) == pytest.approx(2 / 70)
+    assert inference.rank_sum_test([1, 1], [1, 1, 1]) == 1
+    assert 0.2 < inference.rank_sum_test([1, 2, 2, 3], [2, 2, 3, 4]) < 1
+
+
+def test_brunner_munzel_affirms_a_shift_in_its_direction_alone():
+    base, new = [0.01 * i for i in range(10)], [0.2 + 0.01 * i for i in range(10)]
+    assert inference.shift_affirmed(base, new, 0.03, "faster")
+    assert inference.shift_affirmed(new, base, 0.03, "slower")
+    assert not inference.shift_affirmed(base, new, 0.03, "slower")
+    assert not inference.shift_affirmed(new, base, 0.03, "faster")
+    assert not inference.shift_affirmed(base, new, 0.2, "faster")
+    assert not inference.shift_affirmed(new, base, 0.2, "slower")
+    assert inference.shift_affirmed(base, new, 0.15, "faster")
+    assert not inference.shift_affirmed(base, new, 0.03, "equal")
+    assert not inference.shift_affirmed(new, base, 0.03, "equal")
+    assert inference.shift_affirmed(base, [v + 0.01 for v in base], 0.08, "equal")
+    assert not inference.shift_affirmed([0.0] * 8, [0.11] * 8, 0.7, "equal")
+
+
+def test_brunner_munzel_minds_spreads_that_differ():
+    """By Neubert and Brunner's own kind of example: the few of the wide one decide too little."""
+    narrow = [0.001 * i for i in range(40)]
+    wide = [-0.5, 0.6, 0.61, 0.62, 0.63, 0.64]
+    assert inference.rank_sum_test(narrow, wide) < 0.025
+    assert not inference.shift_affirmed(narrow, wide, 0.0, "faster")
+
+
+def test_a_shift_that_wanders_within_a_run_is_no_shift():
+    steady = [0.0] * 10
+    assert inference.halves_agree(steady, [0.1] * 10, 0.03, "faster")
+    assert inference.halves_agree([0.1] * 10, steady, 0.03, "slower")
+    assert not inference.halves_agree(steady, [0.02] * 5 + [0.2] * 5, 0.03, "faster")
+    assert not inference.halves_agree([0.02] * 5 + [0.2] * 5, steady, 0.03, "slower")
+    assert not inference.halves_agree([0.2] * 5 + [0.0] * 5, [0.1] * 10, 0.03, "faster")
+    assert inference.halves_agree(steady, [0.09] * 5 + [-0.09] * 5, 0.03, "equal")
+    assert not inference.halves_agree(steady, [0.09] * 5 + [-0.1] * 5, 0.03, "equal")
+    assert inference.halves_agree([0.0], [0.1], 0.03, "faster")
+
+
 # --- Whole families, over and over ---------------------------------------------------------------
 
 

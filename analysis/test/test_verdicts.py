@@ -209,3 +209,53 @@ def test_the_ledgers_rule():
     assert "1.30 times slower" in ledger.objection(slow, rule)
     one_slow = [dataclasses.replace(good[0], spin_before_ns=9_000_000), *good[1:]]
     assert ledger.objection(one_slow, rule) is None
+
+
+# --- Methods that disagree -----------------------------------------------------------------------
+
+
+def pool_and_jemalloc(analysis):
+    return next(c for c in analysis.family if (c.arm, c.baseline) == ("pool-keep", "jemalloc"))
+
+
+def disturbed(record, rounds, **factors):
+    """The pool's samples of some rounds, with columns multiplied."""
+    return dataclasses.replace(record, samples=[
+        dataclasses.replace(s, **{name: getattr(s, name) * by for name, by in factors.items()})
+        if s.arm == "pool-keep" and s.round in rounds else s for s in record.samples
+    ])
+
+
+def test_a_verdict_that_the_signed_rank_test_does_not_share_is_taken_back():
+    record = synthetic.make_record(ten_percent(2.0), 20, NOISES["calm"])
+    sound = verdicts.analyse(record)
+    assert pool_and_jemalloc(sound).verdict == "faster" and pool_and_jemalloc(sound).doubt == ""
+    assert "none of them disagrees" in wording.doubt_sentence(sound)
+    claim = pool_and_jemalloc(verdicts.analyse(disturbed(record, range(4), cpu_time_ns=99.0)))
+    assert claim.interval.low > claim.limit and claim.p_holm <= 0.05
+    assert claim.verdict == "inconclusive" and not claim.proved
+    assert claim.doubt == "faster, not borne out by the signed-rank test"
+
+
+def test_a_verdict_that_the_wall_clock_denies_is_taken_back():
+    record = disturbed(small_record(20), range(20), time_ns=1.5)
+    analysis = verdicts.analyse(record)
+    assert pool_and_jemalloc(analysis).doubt == "faster, not borne out by the wall clock"
+    said = wording.doubt_sentence(analysis)
+    assert "4 verdicts became inconclusive, not borne out by the wall clock." in said
+    assert all(entry["verdict"] == "inconclusive" for entry in analysis.to_json()
+               if entry["doubt"])
+
+
+def test_a_verdict_that_only_repeated_rounds_bear_out_is_taken_back():
+    """Fifteen of twenty rounds were run again, and only then was the pool the faster one."""
+    record = small_record(20)
+    again = [dataclasses.replace(s, attempt=1) for s in record.samples if s.round < 15]
+    before = disturbed(record, range(15), cpu_time_ns=1.5)
+    claim = pool_and_jemalloc(verdicts.analyse(
+        dataclasses.replace(record, samples=[*before.samples, *again])))
+    assert claim.doubt == ("faster, not borne out by the rounds as they were before they were run"
+                           " again")
+    same = [*record.samples, *again]
+    assert pool_and_jemalloc(verdicts.analyse(
+        dataclasses.replace(record, samples=same))).verdict == "faster"
