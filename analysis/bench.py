@@ -17,7 +17,7 @@ import shlex
 import shutil
 import signal
 import sys
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Collection, Iterator
 
 from rich.console import Console
 
@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="these arms, beside the baseline and its null arm")
     parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
                         help="play these recorded traces as well")
+    parser.add_argument("--record", action="store_true",
+                        help="record the programs anew instead of playing their kept traces")
     parser.add_argument("-o", "--output", type=pathlib.Path, metavar="DIR",
                         help="the run's folder (default: results/runs/ and the time)")
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="go on with a run")
@@ -73,10 +75,10 @@ def run(args: argparse.Namespace) -> int:
     traces = given_traces(args.trace)
     binary = benchmark_binary()
     if args.list:
-        _print_list(binary, traces, console)
+        _print_list(binary, [*traces, *kept_traces({trace.name for trace in traces})], console)
         return environment.PASS
     with new_folder(args.output) as folder:
-        recorded, notes = program_traces(wanted_programs(args), folder, console)
+        recorded, notes = program_traces(wanted_programs(args), folder, console, args.record)
         taken = {trace.name for trace in traces}
         traces += [trace for trace in recorded if trace.name not in taken]
         new = make_plan(args, binary, traces, notes, console)
@@ -154,39 +156,49 @@ def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
         raise
 
 
+def kept_traces(but: Collection[str] = ()) -> list[Trace]:
+    """The kept traces where they lie, but those of these names."""
+    return [Trace(program.name, str(program.trace), program.kept.sha256, program.question)
+            for program in record.programs() if program.kept and program.name not in but]
+
+
 def wanted_programs(args: argparse.Namespace) -> list[record.Program]:
-    """The real programs that a run records first: of a full run all, else one, or those asked
-    for."""
+    """The real programs whose traces a run plays: those of its mode, or those asked for."""
     known = record.programs()
     if args.workload:
         asked = {name.partition("/")[2] for name in args.workload if plan.is_trace(name)}
         return [program for program in known if program.name in asked]
-    return known if args.full else known[:1]
+    modes = list(plan.MODES)
+    return [program for program in known if modes.index(program.mode) <= modes.index(_mode(args))]
 
 
-def program_traces(programs: list[record.Program], folder: pathlib.Path,
-                   console: Console) -> tuple[list[Trace], list[str]]:
-    """Records programs into the run's folder: (traces, what could not be recorded as sentences)."""
+def _mode(args: argparse.Namespace) -> str:
+    return "quick" if args.quick else "full" if args.full else "default"
+
+
+def program_traces(programs: list[record.Program], folder: pathlib.Path, console: Console,
+                   anew: bool = False) -> tuple[list[Trace], list[str]]:
+    """Copies the programs' kept traces into the run's folder, or records them there anew: (traces,
+    what could not be had as sentences)."""
     traces: list[Trace] = []
     notes: list[str] = []
     for program in programs:
-        console.print(f"recording {program.name}: {program.question}", soft_wrap=True, markup=False,
-                      highlight=False)
-        file = folder / TRACES / f"{program.name}.trace"
+        file = folder / TRACES / program.trace.name
         try:
             file.parent.mkdir(exist_ok=True)
-            images = record.record_program(program, file).converted
-            operations = sum(image.get("operations", 0) for image in images)
-            traces.append(
-                Trace(
-                    program.name, str(file), machine.sha256(file),
-                    f"{shlex.join(program.command[:1])}, {operations:,} operations:"
-                    f" {program.question}"))
+            if anew or not program.trace.is_file():
+                console.print(f"recording {program.name}: {program.question}", soft_wrap=True,
+                              markup=False, highlight=False)
+                operations = record.record_program(program, file).converted[0]["operations"]
+                origin = f"{program.name}, recorded for this run, {operations:,} operations"
+            else:
+                shutil.copyfile(program.trace, file)
+                origin = record.provenance(program)
+            traces.append(Trace(program.name, str(file), machine.sha256(file),
+                                f"{origin}: {program.question}"))
         except UserError as error:
-            hint = "" if shutil.which(program.command[0]) else f" (install {program.package})"
-            notes.append(
-                f"{program.name} could not be recorded, so no trace of it is played: {error}{hint}."
-            )
+            notes.append(f"{program.name} could not be recorded, so no trace of it is played:"
+                         f" {error}.")
     return traces, notes
 
 
@@ -207,7 +219,7 @@ def rivals() -> tuple[dict[str, tuple[str, str]], list[dict[str, str]]]:
 def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace], notes: list[str],
               console: Console) -> Plan:
     """Chooses, calibrates and fixes everything that a run is going to do."""
-    mode = "quick" if args.quick else "full" if args.full else "default"
+    mode = _mode(args)
     listed = plan.choose_workloads(plan.list_workloads(binary, traces), args.workload, args.quick)
     libraries, absent = rivals()
     offered = dict.fromkeys(arm for item in listed for arm in item["arms"])
@@ -258,6 +270,7 @@ def _command_again(args: argparse.Namespace) -> str:
     for flag, values in (("--workload", args.workload), ("--arm", args.arm), ("--trace",
                                                                               args.trace)):
         words += [flag, *values] if values else []
+    words += ["--record"] if args.record else []
     words += ["--rounds", str(args.rounds)] if args.rounds else []
     words += ["--seed", str(args.seed)] if args.seed is not None else []
     return shlex.join(words)
@@ -268,8 +281,11 @@ def _print_list(binary: pathlib.Path, traces: list[Trace], console: Console) -> 
     listed = plan.list_workloads(binary, traces)
     libraries, absent = rivals()
     width = max(len(item["workload"]) for item in listed)
+    programs = {trace.name: trace.origin for trace in traces}
     for item in listed:
-        console.print(f"{item['workload']:<{width}}  {item['question']}", soft_wrap=True,
+        kind, _, name = item["workload"].partition("/")
+        what = f" ({programs[name]})" if kind == "trace" and programs.get(name) else ""
+        console.print(f"{item['workload']:<{width}}  {item['question']}{what}", soft_wrap=True,
                       markup=False, highlight=False)
     console.print()
     for arm in plan.arms_for(dict.fromkeys(a for item in listed for a in item["arms"]), libraries):
@@ -288,7 +304,7 @@ def _resume(args: argparse.Namespace, console: Console) -> int:
     fixed = {
         "--quick": args.quick, "--full": args.full, "--workload": args.workload, "--arm": args.arm,
         "--trace": args.trace, "-o": args.output, "--seed": args.seed is not None,
-        "--rounds": args.rounds, "--list": args.list
+        "--rounds": args.rounds, "--list": args.list, "--record": args.record
     }
     given = [flag for flag, value in fixed.items() if value]
     if given:

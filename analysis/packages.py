@@ -68,6 +68,7 @@ PACKAGES = (
     _package("lua5.4", "a real program to record", "test bench", "the trace of an interpreter"),
     _package("jq", "a real program to record", "test bench", "the trace of a JSON tool"),
     _package("perl", "a real program to record", "test bench", "the trace of a text tool"),
+    _package("redis-tools", "a real program to record", "test", "recording a server again"),
     _package("python3-numpy", "statistics", READING, "reports"),
     _package("python3-scipy", "statistics", READING, "reports"),
     _package("python3-pandas", "tables of samples", READING, "reports"),

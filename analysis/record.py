@@ -7,6 +7,9 @@ that it starts are noted too, each by itself; the trace is that of the command's
 
     ./poolproof record -o shop.trace -- sqlite3 :memory: '.read shop.sql'
     ./poolproof record -o cc1.trace --process cc1 -- make
+    ./poolproof record --program sqlite
+
+The last records one of Poolproof's own programs anew, in the place of the trace that is kept of it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import difflib
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -28,14 +33,15 @@ import sys
 import tempfile
 from typing import Iterator
 
-from analysis import build, environment
+from analysis import build, environment, packages
 from analysis.environment import UserError
 
 FOLDER_VARIABLE = "POOLPROOF_RECORD_FOLDER"
 """Tells the preloaded library where its raw files go."""
 
 PROGRAMS = environment.ROOT / "bench" / "traces" / "programs.json"
-"""The real programs that Poolproof records by itself."""
+"""The real programs that Poolproof keeps traces of, and knows how to record again."""
+
 
 KINDS = ("alloc", "calloc", "realloc", "free")
 
@@ -71,8 +77,27 @@ class Recording:
 
 
 @dataclasses.dataclass(frozen=True)
+class Kept:
+    """What a kept trace is of."""
+
+    program: str
+    version: str
+    """Of the program's Debian package."""
+    command: str
+    """Of the process that was recorded, as the trace itself says it."""
+    threads: int
+    call_sites: int
+    operations: int
+    peak_live_bytes: int
+    """As asked for."""
+    peak_live_objects: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Program:
-    """A real program of PROGRAMS: what to run, and the Debian package that has it."""
+    """A real program of PROGRAMS: what to run in the repository's top folder, and the Debian
+    package that has it."""
 
     name: str
     package: str
@@ -80,25 +105,84 @@ class Program:
     command: list[str]
     environment: dict[str, str]
     process: str | None = None
+    mode: str = "full"
+    """The smallest run that plays its trace."""
+    kept: Kept | None = None
+
+    @property
+    def trace(self) -> pathlib.Path:
+        """Where its trace is kept."""
+        return PROGRAMS.parent / f"{self.name}.trace.gz"
 
 
-def programs(path: pathlib.Path = PROGRAMS) -> list[Program]:
-    """The programs of the table, with the folder {here} filled in."""
-    here = str(path.parent)
-    return [
-        Program(**{**entry, "command": [word.replace("{here}", here) for word in entry["command"]]})
-        for entry in json.loads(path.read_text(encoding="utf-8"))["programs"]
-    ]
+def programs() -> list[Program]:
+    """The programs of the table."""
+    entries = json.loads(PROGRAMS.read_text(encoding="utf-8"))["programs"]
+    return [Program(**entry | {"kept": Kept(**entry["kept"]) if entry["kept"] else None})
+            for entry in entries]
+
+
+def find_program(name: str) -> Program:
+    """The program of this name; UserError with the nearest names if there is none."""
+    known = {program.name: program for program in programs()}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise UserError(f"no program is called {name}; {hint}")
+    return known[name]
+
+
+def provenance(program: Program) -> str:
+    """What a kept trace is of, as part of a sentence."""
+    kept = program.kept
+    if kept is None:
+        return program.name
+    return (f"{kept.program} of {program.package} {kept.version}, {kept.operations:,} operations,"
+            f" {plural(kept.threads, 'thread')}")
+
+
+def keep(program: Program) -> Recording:
+    """Records one of the programs in the place of its kept trace, and notes in the table what it
+    is now. UserError as record_program; what was kept then stays."""
+    with tempfile.TemporaryDirectory(prefix=".record.", dir=program.trace.parent) as folder:
+        taken = record_program(program, pathlib.Path(folder) / program.trace.name)
+        os.replace(taken.traces[0], program.trace)
+    [image] = taken.converted
+    facts = {field.name: image[field.name] for field in dataclasses.fields(Kept)
+             if field.name in image}
+    version = packages.installed([program.package]).get(program.package, "unknown")
+    digest = hashlib.sha256(program.trace.read_bytes()).hexdigest()
+    write_kept(program.name, Kept(version=version, sha256=digest, **facts))
+    return dataclasses.replace(taken, traces=[program.trace])
+
+
+def write_kept(name: str, kept: Kept) -> None:
+    """Writes what was recorded of a program into the table, whole or not at all."""
+    table = json.loads(PROGRAMS.read_text(encoding="utf-8"))
+    for entry in table["programs"]:
+        if entry["name"] == name:
+            entry["kept"] = dataclasses.asdict(kept)
+    with environment.whole_file(PROGRAMS) as stream:
+        json.dump(table, stream, indent=1)
+        stream.write("\n")
 
 
 def record_program(program: Program, output: pathlib.Path) -> Recording:
-    """Records one of the programs quietly; UserError if it is missing or fails."""
-    recording = record(program.command, output, variables=program.environment,
-                       process=program.process, quiet=True)
-    if recording.status != 0:
-        output.unlink()
-        raise UserError(f"{program.name}, being recorded, ended with status {recording.status}",
-                        environment.UNFIT)
+    """Records one of the programs quietly; UserError, with its package if that is missing, if it
+    cannot be run or fails."""
+    form = "gzip" if output.suffix == ".gz" else "binary"
+    try:
+        recording = record(program.command, output.absolute(), variables=program.environment,
+                           process=program.process, form=form, quiet=True,
+                           folder=environment.ROOT)
+        if recording.status != 0:
+            output.unlink()
+            raise UserError(f"{program.name}, being recorded, ended with status"
+                            f" {recording.status}", environment.UNFIT)
+    except UserError as error:
+        if packages.installed([program.package]):
+            raise
+        raise UserError(f"{error}; install {program.package}", environment.UNFIT) from None
     return recording
 
 
@@ -115,34 +199,36 @@ def built_tools() -> Tools:
 
 def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = None,
            variables: dict[str, str] | None = None, process: str | None = None,
-           everything: bool = False, form: str = "binary", quiet: bool = False) -> Recording:
+           everything: bool = False, form: str = "binary", quiet: bool = False,
+           folder: pathlib.Path | None = None) -> Recording:
     """Runs the command with the recorder and writes its trace to `output`, whole or not at all.
 
     variables: added to the environment. process: the name of the program whose process is wanted,
     instead of the command's own. everything: one trace for each process, with process and image
     number before the suffix. form: "binary", "gzip" or "text". quiet: the command's output is
-    dropped. UserError if the command cannot run, nothing was recorded, or the trace cannot be
-    written. Not from a thread but the main one: signals are redirected.
+    dropped. folder: where the command runs, if not here. UserError if the command cannot run,
+    nothing was recorded, or the trace cannot be written. Not from a thread but the main one:
+    signals are redirected.
     """
     tools = tools or built_tools()
     program = find_command(command[0])
-    with raw_folder(output) as folder, loadable(tools.library) as library:
+    with raw_folder(output) as raw, loadable(tools.library) as library:
         preload = " ".join(filter(None, [str(library), os.environ.get("LD_PRELOAD")]))
-        added = {**(variables or {}), "LD_PRELOAD": preload, FOLDER_VARIABLE: str(folder)}
-        pid, status = run_command(command, os.environ | added, quiet)
+        added = {**(variables or {}), "LD_PRELOAD": preload, FOLDER_VARIABLE: str(raw)}
+        pid, status = run_command(command, os.environ | added, quiet, folder)
         choice = ["--all"] if everything else ["--process", process] if process else []
         answer = subprocess.run(
-            [tools.convert, folder, "-o", folder / output.name, "--form", form, "--pid", str(pid),
+            [tools.convert, raw, "-o", raw / output.name, "--form", form, "--pid", str(pid),
              *choice],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
             check=False)
         if answer.returncode not in (0, 1):
             lines = answer.stderr.strip().splitlines() or ["poolproof-convert failed"]
-            raise UserError(told(lines[-1], folder, output), environment.UNFIT)
+            raise UserError(told(lines[-1], raw, output), environment.UNFIT)
         images = json.loads(answer.stdout)["images"]
         if answer.returncode == 1:
-            no_room = any(folder.glob("*.failed"))
-            raise UserError(why_nothing(program, folder, images, process, status),
+            no_room = any(raw.glob("*.failed"))
+            raise UserError(why_nothing(program, raw, images, process, status),
                             environment.UNFIT if no_room else environment.USAGE)
         recording = Recording([], images, status)
         for image in recording.converted:
@@ -199,8 +285,10 @@ def loadable(library: pathlib.Path) -> Iterator[pathlib.Path]:
         yield link
 
 
-def run_command(command: list[str], variables: dict[str, str], quiet: bool) -> tuple[int, int]:
-    """Runs the command to its end and returns (process id, status); -N means signal N.
+def run_command(command: list[str], variables: dict[str, str], quiet: bool,
+                folder: pathlib.Path | None = None) -> tuple[int, int]:
+    """Runs the command in this folder, or the current one, to its end and returns (process id,
+    status); -N means signal N.
 
     Interrupts from the keyboard reach the command and do not end this process, so that what was
     recorded is kept.
@@ -222,7 +310,8 @@ def run_command(command: list[str], variables: dict[str, str], quiet: bool) -> t
     caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     kept = {number: signal.signal(number, forward) for number in caught}
     try:
-        process = subprocess.Popen(command, env=variables, stdout=sink, stderr=sink,
+        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=sink,
+                                   stderr=sink,
                                    stdin=subprocess.DEVNULL if quiet else None)
         return process.pid, process.wait()
     except OSError as error:
@@ -342,8 +431,11 @@ def oddities(image: dict) -> list[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    parser.add_argument("-o", "--output", metavar="FILE", type=pathlib.Path, required=True,
+    parser.add_argument("-o", "--output", metavar="FILE", type=pathlib.Path,
                         help="where the trace goes; it appears whole or not at all")
+    parser.add_argument("--program", metavar="NAME", dest="known",
+                        help="one of bench/traces/programs.json, instead of a command; without -o"
+                             " in the place of its kept trace")
     parser.add_argument("--text", action="store_true",
                         help="write the text form; FILE.gz compresses the binary form")
     parser.add_argument("--process", metavar="NAME",
@@ -357,6 +449,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Records and prints the summary on stderr: stdout is the command's own."""
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
+    if args.known:
+        return run_known(args, command)
+    if not args.output:
+        raise UserError("name the file that the trace goes to: ./poolproof record -o FILE --"
+                        " COMMAND …")
     if not command:
         raise UserError("name the command to record: ./poolproof record -o FILE -- COMMAND …")
     if args.text and args.output.suffix == ".gz":
@@ -364,5 +461,15 @@ def run(args: argparse.Namespace) -> int:
     form = "text" if args.text else "gzip" if args.output.suffix == ".gz" else "binary"
     find_command(command[0])
     recording = record(command, args.output, process=args.process, everything=args.all, form=form)
+    print(describe(recording), file=sys.stderr)
+    return environment.PASS
+
+
+def run_known(args: argparse.Namespace, command: list[str]) -> int:
+    """Records one of Poolproof's own programs."""
+    if command or args.process or args.all or args.text:
+        raise UserError("--program says what to record and how; it goes with -o alone")
+    program = find_program(args.known)
+    recording = record_program(program, args.output) if args.output else keep(program)
     print(describe(recording), file=sys.stderr)
     return environment.PASS

@@ -1,5 +1,6 @@
 """The bench command from end to end, on a stand-in for the benchmark binary."""
 
+import argparse
 import json
 import os
 import pathlib
@@ -136,6 +137,26 @@ def test_a_program_that_cannot_be_recorded_is_said_so(tmp_path, monkeypatch):
     traces, notes = bench.program_traces([missing], tmp_path, bench.output_console())
     assert traces == [] and len(notes) == 1
     assert "ghost could not be recorded" in notes[0] and "install ghost-package" in notes[0]
+
+
+def test_a_kept_trace_is_copied_into_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "record_program", lambda *_: pytest.fail("recorded anew"))
+    program = record.programs()[0]
+    [trace], notes = bench.program_traces([program], tmp_path, bench.output_console())
+    assert notes == [] and trace.sha256 == program.kept.sha256
+    assert pathlib.Path(trace.file).is_relative_to(tmp_path)
+    assert f"{program.package} {program.kept.version}" in trace.origin
+
+
+def test_each_mode_plays_what_the_smaller_ones_play(monkeypatch):
+    def names(*words):
+        parser = argparse.ArgumentParser()
+        bench.add_arguments(parser)
+        return [program.name for program in bench.wanted_programs(parser.parse_args(words))]
+    quick, default, full = names("--quick"), names(), names("--full")
+    assert 0 < len(quick) < len(default) < len(full) == len(record.programs())
+    assert set(quick) < set(default) < set(full)
+    assert names("--workload", "trace/jq", "pair/64") == ["jq"]
 
 
 def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolproof, tmp_path):

@@ -425,14 +425,16 @@ static void convert_event(struct conversion *conversion, const struct raw_event 
     }
 }
 
-/* The command line as one line of text; arguments that contain a space are quoted. */
+/* The command line as one line of text; arguments that are empty or hold a space are quoted. */
 static void command_text(const struct raw_header *header, char *text, size_t room)
 {
-    size_t used = 0;
+    size_t used = 0, length = sizeof header->command;
     text[0] = '\0';
-    for (const char *word = header->command; *word != '\0' && used + 1 < room;
+    while (length > 0 && header->command[length - 1] == '\0')
+        length--;
+    for (const char *word = header->command; word < header->command + length && used + 1 < room;
          word += strlen(word) + 1) {
-        const char *quote = strpbrk(word, " \t\n\"'$") ? "'" : "";
+        const char *quote = *word == '\0' || strpbrk(word, " \t\n\"'$") ? "'" : "";
         int got =
             snprintf(text + used, room - used, "%s%s%s%s", used ? " " : "", quote, word, quote);
         used += (size_t)got < room - used ? (size_t)got : room - used - 1;

@@ -1,5 +1,8 @@
 """The recorder on programs whose allocations are known, and on real ones."""
 
+import dataclasses
+import hashlib
+import json
 import os
 import pathlib
 import re
@@ -261,9 +264,99 @@ def test_real_programs_play_with_contents_verified(built, tools, tmp_path, name)
     verify(built, recording.traces[0])
 
 
-def test_every_program_of_the_table_has_its_script():
-    for program in record.programs():
-        assert program.command[0] and "{" not in " ".join(program.command)
-        scripts = [word.removeprefix(".read ") for word in program.command if "/traces/" in word
-                   and not word.startswith("-I")]
-        assert scripts and all(pathlib.Path(script).exists() for script in scripts)
+PROGRAMS = {program.name: program for program in record.programs()}
+
+
+def test_every_program_of_the_table_has_its_script_and_its_trace():
+    top = record.PROGRAMS.parents[2]
+    for program in PROGRAMS.values():
+        scripts = [word.removeprefix(".read ") for word in program.command if "/" in word
+                   and not word.startswith(("-I", "/"))]
+        assert [path for path in scripts if (top / path).is_file()]
+    kept = {path.name for path in record.PROGRAMS.parent.glob("*.trace*")}
+    assert kept == {program.trace.name for program in PROGRAMS.values()}
+    assert sum(program.trace.stat().st_size for program in PROGRAMS.values()) < 6_000_000
+
+
+def facts_of(lines):
+    """What a trace in its text form says of itself, counted anew."""
+    sizes, threads, live, peak_bytes, peak_objects, operations = {}, {0}, 0, 0, 0, 0
+    origin, sites = "", 0
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        if word in ("alloc", "calloc", "realloc", "free"):
+            fields = rest.split()
+            operations += 1
+            live -= sizes.pop(fields[0], 0)
+            if word != "free":
+                sizes[fields[0]] = int(fields[1])
+                live += int(fields[1])
+            if "thread" in fields:
+                threads.add(int(fields[fields.index("thread") + 1]))
+            peak_bytes, peak_objects = max(peak_bytes, live), max(peak_objects, len(sizes))
+        elif word == "origin":
+            origin = rest
+        sites += word == "site"
+    return {"command": origin, "threads": len(threads), "call_sites": sites,
+            "operations": operations, "peak_live_bytes": peak_bytes,
+            "peak_live_objects": peak_objects}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_kept_trace_is_what_the_table_says_and_plays_verified(built, name):
+    program = PROGRAMS[name]
+    assert hashlib.sha256(program.trace.read_bytes()).hexdigest() == program.kept.sha256
+    printed = subprocess.run([built / "core/trace/poolproof-trace", "print", program.trace],
+                             stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    said = {**vars(program.kept)}
+    said = {key: said[key] for key in facts_of([])}
+    assert facts_of(printed) == said
+    verify(built, program.trace)
+
+
+def test_the_server_frees_on_one_thread_what_another_allocated(built):
+    trace = PROGRAMS["redis"].trace
+    printed = subprocess.run([built / "core/trace/poolproof-trace", "print", trace],
+                             stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    owner, handed_over = {}, 0
+    for line in printed:
+        fields = line.split()
+        if fields[0] in ("alloc", "calloc", "realloc", "free"):
+            thread = fields[fields.index("thread") + 1] if "thread" in fields else "0"
+            handed_over += fields[0] == "free" and owner[fields[1]] != thread
+            owner[fields[1]] = thread
+    assert handed_over > 0
+
+
+def test_a_program_is_recorded_again_into_its_place(tools, tmp_path, monkeypatch):
+    table = {"programs": [{"name": "small", "package": "coreutils", "question": "?",
+                           "mode": "quick", "command": ["ls", "--color=never", "/"],
+                           "environment": {}, "process": None, "kept": None}]}
+    monkeypatch.setattr(record, "PROGRAMS", tmp_path / "programs.json")
+    monkeypatch.setattr(record, "built_tools", lambda: tools)
+    record.PROGRAMS.write_text(json.dumps(table))
+    [small] = record.programs()
+    record.keep(small)
+    [small] = record.programs()
+    assert small.kept.program == "ls" and small.kept.operations > 10
+    assert small.kept.command == "ls --color=never /"
+    assert hashlib.sha256(small.trace.read_bytes()).hexdigest() == small.kept.sha256
+    before = small.trace.read_bytes()
+    with pytest.raises(UserError, match="ended with status"):
+        record.keep(dataclasses.replace(small, command=["ls", "/no/such/folder"]))
+    assert small.trace.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["programs.json", "small.trace.gz"]
+
+
+def test_a_missing_program_is_named_with_its_package(tools, tmp_path):
+    ghost = record.Program("ghost", "ghost-package", "?", ["no-such-program"], {})
+    with pytest.raises(UserError, match="no-such-program.*install ghost-package"):
+        record.record_program(ghost, tmp_path / "x.trace")
+    with pytest.raises(UserError, match="no program is called sqlit; did you mean sqlite"):
+        record.find_program("sqlit")
+
+
+def test_an_empty_argument_does_not_end_the_command(tools, tmp_path):
+    recording = record.record(["sh", "-c", "true", "", "a b", "end"], tmp_path / "x.trace",
+                              tools=tools)
+    assert recording.images[0]["command"] == "sh -c true '' 'a b' end"
