@@ -5,6 +5,8 @@
  *   --workload=W --arm=A   run this one alone, under the name W/A
  *   --trace=NAME=FILE      add the workloads trace/NAME (played over and over) and trace-cold/NAME
  *                          (played once, by a new process); may be repeated
+ *   --heap=littered        on a heap that was filled and thinned before: the workload W/littered
+ *   --threads=N            list the micro workloads W/N-threads as well: N threads, an arm for each
  *   --iterations=N         this many iterations instead of a calibrated number
  *   --delay=PERCENT        spend this much more time in each iteration: a slowdown of known size
  *   --work, --memory, --latency
@@ -23,6 +25,8 @@
 #include <dlfcn.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <barrier>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
@@ -30,6 +34,7 @@
 #include <ctime>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace
@@ -50,6 +55,8 @@ struct Workload {
     const struct scale *scale;
     Trace *trace;
     bool cold;
+    bool littered;
+    unsigned threads;
 };
 
 struct Options {
@@ -57,6 +64,8 @@ struct Options {
     std::string workload, arm;
     long iterations = 0;
     double delay_percent = 0;
+    bool littered = false;
+    unsigned threads = 1;
     std::string probe; /* what to find out instead of times: "work", "memory" or "latency" */
     std::vector<Trace> traces;
 };
@@ -83,16 +92,16 @@ int64_t now_ns()
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Calls work once for each iteration, and with a delay waits so long afterwards that the
- * iteration takes that much longer. */
-template <typename Work> void iterate(benchmark::State &state, Work work)
+/* Calls work once for so many iterations, and with a delay waits so long afterwards that they take
+ * that much longer. */
+template <typename Work> void iterate(benchmark::State &state, Work work, long iterations = 1)
 {
     long faults = page_faults();
     if (options.delay_percent <= 0) {
-        for (auto _ : state)
+        while (state.KeepRunningBatch(iterations))
             work();
     } else {
-        for (auto _ : state) {
+        while (state.KeepRunningBatch(iterations)) {
             int64_t start = now_ns();
             work();
             int64_t wait = (int64_t)((double)(now_ns() - start) * options.delay_percent / 100);
@@ -114,37 +123,96 @@ void *open_arm(const struct peer *peer, struct peer_needs needs)
 
 /* --- Micro workloads ------------------------------------------------------------------------ */
 
+/* One thread's share of a workload: its arrays, its arm, its litter. */
+class Player
+{
+  public:
+    Player(const Workload &workload, const struct loops *loops)
+        : workload_(workload), loops_(loops), scale_(workload.scale)
+    {
+        const struct shape *shape = workload.shape;
+        if (shape_prepare(&work_, shape, scale_) != 0)
+            fail(4, "no memory for the workload's arrays");
+        const struct peer_needs own = {(size_t)scale_->live * scale_->most, scale_->live,
+                                       scale_->most};
+        const bool one_size = loops->peer->abilities & PEER_ONE_SIZE;
+        struct peer_needs needs = workload.littered ? litter_needs(scale_) : own;
+        if (one_size)
+            needs.largest = own.largest;
+        arm_ = open_arm(loops->peer, needs);
+        if (workload.littered && litter_make(&litter_, scale_, loops->peer, arm_) != 0)
+            fail(4, "no memory for the litter's arrays");
+        if (!shape->ends_empty)
+            loops->fill(&work_, arm_);
+        if (shape->filled)
+            shape->filled(&work_);
+        /* Each object replaced twice or so: what is timed is a heap in use, not a new one. */
+        for (size_t done = 0; done <= 4 * (size_t)scale_->live; done += shape->operations(scale_))
+            batch();
+    }
+
+    ~Player()
+    {
+        if (!workload_.shape->ends_empty) {
+            shape_settle(&work_);
+            loops_->drain(&work_, arm_);
+        }
+        if (workload_.littered)
+            litter_drop(&litter_, loops_->peer, arm_);
+        loops_->peer->close(arm_);
+        shape_drop(&work_);
+    }
+
+    Player(const Player &) = delete;
+    Player &operator=(const Player &) = delete;
+
+    void batch()
+    {
+        loops_->batches[workload_.index](&work_, arm_);
+        if (!(loops_->peer->abilities & PEER_REUSES))
+            loops_->peer->reset(arm_);
+    }
+
+  private:
+    const Workload &workload_;
+    const struct loops *loops_;
+    const struct scale *scale_;
+    struct work work_;
+    void *arm_;
+    struct litter litter_;
+};
+
 void run_shape(benchmark::State &state, const Workload &workload, const struct loops *loops)
 {
-    const struct peer *peer = loops->peer;
-    const struct shape *shape = workload.shape;
-    const struct scale *scale = workload.scale;
-    const size_t operations = shape->operations(scale);
-    struct work work;
-    if (shape_prepare(&work, shape, scale) != 0)
-        fail(4, "no memory for the workload's arrays");
-    void *arm = open_arm(peer, {(size_t)scale->live * scale->most, scale->live, scale->most});
-    const bool resets = !(peer->abilities & PEER_REUSES);
-    auto batch = [&] {
-        loops->batches[workload.index](&work, arm);
-        if (resets)
-            peer->reset(arm);
+    Player player(workload, loops);
+    iterate(state, [&] { player.batch(); });
+    state.counters["operations"] = (double)workload.shape->operations(workload.scale);
+}
+
+/* Every thread does all iterations on its own, all at the same time: an iteration is a batch of
+ * each of them. A delay follows at the end. */
+void run_threads(benchmark::State &state, const Workload &workload, const struct loops *loops)
+{
+    const long iterations = (long)state.max_iterations;
+    std::barrier meet((std::ptrdiff_t)workload.threads + 1);
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < workload.threads; i++)
+        threads.emplace_back([&] {
+            Player player(workload, loops);
+            meet.arrive_and_wait(); /* all are ready … */
+            for (long done = 0; done < iterations; done++)
+                player.batch();
+            meet.arrive_and_wait(); /* … and done */
+        });
+    const auto all = [&] {
+        meet.arrive_and_wait();
+        meet.arrive_and_wait();
     };
-    if (!shape->ends_empty)
-        loops->fill(&work, arm);
-    if (shape->filled)
-        shape->filled(&work);
-    /* Each object replaced twice or so: what is timed is a heap in use, not a new one. */
-    for (size_t done = 0; done <= 4 * (size_t)scale->live; done += operations)
-        batch();
-    iterate(state, batch);
-    if (!shape->ends_empty) {
-        shape_settle(&work);
-        loops->drain(&work, arm);
-    }
-    peer->close(arm);
-    shape_drop(&work);
-    state.counters["operations"] = (double)operations;
+    iterate(state, all, iterations);
+    for (std::thread &thread : threads)
+        thread.join();
+    state.counters["operations"] =
+        (double)(workload.shape->operations(workload.scale) * workload.threads);
 }
 
 /* --- Traces --------------------------------------------------------------------------------- */
@@ -208,16 +276,27 @@ void run_trace(benchmark::State &state, const Workload &workload, const struct l
 
 /* --- What there is -------------------------------------------------------------------------- */
 
+/* Micro workloads three times over: as they are, on a littered heap, with as many threads as were
+ * asked for. A recorded program has its own past, and its threads' order. */
 std::vector<Workload> all_workloads()
 {
     std::vector<Workload> workloads;
-    for (size_t i = 0; i < shape_count; i++)
-        for (size_t j = 0; j < shapes[i]->scale_count; j++)
-            workloads.push_back({std::string(shapes[i]->name) + "/" + shapes[i]->scales[j].name, i,
-                                 shapes[i], &shapes[i]->scales[j], nullptr, false});
+    const auto add_shapes = [&](const std::string &suffix, bool littered, unsigned threads) {
+        for (size_t i = 0; i < shape_count; i++)
+            for (size_t j = 0; j < shapes[i]->scale_count; j++)
+                if (!(littered && shapes[i]->resets)) /* it would be gone with the first reset */
+                    workloads.push_back(
+                        {std::string(shapes[i]->name) + "/" + shapes[i]->scales[j].name + suffix, i,
+                         shapes[i], &shapes[i]->scales[j], nullptr, false, littered, threads});
+    };
+    add_shapes("", false, 1);
+    add_shapes("/littered", true, 1);
+    if (options.threads > 1)
+        add_shapes("/" + std::to_string(options.threads) + "-threads", false, options.threads);
     for (Trace &trace : options.traces) {
-        workloads.push_back({"trace/" + trace.name, 0, nullptr, nullptr, &trace, false});
-        workloads.push_back({"trace-cold/" + trace.name, 0, nullptr, nullptr, &trace, true});
+        workloads.push_back({"trace/" + trace.name, 0, nullptr, nullptr, &trace, false, false, 1});
+        workloads.push_back(
+            {"trace-cold/" + trace.name, 0, nullptr, nullptr, &trace, true, false, 1});
     }
     return workloads;
 }
@@ -231,14 +310,14 @@ bool applies(const Workload &workload, const struct peer *peer)
         return !one_size;
     if (one_size && (workload.shape->resizes || workload.scale->least != workload.scale->most))
         return false;
-    return (peer->abilities & PEER_REUSES) || workload.shape->ends_empty;
+    return (peer->abilities & PEER_REUSES) || (workload.shape->ends_empty && !workload.littered);
 }
 
 /* Whether the probes can do a workload: what runs once has no slope and no percentiles, and its
  * memory is that of the warm trace. */
 bool has_probes(const Workload &workload)
 {
-    return !workload.cold;
+    return !workload.cold && !workload.littered && workload.threads == 1;
 }
 
 std::string quoted(const std::string &text)
@@ -291,6 +370,8 @@ void print_list(const std::vector<Workload> &workloads)
             ",\"source\":" + (workload.trace ? "null" : quoted(workload.shape->source)) +
             ",\"parameters\":" + (workload.trace ? "null" : quoted(workload.shape->parameters)) +
             ",\"operations\":" + std::to_string(operations(workload)) +
+            ",\"heap\":" + (workload.littered ? "\"littered\"" : "\"fresh\"") +
+            ",\"threads\":" + std::to_string(workload.threads) +
             ",\"probes\":" + (has_probes(workload) ? "true" : "false") + ",\"arms\":[" + applying +
             "]}";
     }
@@ -325,6 +406,13 @@ void add_trace(const char *text)
     options.traces.push_back({std::string(text, equals), equals + 1, {}, false, {}});
 }
 
+bool is_littered(const std::string &heap)
+{
+    if (heap != "fresh" && heap != "littered")
+        fail(2, "--heap is fresh or littered, not '" + heap + "'");
+    return heap == "littered";
+}
+
 /* Takes our own words out of the command line and leaves the others to Google Benchmark. */
 void read_arguments(int *argc, char **argv)
 {
@@ -344,6 +432,10 @@ void read_arguments(int *argc, char **argv)
         else if (std::strcmp(argv[i], "--work") == 0 || std::strcmp(argv[i], "--memory") == 0 ||
                  std::strcmp(argv[i], "--latency") == 0)
             options.probe = argv[i] + 2;
+        else if ((value = value_of(argv[i], "--heap")))
+            options.littered = is_littered(value);
+        else if ((value = value_of(argv[i], "--threads")))
+            options.threads = (unsigned)number(value, "--threads", 1, 1024);
         else if ((value = value_of(argv[i], "--delay")))
             options.delay_percent = number(value, "--delay", 0, 1000);
         else
@@ -351,6 +443,14 @@ void read_arguments(int *argc, char **argv)
     }
     *argc = kept;
     argv[kept] = nullptr;
+    if (options.littered && options.workload.empty())
+        fail(2, "--heap=littered needs a --workload");
+    if (options.littered)
+        options.workload += "/littered";
+    const size_t last = options.workload.rfind('/') + 1; /* 0 without one */
+    if (last > 0 && options.workload.ends_with("-threads"))
+        options.threads =
+            (unsigned)std::min(std::strtoul(options.workload.c_str() + last, nullptr, 10), 1024ul);
 }
 
 /* --- Proof of what is measured -------------------------------------------------------------- */
@@ -394,8 +494,12 @@ void add_benchmark(const Workload &workload, const struct loops *loops)
                                                [&workload, loops](benchmark::State &state) {
                                                    workload.trace
                                                        ? run_trace(state, workload, loops)
+                                                   : workload.threads > 1
+                                                       ? run_threads(state, workload, loops)
                                                        : run_shape(state, workload, loops);
                                                });
+    if (workload.threads > 1) /* not the time of the thread that waits for the others */
+        added->MeasureProcessCPUTime()->UseRealTime();
     if (workload.cold)
         added->Iterations(1);
     else if (options.iterations > 0)
@@ -410,8 +514,8 @@ bool known_arm(const std::string &name)
     return false;
 }
 
-/* Registers what was asked for; without a workload or an arm, every one of them. A cold trace
- * needs the process to itself, so it is registered only when asked for. */
+/* Registers what was asked for; without a workload or an arm, every one of them that is
+ * neither cold nor littered nor of several threads. A cold trace needs the process to itself. */
 void add_benchmarks(const std::vector<Workload> &workloads)
 {
     bool found = options.workload.empty();
@@ -419,7 +523,8 @@ void add_benchmarks(const std::vector<Workload> &workloads)
         fail(2, "no arm '" + options.arm + "'; --list shows what there is");
     size_t added = 0;
     for (const Workload &workload : workloads) {
-        if (options.workload.empty() ? workload.cold : workload.name != options.workload)
+        const bool apart = workload.cold || workload.littered || workload.threads > 1;
+        if (options.workload.empty() ? apart : workload.name != options.workload)
             continue;
         found = true;
         for (size_t i = 0; i < arm_count; i++) {

@@ -51,6 +51,7 @@ static const struct shape shape_phase = {
     .scales = phase_scales,
     .scale_count = sizeof phase_scales / sizeof *phase_scales,
     .ends_empty = 1,
+    .resets = 1,
     .operations = phase_operations,
     .prepare = phase_prepare,
 };

@@ -81,3 +81,67 @@ void shape_out_of_memory(const struct peer *peer)
     fprintf(stderr, "poolproof-bench: %s has no memory left for this workload\n", peer->name);
     exit(4);
 }
+
+enum { LITTER_LEAST = 20000, LITTER_LARGEST = 1024, LITTER_KEPT = 4, LITTER_SEED = 6 };
+
+static uint32_t litter_count(const struct scale *scale)
+{
+    return 2 * scale->live > LITTER_LEAST ? 2 * scale->live : LITTER_LEAST;
+}
+
+struct peer_needs litter_needs(const struct scale *scale)
+{
+    const uint32_t live = litter_count(scale) + scale->live;
+    const size_t largest = scale->most > LITTER_LARGEST ? scale->most : LITTER_LARGEST;
+    return (struct peer_needs){live * largest, live, largest};
+}
+
+/* Half of the workload's sizes, half of sizes that are each as likely as their double. */
+static uint32_t litter_size(const struct scale *scale, const struct peer *peer, uint64_t *random)
+{
+    const uint32_t own = shape_size(scale, random);
+    const uint64_t number = generate_next(random);
+    if ((peer->abilities & PEER_ONE_SIZE) || number % 2 == 0)
+        return own;
+    const uint32_t doubling = 16u << (number >> 8) % 6;
+    return doubling + (uint32_t)((number >> 16) % doubling);
+}
+
+int litter_make(struct litter *litter, const struct scale *scale, const struct peer *peer,
+                void *arm)
+{
+    const uint32_t count = litter_count(scale);
+    uint64_t random = LITTER_SEED;
+    uint32_t *order = calloc(count, sizeof *order);
+    *litter = (struct litter){.objects = calloc(count, sizeof *litter->objects),
+                              .sizes = calloc(count, sizeof *litter->sizes)};
+    if (!order || !litter->objects || !litter->sizes) {
+        free(order);
+        free(litter->objects);
+        free(litter->sizes);
+        return -1;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        litter->sizes[i] = litter_size(scale, peer, &random);
+        litter->objects[i] =
+            object_write(peer, peer->alloc(arm, litter->sizes[i]), litter->sizes[i]);
+    }
+    shape_shuffle(order, count, &random);
+    for (uint32_t i = count / LITTER_KEPT; i < count; i++) {
+        peer->free(arm, litter->objects[order[i]], litter->sizes[order[i]]);
+        litter->objects[order[i]] = NULL;
+    }
+    litter->count = count;
+    free(order);
+    return 0;
+}
+
+void litter_drop(struct litter *litter, const struct peer *peer, void *arm)
+{
+    for (uint32_t i = 0; i < litter->count; i++)
+        if (litter->objects[i])
+            peer->free(arm, litter->objects[i], litter->sizes[i]);
+    free(litter->objects);
+    free(litter->sizes);
+    *litter = (struct litter){0};
+}

@@ -53,6 +53,7 @@ struct shape {
     size_t scale_count;
     int ends_empty; /* nothing is live between batches */
     int resizes;    /* batches call realloc */
+    int resets;     /* batches call reset, where there is one */
     /* Operations of one batch: an alloc and a free are two. */
     size_t (*operations)(const struct scale *scale);
     /* Fills *work's arrays; -1 for lack of memory. */
@@ -68,6 +69,21 @@ struct shape {
 /* Every shape, in the order of bench/meson.build. */
 extern const struct shape *const shapes[];
 extern const size_t shape_count;
+
+/* Objects that make a heap a used one: they lie all over it, and nothing touches them again. */
+struct litter {
+    void **objects;
+    uint32_t *sizes;
+    uint32_t count;
+};
+
+/* Fills a heap with twice the objects that a scale has live, of its sizes and of others, and frees
+ * all but a quarter of them in a random order; -1 for lack of memory. */
+int litter_make(struct litter *litter, const struct scale *scale, const struct peer *peer,
+                void *arm);
+void litter_drop(struct litter *litter, const struct peer *peer, void *arm);
+/* What it takes of an arm at most. */
+struct peer_needs litter_needs(const struct scale *scale);
 
 /* Prepares a workload; -1 for lack of memory. shape_drop frees what it took. */
 int shape_prepare(struct work *work, const struct shape *shape, const struct scale *scale);

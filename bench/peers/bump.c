@@ -9,27 +9,31 @@
 #include <stdint.h>
 #include <string.h>
 
+/* At the start of its space. */
 struct bump {
     char *base, *next, *end;
     size_t size;
 };
 
-static struct bump bump;
-
 static int open_bump(void **arm, const struct peer_needs *needs)
 {
+    size_t size;
+    struct bump *self = space_reserve(&size);
     (void)needs;
-    bump.base = space_reserve(&bump.size);
-    bump.next = bump.base;
-    bump.end = bump.base + bump.size;
-    *arm = &bump;
-    return bump.base ? 0 : -1;
+    if (!self)
+        return -1;
+    self->size = size;
+    self->base = (char *)self + 64;
+    self->next = self->base;
+    self->end = (char *)self + size;
+    *arm = self;
+    return 0;
 }
 
 static void close_bump(void *arm)
 {
     struct bump *self = arm;
-    munmap(self->base, self->size);
+    munmap(self, self->size);
 }
 
 static void *alloc(void *arm, size_t size)

@@ -18,13 +18,12 @@ struct link {
     struct link *next;
 };
 
+/* At the start of its space. */
 struct freelist {
     struct link *lists[LISTS];
-    char *base, *next, *end;
+    char *next, *end;
     size_t size;
 };
-
-static struct freelist freelist;
 
 /* The list for a size, and the bytes that its objects have. */
 static inline size_t list_of(size_t size, size_t *rounded)
@@ -42,19 +41,22 @@ static inline size_t list_of(size_t size, size_t *rounded)
 
 static int open_freelist(void **arm, const struct peer_needs *needs)
 {
+    size_t size;
+    struct freelist *self = space_reserve(&size);
     (void)needs;
-    memset(&freelist, 0, sizeof freelist);
-    freelist.base = space_reserve(&freelist.size);
-    freelist.next = freelist.base;
-    freelist.end = freelist.base + freelist.size;
-    *arm = &freelist;
-    return freelist.base ? 0 : -1;
+    if (!self)
+        return -1;
+    self->size = size;
+    self->next = (char *)self + (sizeof *self + 63) / 64 * 64;
+    self->end = (char *)self + size;
+    *arm = self;
+    return 0;
 }
 
 static void close_freelist(void *arm)
 {
     struct freelist *self = arm;
-    munmap(self->base, self->size);
+    munmap(self, self->size);
 }
 
 static void *alloc(void *arm, size_t size)

@@ -6,24 +6,29 @@
 #define _DEFAULT_SOURCE
 #include "loops.h"
 
-#include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 enum { LARGEST_ALIGN = 4096 };
 
-static size_t memory_size;
-
 static int open_noop(void **arm, const struct peer_needs *needs)
 {
-    memory_size = needs->largest + LARGEST_ALIGN;
-    *arm = mmap(NULL, memory_size, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return *arm == MAP_FAILED ? -1 : 0;
+    const size_t size = needs->largest + 2 * LARGEST_ALIGN;
+    char *space = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED)
+        return -1;
+    memcpy(space, &size, sizeof size);
+    *arm = space + LARGEST_ALIGN;
+    return 0;
 }
 
 static void close_noop(void *arm)
 {
-    munmap(arm, memory_size);
+    char *space = (char *)arm - LARGEST_ALIGN;
+    size_t size;
+    memcpy(&size, space, sizeof size);
+    munmap(space, size);
 }
 
 static void *alloc(void *arm, size_t size)

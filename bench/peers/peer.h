@@ -31,12 +31,13 @@ struct peer {
     const char *promise; /* what a fresh object holds: "zeroed" or "unspecified" */
     const char *limits;  /* what it cannot do, as a sentence; NULL if nothing */
     unsigned abilities;  /* of enum peer_ability */
-    /* Makes an arm and stores it; -1 if memory is lacking. */
+    /* Makes an arm and stores it; -1 if memory is lacking. There may be several, each of one
+     * thread. */
     int (*open)(void **arm, const struct peer_needs *needs);
     void (*close)(void *arm);
     /* The next four return NULL for lack of memory. Sizes are in bytes and never 0; the caller
-     * hands the size back. Objects are aligned to 16 bytes. With PEER_ONE_SIZE, only alloc, free and
-     * reset are called. */
+     * hands the size back. Objects are aligned to 16 bytes. With PEER_ONE_SIZE, only alloc, free
+     * and reset are called. */
     void *(*alloc)(void *arm, size_t size);
     void *(*alloc_aligned)(void *arm, size_t size, size_t align); /* to 32 bytes or more */
     void *(*alloc_zeroed)(void *arm, size_t size); /* zeroes whatever the promise is */

@@ -1,5 +1,5 @@
-/* The resources of the C++ library, for one thread: its pools of mixed sizes, and its arena. The arena
- * has address space that was reserved beforehand, so that it need not ask for more.
+/* The resources of the C++ library, for one thread: its pools of mixed sizes, and its arena. The
+ * arena has address space that was reserved beforehand, so that it need not ask for more.
  */
 #include "loops.h"
 #include "space.h"

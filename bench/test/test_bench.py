@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 
@@ -65,10 +66,18 @@ def test_list_names_every_arm_that_applies(bench, trace):
     listed = json.loads(bench("--list", f"--trace=small={trace}").stdout)
     arms = {entry["arm"]: entry for entry in listed["arms"]}
     workloads = {entry["workload"]: entry for entry in listed["workloads"]}
-    assert {"pool", "pool-keep", "malloc", "calloc", "freelist", "bump", "noop"} <= set(arms)
+    assert {"pool", "pool-keep", "pool-huge", "pool-call", "malloc", "calloc", "pmr-pool",
+            "obstack", "freelist", "bump", "noop"} <= set(arms)
+    absent = {entry["arm"]: entry["package"] for entry in listed["absent"]}
+    for arm in ("boost-pool", "foonathan", "apr-pool", "talloc"):
+        assert (arm in arms) != (absent.get(arm, "").startswith("lib"))
     assert arms["pool"]["promise"] == arms["calloc"]["promise"] == "zeroed"
     assert "bump" in workloads["pair/64"]["arms"]
     assert "bump" not in workloads["churn/64/1000"]["arms"]
+    if "boost-pool" in arms:
+        assert "boost-pool" in workloads["churn/64/1000"]["arms"]
+        assert not any("boost-pool" in workloads[name]["arms"] for name in (
+            "churn/mixed16-512/1000", "grow/append16-1024x64", "trace/small", "trace-cold/small"))
     assert {"trace/small", "trace-cold/small"} <= set(workloads)
     for workload in listed["workloads"]:
         assert workload["question"].endswith("?")
@@ -82,8 +91,41 @@ def test_every_workload_runs_on_every_arm(bench):
     answer = bench("--iterations=1", "--benchmark_format=json")
     assert answer.returncode == 0, answer.stderr
     listed = json.loads(bench("--list").stdout)
-    expected = sum(len(workload["arms"]) for workload in listed["workloads"])
+    expected = sum(len(workload["arms"]) for workload in listed["workloads"]
+                   if workload["heap"] == "fresh")
     assert len(json.loads(answer.stdout)["benchmarks"]) == expected
+
+
+def test_every_arm_runs_on_a_littered_heap_where_its_litter_stays(bench):
+    listed = json.loads(bench("--list").stdout)
+    littered = {item["workload"]: item for item in listed["workloads"] if item["heap"] != "fresh"}
+    assert not any(name.startswith("phase/") for name in littered)
+    for name in ("random/64x1000/littered", "grow/append16-1024x64/littered"):
+        answer = bench(f"--workload={name}", "--iterations=1", "--benchmark_format=json")
+        assert answer.returncode == 0, answer.stderr
+        assert len(json.loads(answer.stdout)["benchmarks"]) == len(littered[name]["arms"])
+        assert "bump" not in littered[name]["arms"]
+
+
+def test_litter_makes_a_heap_larger(measure):
+    """Twenty thousand objects come and go before the first one that is timed."""
+    words = ["--workload=pair/64", "--arm=pool", "--iterations=1"]
+    used = []
+    for heap in ("fresh", "littered"):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+        measure(*words, f"--heap={heap}")
+        used.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt - before)
+    assert used[1] > used[0] + 500
+
+
+def test_threads_have_an_arm_each(measure, bench):
+    listed = json.loads(bench("--list", "--threads=3").stdout)
+    names = [item["workload"] for item in listed["workloads"] if item["threads"] == 3]
+    assert "churn/64/1000/3-threads" in names
+    for arm in ("pool", "malloc", "freelist", "noop"):
+        _, sample = measure("--workload=random/64x1000/3-threads", f"--arm={arm}",
+                            "--iterations=20")
+        assert sample["operations"] == 3 * 2000 and sample["iterations"] == 20
 
 
 def test_a_run_proves_what_it_measured(measure):
@@ -129,6 +171,11 @@ def test_known_delay_takes_longer(measure):
     (["--workload=churn/64/1000", "--arm=bump"], "does not apply"),
     (["--trace=small"], "NAME=FILE"),
     (["--iterations=none"], "--iterations needs a number"),
+    (["--heap=dirty", "--workload=pair/64"], "fresh or littered"),
+    (["--heap=littered"], "needs a --workload"),
+    (["--threads=0"], "--threads needs a number"),
+    (["--workload=pair/64/100000-threads", "--arm=pool"], "no workload"),
+    (["--workload=phase/64x1000", "--heap=littered", "--arm=pool"], "no workload"),
     (["--trace=x=/no/such/file", "--workload=trace/x", "--arm=pool"], "/no/such/file"),
 ])
 def test_bad_arguments_are_one_line_and_exit_2(bench, words, message):
