@@ -21,6 +21,7 @@ COMMANDS = {
     "record": ("analysis.record", "record the allocations of a program as a trace"),
     "replay": ("analysis.replay", "play a trace, its contents verified"),
     "fuzz": ("analysis.fuzz", "attack the pool with generated traces"),
+    "bugs": ("analysis.bugs", "plant bugs in copies of the pool and see who finds them"),
     "reproduce": ("analysis.reproduce", "run one input that the fuzzer kept"),
     "doctor": ("analysis.doctor", "say what this machine has and what it lacks"),
 }

@@ -24,7 +24,8 @@ PROVEN_COMPILERS = {"gcc": "12", "clang": "19"}
 warning is an error. Newer compilers know warnings that nobody has seen yet, and may only print
 them."""
 
-SANITIZERS = ("-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false")
+WATCHED = ("-Dbuildtype=debugoptimized", "-Db_lundef=false", "-Dbenchmarks=disabled")
+FUZZED = (*WATCHED, "-Dfuzzers=enabled")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +38,10 @@ class Configuration:
 
 CONFIGURATIONS = {
     "release": Configuration("gcc", ("-Dbuildtype=release",)),
-    "sanitize": Configuration("clang", (*SANITIZERS, "-Dbenchmarks=disabled")),
-    "fuzz": Configuration("clang", (*SANITIZERS, "-Dbenchmarks=disabled", "-Dfuzzers=enabled")),
+    "sanitize": Configuration("clang", (*WATCHED, "-Db_sanitize=address,undefined")),
+    "fuzz": Configuration("clang", (*FUZZED, "-Db_sanitize=address,undefined")),
+    "fuzz-undefined": Configuration("clang", (*FUZZED, "-Db_sanitize=undefined")),
+    "fuzz-memory": Configuration("clang", (*FUZZED, "-Db_sanitize=memory")),
 }
 
 

@@ -83,9 +83,9 @@ def read_report(printed: str) -> Report | None:
 def surroundings() -> dict[str, str]:
     """The environment of a target: sanitizers stop at the first report and name functions.
 
-    A small quarantine and short stacks are enough, since what the targets themselves allocate is not
-    what is tested; they keep its memory in the processor's cache. No pool lives in a frame that is
-    gone.
+    A small quarantine and short stacks are enough, since what the targets themselves allocate is
+    not what is tested; they keep its memory in the processor's cache. No pool lives in a frame that
+    is gone.
     """
     variables = {
         "ASAN_OPTIONS": "quarantine_size_mb=1:malloc_context_size=4"

@@ -42,12 +42,16 @@ SEEDS = environment.ROOT / "fuzz"
 CORPUS = build.BUILD_ROOT / "fuzz-corpus"
 SUMMARY = findings.KEPT / "summary.json"
 
+BUILDS = {"address": "fuzz", "undefined": "fuzz-undefined", "memory": "fuzz-memory"}
+"""Sanitizer → the build whose targets it watches; with the first go the oracles of the shadow."""
+
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MOST_INPUT_BYTES = 1028
 """The longest input: the settings and 256 operations. More is never read by a pool target."""
 
 SHORT_INPUT_BYTES = 260
-"""As many for 64 operations: most of what goes wrong needs fewer, and they run four times as fast."""
+"""As many for 64 operations: most of what goes wrong needs fewer, and they run four times as
+fast."""
 
 LONG_EVERY = 4
 """One process in so many may make inputs of the greatest length."""

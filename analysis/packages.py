@@ -38,8 +38,10 @@ def _package(name: str, reason: str, commands: str, loss: str) -> Package:
     return Package(name, reason, frozenset(commands.split()), loss)
 
 
-BUILDING = "test bench record replay fuzz reproduce"
+BUILDING = "test bench record replay fuzz reproduce bugs"
 READING = "test bench report compare gate"
+FUZZING = "test fuzz reproduce bugs"
+PLANTING = "test bugs"
 
 PACKAGES = (
     _package("gcc", "compiles the pool", BUILDING, "nothing can be built"),
@@ -50,15 +52,15 @@ PACKAGES = (
     _package("pkg-config", "finds libraries", BUILDING, "libraries are not found"),
     _package("zlib1g-dev", "compresses traces", BUILDING, "traces cannot be read or written"),
     _package("libcmocka-dev", "frame of the C tests", "test", "the C tests"),
-    _package("clang-19", "the second compiler", "test fuzz reproduce", "sanitizers, fuzzing"),
-    _package("libclang-rt-19-dev", "sanitizers", "test fuzz reproduce", "sanitizers, fuzzing"),
-    _package("llvm-19", "names in sanitizer reports", "test fuzz reproduce", "readable reports"),
+    _package("clang-19", "the second compiler", FUZZING, "sanitizers, fuzzing"),
+    _package("libclang-rt-19-dev", "sanitizers", FUZZING, "sanitizers, fuzzing"),
+    _package("llvm-19", "names in sanitizer reports", FUZZING, "readable reports"),
     _package("clang-format-19", "checks the layout of C", "test", "the format check"),
     _package("clang-tidy-19", "reads the C for mistakes", "test", "the clang-tidy check"),
     _package("cppcheck", "reads the C for mistakes", "test", "the cppcheck check"),
     _package("valgrind", "watches memory of a finished program", "test", "the Valgrind tests"),
     _package("libc6-dbg", "lets Valgrind see into the C library", "test", "the Valgrind tests"),
-    _package("patch", "plants bugs in a copy", "test", "the check of the planted bugs"),
+    _package("patch", "plants bugs in a copy", PLANTING, "the check of the planted bugs"),
     _package("git", "names the repository's files", "test", "rules look at stray files too"),
     _package("libbenchmark-dev", "Google Benchmark", "test bench record replay", "benchmarks"),
     _package("libjemalloc2", "a rival allocator", "test bench replay", "the arm jemalloc"),
@@ -72,11 +74,11 @@ PACKAGES = (
     _package("python3-numpy", "statistics", READING, "reports"),
     _package("python3-scipy", "statistics", READING, "reports"),
     _package("python3-pandas", "tables of samples", READING, "reports"),
-    _package("python3-statsmodels", "corrects for many claims", READING, "reports"),
-    _package("python3-matplotlib", "charts", READING, "charts in reports"),
-    _package("python3-jinja2", "report templates", READING, "reports"),
+    _package("python3-statsmodels", "corrects for many claims", READING + " bugs", "reports"),
+    _package("python3-matplotlib", "charts", READING + " bugs", "charts in reports"),
+    _package("python3-jinja2", "report templates", READING + " bugs", "reports"),
     _package("python3-jsonschema", "checks result files", READING, "the check of result files"),
-    _package("python3-rich", "tables and progress", f"{READING} fuzz", "live progress"),
+    _package("python3-rich", "tables and progress", f"{READING} fuzz bugs", "live progress"),
     _package("python3-junit.xml", "writes JUnit", "test compare gate", "compare, gate"),
     _package("python3-pytest", "frame of the Python tests", "test", "the Python tests"),
     _package("python3-hypothesis", "generates Python test cases", "test", "some Python tests"),

@@ -12,7 +12,7 @@ fi
 for bug in "$tree"/fuzz/bugs/*.patch; do
     count=$((count + 1))
     word=ok
-    for line in Breaks Target Oracle; do
+    for line in Class Breaks Target Oracle; do
         grep -q "^$line: ." "$bug" || { word='not ok'; echo "# $bug has no line '$line:'"; }
     done
     target=$(sed -n 's/^Target: //p' "$bug")

@@ -21,6 +21,20 @@ static void come_and_go(const struct input *input, struct m_pool *pool, size_t c
     }
 }
 
+/* Of more chunks than any pool holds: no answer is less than their bytes, and none is beyond the
+ * largest capacity. */
+static void ask_for_many(const struct input *input)
+{
+    const struct trace_op *const like = &input->trace.ops[0];
+    const size_t size = (size_t)like->size + 1;
+    for (size_t shift = 0; shift < sizeof size * 8; shift += 4) {
+        const size_t count = ((size_t)like->slot + 1) << shift;
+        const size_t bytes = pool_required(count, size, (enum pool_type)like->align);
+        if (bytes > POOL_MAX_CAPACITY || (bytes > 0 && bytes / size < count))
+            target_complain(input, "model", "pool_required names less than the chunks take");
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct input input;
@@ -29,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct m_pool pool = {0};
     if (input_decode(bytes, size, &input) == 0 && input.trace.count > 0) {
         const struct trace_op *const like = &input.trace.ops[0];
+        ask_for_many(&input);
         const size_t count = 1 + like->slot, each = 1 + like->size % MOST_SIZE;
         input.source = INPUT_MAP;
         input.bytes = pool_required(count, each, (enum pool_type)like->align);

@@ -1,0 +1,219 @@
+"""Planted bugs: what a patch must say, what trials come to, and one small campaign."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+
+import jsonschema
+import pytest
+
+from analysis import bugs, environment, findings, planted, scoreboard
+from analysis.planted import Bug
+from analysis.scoreboard import Score, Trial
+
+PATCH = """A line goes.
+
+Class: no merge
+Breaks: I5
+Target: pool_api
+Oracle: invariants
+
+--- a/core/one.txt
++++ b/core/one.txt
+@@ -1,3 +1,2 @@
+ first
+-second
+ third
+"""
+
+
+def a_bug(name: str = "a-bug", kind: str = "bug", survives: str = "") -> Bug:
+    return Bug(name, "A line goes.", "I5", "pool_api", "invariants", kind, "no merge", "address",
+               survives, ("core/one.txt",))
+
+
+def a_trial(seed: int, reached: int | None, wrong: int | None, found: int | None) -> Trial:
+    return Trial(seed, found or 1000, reached, wrong, found, "model" if found else None)
+
+
+def a_score(*trials: tuple[int | None, int | None, int | None], kind: str = "bug",
+            kept: int | None = None) -> Score:
+    return Score(a_bug(kind=kind), a_trial(0, kept, kept, kept),
+                 [a_trial(seed, *trial) for seed, trial in enumerate(trials, 1)])
+
+
+@pytest.fixture
+def tree(tmp_path: pathlib.Path) -> pathlib.Path:
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "one.txt").write_text("first\nsecond\nthird\n")
+    (tmp_path / "core" / "two.txt").write_text("beside\n")
+    (tmp_path / "a-bug.patch").write_text(PATCH)
+    return tmp_path
+
+
+def test_a_patch_says_what_it_is(tree: pathlib.Path) -> None:
+    bug = planted.read(tree / "a-bug.patch")
+    assert bug == dataclasses.replace(a_bug(), path=tree / "a-bug.patch")
+
+
+@pytest.mark.parametrize("old, new, complaint", [
+    ("Breaks: I5\n", "", "no line 'Breaks:'"),
+    ("Class: no merge\n", "Class:\n", "no line 'Class:'"),
+    ("Oracle: invariants", "Oracle: invariants\nKind: odd", "the kind 'odd'"),
+    ("Oracle: invariants", "Oracle: invariants\nSanitizer: odd", "the sanitizer 'odd'"),
+    ("+++ b/core/one.txt", "+++ core/one.txt", "no change"),
+])
+def test_a_patch_that_does_not_say_so_is_refused(tree: pathlib.Path, old: str, new: str,
+                                                 complaint: str) -> None:
+    (tree / "a-bug.patch").write_text(PATCH.replace(old, new))
+    with pytest.raises(environment.UserError, match=complaint):
+        planted.read(tree / "a-bug.patch")
+
+
+def test_a_copy_has_the_bug_and_what_stands_beside_it(tree: pathlib.Path) -> None:
+    planted.copy_with(planted.read(tree / "a-bug.patch"), tree / "copy", tree)
+    assert (tree / "copy" / "core" / "one.txt").read_text() == "first\nthird\n"
+    assert (tree / "copy" / "core" / "two.txt").read_text() == "beside\n"
+    assert (tree / "core" / "one.txt").read_text() == "first\nsecond\nthird\n"
+
+
+def test_a_patch_that_no_longer_applies_is_named(tree: pathlib.Path) -> None:
+    (tree / "core" / "one.txt").write_text("all is new\n")
+    with pytest.raises(environment.UserError, match="a-bug.patch: the patch no longer applies"):
+        planted.copy_with(planted.read(tree / "a-bug.patch"), tree / "copy", tree)
+
+
+def test_a_patch_is_rewritten_where_its_lines_have_moved(tree: pathlib.Path) -> None:
+    bug = planted.read(tree / "a-bug.patch")
+    assert not planted.refresh(bug, tree / "scratch", tree)
+    (tree / "core" / "one.txt").write_text("zeroth\n" * 9 + "first\nsecond\nthird\n")
+    assert planted.refresh(bug, tree / "scratch", tree)
+    text = (tree / "a-bug.patch").read_text()
+    assert text.startswith(PATCH.partition("--- ")[0])
+    assert "@@ -9,4 +9,3 @@" in text
+    assert not planted.refresh(bug, tree / "scratch", tree)
+
+
+@pytest.mark.parametrize("trials, verdict, median", [
+    ([(1, 2, 3), (1, 2, 5), (1, 2, None)], "found", 5),
+    ([(1, 2, 3), (1, 2, None), (1, 2, None)], "unseen", None),
+    ([(1, 2, 7)], "found", 7),
+    ([(1, None, None), (None, None, None)], "harmless", None),
+    ([(None, None, None)], "unreached", None),
+])
+def test_how_far_a_bug_got(trials: list, verdict: str, median: int | None) -> None:
+    score = a_score(*trials)
+    assert (score.verdict, score.median("found")) == (verdict, median)
+
+
+@pytest.mark.parametrize("score, behaves", [
+    (a_score((1, 2, None), kind="equivalent"), True),
+    (a_score((1, 2, 3), kind="equivalent"), False),
+    (a_score((1, 2, None), kind="equivalent", kept=4), False),
+    (a_score((1, 2, 3), (1, 2, 9), kind="hollow"), True),
+    (a_score((1, 2, 3), (1, 2, None), kind="hollow"), False),
+    (a_score((1, 2, scoreboard.AT_ONCE + 1), kind="hollow"), False),
+])
+def test_a_control_behaves(score: Score, behaves: bool) -> None:
+    assert score.behaves is behaves
+
+
+def test_survival_is_the_one_that_kaplan_and_meier_give() -> None:
+    # Ends at 2, 4 and 8, one trial still going at its end of 5: left 3/4, 3/4 * 2/3, and then 0.
+    trials = [Trial(1, when, 1, 1, when if when != 5 else None, None) for when in (2, 4, 5, 8)]
+    made = scoreboard.curve([Score(a_bug(), trials[0], trials)], "found")
+    assert made.executions == [2, 4, 8]
+    assert made.left == pytest.approx([3 / 4, 1 / 2, 0])
+    assert [made.at(when) for when in (1, 3, 7)] == pytest.approx([1, 3 / 4, 1 / 2])
+
+
+@pytest.mark.parametrize("found, control, holds", [
+    (19, True, True), (18, True, False), (20, False, False),
+])
+def test_the_board_holds_from_95_percent_on(found: int, control: bool, holds: bool) -> None:
+    scores = [a_score((1, 2, 3))] * found + [a_score((1, 2, None))] * (20 - found)
+    scores.append(a_score((1, 2, None if control else 3), kind="equivalent"))
+    board = scoreboard.board(scores, [], 1000, 1, 1.0, "19")
+    assert board["holds"] is holds
+    assert board["found_share_of_reached"] == found / 20
+
+
+def test_a_patch_that_could_not_be_planted_is_no_success() -> None:
+    board = scoreboard.board([a_score((1, 2, 3))], ["gone"], 1000, 1, 1.0, "19")
+    assert not board["holds"]
+    assert "could not be planted: gone" in scoreboard.verdict(board)
+
+
+def test_what_is_written_keeps_the_schema(tmp_path: pathlib.Path) -> None:
+    scores = [a_score((1, 2, 3), (None, None, None)), a_score((1, None, None)),
+              a_score((1, 2, None), kind="equivalent")]
+    scoreboard.write(scoreboard.board(scores, [], 1000, 2, 1.0, "19"), scores, tmp_path)
+    schema = json.loads((environment.ROOT / "results/schema/bugs.schema.json").read_text())
+    board = json.loads((tmp_path / "scoreboard.json").read_text())
+    jsonschema.validate(board, schema)
+    page = (tmp_path / "scoreboard.md").read_text()
+    assert "**a-bug**, harmless: nobody knows why yet" in page
+    assert "<svg" in (tmp_path / "survival.svg").read_text()
+
+
+def test_the_published_scoreboard_keeps_the_schema() -> None:
+    published = environment.ROOT / "results" / "bugs" / "scoreboard.json"
+    if not published.exists():
+        pytest.skip("no scoreboard is published")
+    schema = json.loads((environment.ROOT / "results/schema/bugs.schema.json").read_text())
+    jsonschema.validate(json.loads(published.read_text()), schema)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "x", "1e6", "9" * 13])
+def test_a_number_of_executions_is_one(text: str) -> None:
+    with pytest.raises(environment.UserError):
+        bugs.parse_executions(text)
+
+
+def test_digits_may_be_grouped() -> None:
+    assert bugs.parse_executions("2,000_000") == 2_000_000
+
+
+def test_an_unknown_bug_is_refused_with_the_nearest() -> None:
+    with pytest.raises(environment.UserError, match="did you mean 'a-bug'"):
+        bugs.choose(["a-bugg"], False, [a_bug()])
+
+
+def test_quick_has_a_bug_for_every_oracle() -> None:
+    known = {bug.name: bug for bug in planted.read_all()}
+    quick = [known[name] for name in bugs.QUICK]
+    assert {bug.kind for bug in quick} == set(planted.KINDS)
+    common = {"model", "contents", "invariants", "shadow", "refusal", "address",
+              "undefinedbehavior"}
+    assert common <= {bug.oracle for bug in quick}
+
+
+def test_a_few_bugs_are_found_and_the_controls_behave(tmp_path: pathlib.Path,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    if not environment.find_program("clang-19", "clang") or not shutil.which("patch"):
+        pytest.skip("clang or patch is missing; install clang-19 and patch")
+    monkeypatch.setattr(bugs, "WORK", tmp_path / "work")
+    words = ["--quick", "--executions", "30000", "--jobs", "2", "-o", str(tmp_path / "out")]
+    parser = bugs.argparse.ArgumentParser()
+    bugs.add_arguments(parser)
+    code = bugs.run(parser.parse_args(words))
+    board = json.loads((tmp_path / "out" / "scoreboard.json").read_text())
+    assert code == environment.PASS, [score for score in board["scores"]
+                                      if score["verdict"] != "found"]
+    assert board["bugs"] >= 8 and board["controls_behave"]
+
+
+def test_a_marks_file_that_is_not_whole_is_nothing(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "marks").write_bytes(b"\1\0\0")
+    assert bugs.read_marks(tmp_path / "marks") == (0, None, None)
+    assert bugs.read_marks(tmp_path / "none") == (0, None, None)
+
+
+def test_an_oracle_is_told_from_what_a_process_said() -> None:
+    assert bugs.oracle_of('{"oracle": "model", "index": 1, "operation": "free 0",'
+                          ' "message": "m"}\n') == "model"
+    assert bugs.oracle_of("==1== ERROR: libFuzzer: timeout after 11 seconds\n"
+                          "SUMMARY: libFuzzer: timeout\n") == "time"
+    assert bugs.oracle_of("") == "crash"
+    assert findings.read_report("") is None
