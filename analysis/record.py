@@ -235,6 +235,9 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
             if image["stopped"]:
                 raise UserError(f"recording {image['program']} stopped after {image['events']:,} "
                                 f"events: {image['stopped']}; no trace written", environment.UNFIT)
+            if image["own_malloc"]:
+                raise UserError(f"{image['program']} has a malloc of its own linked in, whose calls"
+                                " cannot be seen from outside; no trace written")
         for image in recording.converted:
             trace = output.with_name(pathlib.Path(image["file"]).name)
             os.replace(image["file"], trace)

@@ -537,8 +537,9 @@ static void print_image(const struct image *image)
     printf(",\"command\":");
     print_string(command);
     printf(",\"events\":%" PRIu64 ",\"unfinished\":%" PRIu64 ",\"threads\":%" PRIu32
-           ",\"stopped\":",
-           image->events_seen, image->places - image->events_seen, image->header->threads);
+           ",\"own_malloc\":%s,\"stopped\":",
+           image->events_seen, image->places - image->events_seen, image->header->threads,
+           image->header->own_malloc ? "true" : "false");
     if (image->header->stopped)
         print_string(strerror(image->header->stopped));
     else

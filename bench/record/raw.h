@@ -54,7 +54,8 @@ struct raw_header {
     uint32_t modules;    /* entries of the table in use */
     uint64_t started_ns; /* CLOCK_MONOTONIC */
     char program[256];   /* path of the executable */
-    char command[3800];  /* its arguments, each ended by a zero byte, perhaps cut short */
+    char command[3796];  /* its arguments, each ended by a zero byte, perhaps cut short */
+    uint32_t own_malloc; /* 1 if the program's calls of malloc do not come to the recorder */
 };
 
 #define RAW_MODULES_OFFSET UINT64_C(4096)

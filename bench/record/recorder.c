@@ -147,12 +147,12 @@ struct state {
 
 static _Atomic(struct state *) the_state;
 
-/* What a thread knows: its number in the process `pid`, the module it last called from, and
- * whether it is in the middle of starting a file. */
+/* What a thread knows: its number in the process `pid`, the module it last called from, whether
+ * it is in the middle of starting a file, and whether it asks whose malloc is called. */
 static _Thread_local struct {
     pid_t pid;
     uint16_t number;
-    bool busy;
+    bool busy, asks;
     uint64_t site_start, site_end;
 } self __attribute__((tls_model("initial-exec")));
 
@@ -457,6 +457,10 @@ static unsigned exponent(size_t align)
 
 EXPORT void *malloc(size_t size)
 {
+    if (__builtin_expect(self.asks, 0)) {
+        self.asks = false;
+        return NULL;
+    }
     void *ptr = real_malloc(size);
     if (ptr)
         record(RAW_ALLOC, ptr, size, 0, SITE);
@@ -562,9 +566,110 @@ EXPORT void *pvalloc(size_t size)
     return ptr;
 }
 
+/* --- C++ ------------------------------------------------------------------------------------ */
+
+/* operator new and delete are recorded here, so that a call site is the program's and not that of
+ * libstdc++, and so that those of an allocator that the program is linked with are seen: they do
+ * not call malloc. Memory then comes from malloc on all of these ways. A program that replaces the
+ * operators keeps its own: what the C++ library would have called goes on there. */
+
+/* Whether the program's calls of this function come to this library; no if it cannot be told. */
+static bool is_ours(const char *name)
+{
+    Dl_info found, here;
+    void *address = dlsym(RTLD_DEFAULT, name);
+    return address && dladdr(address, &found) && dladdr(&the_state, &here) &&
+           found.dli_fbase == here.dli_fbase;
+}
+
+static bool owns_operators(void)
+{
+    static _Atomic(int) known; /* 0: not looked yet, else 1 more than the answer */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        answer = 1 + (is_ours("_Znwm") && is_ours("_ZdlPv") && is_ours("_ZnwmSt11align_val_t") &&
+                      is_ours("_ZdlPvSt11align_val_t"));
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2;
+}
+
+/* What the program would have called without the recorder. */
+static void (*next_operator(const char *name))(void)
+{
+    void (*next)(void);
+    *(void **)&next = dlsym(RTLD_NEXT, name);
+    if (!next)
+        abort(); /* the C++ library has all of them, and only its programs come here */
+    return next;
+}
+
+static void *new_object(size_t size, size_t align, uintptr_t site)
+{
+    const size_t room = size + (size == 0);
+    void *ptr = align ? real_memalign(align, room) : real_malloc(room);
+    if (ptr)
+        record(RAW_ALLOC, ptr, size, exponent(align), site);
+    return ptr;
+}
+
+/* If memory is lacking the next one decides: it calls the new-handler, or throws. */
+#define NEW(symbol, parameters, arguments, align)                                                  \
+    EXPORT void *symbol parameters;                                                                \
+    EXPORT void *symbol parameters                                                                 \
+    {                                                                                              \
+        void *ptr = owns_operators() ? new_object(size, align, SITE) : NULL;                       \
+        return ptr ? ptr : ((void *(*)parameters)next_operator(#symbol))arguments;                 \
+    }
+
+NEW(_Znwm, (size_t size), (size), 0)
+NEW(_Znam, (size_t size), (size), 0)
+NEW(_ZnwmRKSt9nothrow_t, (size_t size, const void *tag), (size, tag), 0)
+NEW(_ZnamRKSt9nothrow_t, (size_t size, const void *tag), (size, tag), 0)
+NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), (size, align), align)
+NEW(_ZnamSt11align_val_t, (size_t size, size_t align), (size, align), align)
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag),
+    (size, align, tag), align)
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag),
+    (size, align, tag), align)
+
+#define DELETE(symbol, parameters, arguments)                                                      \
+    EXPORT void symbol parameters;                                                                 \
+    EXPORT void symbol parameters                                                                  \
+    {                                                                                              \
+        if (!owns_operators()) {                                                                   \
+            ((void(*) parameters)next_operator(#symbol)) arguments;                                \
+        } else if (ptr) {                                                                          \
+            record(RAW_FREE, ptr, 0, 0, SITE);                                                     \
+            real_free(ptr);                                                                        \
+        }                                                                                          \
+    }
+
+DELETE(_ZdlPv, (void *ptr), (ptr))
+DELETE(_ZdaPv, (void *ptr), (ptr))
+DELETE(_ZdlPvm, (void *ptr, size_t size), (ptr, size))
+DELETE(_ZdaPvm, (void *ptr, size_t size), (ptr, size))
+DELETE(_ZdlPvRKSt9nothrow_t, (void *ptr, const void *tag), (ptr, tag))
+DELETE(_ZdaPvRKSt9nothrow_t, (void *ptr, const void *tag), (ptr, tag))
+DELETE(_ZdlPvSt11align_val_t, (void *ptr, size_t align), (ptr, align))
+DELETE(_ZdaPvSt11align_val_t, (void *ptr, size_t align), (ptr, align))
+DELETE(_ZdlPvmSt11align_val_t, (void *ptr, size_t size, size_t align), (ptr, size, align))
+DELETE(_ZdaPvmSt11align_val_t, (void *ptr, size_t size, size_t align), (ptr, size, align))
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *ptr, size_t align, const void *tag),
+       (ptr, align, tag))
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *ptr, size_t align, const void *tag),
+       (ptr, align, tag))
+
 /* Starts the file even of a program that never allocates, so that it is known to have been
- * recorded. */
+ * recorded; and calls malloc as the program does, to see whether that comes here. The address would
+ * not tell: that of a function may be one in the program that leads here. */
 __attribute__((constructor)) static void start(void)
 {
-    (void)state_get();
+    struct state *state = state_get();
+    if (!state)
+        return;
+    self.asks = true;
+    free(malloc(1));
+    state->header->own_malloc = self.asks;
+    self.asks = false;
 }

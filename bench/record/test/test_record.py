@@ -137,6 +137,95 @@ def test_cpp_new_comes_through_malloc(built, subject):
     verify(built, recording.traces[0])
 
 
+def test_cpp_sites_are_those_of_the_program(subject):
+    _, lines = subject(program="record-subject-cpp")
+    sites = [line for line in lines if line.startswith("site ")]
+    place = [line.split()[-1] for line in lines if line.startswith("alloc ") and " 4008 16 " in line]
+    assert sites[int(place[0]) - 1].startswith("site record-subject-cpp+")
+    assert not any("_Znwm" in site for site in sites)
+
+
+def compiled(folder, source, *flags):
+    """A small program of a test's own."""
+    suffix, compiler = (".cpp", "g++") if "operator" in source else (".c", "gcc")
+    (folder / f"own{suffix}").write_text(source)
+    subprocess.run([compiler, "-O1", "-fno-builtin", folder / f"own{suffix}", "-o", folder / "own",
+                    *flags], check=True)
+    return str(folder / "own")
+
+
+REPLACED = """
+#include <cstdlib>
+#include <new>
+static char room[1 << 16];
+static size_t used, out;
+void *operator new(size_t size) { out++; return room + (used += (size + 15) / 16 * 16) - size; }
+void operator delete(void *) noexcept { out--; }
+int main()
+{
+    void *volatile kept;
+    int *one = new int(1), *many = new int[77];
+    kept = one;
+    kept = many;
+    delete one; /* sized, so it comes from the C++ library, which calls the one above */
+    ::operator delete(many, sizeof(int) * 77);
+    free(malloc(4321));
+    return out == 0 ? 0 : 1;
+}
+"""
+
+
+def test_a_program_that_replaces_operator_new_keeps_its_own(tools, tmp_path):
+    program = compiled(tmp_path, REPLACED)
+    recording = record.record([program], tmp_path / "x.txt", tools=tools, form="text")
+    assert recording.status == 0
+    seen = operations((tmp_path / "x.txt").read_text().splitlines())
+    assert ("alloc", 4321, 16) in seen and not [size for _, size, _ in seen if size in (4, 308)]
+
+
+def test_operator_new_of_a_linked_allocator_is_seen(tools, tmp_path):
+    library = next(iter(pathlib.Path("/usr/lib").glob("*/libjemalloc.so.2")), None)
+    if not library:
+        pytest.skip("libjemalloc2 is missing")
+    program = compiled(tmp_path, """
+        #include <new>
+        int main() { for (int i = 0; i < 5; i++) ::operator delete(::operator new(3210)); }
+    """, library)
+    recording = record.record([program], tmp_path / "x.txt", tools=tools, form="text")
+    assert recording.status == 0
+    seen = operations((tmp_path / "x.txt").read_text().splitlines())
+    assert seen.count(("alloc", 3210, 16)) == 5
+    assert recording.images[0]["unknown_frees"] == 0
+
+
+def test_lacking_memory_for_new_is_told_the_program(tools, tmp_path):
+    program = compiled(tmp_path, """
+        #include <new>
+        int main()
+        {
+            volatile std::size_t size = -1ul / 4;
+            try { ::operator new(size); return 1; } catch (const std::bad_alloc &) { }
+            return ::operator new(size, std::nothrow) ? 1 : 0;
+        }
+    """)
+    recording = record.record([program], tmp_path / "x.trace", tools=tools)
+    assert recording.status == 0
+
+
+def test_a_program_with_a_malloc_of_its_own_is_named_as_such(tools, tmp_path):
+    program = compiled(tmp_path, """
+        #include <stddef.h>
+        static char room[1 << 20];
+        static size_t used;
+        void *malloc(size_t size) { return room + (used += (size + 15) / 16 * 16) - size; }
+        void free(void *ptr) { (void)ptr; }
+        int main(void) { void *volatile kept = malloc(100); return kept ? 0 : 1; }
+    """)
+    with pytest.raises(UserError, match="own has a malloc of its own linked in"):
+        record.record([program], tmp_path / "x.trace", tools=tools)
+    assert not (tmp_path / "x.trace").exists()
+
+
 def test_sites_name_module_address_and_function(subject):
     _, lines = subject("families")
     assert any(re.fullmatch(r"site record-subject\+0x[0-9a-f]+ families", line) for line in lines)
