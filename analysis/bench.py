@@ -6,7 +6,9 @@ Every process is a sample, recorded as it ends: a run that was stopped goes on w
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import contextlib
+import dataclasses
 import datetime
 import itertools
 import os
@@ -17,12 +19,12 @@ import shlex
 import shutil
 import signal
 import sys
-from typing import Any, Callable, Collection, Iterator
+from typing import Any, Callable, Collection, Iterable, Iterator, Sequence
 
 from rich.console import Console
 
-from analysis import (build, collect, environment, inference, ledger, machine, plan, progress,
-                      record, render, samples, verdicts, wording)
+from analysis import (build, collect, environment, inference, ledger, machine, plan, probes,
+                      progress, record, render, samples, verdicts, wording)
 from analysis.environment import UserError
 from analysis.plan import Plan, Trace, Workload
 from analysis.samples import Record
@@ -46,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="play these recorded traces as well")
     parser.add_argument("--record", action="store_true",
                         help="record the programs anew instead of playing their kept traces")
+    parts = parser.add_argument_group("instead of time, or with --resume beside what is there")
+    parts.add_argument("--work", action="store_true",
+                       help="count the instructions of an operation")
+    parts.add_argument("--memory", action="store_true",
+                       help="watch resident memory over the whole workload")
+    parts.add_argument("--latency", action="store_true", help="time single operations")
     parser.add_argument("-o", "--output", type=pathlib.Path, metavar="DIR",
                         help="the run's folder (default: results/runs/ and the time)")
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="go on with a run")
@@ -73,7 +81,10 @@ def run(args: argparse.Namespace) -> int:
     if args.resume:
         return _resume(args, console)
     traces = given_traces(args.trace)
+    parts = asked_parts(args)
+    require_parts(parts)
     binary = benchmark_binary()
+    check_traces(binary, traces)
     if args.list:
         _print_list(binary, [*traces, *kept_traces({trace.name for trace in traces})], console)
         return environment.PASS
@@ -100,6 +111,33 @@ def benchmark_binary() -> pathlib.Path:
         raise UserError("poolproof-bench was not built; install libbenchmark-dev",
                         environment.UNFIT)
     return binary
+
+
+def asked_parts(args: argparse.Namespace) -> list[str]:
+    """The parts that the user wants measured alone; none for those of the mode."""
+    return [part for part in plan.PARTS if getattr(args, part, False)]
+
+
+def require_parts(parts: Iterable[str]) -> None:
+    """UserError if a part needs what this machine lacks."""
+    if "work" in parts:
+        probes.valgrind_version()
+
+
+def check_traces(binary: pathlib.Path, traces: list[Trace]) -> None:
+    """UserError if a trace cannot be played, before anything else is done: each is played once
+    where nothing is allocated."""
+    for trace in traces:
+        command = collect.command_for(str(binary), [trace], f"trace/{trace.name}", "noop",
+                                      ["--iterations=1"])
+        outcome = collect.run_process(command, collect.child_environment(None, 0),
+                                      10 * collect.PATIENCE_S)
+        try:
+            collect.check_end(outcome)
+        except collect.Unusable as error:
+            if outcome.exit_code == environment.USAGE:
+                raise UserError(outcome.complaint.removeprefix("poolproof-bench: ")) from None
+            raise UserError(f"{trace.file} cannot be played: {error}") from None
 
 
 # --- Making a plan -------------------------------------------------------------------------------
@@ -219,7 +257,6 @@ def rivals() -> tuple[dict[str, tuple[str, str]], list[dict[str, str]]]:
 def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace], notes: list[str],
               console: Console) -> Plan:
     """Chooses, calibrates and fixes everything that a run is going to do."""
-    mode = _mode(args)
     listed = plan.choose_workloads(plan.list_workloads(binary, traces), args.workload, args.quick)
     libraries, absent = rivals()
     offered = dict.fromkeys(arm for item in listed for arm in item["arms"])
@@ -229,38 +266,126 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
                  [arm.name for arm in arms if arm.benchmark_arm in item["arms"]],
                  item["parameters"], item["source"]) for item in listed
     ]
-    rounds = args.rounds or _rounds(mode, arms, workloads)
-    console.print(f"calibrating {wording.count(len(workloads), 'workload')}", highlight=False)
-    calibrations = {item.workload: _calibrate(binary, traces, item, arms) for item in workloads}
-    fitted = plan.fit(workloads, calibrations, rounds, plan.MODES[mode].budget_s)
+    console.print(
+        f"calibrating {wording.count(len(workloads), 'workload')},"
+        f" {sum(len(item.arms) for item in workloads)} times an arm on one", highlight=False)
+    calibrations = {item.workload: calibrate(binary, traces, item, arms) for item in workloads}
+    probed = {item["workload"] for item in listed if item["probes"]}
+    extent = _extent(args, arms, workloads, calibrations, probed)
     used = [
         trace for trace in traces if any(
-            item.workload.endswith(f"/{trace.name}") for item in workloads)
+            item.workload.endswith(f"/{trace.name}") for item in extent.workloads)
     ]
-    return Plan(schema=plan.SCHEMA, command=_command_again(args), mode=mode,
+    return Plan(schema=plan.SCHEMA, command=_command_again(args), mode=_mode(args),
                 started=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 seed=args.seed if args.seed is not None else secrets.randbelow(10**9),
-                rounds=rounds, estimated_s=plan.estimated_s(fitted, rounds),
+                rounds=extent.rounds, estimated_s=sum(extent.estimates_s.values()),
                 benchmark={"path": str(binary), "sha256": machine.sha256(binary)
-                           }, arms=arms, absent=absent, workloads=fitted, traces=used, notes=notes,
-                ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
-                environment=machine.facts())
+                           }, arms=arms, absent=absent, workloads=extent.workloads, traces=used,
+                notes=notes, ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
+                environment=machine.facts(), parts=list(extent.estimates_s),
+                left_out=extent.left_out, part_rounds=extent.part_rounds,
+                estimates_s=extent.estimates_s, least_rounds=extent.least_rounds,
+                limit_s=extent.limit_s)
 
 
-def _rounds(mode: str, arms: list[plan.Arm], workloads: list[Workload]) -> int:
-    """The mode's rounds, or more where its family of claims could not be proved with so few."""
+@dataclasses.dataclass(frozen=True)
+class Extent:
+    """How much a run does: the fields of its plan that follow from the time that it may take."""
+
+    workloads: list[Workload]
+    rounds: int
+    least_rounds: int
+    limit_s: float
+    part_rounds: dict[str, int]
+    estimates_s: dict[str, float]
+    left_out: list[dict[str, str]]
+
+
+def _extent(args: argparse.Namespace, arms: list[plan.Arm], workloads: list[Workload],
+            calibrations: dict[str, plan.Calibration], probed: set[str]) -> Extent:
+    """Fits each part into its share of the mode's time."""
+    mode, asked = plan.MODES[_mode(args)], asked_parts(args)
     by_name = {arm.name: arm for arm in arms}
-    family = sum(len(plan.compared(by_name, item)) for item in workloads)
-    return max(plan.MODES[mode].rounds, inference.rounds_needed(family) + 1)
+    wanted, least = _rounds(args, mode, by_name, workloads)
+    budgets_s = {part: mode.whole_s / len(asked) for part in asked} or mode.budgets_s
+    keep = bool(args.workload)
+    fitted = plan.fit(workloads, calibrations, (wanted, least),
+                      budgets_s.get("time", mode.budgets_s["time"]),
+                      keep or "time" not in budgets_s)
+    workloads = fitted.workloads
+    estimates_s: dict[str, float] = {}
+    part_rounds: dict[str, int] = {}
+    left_out = list(fitted.left_out)
+    parts_of: dict[str, list[str]] = {item.workload: [] for item in workloads}
+    for part, budget_s in budgets_s.items():
+        if part == "time":
+            estimates_s[part] = plan.estimated_s(workloads, fitted.rounds)
+            names = list(parts_of)
+        elif part == "work" and not environment.find_program("valgrind"):
+            left_out.append({"what": "work", "why": "Valgrind counts it; install valgrind"})
+            continue
+        else:
+            fits = plan.fit_part(part, [item for item in workloads if item.workload in probed],
+                                 by_name, calibrations, budget_s, keep, least=1 if asked else 0)
+            left_out += fits.left_out
+            if not fits.workloads:
+                continue
+            names = fits.workloads
+            estimates_s[part], part_rounds[part] = fits.estimated_s, fits.rounds
+        for name in names:
+            parts_of[name].append(part)
+    left_out += [{
+        "what": f"{', '.join(part_rounds)} of {item.workload}",
+        "why": "it does its work once, on a new heap; see the workload that repeats it"
+    } for item in workloads if part_rounds and item.workload not in probed]
+    kept = [
+        dataclasses.replace(item, parts=parts_of[item.workload]) for item in workloads
+        if parts_of[item.workload]
+    ]
+    if not kept:
+        raise UserError(f"nothing of this applies to {', '.join(parts_of)}: a workload that is"
+                        " done once on a new heap has times alone")
+    limit_s = budgets_s.get("time", 0.0) * plan.REPEATED
+    return Extent(kept, fitted.rounds, fitted.rounds if args.rounds or keep else least,
+                  max(limit_s, plan.REPEATED * estimates_s.get("time", 0.0)), part_rounds,
+                  estimates_s, left_out)
 
 
-def _calibrate(binary: pathlib.Path, traces: list[Trace], workload: Workload,
+def _rounds(args: argparse.Namespace, mode: plan.Mode, arms_by_name: dict[str, plan.Arm],
+            workloads: list[Workload]) -> tuple[int, int]:
+    """(the mode's rounds, or more where its family of claims could not be proved with so few; the
+    fewest that prove it), or twice what the user wants."""
+    if args.rounds:
+        return args.rounds, args.rounds
+    family = sum(len(plan.compared(arms_by_name, item)) for item in workloads)
+    least = inference.rounds_needed(family) + 1
+    return max(mode.rounds, least), least
+
+
+def calibrate(binary: pathlib.Path, traces: list[Trace], workload: Workload,
                arms: list[plan.Arm]) -> plan.Calibration:
-    """By the baseline where it runs this workload, else by the first arm that does."""
+    """By the baseline where it runs this workload, else by the first arm that does; then each
+    other arm, for what it costs alone."""
     own = [arm for arm in arms if arm.name in workload.arms]
     chosen = next((arm for arm in own if arm.name == plan.BASELINE), own[0])
-    return collect.calibrate(str(binary), traces, workload.workload, chosen.benchmark_arm,
-                             chosen.preload)
+    found, iterations = collect.calibrate(str(binary), traces, workload.workload,
+                                          chosen.benchmark_arm, chosen.preload)
+    others = [arm for arm in own if arm is not chosen and arm.role not in ("null", "delay")]
+    with concurrent.futures.ThreadPoolExecutor(
+            min(plan.SIDE_BY_SIDE, environment.processors())) as pool:
+        try:
+            tried = pool.map(
+                lambda arm: collect.try_arm(str(binary), traces, workload.workload, arm,
+                                            max(1, iterations // 4)), others)
+            costs = {arm.name: cost for arm, cost in zip(others, tried) if cost}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            collect.end_all()
+            raise
+    if "pool-keep" in costs:
+        costs[plan.DELAY] = costs["pool-keep"]
+    return dataclasses.replace(found, arms=costs)
 
 
 def _command_again(args: argparse.Namespace) -> str:
@@ -271,6 +396,7 @@ def _command_again(args: argparse.Namespace) -> str:
                                                                               args.trace)):
         words += [flag, *values] if values else []
     words += ["--record"] if args.record else []
+    words += [f"--{part}" for part in asked_parts(args)]
     words += ["--rounds", str(args.rounds)] if args.rounds else []
     words += ["--seed", str(args.seed)] if args.seed is not None else []
     return shlex.join(words)
@@ -311,6 +437,8 @@ def _resume(args: argparse.Namespace, console: Console) -> int:
         raise UserError(f"--resume goes on as the run was planned; leave out {' '.join(given)}")
     folder = args.resume.resolve()
     known = samples.read_plan(folder)
+    more = asked_parts(args)
+    require_parts([*known.parts, *more])
     if not (folder / samples.SAMPLES_FILE).exists() and samples.read(folder).samples:
         raise UserError(
             f"{args.resume} has been put away: unpack its {samples.SAMPLES_FILE}.xz first")
@@ -320,7 +448,26 @@ def _resume(args: argparse.Namespace, console: Console) -> int:
         raise UserError(
             f"{args.resume} cannot go on, as its samples would not be alike: " +
             "; ".join(changed) + ". Start a new run", environment.UNFIT)
+    added = [part for part in more if part not in known.parts]
+    if added:
+        known = with_parts(known, added, args)
+        samples.write_plan(folder, known)
     return measure(folder, known, console)
+
+
+def with_parts(known: Plan, added: list[str], args: argparse.Namespace) -> Plan:
+    """A plan that measures more parts of its workloads, as often as a part usually is."""
+    listed = plan.list_workloads(pathlib.Path(known.benchmark["path"]), known.traces)
+    probed = {item["workload"] for item in listed if item["probes"]}
+    if not any(item.workload in probed for item in known.workloads):
+        raise UserError(f"{args.resume} has no workload that {' or '.join(added)} applies to")
+    return dataclasses.replace(
+        known, parts=[*known.parts, *added],
+        part_rounds=known.part_rounds | {part: plan.PART_ROUNDS[part] for part in added},
+        workloads=[
+            dataclasses.replace(item, parts=[*item.parts, *added])
+            if item.workload in probed else item for item in known.workloads
+        ])
 
 
 def changes(known: Plan) -> list[str]:
@@ -345,39 +492,116 @@ def changes(known: Plan) -> list[str]:
 
 def measure(folder: pathlib.Path, known_plan: Plan, console: Console) -> int:
     """Runs what is still to run, then reports. UserError with the way to go on if interrupted."""
-    appender = samples.Appender(folder / samples.SAMPLES_FILE)
+    _announce(samples.read(folder), console)
+    for part in known_plan.parts:
+        with appending(folder, part) as appender, _stoppable(folder, part):
+            known = samples.read(folder)
+            if part == "time":
+                _measure_time(known, appender, console)
+            else:
+                _probe(known, part, appender, console)
+    if "time" in known_plan.parts:
+        return report(folder, console)
+    return _show_parts(folder, console)
+
+
+@contextlib.contextmanager
+def appending(folder: pathlib.Path, part: str) -> Iterator[samples.Appender]:
+    """The file of a part, open for this process alone. UserError if it cannot be."""
+    path = samples.part_file(folder, part)
     try:
-        known = samples.read(folder)
-        _announce(known, console)
-        display = progress.display(known_plan, known, console)
-        try:
-            with _interruptible():
-                collect.collect(known_plan, known, appender, _listener(display), _teller(display))
-        except KeyboardInterrupt:
-            raise UserError(_how_to_go_on(folder), INTERRUPTED) from None
-        except OSError as error:
-            raise UserError(
-                f"{error.strerror}: {folder / samples.SAMPLES_FILE}. Nothing recorded is lost;"
-                f" {_how_to_go_on(folder)}", environment.UNFIT) from None
-        finally:
-            display.close()
+        appender = samples.Appender(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}", environment.UNFIT) from None
+    try:
+        yield appender
     finally:
         appender.close()
-    return report(folder, console)
+
+
+@contextlib.contextmanager
+def _stoppable(folder: pathlib.Path, part: str) -> Iterator[None]:
+    """Says how to go on where an interrupt, or a full disk, ends a measurement."""
+    try:
+        with _interruptible():
+            yield
+    except KeyboardInterrupt:
+        raise UserError(_how_to_go_on(folder), INTERRUPTED) from None
+    except OSError as error:
+        raise UserError(
+            f"{error.strerror}: {samples.part_file(folder, part)}. Nothing recorded is lost;"
+            f" {_how_to_go_on(folder)}", environment.UNFIT) from None
+
+
+def _measure_time(known: Record, appender: samples.Appender, console: Console) -> None:
+    display = progress.display(progress.clock_of_time(known.plan, known), console)
+    try:
+        done = collect.collect(known.plan, known, appender, _listener(display), _teller(display))
+    finally:
+        display.close()
+    if done < known.plan.rounds:
+        console.print(
+            f"mind: time is up after {done} of {known.plan.rounds} rounds, which is enough for"
+            " the family of claims", style="yellow", soft_wrap=True, highlight=False)
+
+
+def _probe(known: Record, part: str, appender: samples.Appender, console: Console) -> None:
+    todo = probes.missing(known.plan, part, getattr(known, part),
+                          known.part_refusals.get(part, []))
+    display = progress.display(progress.clock_of_part(known.plan, part, len(todo)), console)
+
+    def listen(lines: Sequence[Any]) -> None:
+        if isinstance(lines[0], samples.Refusal):
+            display.say(f"refused: {part} of {lines[0].workload} with {lines[0].arm}:"
+                        f" {lines[0].refused}")
+        display.advance(lines[0])
+
+    try:
+        probes.run_part(known.plan, part, todo, appender, listen)
+    finally:
+        display.close()
+
+
+def _show_parts(folder: pathlib.Path, console: Console) -> int:
+    """The figures of a run that has no times, and the exit code."""
+    taken = samples.read(folder)
+    for part in taken.plan.parts:
+        probes.print_part(taken, part, console)
+    refused = [entry for entries in taken.part_refusals.values() for entry in entries]
+    for entry in refused:
+        console.print(f"refused: {entry.workload} with {entry.arm}: {entry.refused}", markup=False,
+                      highlight=False, soft_wrap=True)
+    for part in taken.plan.parts:
+        console.print(str(samples.part_file(folder, part)), markup=False, highlight=False,
+                      soft_wrap=True)
+    sys.stdout.flush()
+    return _exit_code(refused)
+
+
+def _exit_code(refused: list[samples.Refusal]) -> int:
+    """FINDING if an arm crashed, UNFIT if one could not prove what it measured, else PASS."""
+    if any(refusal.crashed for refusal in refused):
+        return environment.FINDING
+    return environment.UNFIT if refused else environment.PASS
 
 
 def _announce(known: Record, console: Console) -> None:
     """What is about to happen, in a few lines."""
     known_plan = known.plan
     total, done = known_plan.samples_planned(), len(known.samples)
-    share = 1 - done / total if total else 0
+    timed = "time" in known_plan.parts
     console.print(
         f"{wording.count(len(known_plan.workloads), 'workload')},"
-        f" {wording.count(len(known_plan.arms), 'arm')},"
-        f" {wording.count(known_plan.rounds, 'round')}:"
-        f" {total} processes" + (f", {done} of them done" if done else "") +
-        f", about {wording.duration(known_plan.estimated_s * share)}; seed {known_plan.seed}",
+        f" {wording.count(len(known_plan.arms), 'arm')}" +
+        (f", {wording.count(known_plan.rounds, 'round')}: {total} processes" if timed else "") +
+        (f", {done} of them done" if done else "") + f"; seed {known_plan.seed}",
         soft_wrap=True, highlight=False)
+    if known_plan.estimates_s:
+        console.print("expected: " + " and ".join(
+            f"{part} {wording.duration(seconds)}"
+            for part, seconds in known_plan.estimates_s.items()) +
+            (f", up to {plan.REPEATED - 1:.0%} more where rounds are run again" if timed else ""),
+            soft_wrap=True, highlight=False)
     console.print(f"samples go to {known.folder}", soft_wrap=True, highlight=False)
     removed = known_plan.environment.get("variables_removed")
     if removed:
@@ -386,11 +610,12 @@ def _announce(known: Record, console: Console) -> None:
     family = sum(
         len(plan.compared(known_plan.arms_by_name(), item)) for item in known_plan.workloads)
     needed = inference.rounds_needed(family)
-    if family and known_plan.rounds < needed:
+    if timed and family and known_plan.rounds < needed:
         console.print(
             f"mind: with {known_plan.rounds} rounds none of {family} claims can be proved; that"
             f" needs {needed}", style="yellow", soft_wrap=True, highlight=False)
-    for note in known_plan.notes:
+    left = [f"{item['what']} is left out: {item['why']}." for item in known_plan.left_out]
+    for note in [*known_plan.notes, *left]:
         console.print(f"mind: {note}", style="yellow", soft_wrap=True, markup=False,
                       highlight=False)
 
@@ -443,10 +668,7 @@ def _how_to_go_on(folder: pathlib.Path) -> str:
 
 
 def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None = None) -> int:
-    """Makes the report from the raw samples and says where it is. Returns the exit code.
-
-    FINDING if an arm crashed, UNFIT if one could not prove what it measured, else PASS.
-    """
+    """Makes the report from the raw samples and says where it is. Returns the exit code."""
     taken = samples.read(folder)
     if not taken.samples:
         raise UserError(f"{folder} holds no whole sample yet: go on with --resume")
@@ -454,6 +676,5 @@ def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None =
     paths = render.write_all(analysis, output or folder)
     render.print_terminal(analysis, console, paths)
     sys.stdout.flush()
-    if any(refusal.crashed for refusal in taken.refusals):
-        return environment.FINDING
-    return environment.UNFIT if taken.refusals else environment.PASS
+    return _exit_code(taken.refusals + list(
+        itertools.chain.from_iterable(taken.part_refusals.values())))

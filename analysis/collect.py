@@ -3,6 +3,7 @@ starts."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -18,8 +19,8 @@ from typing import Any, Callable
 
 from analysis import environment, ledger, machine
 from analysis.environment import UserError
-from analysis.plan import (BASELINE, SCHEMA, Arm, Calibration, Plan, Trace, Workload, arm_order,
-                           is_cold, padding_bytes, workload_order)
+from analysis.plan import (BASELINE, PROCESS_S, SCHEMA, Arm, Calibration, Cost, Plan, Trace,
+                           Workload, arm_order, is_cold, padding_bytes, workload_order)
 from analysis.samples import Appender, Record, Refusal, Sample
 
 PATIENCE_S = 60.0
@@ -27,6 +28,7 @@ PATIENCE_S = 60.0
 PATIENCE_FACTOR = 30
 """… what the plan expects of it, before it is ended and refused."""
 
+PEAK = "max_rss_bytes"
 _NANOSECONDS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
@@ -44,6 +46,18 @@ class Outcome:
     wall_s: float
     usage: Any
     """resource.struct_rusage of this process."""
+    pid: int = 0
+
+
+RUNNING: set[subprocess.Popen] = set()
+"""The processes that run_process waits for at this moment, in whichever thread."""
+
+
+def end_all() -> None:
+    """Ends the processes that other threads wait for."""
+    for process in list(RUNNING):
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
 
 
 def child_environment(preload: str | None, padding: int) -> dict[str, str]:
@@ -71,6 +85,7 @@ def run_process(command: list[str], variables: dict[str, str], patience_s: float
             os.kill(process.pid, signal.SIGKILL)
 
         timer = threading.Timer(patience_s, give_up)
+        RUNNING.add(process)
         timer.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
@@ -78,6 +93,7 @@ def run_process(command: list[str], variables: dict[str, str], patience_s: float
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
             timer.cancel()
+            RUNNING.discard(process)
             if process.returncode is None:
                 process.kill()
                 process.wait()
@@ -85,7 +101,7 @@ def run_process(command: list[str], variables: dict[str, str], patience_s: float
         errors.seek(0)
         said = errors.read()[-4096:].decode(errors="replace").strip().splitlines()
         return Outcome(process.returncode, output.read(), said[-1] if said else "",
-                       expired.is_set(), started, wall_s, usage)
+                       expired.is_set(), started, wall_s, usage, process.pid)
 
 
 def command_for(binary: str, traces: list[Trace], workload: str, benchmark_arm: str,
@@ -107,13 +123,7 @@ class Unusable(Exception):
 
 def read_output(outcome: Outcome) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """(context, one object a repetition) of Google Benchmark's JSON. Unusable if there is none."""
-    if outcome.timed_out:
-        raise Unusable(f"did not end within {outcome.wall_s:.0f} s", crashed=True)
-    if outcome.exit_code < 0:
-        name = signal.Signals(-outcome.exit_code).name
-        raise Unusable(f"ended by {name}{_quoted(outcome.complaint)}", crashed=True)
-    if outcome.exit_code != 0:
-        raise Unusable(f"exit code {outcome.exit_code}{_quoted(outcome.complaint)}", crashed=True)
+    check_end(outcome)
     try:
         answer = json.loads(outcome.output)
         context, entries = answer["context"], answer["benchmarks"]
@@ -126,6 +136,17 @@ def read_output(outcome: Outcome) -> tuple[dict[str, Any], list[dict[str, Any]]]
     if not repetitions:
         raise Unusable("ran no benchmark")
     return context, repetitions
+
+
+def check_end(outcome: Outcome) -> None:
+    """Unusable unless a process ended by itself and well."""
+    if outcome.timed_out:
+        raise Unusable(f"did not end within {outcome.wall_s:.0f} s", crashed=True)
+    if outcome.exit_code < 0:
+        name = signal.Signals(-outcome.exit_code).name
+        raise Unusable(f"ended by {name}{_quoted(outcome.complaint)}", crashed=True)
+    if outcome.exit_code != 0:
+        raise Unusable(f"exit code {outcome.exit_code}{_quoted(outcome.complaint)}", crashed=True)
 
 
 def _quoted(text: str) -> str:
@@ -143,7 +164,13 @@ def per_operation_ns(entry: dict[str, Any], column: str) -> float:
 _KNOWN_KEYS = frozenset(("name", "run_name", "run_type", "family_index",
                          "per_family_instance_index", "repetitions", "repetition_index", "threads",
                          "iterations", "real_time", "cpu_time", "time_unit", "operations", "label",
-                         "error_occurred", "error_message", "items_per_second", "bytes_per_second"))
+                         "error_occurred", "error_message", "items_per_second", "bytes_per_second",
+                         PEAK))
+
+
+def told_peak(repetitions: list[dict[str, Any]]) -> float | None:
+    """The largest resident size that the process saw itself have, None if it did not look."""
+    return max((float(entry[PEAK]) for entry in repetitions if PEAK in entry), default=None)
 
 
 def own_counters(repetitions: list[dict[str, Any]]) -> dict[str, float]:
@@ -197,6 +224,21 @@ class Hashes:
         return self._known[path]
 
 
+def proven(plan: Plan, arm: Arm, context: dict[str, Any], hashes: Hashes) -> dict[str, str]:
+    """The columns that prove what a process measured. Unusable if it measured something else."""
+    owner = str(context.get("malloc_owner", ""))
+    check_owner(owner, arm.preload)
+    if arm.sha256 and hashes.of(owner) != arm.sha256:
+        raise Unusable(f"{owner} has changed since the run began")
+    return {
+        "malloc_owner": owner, "malloc_sha256": hashes.of(owner),
+        "benchmark_sha256": plan.benchmark["sha256"],
+        "benchmark_version": str(context.get("google_benchmark", "unknown")),
+        "compiler": str(context.get("compiler", "unknown")),
+        "compiler_flags": str(context.get("compiler_flags", ""))
+    }
+
+
 def measure(plan: Plan, workload: Workload, arm: Arm, round_: int, attempt: int, position: int,
             hashes: Hashes) -> Sample | Refusal:
     """Runs one process of the plan, and says what it told or why that does not count."""
@@ -213,10 +255,7 @@ def measure(plan: Plan, workload: Workload, arm: Arm, round_: int, attempt: int,
     after = ledger.observe()
     try:
         context, repetitions = read_output(outcome)
-        owner = str(context.get("malloc_owner", ""))
-        check_owner(owner, arm.preload)
-        if arm.sha256 and hashes.of(owner) != arm.sha256:
-            raise Unusable(f"{owner} has changed since the run began")
+        proof = proven(plan, arm, context, hashes)
         counters = own_counters(repetitions)
         times = [per_operation_ns(entry, "real_time") for entry in repetitions]
         if not all(0 < time_ns < float("inf") for time_ns in times):
@@ -229,18 +268,13 @@ def measure(plan: Plan, workload: Workload, arm: Arm, round_: int, attempt: int,
                 per_operation_ns(e, "cpu_time") for e in repetitions), repetitions_ns=times,
             wall_s=round(outcome.wall_s,
                          6), user_s=outcome.usage.ru_utime, system_s=outcome.usage.ru_stime,
-            max_rss_bytes=peak_resident(counters.pop("max_rss_bytes", None),
-                                        outcome.usage.ru_maxrss),
+            max_rss_bytes=peak_resident(told_peak(repetitions), outcome.usage.ru_maxrss),
             minor_faults=outcome.usage.ru_minflt, major_faults=outcome.usage.ru_majflt,
             voluntary_switches=outcome.usage.ru_nvcsw, involuntary_switches=outcome.usage.ru_nivcsw,
             steal_s=round(after.steal_s - before.steal_s,
                           3), pressure_s=_difference(before.pressure_s, after.pressure_s),
             spin_before_ns=before.spin_ns, spin_after_ns=after.spin_ns, padding_bytes=padding,
-            malloc_owner=owner, malloc_sha256=hashes.of(owner),
-            benchmark_sha256=plan.benchmark["sha256"], benchmark_version=str(
-                context.get("google_benchmark",
-                            "unknown")), compiler=str(context.get("compiler", "unknown")),
-            compiler_flags=str(context.get("compiler_flags", "")), counters=counters, schema=SCHEMA)
+            **proof, counters=counters, schema=SCHEMA)
     except Unusable as error:
         return Refusal(workload.workload, arm.name, round_, attempt, str(error), error.crashed)
 
@@ -250,8 +284,9 @@ def _difference(before: float | None, after: float | None) -> float | None:
 
 
 def calibrate(binary: str, traces: list[Trace], workload: str, benchmark_arm: str,
-              preload: str | None = None) -> Calibration:
-    """What one iteration and the rest of a process cost. UserError if the workload does not run.
+              preload: str | None = None) -> tuple[Calibration, int]:
+    """What one iteration and the rest of a process cost, and with how many iterations that was
+    found. UserError if the workload does not run.
 
     Google Benchmark finds an iteration count by itself; a second process with that count tells what
     setting up costs.
@@ -263,8 +298,27 @@ def calibrate(binary: str, traces: list[Trace], workload: str, benchmark_arm: st
         iterations = int(_calibration_entry(first, variables, workload)[0]["iterations"])
     second = command_for(binary, traces, workload, benchmark_arm, [f"--iterations={iterations}"])
     entry, wall_s = _calibration_entry(second, variables, workload)
+    cost = _cost(entry, wall_s, iterations)
+    return Calibration(cost.iteration_s, cost.overhead_s, float(entry["operations"])), iterations
+
+
+def _cost(entry: dict[str, Any], wall_s: float, iterations: int) -> Cost:
     iteration_s = float(entry["real_time"]) * _NANOSECONDS[entry["time_unit"]] / 1e9
-    return Calibration(iteration_s, max(0.0, wall_s - iterations * iteration_s))
+    return Cost(iteration_s, max(0.0, wall_s - iterations * iteration_s))
+
+
+def try_arm(binary: str, traces: list[Trace], workload: str, arm: Arm,
+            iterations: int) -> Cost | None:
+    """What an arm costs on a workload, from one short process; None if that tells nothing: why will
+    stand in the samples."""
+    command = command_for(binary, traces, workload, arm.benchmark_arm,
+                          [f"--iterations={iterations}"])
+    outcome = run_process(command, child_environment(arm.preload, 0), PATIENCE_S)
+    try:
+        _, repetitions = read_output(outcome)
+        return _cost(repetitions[0], outcome.wall_s, iterations)
+    except (Unusable, KeyError):
+        return Cost(0.0, PATIENCE_S) if outcome.timed_out else None
 
 
 def _calibration_entry(command: list[str], variables: dict[str, str],
@@ -286,12 +340,15 @@ Listener = Callable[[Sample | Refusal], None]
 
 
 def collect(plan: Plan, known: Record, appender: Appender, listener: Listener,
-            repeated: Callable[[str, int, str], None]) -> None:
-    """Runs every process of the plan that `known` lacks, in the plan's order.
+            repeated: Callable[[str, int, str], None]) -> int:
+    """Runs every process of the plan that `known` lacks, in the plan's order. Returns the rounds
+    that are there now: less than planned where the plan's limit of time was reached, but never less
+    than prove something. The limit sees the clock alone and no arm's time.
 
     `repeated` is told of each round that is run again: workload, round, why. A refused arm leaves
     its workload for the rest of the run.
     """
+    spent_s = sum(PROCESS_S + sample.wall_s for sample in known.samples)
     done: dict[tuple[str, int, int], list[Sample]] = {}
     for sample in known.samples:
         done.setdefault((sample.workload, sample.round, sample.attempt), []).append(sample)
@@ -299,6 +356,8 @@ def collect(plan: Plan, known: Record, appender: Appender, listener: Listener,
     hashes = Hashes()
     repeats = 0
     for round_ in range(plan.rounds):
+        if plan.limit_s and spent_s > plan.limit_s and round_ >= plan.least_rounds:
+            return round_
         for workload in workload_order(plan, round_):
             for attempt in range(plan.ledger.attempts):
                 taken = done.setdefault((workload.workload, round_, attempt), [])
@@ -308,6 +367,7 @@ def collect(plan: Plan, known: Record, appender: Appender, listener: Listener,
                         continue
                     entry = measure(plan, workload, arm, round_, attempt, position, hashes)
                     appender.append(entry)
+                    spent_s += PROCESS_S + getattr(entry, "wall_s", 0.0)
                     if isinstance(entry, Sample):
                         taken.append(entry)
                     else:
@@ -319,3 +379,4 @@ def collect(plan: Plan, known: Record, appender: Appender, listener: Listener,
                     break
                 repeats += 1
                 repeated(workload.workload, round_, reason)
+    return plan.rounds

@@ -49,6 +49,11 @@ def find_program(*names: str) -> str | None:
     return next((path for path in map(shutil.which, names) if path), None)
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) or 1
+
+
 def clean_environment() -> dict[str, str]:
     """The environment for compilers and tests, without what would silently change their outcome."""
     unwanted = re.compile(

@@ -58,7 +58,7 @@ PACKAGES = (
     _package("clang-format-19", "checks the layout of C", "test", "the format check"),
     _package("clang-tidy-19", "reads the C for mistakes", "test", "the clang-tidy check"),
     _package("cppcheck", "reads the C for mistakes", "test", "the cppcheck check"),
-    _package("valgrind", "watches memory of a finished program", "test", "the Valgrind tests"),
+    _package("valgrind", "watches a finished program", "test bench", "counts of instructions"),
     _package("libc6-dbg", "lets Valgrind see into the C library", "test", "the Valgrind tests"),
     _package("patch", "plants bugs in a copy", PLANTING, "the check of the planted bugs"),
     _package("git", "names the repository's files", "test", "rules look at stray files too"),

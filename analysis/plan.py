@@ -56,16 +56,30 @@ class Mode:
     """How much a run may cost."""
 
     rounds: int
-    budget_s: float
-    """What all samples together may take: without setting up, compiling and reporting."""
+    budgets_s: dict[str, float]
+    """Part → what its processes together may take: without compiling, recording, calibrating,
+    reporting and the rounds that are run again. Parts without a budget are measured when asked
+    for."""
+
+    @property
+    def whole_s(self) -> float:
+        """All budgets together: what a part may take that is asked for alone."""
+        return sum(self.budgets_s.values())
 
 
 MODES = {
-    "quick": Mode(rounds=8, budget_s=150),
-    "default": Mode(rounds=20, budget_s=1080),
-    "full": Mode(rounds=40, budget_s=4500),
+    "quick": Mode(rounds=8, budgets_s={"time": 140, "memory": 20, "latency": 30}),
+    "default": Mode(rounds=20, budgets_s={"time": 800, "memory": 60, "latency": 120}),
+    "full": Mode(rounds=40, budgets_s={"time": 3000, "memory": 120, "latency": 300, "work": 600}),
 }
-"""More rounds are run where a mode's family of claims could not be proved with so few."""
+"""Six, twenty and ninety minutes hold all of that, and a quarter of the rounds run again. More
+rounds are run where a mode's family of claims could not be proved with so few; fewer, down to what
+it needs, where the budget does not suffice."""
+
+PART_ROUNDS = {"memory": 3, "latency": 5, "work": 2}
+"""How often a part does the same; less where its budget does not suffice."""
+PROBED_ROLES = ("pool", "rival", "floor", "other")
+"""The null arm and the delay say something of time alone."""
 
 QUICK = ("pair/64", "random/64x1000", "churn/mixed16-512/1000", "churn/mixed16-1024/200000")
 """The micro workloads of a quick run: the shortest path, reuse in no order, mixed sizes within
@@ -73,7 +87,13 @@ the caches and beyond them."""
 
 REPETITIONS = 3
 SHORTEST_SAMPLE_S = 0.03
+LEAST_SAMPLE_S = 0.01
+"""For this little time a loop is timed rather than that a workload is left out."""
 LONGEST_SAMPLE_S = 0.5
+PROCESS_S = 0.008
+"""What a process costs beside its own life: two readings of the ledger, a line on the disk."""
+REPEATED = 1.25
+"""The time that rounds take, those that are run again included, over what they take once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +133,12 @@ class Workload:
     """Of the whole loop inside a process; their median is the sample."""
     sample_s: float = 0.0
     """What a process of the baseline takes, set-up included."""
+    round_s: float = 0.0
+    """What all its arms take in one round; 0 in a run of an older Poolproof."""
+    parts: list[str] = dataclasses.field(default_factory=lambda: ["time"])
+    """Which parts of the run measure it."""
+    latency_iterations: int = 1
+    """Of the loop whose every operation is timed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,6 +179,14 @@ class Plan:
     """What is measured: some of PARTS."""
     left_out: list[dict[str, str]] = dataclasses.field(default_factory=list)
     """What the mode's time or this machine did not allow: what, why."""
+    part_rounds: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Part other than time → how often each arm of each of its workloads is probed."""
+    estimates_s: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Part → what it was expected to take; together they are estimated_s."""
+    least_rounds: int = 0
+    """With fewer rounds the family of claims cannot be proved; 0 for as many as there are."""
+    limit_s: float = 0.0
+    """Once samples have taken so long, no round is begun beyond least_rounds. 0 for never."""
 
     def to_json(self) -> dict[str, Any]:
         """The plan as run.json's object."""
@@ -180,11 +214,15 @@ class Plan:
 
     def samples_planned(self) -> int:
         """Processes in all, without rounds that are run again."""
-        return self.rounds * sum(len(item.arms) for item in self.workloads)
+        return self.rounds * sum(len(item.arms) for item in self.measured("time"))
+
+    def measured(self, part: str) -> list[Workload]:
+        """The workloads that a part measures."""
+        return [item for item in self.workloads if part in item.parts]
 
     def repeats_allowed(self) -> int:
         """How many rounds of workloads may be run again for the ledger's sake."""
-        return int(self.ledger.repeat_share * self.rounds * len(self.workloads))
+        return int(self.ledger.repeat_share * self.rounds * len(self.measured("time")))
 
 
 # --- What there is -------------------------------------------------------------------------------
@@ -203,7 +241,8 @@ def list_workloads(binary: pathlib.Path, traces: Sequence[Trace]) -> list[dict[s
         listed = json.loads(answer.stdout)["workloads"]
         return [{
             "workload": item["workload"], "question": item["question"], "arms": list(item["arms"]),
-            "parameters": item.get("parameters") or "", "source": item.get("source") or ""
+            "parameters": item.get("parameters") or "", "source": item.get("source") or "",
+            "probes": item.get("probes", False) is True
         } for item in listed]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{binary} --list does not answer as it should: {error!r}",
@@ -295,50 +334,192 @@ def is_cold(workload: str) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class Calibration:
-    """What one workload costs the baseline."""
+class Cost:
+    """What one arm takes on one workload."""
 
     iteration_s: float
     overhead_s: float
     """What a process takes beside its timed loop: starting, setting up, ending."""
 
 
-def fit(workloads: Sequence[Workload], calibrations: dict[str, Calibration], rounds: int,
-        budget_s: float) -> list[Workload]:
-    """The workloads with iterations and repetitions such that all samples fit into the budget.
+@dataclasses.dataclass(frozen=True)
+class Calibration(Cost):
+    """What one workload costs the baseline, and what it costs the others where that is known."""
 
-    What the processes cost apart from their timed loops is paid first; the rest is shared equally
-    by the samples, within SHORTEST_SAMPLE_S and LONGEST_SAMPLE_S of timed loop for each.
+    operations: float = 2.0
+    """Allocator operations of an iteration."""
+    arms: dict[str, Cost] = dataclasses.field(default_factory=dict)
+
+    def of(self, arm: str) -> Cost:
+        """An arm's cost: its own, or the baseline's if it was not tried."""
+        return self.arms.get(arm, self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """A plan's answer to how often, how long, and what not."""
+
+    workloads: list[Workload]
+    rounds: int
+    left_out: list[dict[str, str]]
+
+
+def fit(workloads: Sequence[Workload], calibrations: Mapping[str, Calibration],
+        rounds: tuple[int, int], budget_s: float, keep: bool = False) -> Fit:
+    """Makes all samples fit into the budget, at the cost of what matters least.
+
+    rounds: wanted, and the fewest that prove anything. What the processes cost apart from their
+    timed loops is paid first; the rest is shared by the samples, within SHORTEST_SAMPLE_S and
+    LONGEST_SAMPLE_S of the baseline's timed loop for each. If that does not suffice there are fewer
+    rounds, then shorter loops down to LEAST_SAMPLE_S, then fewer workloads, the dearest first and
+    those of QUICK last, unless they were asked for (keep).
     """
-    fixed = sum(
-        len(item.arms) * rounds * calibrations[item.workload].overhead_s for item in workloads)
-    fixed += sum(
-        len(item.arms) * rounds * calibrations[item.workload].iteration_s for item in workloads
-        if is_cold(item.workload))
-    warm = sum(len(item.arms) * rounds for item in workloads if not is_cold(item.workload))
-    share = (budget_s - fixed) / warm if warm else 0.0
-    timed_s = min(max(share, SHORTEST_SAMPLE_S), LONGEST_SAMPLE_S)
-    return [_fit_one(item, calibrations[item.workload], timed_s) for item in workloads]
+    wanted, least = rounds
+    chosen, left_out = list(workloads), []
+    while True:
+        count = next((n for n in range(wanted, least, -1)
+                      if _share_s(chosen, calibrations, n, budget_s) >= SHORTEST_SAMPLE_S), least)
+        share_s = _share_s(chosen, calibrations, count, budget_s)
+        if share_s >= LEAST_SAMPLE_S or keep or len(chosen) == 1:
+            break
+        droppable = [item for item in chosen if item.workload not in QUICK] or chosen
+        dearest = max(droppable, key=lambda item: _round_s(item, calibrations[item.workload],
+                                                           LEAST_SAMPLE_S))
+        chosen.remove(dearest)
+        took_s = least * _round_s(dearest, calibrations[dearest.workload], LEAST_SAMPLE_S)
+        left_out.append({
+            "what": dearest.workload,
+            "why": f"its {len(dearest.arms)} arms would take {took_s:.0f} s at least, and"
+                   f" {budget_s:.0f} s do not hold all workloads; name it with --workload"
+        })
+    timed_s = min(max(share_s, LEAST_SAMPLE_S), LONGEST_SAMPLE_S)
+    return Fit([_fit_one(item, calibrations[item.workload], timed_s) for item in chosen], count,
+               left_out)
+
+
+def _share_s(workloads: Sequence[Workload], calibrations: Mapping[str, Calibration], rounds: int,
+             budget_s: float) -> float:
+    """How long the baseline's loops may be timed if the budget is to hold; less than 0 if it
+    cannot."""
+    idle = rounds * sum(_round_s(item, calibrations[item.workload], 0.0) for item in workloads)
+    slope = rounds * sum(
+        _round_s(item, calibrations[item.workload], 1.0) -
+        _round_s(item, calibrations[item.workload], 0.0) for item in workloads)
+    return (budget_s - idle) / slope if slope else LONGEST_SAMPLE_S if idle <= budget_s else -1.0
+
+
+def _round_s(workload: Workload, calibration: Calibration, timed_s: float) -> float:
+    """What all arms take in one round if the baseline's loop is timed for so long."""
+    costs = [calibration.of(arm) for arm in workload.arms]
+    total_s = sum(PROCESS_S + cost.overhead_s for cost in costs)
+    if is_cold(workload.workload):
+        return total_s + sum(cost.iteration_s for cost in costs)
+    return total_s + timed_s * sum(
+        cost.iteration_s / max(calibration.iteration_s, 1e-9) for cost in costs)
 
 
 def _fit_one(workload: Workload, calibration: Calibration, timed_s: float) -> Workload:
     """Repeats the loop only where setting it up again is cheap: every repetition does so."""
     iterations = repetitions = 1
     if not is_cold(workload.workload):
-        if REPETITIONS * calibration.overhead_s <= timed_s:
+        overhead_s = max(calibration.of(arm).overhead_s for arm in workload.arms)
+        if REPETITIONS * overhead_s <= timed_s:
             repetitions = REPETITIONS
-            timed_s -= (REPETITIONS - 1) * calibration.overhead_s
+            timed_s -= (REPETITIONS - 1) * overhead_s
         possible = max(1, int(timed_s / max(calibration.iteration_s, 1e-9)))
         repetitions = min(repetitions, possible)
         iterations = possible // repetitions
-    sample_s = repetitions * (calibration.overhead_s + iterations * calibration.iteration_s)
-    return dataclasses.replace(workload, iterations=iterations, repetitions=repetitions,
-                               sample_s=sample_s)
+
+    def process_s(cost: Cost) -> float:
+        return repetitions * (cost.overhead_s + iterations * cost.iteration_s)
+
+    return dataclasses.replace(
+        workload, iterations=iterations, repetitions=repetitions, sample_s=process_s(calibration),
+        round_s=sum(PROCESS_S + process_s(calibration.of(arm)) for arm in workload.arms),
+        latency_iterations=_latency_iterations(calibration))
 
 
 def estimated_s(workloads: Sequence[Workload], rounds: int) -> float:
-    """What all samples take together if every arm is as fast as the baseline."""
-    return rounds * sum(len(item.arms) * item.sample_s for item in workloads)
+    """What all samples take together."""
+    return rounds * sum(item.round_s or len(item.arms) * item.sample_s for item in workloads)
+
+
+# --- The parts beside time -----------------------------------------------------------------------
+
+LATENCY_S = 0.15
+"""So long a process times single operations …"""
+LATENCY_KEPT = 1_000_000
+"""… unless it would see more of a kind than the benchmark binary keeps."""
+_INTERVAL_S = 5e-8
+_EMPTY_S = 6e-5
+"""What an interval adds to an operation, and the empty intervals to an iteration."""
+VALGRIND_START_S, VALGRIND_FACTOR = 0.4, 60
+"""What a process takes under Valgrind at least, and how many times longer its own work takes."""
+WORK_OPERATIONS = 20_000
+"""So many operations separate the longer of two counted processes from the shorter."""
+SIDE_BY_SIDE = 2
+"""Processes at a time where nothing is timed."""
+
+
+def _latency_iterations(calibration: Calibration) -> int:
+    possible = LATENCY_S / _latency_iteration_s(calibration, calibration)
+    return max(1, int(min(possible, 2 * LATENCY_KEPT / calibration.operations)))
+
+
+def _latency_iteration_s(cost: Cost, calibration: Calibration) -> float:
+    return cost.iteration_s + calibration.operations * _INTERVAL_S + _EMPTY_S
+
+
+def probe_s(part: str, calibration: Calibration, arm: str) -> float:
+    """What one arm's probe of a workload takes, about; side by side is counted."""
+    cost = calibration.of(arm)
+    if part == "latency":
+        return (PROCESS_S + 0.02 + cost.overhead_s +
+                _latency_iterations(calibration) * _latency_iteration_s(cost, calibration))
+    if part == "memory":
+        return (PROCESS_S + 0.04 + 2 * cost.overhead_s + 2 * cost.iteration_s) / SIDE_BY_SIDE
+    more = 1 + WORK_OPERATIONS / max(1.0, calibration.operations)
+    own_s = 2 * cost.overhead_s + (2 + more) * cost.iteration_s
+    return (2 * VALGRIND_START_S + VALGRIND_FACTOR * own_s) / SIDE_BY_SIDE
+
+
+def probed_arms(arms_by_name: Mapping[str, Arm], workload: Workload) -> list[str]:
+    """The arms of a workload that parts other than time look at."""
+    return [name for name in workload.arms if arms_by_name[name].role in PROBED_ROLES]
+
+
+@dataclasses.dataclass(frozen=True)
+class PartFit:
+    """How often a part probes which workloads, for how long in all."""
+
+    workloads: list[str]
+    rounds: int
+    estimated_s: float
+    left_out: list[dict[str, str]]
+
+
+def fit_part(part: str, workloads: Sequence[Workload], arms_by_name: Mapping[str, Arm],
+             calibrations: Mapping[str, Calibration], budget_s: float, keep: bool = False,
+             least: int = 0) -> PartFit:
+    """Makes a part fit into its budget: fewer rounds first, then without the dearest workloads,
+    unless they were asked for (keep), down to so few (least)."""
+    costs_s = {
+        item.workload: sum(
+            probe_s(part, calibrations[item.workload], name)
+            for name in probed_arms(arms_by_name, item)) for item in workloads
+    }
+    costs_s = {name: cost_s for name, cost_s in costs_s.items() if cost_s > 0}
+    left_out = []
+    rounds = next((n for n in range(PART_ROUNDS[part], 1, -1)
+                   if n * sum(costs_s.values()) <= budget_s), 1)
+    while not keep and len(costs_s) > least and sum(costs_s.values()) > budget_s:
+        dearest = max(costs_s, key=lambda name: costs_s[name])
+        left_out.append({
+            "what": f"{part} of {dearest}",
+            "why": f"it would take {costs_s.pop(dearest):.0f} s, and {budget_s:.0f} s do not hold"
+                   f" all workloads; ask for it with --{part} --workload {dearest}"
+        })
+    return PartFit(list(costs_s), rounds, rounds * sum(costs_s.values()), left_out)
 
 
 def workload_order(plan: Plan, round_: int) -> list[Workload]:

@@ -442,11 +442,19 @@ class Appender:
     def _cut_half_line(self) -> None:
         self._stream.seek(0)
         content = self._stream.read()
-        self._stream.truncate(content.rfind(b"\n") + 1)
+        whole = content[:content.rfind(b"\n") + 1]
+        if len(whole) < len(content):  # the half line may be one of several of its process
+            last = _process(whole[whole.rfind(b"\n", 0, -1) + 1:])
+            while last and _process(whole[whole.rfind(b"\n", 0, -1) + 1:]) == last:
+                whole = whole[:whole.rfind(b"\n", 0, -1) + 1]
+        self._stream.truncate(len(whole))
 
-    def append(self, entry: Sample | Refusal | Work | Memory | Latency) -> None:
-        """Adds a line and hands it to the kernel. On a full disk nothing of the line stays."""
-        line = (json.dumps(dataclasses.asdict(entry), allow_nan=False) + "\n").encode()
+    def append(self, *entries: Sample | Refusal | Work | Memory | Latency) -> None:
+        """Adds a process's lines and hands them to the kernel. On a full disk none of them
+        stays."""
+        line = "".join(
+            json.dumps(dataclasses.asdict(entry), allow_nan=False) + "\n"
+            for entry in entries).encode()
         start = self._stream.seek(0, io.SEEK_END)
         try:
             written = self._stream.write(line)
@@ -462,6 +470,15 @@ class Appender:
             os.fsync(self._stream.fileno())
         finally:
             self._stream.close()
+
+
+def _process(line: bytes) -> tuple | None:
+    """Which process a line of latency.jsonl is of; None for any other line: its process has one."""
+    try:
+        value = json.loads(line)
+        return (value["workload"], value["arm"], value["round"]) if "operation" in value else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def write_plan(folder: pathlib.Path, plan: Plan) -> None:

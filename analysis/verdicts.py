@@ -420,10 +420,10 @@ def _arm_result(data: _Prepared, name: str) -> ArmResult:
         column.removeprefix("counter:"): float(rows[column].median())
         for column in rows.columns if column.startswith("counter:") and rows[column].notna().any()
     }
-    resident = pandas.to_numeric(rows["max_rss_bytes"]).median()
+    resident = pandas.to_numeric(rows["max_rss_bytes"]).dropna()
     return ArmResult(data.record.plan.arm(name), times, float(numpy.median(times)),
                      math.exp(interval.low), high,
-                     None if math.isnan(resident) else float(resident),
+                     float(resident.median()) if len(resident) else None,
                      float(rows["minor_faults"].median()), counters)
 
 

@@ -23,7 +23,9 @@
 
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <barrier>
@@ -85,6 +87,20 @@ long page_faults()
     return usage.ru_minflt + usage.ru_majflt;
 }
 
+/* The most that this process ever had resident: getrusage and wait4 would also know the peak of the
+ * process that started it. */
+double peak_resident_bytes()
+{
+    char text[4096]; /* no stream: it would take memory from the arm */
+    const int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    const ssize_t got = file < 0 ? 0 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        close(file);
+    text[got > 0 ? got : 0] = '\0';
+    const char *mark = std::strstr(text, "VmHWM:");
+    return mark ? 1024 * std::strtod(mark + 6, nullptr) : 0;
+}
+
 int64_t now_ns()
 {
     struct timespec now;
@@ -111,6 +127,7 @@ template <typename Work> void iterate(benchmark::State &state, Work work, long i
     }
     state.counters["page_faults"] =
         benchmark::Counter((double)(page_faults() - faults), benchmark::Counter::kAvgIterations);
+    state.counters["max_rss_bytes"] = peak_resident_bytes();
 }
 
 void *open_arm(const struct peer *peer, struct peer_needs needs)

@@ -3,7 +3,8 @@
 malloc.
 
 FAKE_* settings come from the file fake_bench.json beside this script, since a sample's
-environment is scrubbed: {"crash": [[workload, arm]…], "liar": true, "seconds": 0.0}.
+environment is scrubbed: {"crash": [[workload, arm]…], "liar": true, "seconds": 0.0, "cut": true,
+"workloads": {name: ns}, "overhead_s": {arm: seconds}}.
 """
 
 import json
@@ -29,9 +30,26 @@ def owner():
     return (allocators or [file for file in files if "/libc.so" in file])[0]
 
 
+def probe(kind):
+    """What a probe would have found."""
+    percentiles = dict(p50=20.0, p90=30.0, p99=40.0, p99_9=50.0, p99_99=60.0, max=9000.0)
+    kinds = {name: {"count": 1000, "ns": percentiles} for name in ("alloc", "free", "empty")}
+    return {
+        "memory": {
+            "operations": 1000, "peak_live_bytes": 500_000, "base_rss_bytes": 4_000_000,
+            "peak_rss_bytes": 4_600_000, "end_rss_bytes": 4_500_000,
+            "drained_rss_bytes": 4_100_000, "minor_faults": 9, "major_faults": 0,
+            "done": list(range(0, 1001, 10)), "live_bytes": [5000 * i for i in range(101)],
+            "rss_bytes": [4_000_000 + 6000 * i for i in range(101)]
+        }, "latency": {"iterations": 1, "clock": "rdtscp", "clock_step_ns": 0.5, "kinds": kinds}
+    }[kind]
+
+
 def main():
     flags = dict(word.lstrip("-").partition("=")[::2] for word in sys.argv[1:])
-    names = list(WORKLOADS)
+    chosen = settings()
+    times = chosen.get("workloads", WORKLOADS)
+    names = list(times)
     if "trace" in flags:
         name = flags["trace"].partition("=")[0]
         names += [f"trace/{name}", f"trace-cold/{name}"]
@@ -39,7 +57,8 @@ def main():
         print(
             json.dumps({
                 "google_benchmark": "1.7.1", "workloads": [{
-                    "workload": name, "question": "What?", "arms": list(ARMS), "operations": 2
+                    "workload": name, "question": "What?", "arms": list(ARMS), "operations": 2,
+                    "probes": not name.startswith("trace-cold/")
                 } for name in names]
             }))
         return 0
@@ -47,25 +66,31 @@ def main():
     if workload not in names or arm not in ARMS:
         print(f"no workload '{workload}' or arm '{arm}'", file=sys.stderr)
         return 2
-    chosen = settings()
-    time.sleep(chosen.get("seconds", 0))
+    if chosen.get("cut") and "trace" in flags:
+        print(f"poolproof-bench: {flags['trace'].partition('=')[2]}: cut", file=sys.stderr)
+        return 2
+    time.sleep(chosen.get("seconds", 0) + chosen.get("overhead_s", {}).get(arm, 0))
     if [workload, arm] in chosen.get("crash", []):
         print("out of memory", file=sys.stderr)
         return 4
+    context = {
+        "malloc_owner": "/usr/lib/libliar.so" if chosen.get("liar") else owner(),
+        "compiler": "gcc 12.2.0", "compiler_flags": "-O3", "google_benchmark": "1.7.1"
+    }
+    for kind in ("memory", "latency"):
+        if kind in flags:
+            print(json.dumps({"context": context, kind: probe(kind)}))
+            return 0
     iterations = int(flags.get("iterations", 1000))
     entries = []
     for repetition in range(int(flags.get("benchmark_repetitions", 1))):
-        time_ns = 2 * WORKLOADS.get(workload, 9.0) * ARMS[arm] * random.uniform(1, 1.02)
+        time_ns = 2 * times.get(workload, 9.0) * ARMS[arm] * random.uniform(1, 1.02)
         time_ns *= 1 + float(flags.get("delay", 0)) / 100
         entries.append({
             "name": f"{workload}/{arm}", "run_type": "iteration", "iterations": iterations,
             "repetition_index": repetition, "real_time": time_ns, "cpu_time": time_ns,
             "time_unit": "ns", "operations": 2.0, "peak_live_bytes": 4096.0
         })
-    context = {
-        "malloc_owner": "/usr/lib/libliar.so" if chosen.get("liar") else owner(),
-        "compiler": "gcc 12.2.0", "compiler_flags": "-O3", "google_benchmark": "1.7.1"
-    }
     print(json.dumps({"context": context, "benchmarks": entries}))
     return 0
 

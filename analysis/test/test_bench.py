@@ -295,24 +295,50 @@ def workloads(*names):
 
 def test_the_plan_fits_its_budget():
     costs = {"pair/64": plan.Calibration(1e-6, 0.02), "trace-cold/x": plan.Calibration(0.05, 0.01)}
-    fitted = plan.fit(workloads(*costs), costs, rounds=10, budget_s=5.0)
+    fits = plan.fit(workloads(*costs), costs, (10, 6), budget_s=5.0)
+    fitted = fits.workloads
+    assert (fits.rounds, fits.left_out) == (10, [])
     assert plan.estimated_s(fitted, 10) == pytest.approx(5.0, rel=0.01)
-    assert (fitted[1].iterations, fitted[1].repetitions) == (1, 1
-                                                             )  # cold: once, and nothing to repeat
+    # Cold: once, and nothing to repeat.
+    assert (fitted[1].iterations, fitted[1].repetitions) == (1, 1)
     assert fitted[0].repetitions == plan.REPETITIONS and fitted[0].iterations > 1000
 
 
-def test_a_plan_too_large_for_its_budget_keeps_the_shortest_sample():
-    costs = {"pair/64": plan.Calibration(1e-6, 0.02)}
-    fitted = plan.fit(workloads("pair/64"), costs, rounds=1000, budget_s=1.0)
-    assert fitted[0].sample_s == pytest.approx(0.02 + plan.SHORTEST_SAMPLE_S, rel=0.01)
-    assert fitted[0].repetitions == 1  # setting up three times would cost more than it times
+def test_an_arm_that_is_slower_than_the_baseline_is_counted_as_it_is():
+    slow = plan.Calibration(1e-6, 0.02, arms={"b": plan.Cost(9e-6, 0.5)})
+    fits = plan.fit(workloads("pair/64"), {"pair/64": slow}, (10, 6), budget_s=9.0)
+    [fitted] = fits.workloads
+    assert fits.rounds == 10
+    assert plan.estimated_s([fitted], 10) == pytest.approx(9.0, rel=0.02)
+    timed_s = fitted.sample_s - 0.02 * fitted.repetitions
+    assert fitted.round_s == pytest.approx(0.52 + 10 * timed_s + 2 * plan.PROCESS_S, rel=0.02)
+
+
+def test_too_small_a_budget_costs_rounds_then_length_then_the_dearest_workload():
+    costs = {"pair/64": plan.Calibration(1e-6, 0.01), "walk/far": plan.Calibration(1e-6, 0.2),
+             "walk/near": plan.Calibration(1e-6, 0.01)}
+
+    def fits(budget_s, **more):
+        return plan.fit(workloads(*costs), costs, (20, 8), budget_s, **more)
+
+    assert fits(100.0).rounds == 20
+    assert 8 < fits(8.0).rounds < 20
+    tight = fits(4.5)
+    assert tight.rounds == 8 and not tight.left_out
+    assert all(w.sample_s < costs[w.workload].overhead_s + plan.SHORTEST_SAMPLE_S
+               for w in tight.workloads)
+    small = fits(1.0)
+    assert [item["what"] for item in small.left_out] == ["walk/far"]
+    assert "0.2" not in small.left_out[0]["why"] and "--workload" in small.left_out[0]["why"]
+    assert plan.estimated_s(small.workloads, small.rounds) <= 1.0
+    kept = fits(1.0, keep=True)  # what was asked for is measured, whatever it takes
+    assert len(kept.workloads) == 3 and kept.rounds == 8
 
 
 def test_an_iteration_longer_than_a_sample_runs_once():
     costs = {"pair/64": plan.Calibration(7.0, 0.02)}
-    fitted = plan.fit(workloads("pair/64"), costs, rounds=1, budget_s=1.0)
-    assert (fitted[0].iterations, fitted[0].repetitions) == (1, 1)
+    [fitted] = plan.fit(workloads("pair/64"), costs, (1, 1), budget_s=1.0).workloads
+    assert (fitted.iterations, fitted.repetitions) == (1, 1)
 
 
 def test_arms_of_every_rival_and_both_calls():

@@ -1,7 +1,8 @@
 /* How long single operations take: a peer that reads the clock before and after each one.
  *
- * What is timed is one call through the arm's table and one reading of the clock; nothing of the arm
- * is inlined here. Writing to the object is not: a page fault belongs to whoever touches the page first.
+ * What is timed is one call through the arm's table and one reading of the clock; nothing of the
+ * arm is inlined here. Writing to the object is not: a page fault belongs to whoever touches the
+ * page first.
  */
 #define _DEFAULT_SOURCE
 #include "probe.h"

@@ -3,12 +3,15 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
+import types
 
 import pytest
 
-from analysis import build
+from analysis import build, collect, plan, probes
 
+LIBRARIES = [pathlib.Path("/usr/lib/x86_64-linux-gnu"), pathlib.Path("/usr/lib64")]
 TRACE = """\
 poolproof trace 1
 alloc 0 24 8
@@ -128,3 +131,24 @@ def test_bad_arguments_are_one_line_and_exit_2(bench, words, message):
     answer = bench(*words)
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1 and message in answer.stderr
+
+
+@pytest.mark.parametrize("library", ["", "libjemalloc.so.2", "libmimalloc.so.2.0",
+                                     "libtcmalloc_minimal.so.4"])
+@pytest.mark.parametrize("arm", ["pool", "calloc"])
+def test_instructions_agree_to_the_last(folder, tmp_path, library, arm):
+    """Counted twice as ./poolproof bench --work counts; and longer is more by as much."""
+    if not shutil.which("valgrind"):
+        pytest.skip("valgrind is missing")
+    found = [place / library for place in LIBRARIES if library and (place / library).exists()]
+    if library and not found:
+        pytest.skip(f"{library} is missing")
+    run = types.SimpleNamespace(benchmark={"path": str(folder / "bench/poolproof-bench"),
+                                           "sha256": "0" * 64}, traces=[])
+    workload = plan.Workload("churn/mixed16-512/1000", "?", [arm])
+    task = (0, workload, plan.Arm(arm, arm, "other", "", str(found[0]) if found else None))
+    [first], [again] = (probes.probe_work(run, task, collect.Hashes()) for _ in range(2))
+    assert first.short_instructions == again.short_instructions > 8192 * 8
+    assert first.long_instructions == again.long_instructions
+    assert first.instructions_per_operation == again.instructions_per_operation > 8
+    assert pathlib.Path(first.malloc_owner).name.startswith(library or "libc.so")
