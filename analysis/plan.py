@@ -85,6 +85,10 @@ QUICK = ("pair/64", "random/64x1000", "churn/mixed16-512/1000", "churn/mixed16-1
 """The micro workloads of a quick run: the shortest path, reuse in no order, mixed sizes within
 the caches and beyond them."""
 
+LITTERED = ("pair/64/littered", "random/64x1000/littered", "churn/mixed16-512/1000/littered",
+            "churn/mixed16-1024/10000/littered")
+"""The workloads on a littered heap of a run for which none is named."""
+
 REPETITIONS = 3
 SHORTEST_SAMPLE_S = 0.03
 LEAST_SAMPLE_S = 0.01
@@ -303,12 +307,14 @@ def require_known(kind: str, wanted: Iterable[str], known: Sequence[str]) -> Non
 
 def choose_workloads(listed: Sequence[dict[str, Any]], wanted: Sequence[str],
                      quick: bool) -> list[dict[str, Any]]:
-    """The wanted workloads, or all, or for a quick run those of QUICK and every trace."""
+    """The wanted workloads, or else all on a fresh heap and those of LITTERED, or for a quick run
+    those of QUICK and every trace."""
     if wanted:
         require_known("workload", wanted, [item["workload"] for item in listed])
         return [item for item in listed if item["workload"] in wanted]
     if not quick:
-        return list(listed)
+        return [item for item in listed
+                if not is_littered(item["workload"]) or item["workload"] in LITTERED]
     return [item for item in listed if item["workload"] in QUICK or is_trace(item["workload"])]
 
 
@@ -318,6 +324,11 @@ def choose_arms(arms: Sequence[Arm], wanted: Sequence[str]) -> list[Arm]:
         return list(arms)
     require_known("arm", wanted, [arm.name for arm in arms])
     return [arm for arm in arms if arm.name in (*wanted, BASELINE, NULL)]
+
+
+def is_littered(workload: str) -> bool:
+    """Whether a workload has a heap that was filled and thinned before."""
+    return workload.endswith("/littered")
 
 
 def is_trace(workload: str) -> bool:
