@@ -45,8 +45,6 @@ namespace
 struct Trace {
     std::string name, file;
     struct replay replay; /* loaded by the first run */
-    bool measured;        /* footprint holds: it is that of the first playing in this process */
-    struct footprint footprint;
 };
 
 /* A workload is a scale of a shape, or a trace, warm or cold. */
@@ -264,28 +262,16 @@ void run_trace(benchmark::State &state, const Workload &workload, const struct l
         });
         state.counters["operations"] = (double)replay.drain;
     } else {
-        Trace &trace = *workload.trace;
-        struct footprint footprint;
         const bool resets = !(peer->abilities & PEER_REUSES);
-        arm = open_arm(peer, needs);
-        if (replay_measure(&replay, slots.data(), loops->play_pages, arm, &footprint) != 0)
-            shape_out_of_memory(peer);
-        /* Calibration comes here several times, and only the first finds a heap without a past. */
-        if (!trace.measured)
-            trace.footprint = footprint;
-        trace.measured = true;
-        if (resets)
-            peer->reset(arm);
-        iterate(state, [&] {
+        const auto play_all = [&] {
             play(replay.count);
             if (resets)
                 peer->reset(arm);
-        });
+        };
+        arm = open_arm(peer, needs);
+        play_all(); /* what is timed is a heap in use, not a new one */
+        iterate(state, play_all);
         state.counters["operations"] = (double)replay.count;
-        if (!options.workload.empty() && !options.arm.empty()) {
-            state.counters["peak_footprint_bytes"] = (double)trace.footprint.peak_bytes;
-            state.counters["end_footprint_bytes"] = (double)trace.footprint.end_bytes;
-        }
         peer->close(arm);
     }
     state.counters["peak_live_bytes"] = (double)replay.peak_bytes;
@@ -420,7 +406,7 @@ void add_trace(const char *text)
     const char *equals = std::strchr(text, '=');
     if (!equals || equals == text || equals[1] == '\0')
         fail(2, std::string("--trace needs NAME=FILE, not '") + text + "'");
-    options.traces.push_back({std::string(text, equals), equals + 1, {}, false, {}});
+    options.traces.push_back({std::string(text, equals), equals + 1, {}});
 }
 
 bool is_littered(const std::string &heap)

@@ -23,7 +23,6 @@ struct loops {
     void (*fill)(struct work *work, void *arm);
     void (*drain)(struct work *work, void *arm);
     replay_player *play;
-    replay_player *play_pages; /* writes to every page of every object */
 };
 
 /* Every table's, in the order of bench/meson.build. */
@@ -64,18 +63,12 @@ extern const struct absent_arm absent_arms[];
     static int loop_##name##_play(const struct replay *replay, size_t from, size_t to,             \
                                   void **slots, void *arm)                                         \
     {                                                                                              \
-        return play(replay, from, to, slots, &peer_##name, arm, REPLAY_PAGES_BYTES);               \
-    }                                                                                              \
-    static int loop_##name##_play_pages(const struct replay *replay, size_t from, size_t to,       \
-                                        void **slots, void *arm)                                   \
-    {                                                                                              \
-        return play(replay, from, to, slots, &peer_##name, arm, SIZE_MAX);                         \
+        return play(replay, from, to, slots, &peer_##name, arm);                                   \
     }                                                                                              \
     static void (*const loop_##name##_batches[])(struct work *,                                    \
                                                  void *) = {EACH_SHAPE(LOOPS_BATCH_NAME, name)};   \
     LOOPS_LINKAGE const struct loops loops_##name;                                                 \
-    const struct loops loops_##name = {&peer_##name,       loop_##name##_batches,                  \
-                                       loop_##name##_fill, loop_##name##_drain,                    \
-                                       loop_##name##_play, loop_##name##_play_pages};
+    const struct loops loops_##name = {&peer_##name, loop_##name##_batches, loop_##name##_fill,    \
+                                       loop_##name##_drain, loop_##name##_play};
 
 #endif

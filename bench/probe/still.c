@@ -1,7 +1,7 @@
 /* A clock that stands still, preloaded where instructions are counted.
  *
- * Allocators that return memory after a while look at the clock now and then. Under Valgrind, which is
- * fifty times slower, they would do so fifty times as often, and never twice alike.
+ * Allocators that return memory after a while look at the clock now and then. Under Valgrind, which
+ * is fifty times slower, they would do so fifty times as often, and never twice alike.
  */
 #define _GNU_SOURCE
 #include <sys/time.h>

@@ -17,19 +17,19 @@ PLAY_LOOP size_t play_round_up(size_t offset, size_t unit)
 
 /* Writes a word to each line among the first, and to each page among those behind, that lies in
  * [from, to). */
-PLAY_LOOP void play_extend(char *object, size_t from, size_t to, size_t pages)
+PLAY_LOOP void play_extend(char *object, size_t from, size_t to)
 {
     size_t at;
     for (at = play_round_up(from, REPLAY_LINE); at + PLAY_WORD <= to && at < REPLAY_LINES_BYTES;
          at += REPLAY_LINE)
         memcpy(object + at, &to, PLAY_WORD);
-    for (at = play_round_up(at > from ? at : from, PLAY_PAGE); at + PLAY_WORD <= to && at < pages;
-         at += PLAY_PAGE)
+    for (at = play_round_up(at > from ? at : from, PLAY_PAGE);
+         at + PLAY_WORD <= to && at < REPLAY_PAGES_BYTES; at += PLAY_PAGE)
         memcpy(object + at, &to, PLAY_WORD);
 }
 
 /* Writes what is new of an object: all of it, or with old_size what was added. */
-PLAY_LOOP void play_touch(char *object, const struct replay_op *op, size_t old_size, size_t pages)
+PLAY_LOOP void play_touch(char *object, const struct replay_op *op, size_t old_size)
 {
     const size_t size = op->size;
     if (__builtin_expect(size < PLAY_WORD, 0)) {
@@ -40,9 +40,7 @@ PLAY_LOOP void play_touch(char *object, const struct replay_op *op, size_t old_s
             memcpy(object + (size_t)PLAY_WORD * op->lines[i], &size, PLAY_WORD);
     }
     if (__builtin_expect(old_size != 0 || size > PLAY_PAGE, 0))
-        play_extend(object, old_size, size, pages);
-    if (pages == SIZE_MAX && size >= PLAY_WORD) /* the page that its end may reach into */
-        memcpy(object + size - PLAY_WORD, &size, PLAY_WORD);
+        play_extend(object, old_size, size);
     __asm__ volatile("" : : "r"(object) : "memory");
 }
 
@@ -63,7 +61,7 @@ PLAY_LOOP void play_read(const char *object, const struct replay_op *op)
 }
 
 PLAY_LOOP int play(const struct replay *replay, size_t from, size_t to, void **slots,
-                   const struct peer *peer, void *arm, size_t pages)
+                   const struct peer *peer, void *arm)
 {
     const struct replay_op *const end = replay->ops + to;
     for (const struct replay_op *op = replay->ops + from; op < end; op++) {
@@ -96,7 +94,7 @@ PLAY_LOOP int play(const struct replay *replay, size_t from, size_t to, void **s
         }
         if (__builtin_expect(!object, 0))
             return -1;
-        play_touch(object, op, old_size, pages);
+        play_touch(object, op, old_size);
         slots[op->slot] = object;
     }
     return 0;

@@ -72,17 +72,6 @@ void replay_drop(struct replay *replay);
 typedef int replay_player(const struct replay *replay, size_t from, size_t to, void **slots,
                           void *arm);
 
-struct footprint {
-    uint64_t peak_bytes; /* resident memory beyond what there was before, at its largest */
-    uint64_t end_bytes;  /* the same after the drain */
-};
-
-/* Plays the whole trace once, stopping REPLAY_STOPS times and at the peak to measure the resident
- * memory of this process from its page tables. The player writes to every page of every object. */
-enum { REPLAY_STOPS = 200 };
-int replay_measure(const struct replay *replay, void **slots, replay_player *play_pages, void *arm,
-                   struct footprint *footprint);
-
 #ifdef __cplusplus
 }
 #endif
