@@ -23,6 +23,7 @@ COMMANDS = {
     "fuzz": ("analysis.fuzz", "attack the pool with generated traces"),
     "bugs": ("analysis.bugs", "plant bugs in copies of the pool and see who finds them"),
     "reproduce": ("analysis.reproduce", "run one input that the fuzzer kept"),
+    "prove-statistics": ("analysis.proof", "try the statistics on runs with known truth"),
     "doctor": ("analysis.doctor", "say what this machine has and what it lacks"),
 }
 """Command → the module that runs it, and what it does. A module has add_arguments and run, and is
@@ -31,15 +32,15 @@ imported only when it is the chosen one."""
 
 def usage() -> str:
     """The text of --help."""
-    rows = "\n".join(f"  {name:<11}{what}" for name, (_, what) in COMMANDS.items())
+    rows = "\n".join(f"  {name:<18}{what}" for name, (_, what) in COMMANDS.items())
     return (
         "usage: ./poolproof COMMAND [ARGUMENT…]\n\n"
         f"{rows}\n\n"
         "./poolproof COMMAND --help tells more; --version prints the version.\n"
         "A command first installs the Debian packages that it lacks and says which and why;\n"
         "POOLPROOF_INSTALL=no keeps it from that.\n"
-        "Exit: 0 pass, 1 failed test, regression or finding, 2 usage or bad input, 3 inconclusive,\n"
-        "4 unfit machine."
+        "Exit: 0 pass, 1 failed test, regression or finding, 2 usage or bad input,\n"
+        "3 inconclusive, 4 unfit machine."
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping, Sequence
 
 import numpy
 import pandas
@@ -72,10 +72,11 @@ class Change:
     verdict: str
     doubt: str
     """The verdict that was taken back as methods disagree, and which; "" if none was."""
-    base_time_ns: float
-    new_time_ns: float
     base_rounds: int
     new_rounds: int
+    base_time_ns: float = math.nan
+    """Of an operation, the median over the rounds; likewise below."""
+    new_time_ns: float = math.nan
 
     @property
     def ratio(self) -> float:
@@ -87,10 +88,13 @@ class Change:
         """"regression", "pass" or "inconclusive".
 
         A pass excludes a regression beyond δ, and beyond 10 % where δ is more: the interval's near
-        end is what counts, not that nothing was found.
+        end is what counts, not that nothing was found. Runs that do not know their noise pass
+        nothing.
         """
         if self.verdict == "slower":
             return "regression"
+        if not math.isfinite(self.limit):
+            return "inconclusive"
         margin = min(self.limit, inference.LARGEST_EQUALITY)
         return "pass" if self.interval.low >= -margin and not self.doubt else "inconclusive"
 
@@ -142,12 +146,12 @@ class Comparison:
     @property
     def outcome(self) -> str:
         """"pass", "regression", "inconclusive" or "unfit"."""
-        outcomes = [change.outcome for change in self.claims]
         if self.unfit:
             return "unfit"
-        if self.crashed or "regression" in outcomes:
+        if self.crashed:
             return "regression"
-        return "inconclusive" if "inconclusive" in outcomes or self.left_out else "pass"
+        said = outcome_of(self.claims)
+        return "inconclusive" if said == "pass" and self.left_out else said
 
     def to_json(self) -> dict[str, Any]:
         """What results/schema/comparison.schema.json describes."""
@@ -244,31 +248,34 @@ def refuse_unlike(found: Iterable[Unlike], allowed: Iterable[str]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Side:
-    """One workload of one run."""
+class Side:
+    """One workload of one run, by both clocks: arm → logarithms of baseline time / arm time, one a
+    round, in the rounds' order."""
 
-    cpu: pandas.DataFrame
-    """Nanoseconds: one row a round, one column an arm."""
-    wall: pandas.DataFrame
-
-    def relative(self, arm: str, clock: str = "cpu") -> numpy.ndarray:
-        """Logarithms of baseline time / arm time, one a round, in the rounds' order."""
-        times = getattr(self, clock)
-        return numpy.log(times[BASELINE].to_numpy() / times[arm].to_numpy())
+    cpu: Mapping[str, numpy.ndarray]
+    wall: Mapping[str, numpy.ndarray]
 
     def limit(self) -> float:
         """δ of this run."""
-        return inference.noise_limit(self.relative(NULL) if NULL in self.cpu.columns else [])
+        return inference.noise_limit(self.cpu.get(NULL, []))
 
 
-def _sides(record: Record) -> dict[str, _Side]:
+def _sides(record: Record) -> tuple[dict[str, Side], dict[tuple[str, str], float]]:
+    """(workload → its side, where the baseline ran; workload and arm → the median time)."""
     frame = verdicts.mark_used(record)
     used = frame[frame["used"]]
+    medians = used.groupby(["workload", "arm"])[verdicts.CLOCK].median().to_dict()
     return {
-        str(workload): _Side(verdicts.times_of(rows, verdicts.CLOCK),
-                             verdicts.times_of(rows, verdicts.OTHER_CLOCK))
+        str(workload): Side(_relative(rows, verdicts.CLOCK), _relative(rows, verdicts.OTHER_CLOCK))
         for workload, rows in used.groupby("workload", sort=False)
-    }
+        if BASELINE in set(rows["arm"])
+    }, medians
+
+
+def _relative(rows: pandas.DataFrame, clock: str) -> dict[str, numpy.ndarray]:
+    times = verdicts.times_of(rows, clock)
+    return {arm: numpy.log(times[BASELINE].to_numpy() / times[arm].to_numpy())
+            for arm in times.columns}
 
 
 def compare(base: Record, new: Record, allowed: Iterable[str] = ()) -> Comparison:
@@ -278,17 +285,20 @@ def compare(base: Record, new: Record, allowed: Iterable[str] = ()) -> Compariso
             raise UserError(f"{record.folder} holds no whole sample of time")
     found = unlike(base, new)
     refuse_unlike(found, allowed)
-    before, after = _sides(base), _sides(new)
+    (before, before_ns), (after, after_ns) = _sides(base), _sides(new)
     roles = _roles(base, new, libraries_alike="library" not in {item.kind for item in found})
     shared = [name for name in before if name in after]
-    asked = [(name, arm) for name in shared for arm in before[name].cpu.columns
-             if arm in after[name].cpu.columns and arm in roles
-             and BASELINE in before[name].cpu.columns and BASELINE in after[name].cpu.columns]
+    asked = [(name, arm) for name in shared for arm in before[name].cpu
+             if arm in after[name].cpu and arm in roles]
     if not any(roles[arm] == "claim" for _, arm in asked):
         raise UserError(
             f"{base.folder} and {new.folder} share no workload on which a pool ran beside the"
             f" baseline {BASELINE}")
-    changes = _judge(before, after, asked, roles)
+    changes = [
+        dataclasses.replace(change, base_time_ns=before_ns[change.workload, change.arm],
+                            new_time_ns=after_ns[change.workload, change.arm])
+        for change in judge(before, after, asked, roles)
+    ]
     new_refusals = {(item.workload, item.arm) for item in base.refusals}
     crashed = [item for item in new.refusals
                if item.crashed and (item.workload, item.arm) not in new_refusals]
@@ -308,13 +318,17 @@ def _roles(base: Record, new: Record, libraries_alike: bool) -> dict[str, str]:
     return found
 
 
-def _judge(before: dict[str, _Side], after: dict[str, _Side], asked: list[tuple[str, str]],
-           roles: dict[str, str]) -> list[Change]:
+def judge(before: Mapping[str, Side], after: Mapping[str, Side], asked: Sequence[tuple[str, str]],
+          roles: Mapping[str, str]) -> list[Change]:
+    """Judges (workload, arm) pairs at once, as Holm's procedure demands; the claims are its family.
+
+    `roles` has the kind of change of each arm.
+    """
     limits = {name: _limit(before[name], after[name], [
         arm for workload, arm in asked if workload == name and roles[arm] == "control"
     ]) for name, _ in asked}
     p_values = {
-        (name, arm): inference.rank_sum_test(before[name].relative(arm), after[name].relative(arm))
+        (name, arm): inference.rank_sum_test(before[name].cpu[arm], after[name].cpu[arm])
         for name, arm in asked
     }
     family = [place for place in asked if roles[place[1]] == "claim"]
@@ -326,40 +340,26 @@ def _judge(before: dict[str, _Side], after: dict[str, _Side], asked: list[tuple[
     ]
 
 
-def _limit(before: _Side, after: _Side, controls: list[str]) -> float:
+def _limit(before: Side, after: Side, controls: list[str]) -> float:
     """δ between two runs: the larger of both runs' own, and of how far any unchanged arm moved."""
-    moved = [
-        abs(inference.shift_interval(before.relative(arm), after.relative(arm)).median)
-        for arm in controls
-    ]
-    return max(before.limit(), after.limit(), *moved, 0.0)
+    moved = [abs(inference.shift_interval(before.cpu[arm], after.cpu[arm]).median)
+             for arm in controls]
+    return max(before.limit(), after.limit(), *moved)
 
 
-def _change(workload: str, arm: str, kind: str, before: _Side, after: _Side, limit: float,
+def _change(workload: str, arm: str, kind: str, before: Side, after: Side, limit: float,
             p: float, p_holm: float) -> Change:
-    base, new = before.relative(arm), after.relative(arm)
-    interval = inference.shift_interval(base, new)
-    word = inference.verdict(interval, limit, p_holm)
-    doubt = _doubt(arm, before, after, limit, word)
-    return Change(workload, arm, kind, interval, limit, p, p_holm,
-                  "inconclusive" if doubt else word, doubt,
-                  float(before.cpu[arm].median()), float(after.cpu[arm].median()),
-                  len(base), len(new))
+    base, new = before.cpu[arm], after.cpu[arm]
+    judged = inference.judge_shift(base, new, limit, p_holm,
+                                   {"the wall clock": (before.wall[arm], after.wall[arm])})
+    return Change(workload, arm, kind, judged.interval, limit, p, p_holm, judged.verdict,
+                  judged.doubt, len(base), len(new))
 
 
-def _doubt(arm: str, before: _Side, after: _Side, limit: float, word: str) -> str:
-    """Which methods disagree with a proved verdict, as a phrase; "" if none does."""
-    if word not in ("faster", "slower", "equal"):
-        return ""
-    base, new = before.relative(arm), after.relative(arm)
-    wall = inference.shift_interval(before.relative(arm, "wall"), after.relative(arm, "wall"))
-    agree = {
-        "the Brunner-Munzel test": inference.shift_affirmed(base, new, limit, word),
-        "each half of the rounds": inference.halves_agree(base, new, limit, word),
-        "the wall clock": not inference.contradicts(wall, limit, word)
-    }
-    against = [name for name, agrees in agree.items() if not agrees]
-    return f"{word}, not borne out by {' or '.join(against)}" if against else ""
+def outcome_of(claims: Sequence[Change]) -> str:
+    """"regression" if one is, else "inconclusive" if one is, else "pass"."""
+    outcomes = {change.outcome for change in claims}
+    return next((word for word in ("regression", "inconclusive") if word in outcomes), "pass")
 
 
 def _left_out(base: Record, new: Record, asked: list[tuple[str, str]]) -> list[str]:

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import math
 import warnings
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import numpy
 from scipy import stats
@@ -306,6 +306,58 @@ def verdict(interval: Interval, limit: float, adjusted_p: float) -> str:
     if interval.low > 0 or interval.high < 0:
         return "small"
     return "inconclusive"
+
+
+PROVED = ("faster", "slower", "equal")
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """A verdict, the interval behind it, and what took a proved one back: "" if nothing did."""
+
+    interval: Interval
+    verdict: str
+    doubt: str
+
+
+def judge_pairs(differences: Sequence[float], limit: float, adjusted_p: float,
+                views: Mapping[str, Sequence[float]]) -> Judgement:
+    """The verdict on two arms of one run, inconclusive where methods disagree.
+
+    `views` has the same rounds as they look otherwise, by the way of looking.
+    """
+    interval = order_statistic_interval(differences)
+    word = verdict(interval, limit, adjusted_p)
+    agreement = {} if word not in PROVED else {
+        "the signed-rank test": affirms(differences, limit, word)
+    } | {
+        name: not contradicts(order_statistic_interval(values), limit, word)
+        for name, values in views.items()
+    }
+    return _judgement(interval, word, agreement)
+
+
+def judge_shift(base: Sequence[float], new: Sequence[float], limit: float, adjusted_p: float,
+                views: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Judgement:
+    """The verdict on one arm in two runs, inconclusive where methods disagree. Both sequences are
+    in the order in which they were measured."""
+    interval = shift_interval(base, new)
+    word = verdict(interval, limit, adjusted_p)
+    agreement = {} if word not in PROVED else {
+        "the Brunner-Munzel test": shift_affirmed(base, new, limit, word),
+        "each half of the rounds": halves_agree(base, new, limit, word)
+    } | {
+        name: not contradicts(shift_interval(*values), limit, word)
+        for name, values in views.items()
+    }
+    return _judgement(interval, word, agreement)
+
+
+def _judgement(interval: Interval, word: str, agreement: Mapping[str, bool]) -> Judgement:
+    against = [name for name, agrees in agreement.items() if not agrees]
+    if not against:
+        return Judgement(interval, word, "")
+    return Judgement(interval, "inconclusive", f"{word}, not borne out by {' or '.join(against)}")
 
 
 def smallest_provable(interval: Interval, limit: float) -> float:

@@ -39,7 +39,7 @@ def _package(name: str, reason: str, commands: str, loss: str) -> Package:
 
 
 BUILDING = "test bench record replay fuzz reproduce bugs"
-READING = "test bench report compare gate"
+READING = "test bench report compare gate prove-statistics"
 FUZZING = "test fuzz reproduce bugs"
 PLANTING = "test bugs"
 
@@ -79,7 +79,7 @@ PACKAGES = (
     _package("python3-jinja2", "report templates", READING + " bugs", "reports"),
     _package("python3-jsonschema", "checks result files", READING, "the check of result files"),
     _package("python3-rich", "tables and progress", f"{READING} fuzz bugs", "live progress"),
-    _package("python3-junit.xml", "writes JUnit", "test compare gate", "compare, gate"),
+    _package("python3-junit.xml", "writes JUnit", "test compare gate", "JUnit of compare and gate"),
     _package("python3-pytest", "frame of the Python tests", "test", "the Python tests"),
     _package("python3-hypothesis", "generates Python test cases", "test", "some Python tests"),
 )

@@ -69,7 +69,7 @@ class Claim:
     @property
     def proved(self) -> bool:
         """Whether the verdict is a claim: a difference, or its absence."""
-        return self.verdict in ("faster", "slower", "equal")
+        return self.verdict in inference.PROVED
 
     def to_json(self) -> dict[str, Any]:
         """The entry of verdicts.json."""
@@ -189,18 +189,19 @@ class Analysis:
 def analyse(record: Record) -> Analysis:
     """Everything that the samples of a run have to say. Pure; a second for ten thousand samples."""
     frame = mark_used(record)
-    results = _results(record, frame, CLOCK)
+    first = whole_attempts(record, frame, min)
+    results = _results(record, frame, first, CLOCK)
     family = [claim for result in results for claim in result.claims]
     controls = [claim for result in results for claim in (result.null, result.delay) if claim]
     other = {(claim.workload, claim.arm, claim.baseline): claim.verdict
-             for result in _results(record, frame, OTHER_CLOCK) for claim in result.claims}
+             for result in _results(record, frame, first, OTHER_CLOCK) for claim in result.claims}
     differing = sum(claim.proved and other.get((claim.workload, claim.arm, claim.baseline))
                     != claim.verdict for claim in family)
     return Analysis(record, results, [*family, *controls], _repeats(record), frame, differing)
 
 
-def _results(record: Record, frame: pandas.DataFrame, clock: str) -> list[WorkloadResult]:
-    first = whole_attempts(record, frame, min)
+def _results(record: Record, frame: pandas.DataFrame, first: pandas.Series,
+             clock: str) -> list[WorkloadResult]:
     prepared = [
         _prepare(record, workload, frame, clock, first) for workload in record.plan.workloads
     ]
@@ -337,28 +338,15 @@ def _judge(prepared: Sequence[_Prepared]) -> list[WorkloadResult]:
 
 
 def _claim(data: _Prepared, asked: _Question, limit: float, p_holm: float) -> Claim:
-    differences = data.differences(asked.arm, asked.baseline)
-    interval = inference.order_statistic_interval(differences)
-    word = inference.verdict(interval, limit, p_holm)
-    doubt = _doubt(data, asked, differences, limit, word)
+    views = {
+        name: _differences(times, asked.arm, asked.baseline) for name, times in data.views.items()
+    }
+    judged = inference.judge_pairs(data.differences(asked.arm, asked.baseline), limit, p_holm,
+                                   views)
     return Claim(data.workload.workload, asked.arm, asked.baseline, asked.kind, asked.promise,
-                 interval, limit, asked.p, p_holm, "inconclusive" if doubt else word,
+                 judged.interval, limit, asked.p, p_holm, judged.verdict,
                  float(data.times[asked.arm].median()), float(data.times[asked.baseline].median()),
-                 doubt)
-
-
-def _doubt(data: _Prepared, asked: _Question, differences: numpy.ndarray, limit: float,
-           word: str) -> str:
-    """Which methods disagree with a proved verdict, as a phrase; "" if none does, or none is
-    proved."""
-    if word not in ("faster", "slower", "equal"):
-        return ""
-    against = [] if inference.affirms(differences, limit, word) else ["the signed-rank test"]
-    for name, times in data.views.items():
-        seen = inference.order_statistic_interval(_differences(times, asked.arm, asked.baseline))
-        if inference.contradicts(seen, limit, word):
-            against.append(name)
-    return f"{word}, not borne out by {' or '.join(against)}" if against else ""
+                 judged.doubt)
 
 
 def _null_differences(data: _Prepared) -> list[float]:

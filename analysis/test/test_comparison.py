@@ -34,6 +34,12 @@ def verdict_of(compared, workload="short", arm="pool-keep"):
     return next(c for c in compared.changes if (c.workload, c.arm) == (workload, arm))
 
 
+@pytest.fixture(autouse=True)
+def quick_holm(monkeypatch):
+    """statsmodels collects garbage at every call, which would be most of these tests' time."""
+    monkeypatch.setattr("gc.collect", lambda *_: 0)
+
+
 @pytest.fixture
 def poolproof(monkeypatch, capsys):
     """Runs a command line in this process: (exit code, standard output, standard error)."""
