@@ -1,8 +1,8 @@
 """Compares two runs: which arms became faster or slower between them, with intervals.
 
 Each arm's time is taken relative to glibc's in the same round, so that a slower machine is no
-slower pool. Rivals whose library is the same file in both runs cannot have changed: how far they moved is
-noise, and no smaller difference is claimed. Ends as gate does.
+slower pool. Rivals whose library is the same file in both runs cannot have changed: how far they
+moved is noise, and no smaller difference is claimed. Ends as gate does.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def test_a_slowdown_of_ten_percent_is_a_regression_where_it_is():
 def test_the_other_way_round_it_is_faster_and_passes():
     compared = comparison.compare(run_of(1.1, seed=3), run_of())
     assert compared.outcome == "pass" and verdict_of(compared).verdict == "faster"
-    there, back = verdict_of(comparison.compare(run_of(), run_of(1.1, seed=3))), verdict_of(compared)
+    there = verdict_of(comparison.compare(run_of(), run_of(1.1, seed=3)))
+    back = verdict_of(compared)
     assert there.interval.low == pytest.approx(-back.interval.high)
     assert there.interval.median == pytest.approx(-back.interval.median)
 
@@ -396,7 +397,8 @@ def test_names_that_are_hostile_change_no_form(write):
     written = write(compared, compared.claims)
     if write is formats.markdown:
         rows = [line for line in written.splitlines() if line.startswith("|")]
-        assert len({row.replace("\\|", "").count("|") for row in rows}) == 1 and "<i>" not in written
+        assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
+        assert "<i>" not in written
     if write is formats.junit:
         assert len(ElementTree.fromstring(written).findall(".//testcase")) == 2
     if write is formats.as_csv:

@@ -132,7 +132,7 @@ def test_smallest_provable_is_delta_and_half_the_interval():
     assert inference.smallest_provable(interval(0.2, 0.3), 0.05) == pytest.approx(0.1)
 
 
-# --- Methods that must agree -----------------------------------------------------------------------
+# --- Methods that must agree ---------------------------------------------------------------------
 
 BEYOND = [0.05 + 0.001 * i for i in range(20)]
 OUTVOTED = BEYOND[:15] + [-1.0 - 0.01 * i for i in range(5)]
