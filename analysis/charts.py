@@ -12,7 +12,7 @@ import logging
 import math
 import re
 import xml.etree.ElementTree as ElementTree
-from typing import Sequence
+from typing import Any, Callable, Iterable, Sequence
 
 import matplotlib
 import numpy
@@ -30,8 +30,10 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.patches import PathPatch, Rectangle  # noqa: E402
 from matplotlib.path import Path  # noqa: E402
+from matplotlib.transforms import Transform  # noqa: E402
 
-from analysis import wording  # noqa: E402
+from analysis import tables, wording  # noqa: E402
+from analysis.parts import Parts  # noqa: E402
 from analysis.verdicts import Analysis, ArmResult, Claim, WorkloadResult  # noqa: E402
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
@@ -72,62 +74,136 @@ def forest(analysis: Analysis, promise: str, name: str) -> str | None:
         axes.text(high, row - 0.30,
                   f"{wording.SIGNS[claim.verdict]} {wording.ratio(claim.ratio)}× {rival}",
                   ha="right", va="bottom", color=INK if claim.proved else MUTED, bbox=_CLEAR)
-    _ratio_axis(axes, low, high)
-    axes.set_xlabel("times as fast as the fastest rival", color=MUTED)
+    _across(axes, _ratio_ticks(low, high), lambda value: f"{value:g}×",
+            "times as fast as the fastest rival")
     described = "; ".join(f"{claim.workload}: {wording.ratio(claim.ratio)} times {claim.baseline}, "
                           f"{wording.interval(claim)}, {claim.verdict}" for _, claim in rows)
     return _svg(figure, name, f"The pool {manner} against the fastest {promise} on each workload",
                 described)
 
 
-def rounds(result: WorkloadResult, name: str) -> str:
-    """Every round of every arm of one workload as a dot, arms in groups of equal promise."""
+MOST_DOTS = 24_000
+"""In a whole page. Where a run has more rounds than that, their quartiles are drawn instead."""
+
+
+def arms(result: WorkloadResult, measured: Parts, name: str, dots: bool = True) -> str:
+    """Every arm of one workload: its rounds, and beside them, where measured, work and memory.
+
+    A round is a dot. Without dots, a line from the fastest round to the slowest and a bar between
+    the quartiles.
+    """
+    workload = result.workload.workload
     groups = _groups(result)
     rows = sum(len(arms) + 1 for _, arms in groups)
-    figure, axes = _canvas(22 * rows + 46, left=112)
+    work = {arm: value for (where, arm), value in measured.work.items() if where == workload}
+    peaks = {arm: held.ratio for (where, arm), held in measured.memory.items()
+             if where == workload and held.ratio is not None}
+    beside = [(title, values, write) for title, values, write in (
+        ("instructions", work, wording.amount),
+        ("peak of live", peaks, lambda value: f"{wording.ratio(value)}×")) if values]
+    left = _label_room([wording.arm_label(arm.arm.name) for arm in result.arms])
+    figure, axes = _canvas(22 * rows + 46, left, right=_BESIDE * len(beside))
     times = [time for arm in result.arms for time in arm.times_ns]
-    _time_axis(axes, min(times), max(times))
     axes.set_ylim(rows - 0.4, -0.6)
+    _time_axis(axes, min(times), max(times), 42 / (WIDTH - 10 - left - _BESIDE * len(beside)),
+               "time of one operation" + "; each dot is one round" * (dots and not beside))
     places = _place(axes, groups)
-    _arm_rows(axes, places)
-    axes.set_xlabel("time of one operation; each dot is one round", color=MUTED)
+    (_arm_rows if dots else _arm_spans)(axes, places)
+    for index, (title, values, write) in enumerate(beside):
+        _bars(axes, len(beside) - index, title,
+              [(row, arm, values.get(arm.arm.name)) for row, arm in places], write)
     fastest, slowest = result.arms[0], result.arms[-1]
     described = (f"Medians from {wording.time(fastest.time_ns)} ({fastest.arm.name}) to"
                  f" {wording.time(slowest.time_ns)} ({slowest.arm.name}); the table has all.")
-    return _svg(figure, name, f"Rounds of {result.workload.workload}", described)
+    return _svg(figure, name, f"Rounds of {workload}" +
+                ", work and memory beside time" * bool(beside), described)
 
 
-def memory(result: WorkloadResult, name: str) -> str:
-    """Peak footprint of each arm as a bar, what is left after draining as a tick, peak live as a
-    line."""
-    groups = [(title, [arm for arm in arms if "peak_footprint_bytes" in arm.counters])
-              for title, arms in _groups(result)[:2]]
-    groups = [(title, arms) for title, arms in groups if arms]
-    rows = sum(len(arms) + 1 for _, arms in groups)
-    figure, axes = _canvas(22 * rows + 46, left=112)
-    every = [arm for _, arms in groups for arm in arms]
-    most = max(arm.counters["peak_footprint_bytes"] for arm in every)
-    live = max(arm.counters.get("peak_live_bytes", 0.0) for arm in every)
-    unit_bytes, unit = (2**20, "MiB") if most >= 2**20 else (2**10, "KiB")
-    axes.set_xlim(0, 1.04 * max(most, live) / unit_bytes)
-    axes.set_ylim(rows - 0.4, -0.6)
-    places = _place(axes, groups)
-    for row, arm in places:
-        peak = arm.counters["peak_footprint_bytes"] / unit_bytes
-        end = arm.counters.get("end_footprint_bytes", 0.0) / unit_bytes
-        colour = POOL if arm.arm.role == "pool" else FLOOR
-        axes.add_patch(
-            Rectangle((0, row - 0.28), peak, 0.56, color=colour, alpha=0.75, linewidth=0))
-        _strokes(axes, [((end, row - 0.38), (end, row + 0.38))], INK, 1.6)
-    axes.axvline(live / unit_bytes, color=SLOWER, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(6))
-    axes.grid(axis="x", color=RULE, linewidth=0.7, clip_on=False)
-    axes.set_axisbelow(True)
-    _plain_axis(axes)
-    axes.set_xlabel(f"footprint in {unit}; dashed: peak live", color=MUTED)
-    described = "; ".join(
-        f"{arm.arm.name}: {wording.size(arm.counters['peak_footprint_bytes'])}" for arm in every)
-    return _svg(figure, name, f"Memory of {result.workload.workload}", described)
+def memory(result: WorkloadResult, measured: Parts, name: str) -> str | None:
+    """What some arms of a workload held from its first operation to its last, and after draining.
+    None where nobody looked on the way."""
+    workload = result.workload.workload
+    curves = {arm: held.curve for (where, arm), held in measured.memory.items()
+              if where == workload and held.curve is not None}
+    chosen = tables.drawn(result, list(curves))
+    if not chosen:
+        return None
+    lines = {arm: [line.grown(value) for value in line.rss_bytes] + [line.grown(
+        line.drained_rss_bytes)] for arm in chosen if (line := curves[arm]) is not None}
+    live = max((line for line in curves.values() if line), key=lambda line: line.peak_live_bytes)
+    most = max(1, live.peak_live_bytes, *(max(values) for values in lines.values()))
+    unit_bytes, unit = next(((size, unit) for size, unit in
+                             ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")) if most >= 2 * size),
+                            (1, "B"))
+    figure, axes = _canvas(210, left=44, right=104)
+    axes.set_xlim(0, 108)
+    axes.set_ylim(0, 1.05 * most / unit_bytes)
+    axes.plot([100 * place for place in live.progress], [b / unit_bytes for b in live.live_bytes],
+              color=SLOWER, linewidth=1.2, linestyle=(0, (1, 1.5)), clip_on=False)
+    ends = [("live", live.live_bytes[-1] / unit_bytes, SLOWER, False)]
+    for index, (arm, values) in enumerate(lines.items()):
+        colour, style, own = _line_of(result, arm, index)
+        line = curves[arm]
+        places = [100 * place for place in line.progress] + [107] if line else []
+        axes.plot(places, [value / unit_bytes for value in values], color=colour, linestyle=style,
+                  linewidth=1.8 if own else 1.2, clip_on=False)
+        ends.append((wording.arm_label(arm), values[-1] / unit_bytes, colour, own))
+    _labels_at_end(axes, ends, 150)
+    _strokes(axes, [((100, 0), (100, 1.05 * most / unit_bytes))], RULE, 0.8)
+    _across(axes, [0, 50, 100], lambda value: f"{value:g} %", "of the operations; then drained",
+            lines=False)
+    _upright(axes, ticker.MaxNLocator(5), lambda value: f"{value:g}")
+    _headed(axes, f"{unit} beyond what was there before")
+    described = "; ".join(f"{arm}: at most {wording.size(max(values))}, drained"
+                          f" {wording.size(values[-1])}" for arm, values in lines.items())
+    return _svg(figure, name, f"Memory of {workload} over its operations", described)
+
+
+_PANEL = 166
+"""Height of a panel of latencies, of which 122 are the axes."""
+
+
+def latency(result: WorkloadResult, measured: Parts, name: str) -> str | None:
+    """Times of single operations by percentile, a panel for each kind. None where none were
+    timed."""
+    workload = result.workload.workload
+    kinds = measured.operations(workload)
+    if not kinds:
+        return None
+    height = _PANEL * len(kinds) + 28
+    figure = Figure(figsize=(WIDTH / 72, height / 72))
+    described = []
+    for number, kind in enumerate(kinds):
+        tails = {arm: tail for (where, arm, operation), tail in measured.latency.items()
+                 if where == workload and operation == kind}
+        chosen = tables.drawn(result, list(tails))
+        axes = figure.add_axes((50 / WIDTH, (40 + _PANEL * (len(kinds) - 1 - number)) / height,
+                                (WIDTH - 154) / WIDTH, 122 / height))
+        axes.set_yscale("log")
+        clock = tables.clock_of(tails.values())
+        series = [("clock", clock, SLOWER, (0, (1, 1.5)), False)]
+        series += [(wording.arm_label(arm), tails[arm].latency_ns, *_line_of(result, arm, index))
+                   for index, arm in enumerate(chosen)]
+        every = [value for _, times, *_ in series for value in times.values() if value > 0]
+        axes.set_ylim(min(every) / 1.2, max(every) * 1.2)
+        ends = []
+        for label, times, colour, style, own in series:
+            values = [max(times[percentile], min(every)) for percentile in tables.PERCENTILES]
+            axes.plot(range(len(values)), values, color=colour, linestyle=style,
+                      linewidth=1.8 if own else 1.2, clip_on=False)
+            _dots(axes, list(enumerate(values)), colour, 3.6)
+            ends.append((label, values[-1], colour, own))
+        _labels_at_end(axes, ends, 122)
+        axes.set_xlim(-0.1, len(tables.PERCENTILES) - 0.9)
+        headings = [title.replace(" %", "") for title in tables.PERCENTILES.values()]
+        _across(axes, range(len(headings)), lambda value: headings[int(value)],
+                "% of operations that took no longer" if kind == kinds[-1] else "", lines=False)
+        _upright(axes, ticker.LogLocator(base=10, numticks=6), _short_time)
+        _headed(axes, kind)
+        described += [f"{kind}, {arm}: half below {wording.time(tails[arm].latency_ns['p50'])},"
+                      f" 99.9 % below {wording.time(tails[arm].latency_ns['p99_9'])}"
+                      for arm in chosen]
+    return _svg(figure, name, f"Latency of single operations of {workload}", "; ".join(described))
 
 
 def noise(analysis: Analysis, name: str) -> str | None:
@@ -151,12 +227,9 @@ def noise(analysis: Analysis, name: str) -> str | None:
                   bbox=_CLEAR)
         axes.text(reach, row - 0.26, f"δ {wording.percent(result.limit)}", ha="right", va="bottom",
                   color=MUTED)
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(5, symmetric=True, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(
-        ticker.FuncFormatter(lambda value, _: f"{math.expm1(value) * 100:+.0f} %".replace("-", "−").
-                             replace("+0 %", "0")))
-    _plain_axis(axes)
-    axes.set_xlabel("glibc against itself; each dot is one round, the band is δ", color=MUTED)
+    ticks = ticker.MaxNLocator(5, symmetric=True, steps=[1, 2, 5, 10]).tick_values(-reach, reach)
+    _across(axes, ticks, _signed_share, "glibc against itself; a dot is a round, the band is δ",
+            lines=False)
     described = "; ".join(f"{result.workload.workload}: δ {wording.percent(result.limit)}"
                           for result in rows)
     return _svg(figure, name, "How far the same allocator under two names lands apart", described)
@@ -180,20 +253,17 @@ def ledger(analysis: Analysis, name: str) -> str | None:
     _dots(upper, list(zip(minutes, speed)), MUTED)
     upper.axhline(analysis.plan.ledger.spin_ratio, color=SLOWER, linewidth=1, linestyle=(0, (4, 3)))
     upper.set_ylim(0, max(1.5, 1.1 * float(speed.max())))
-    upper.set_title("spin probe, as a multiple of its start", loc="left", fontsize=9.5, color=MUTED)
+    _headed(upper, "spin probe, as a multiple of its start")
     _strokes(lower, [((x, 0.0), (x, top)) for x, top in zip(minutes, stolen) if top > 0], SLOWER,
              1.4)
     lower.set_xlim(0, max(0.1, float(minutes.max())))
     lower.set_ylim(0, max(2.0, 1.1 * float(stolen.max())))
-    lower.set_title("stolen by the hypervisor, % of a process", loc="left", fontsize=9.5,
-                    color=MUTED)
-    lower.set_xlabel("minutes since the first sample", color=MUTED)
-    for axes in (upper, lower):
-        _plain_axis(axes)
-        axes.yaxis.set_major_locator(ticker.MaxNLocator(3))
-        axes.grid(axis="y", color=RULE, linewidth=0.7, clip_on=False)
-        axes.set_axisbelow(True)
-    upper.tick_params(axis="x", labelbottom=False)
+    _headed(lower, "stolen by the hypervisor, % of a process")
+    for axes, label in ((upper, ""), (lower, "minutes since the first sample")):
+        minutes_ticks = ticker.MaxNLocator(6).tick_values(0, lower.get_xlim()[1])
+        _across(axes, minutes_ticks if label else [], lambda value: f"{value:g}", label,
+                lines=False)
+        _upright(axes, ticker.MaxNLocator(3), lambda value: f"{value:g}")
     described = (
         f"Spin probe from {speed.min():.2f} to {speed.max():.2f} times its reference; stolen time"
         f" at most {stolen.max():.1f} % of a process.")
@@ -203,23 +273,140 @@ def ledger(analysis: Analysis, name: str) -> str | None:
 # --- Parts of charts -----------------------------------------------------------------------------
 
 
-def _canvas(height: float, left: float) -> tuple[Figure, Axes]:
-    """A chart of `height` units with `left` units for labels and room for the horizontal axis."""
+def _canvas(height: float, left: float, right: float = 0) -> tuple[Figure, Axes]:
+    """A chart of `height` units with `left` and `right` units for labels and room for the
+    horizontal axis."""
     figure = Figure(figsize=(WIDTH / 72, height / 72))
-    bottom = 42
-    axes = figure.add_axes(
-        (left / WIDTH, bottom / height, 1 - (left + 10) / WIDTH, 1 - (bottom + 4) / height))
-    axes.set_yticks([])
+    bottom, top = 42, 18 if right and left < 60 else 4
+    axes = figure.add_axes((left / WIDTH, bottom / height, 1 - (left + right + 10) / WIDTH,
+                            1 - (bottom + top) / height))
     return figure, axes
+
+
+def _label_room(labels: Sequence[str]) -> float:
+    """Units that the longest of these labels takes, within what leaves room for a chart."""
+    return min(160.0, max(80.0, 10 + 6.1 * max(map(len, labels))))
+
+
+_BESIDE = 76
+"""Width of a panel of bars beside the times."""
+
+
+def _bars(axes: Axes, place: int, title: str, rows: Sequence[tuple[int, ArmResult, float | None]],
+          write: Callable[[float], str]) -> None:
+    """Bars with their values in the rows of the axes, right of them: the `place`th panel from the
+    edge."""
+    box = axes.get_position()
+
+    def across(share: float) -> float:
+        """A share of the panel's width, in shares of the axes' width."""
+        units = WIDTH + 4 - _BESIDE * place + share * (_BESIDE - 8)
+        return (units / WIDTH - box.x0) / box.width
+
+    most = max(value for _, _, value in rows if value is not None) or 1.0
+    for own, colour in ((True, POOL), (False, FLOOR)):
+        bars = [((across(0), row), (across(0.42 * value / most), row)) for row, arm, value in rows
+                if value is not None and (arm.arm.role == "pool") == own]
+        _strokes(axes, bars, colour, 9, transform=axes.get_yaxis_transform())
+    for row, _, value in rows:
+        axes.text(across(1), row, "–" if value is None else write(value), ha="right", va="center",
+                  color=MUTED, transform=axes.get_yaxis_transform())
+    axes.text(across(0.5), -10 / (box.height * axes.figure.get_figheight() * 72), title,
+              ha="center", va="center", color=MUTED, transform=axes.transAxes)
+
+
+_STYLES = ("-", (0, (5, 2)), (0, (2, 1.6)), (0, (7, 2, 1.5, 2)), (0, (9, 3)),
+           (0, (4, 1, 1, 1, 1, 1)))
+
+
+def _line_of(result: WorkloadResult, arm: str, index: int) -> tuple[str, Any, bool]:
+    """Colour and dashes of an arm's line, and whether it is the pool's: dashes tell lines apart
+    where colour does not."""
+    own = next(item.arm.role == "pool" for item in result.arms if item.arm.name == arm)
+    return POOL if own else RIVAL, _STYLES[index % len(_STYLES)], own
+
+
+def _labels_at_end(axes: Axes, ends: Sequence[tuple[str, float, str, bool]],
+                   height: float) -> None:
+    """Names of lines beside their ends, moved apart, each with a stroke to where it ends."""
+    low, high = axes.get_ylim()
+    logarithmic = axes.get_yscale() == "log"
+
+    def share(value: float) -> float:
+        if logarithmic:
+            return math.log(value / low) / math.log(high / low)
+        return (value - low) / (high - low)
+
+    gap = 13 / height
+    placed: list[float] = []
+    in_order = sorted(ends, key=lambda end: end[1])
+    for _, value, _, _ in in_order:
+        placed.append(max(share(value), placed[-1] + gap if placed else 0.0))
+    over = max(0.0, placed[-1] - 1)
+    for index in range(len(placed) - 1, -1, -1):
+        above = placed[index + 1] - gap if index + 1 < len(placed) else 1.0
+        placed[index] = min(placed[index], above) if over else placed[index]
+    for colour in dict.fromkeys(end[2] for end in in_order):
+        _strokes(axes, [((1.005, share(end[1])), (1.05, place)) for end, place
+                        in zip(in_order, placed) if end[2] == colour], colour, 0.7,
+                 transform=axes.transAxes)
+    for (label, _, _, own), place in zip(in_order, placed):
+        axes.text(1.07, place, label, transform=axes.transAxes, ha="left", va="center",
+                  color=INK if own else MUTED, fontweight="bold" if own else "normal")
+
+
+def _headed(axes: Axes, title: str) -> None:
+    """A title over the left end of the axes."""
+    axes.annotate(title, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=9.5,
+                  color=MUTED)
+
+
+def _across(axes: Axes, values: Iterable[float], write: Callable[[float], str], label: str,
+            lines: bool = True) -> None:
+    """The horizontal axis: a rule, values that lie within it, and what it is. Matplotlib's own
+    would cost most of a chart's time and half of its bytes."""
+    axes.set_axis_off()
+    low, high = axes.get_xlim()
+    wanted = [value for value in values if low <= value <= high]
+    unit = 1 / (axes.get_position().height * axes.figure.get_figheight() * 72)
+    upright = axes.get_xaxis_transform()
+    if lines:
+        _strokes(axes, [((value, 0), (value, 1)) for value in wanted], RULE, 0.7, transform=upright,
+                 under=True)
+    _strokes(axes, [((low, 0), (high, 0))], RULE, 0.8, transform=upright, under=True)
+    for value in wanted:
+        axes.text(value, -10 * unit, write(value), ha="center", va="center", color=MUTED,
+                  transform=upright)
+    axes.text(0.5, -25 * unit, label, ha="center", va="center", color=MUTED,
+              transform=axes.transAxes)
+
+
+def _upright(axes: Axes, locator: ticker.Locator, write: Callable[[float], str]) -> None:
+    """The vertical axis: lines at values that lie within it."""
+    low, high = axes.get_ylim()
+    wanted = [value for value in locator.tick_values(low, high) if low <= value <= high]
+    width = axes.get_position().width * WIDTH
+    across = axes.get_yaxis_transform()
+    _strokes(axes, [((0, value), (1, value)) for value in wanted], RULE, 0.7, transform=across,
+             under=True)
+    for value in wanted:
+        axes.text(-7 / width, value, write(value), ha="right", va="center", color=MUTED,
+                  transform=across)
+
+
+def _signed_share(difference: float) -> str:
+    text = f"{math.expm1(difference) * 100:+.0f} %"
+    return "0" if text in ("+0 %", "-0 %") else text.replace("-", "−")
+
+
+def _short_time(time_ns: float) -> str:
+    size, unit = next(((size, unit) for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
+                       if time_ns >= size), (1.0, "ns"))
+    return f"{time_ns / size:g} {unit}"
 
 
 _CLEAR = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
 """Keeps lines from crossing a text."""
-
-
-def _plain_axis(axes: Axes) -> None:
-    axes.tick_params(axis="both", which="both", bottom=False, left=False, labelcolor=MUTED)
-    axes.spines["bottom"].set_color(RULE)
 
 
 def _ratio_limits(claims: Sequence[Claim]) -> tuple[float, float]:
@@ -232,18 +419,12 @@ def _ratio_limits(claims: Sequence[Claim]) -> tuple[float, float]:
     return low / room, high * room
 
 
-def _ratio_axis(axes: Axes, low: float, high: float) -> None:
+def _ratio_ticks(low: float, high: float) -> list[float]:
     ticks = [
         value for value in (0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 4, 6, 8, 12,
                             16, 24, 32, 50, 100) if low <= value <= high
     ]
-    wanted = _spread_out(ticks, low, high, room=0.105)
-    axes.xaxis.set_major_locator(ticker.FixedLocator(wanted))
-    axes.xaxis.set_minor_locator(ticker.NullLocator())
-    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}×"))
-    axes.grid(axis="x", color=RULE, linewidth=0.7, clip_on=False)
-    axes.set_axisbelow(True)
-    _plain_axis(axes)
+    return _spread_out(ticks, low, high, room=0.105)
 
 
 def _spread_out(ticks: Sequence[float], low: float, high: float, room: float) -> list[float]:
@@ -291,25 +472,22 @@ def _groups(result: WorkloadResult) -> list[tuple[str, list[ArmResult]]]:
     return [(title, arms) for title, arms in groups if arms]
 
 
-def _time_axis(axes: Axes, low: float, high: float) -> None:
+def _time_axis(axes: Axes, low: float, high: float, room: float, label: str) -> None:
+    """A horizontal axis of times, logarithmic where they differ much; `room` is the share of it
+    that a value takes."""
     unit_ns, unit = next(
         ((size, unit) for size, unit in ((1e6, "ms"), (1e3, "µs")) if high >= 10 * size),
         (1.0, "ns"))
     if high > 8 * low:
         axes.set_xscale("log")
         ends = low / 1.15, high * 1.15
-        axes.set_xlim(*ends)
         steps = [step * 10.0**power for power in range(-2, 12) for step in (1, 2, 5)]
-        axes.xaxis.set_major_locator(ticker.FixedLocator(_spread_out(steps, *ends, room=0.15)))
-        axes.xaxis.set_minor_locator(ticker.NullLocator())
+        ticks = _spread_out([step for step in steps if ends[0] <= step <= ends[1]], *ends, room)
     else:
-        axes.set_xlim(0, high * 1.05)
-        axes.xaxis.set_major_locator(ticker.MaxNLocator(6))
-    axes.xaxis.set_major_formatter(
-        ticker.FuncFormatter(lambda value, _: f"{value / unit_ns:g} {unit}" if value else "0"))
-    axes.grid(axis="x", color=RULE, linewidth=0.7, clip_on=False)
-    axes.set_axisbelow(True)
-    _plain_axis(axes)
+        ends = 0.0, high * 1.05
+        ticks = list(ticker.MaxNLocator(max(1, min(6, int(0.95 / room)))).tick_values(*ends))
+    axes.set_xlim(*ends)
+    _across(axes, ticks, lambda value: f"{value / unit_ns:g} {unit}" if value else "0", label)
 
 
 def _place(axes: Axes,
@@ -337,8 +515,23 @@ def _arm_rows(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
         dots = [dot for row, arm in places if arm.arm.role in roles
                 for dot in _in_order(arm.times_ns, row, 0.5)]
         _dots(axes, dots, colour, 3.2)
-    medians = [((arm.time_ns, row - 0.38), (arm.time_ns, row + 0.38)) for row, arm in places]
-    _strokes(axes, medians, INK, 1.6)
+    _medians(axes, places)
+
+
+def _arm_spans(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
+    """Each arm's range, quartiles and median in its row."""
+    for colour, roles in ((POOL, ("pool", )), (RIVAL, ("rival", )),
+                          (FLOOR, ("floor", "null", "delay", "other"))):
+        mine = [(row, numpy.quantile(arm.times_ns, [0, 0.25, 0.75, 1])) for row, arm in places
+                if arm.arm.role in roles]
+        _strokes(axes, [((span[0], row), (span[3], row)) for row, span in mine], colour, 1)
+        _strokes(axes, [((span[1], row), (span[2], row)) for row, span in mine], colour, 7)
+    _medians(axes, places)
+
+
+def _medians(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
+    _strokes(axes, [((arm.time_ns, row - 0.38), (arm.time_ns, row + 0.38)) for row, arm in places],
+             INK, 1.6)
 
 
 Point = tuple[float, float]
@@ -357,17 +550,19 @@ def _dots(axes: Axes, points: Sequence[Point], colour: str, width: float = 2.6) 
 
 
 def _strokes(axes: Axes, lines: Sequence[tuple[Point, Point]], colour: str, width: float,
-             ends: str = "butt", alpha: float = 1.0) -> None:
-    """Straight lines as one path."""
+             ends: str = "butt", alpha: float = 1.0,
+             transform: Transform | None = None, under: bool = False) -> None:
+    """Straight lines as one path, in the data's coordinates unless told otherwise; under all else
+    if asked for."""
     if not lines:
         return
     points = [point for line in lines for point in line]
     codes = [Path.MOVETO, Path.LINETO] * len(lines)
-    axes.add_patch(
-        PathPatch(Path(points, codes), fill=False, edgecolor=colour, linewidth=width, capstyle=ends,
-                  alpha=alpha, clip_on=False))
-    axes.update_datalim(points)
-    axes.autoscale_view()
+    patch = PathPatch(Path(points, codes), fill=False, edgecolor=colour, linewidth=width,
+                      capstyle=ends, alpha=alpha, clip_on=False, zorder=0.5 if under else 1)
+    if transform is not None:
+        patch.set_transform(transform)
+    axes.add_artist(patch)
 
 
 MOMENTS = 400
@@ -405,37 +600,35 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> str:
     return _shorten(text)
 
 
-_CLASSES = {
-    "fill: var(--muted); font-size: 10.5px; text-anchor: end": "end",
-    "fill: var(--muted); font-size: 10.5px; text-anchor: middle": "mid",
-    "fill: var(--ink); font-weight: 700; font-size: 10.5px; text-anchor: end": "own",
-    "fill: var(--muted); font-size: 9.5px; text-anchor: start": "title",
-    "fill: none; stroke: var(--rule); stroke-width: 0.7; stroke-linecap: square": "grid",
-}
-"""The styles that charts repeat most, by their name in the page's style sheet."""
-
-
 def _shorten(text: str) -> str:
     """The same picture in fewer bytes: a large report holds tens of thousands of dots."""
     text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
-    text = re.sub(r'(?<= )(d|x|y|transform)="[^"]*"',
+    text = re.sub(r"; stroke-(linejoin: miter|dashoffset: 0)", "", text)
+    text = re.sub(r'(?<= )(x|y|transform)="[^"]*"',
                   lambda found: re.sub(r"-?\d+\.\d{2,}", _tenths, found[0]), text)
-    for style, name in _CLASSES.items():
-        text = text.replace(f'style="{style}"', f'class="{name}"')
-    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
-    return re.sub(r"(?:M (\S+ \S+) +L \1 +){2,}", _relative_dots, text)
+    text = re.sub(r' d="((?:[ML] \S+ \S+ *)+)"', lambda found: f' d="{_relative(found[1])}"', text)
+    text = re.sub(r' d="([^"]*)"', lambda found: re.sub(r"-?\d+\.\d{2,}", _tenths, found[0]), text)
+    return re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").replace(" />", "/>")
 
 
-def _relative_dots(found: re.Match[str]) -> str:
-    """Strokes of no length at absolute places, as the same strokes each seen from the one
-    before."""
-    path, here = "", (0, 0)
-    for x, y in re.findall(r"M (\S+) (\S+)", found[0]):
+def _relative(path: str) -> str:
+    """Straight lines, each point seen from the one before, in tenths of a unit."""
+    made, here, last = "", (0, 0), ""
+    for letter, x, y in re.findall(r"([ML]) (\S+) (\S+)", path):
         there = round(10 * float(x)), round(10 * float(y))
-        dx, dy = (f"{(b - a) / 10:g}" for a, b in zip(here, there))
-        path += f"m{dx}{'' if dy.startswith('-') else ' '}{dy}h0"
-        here = there
-    return path
+        dx, dy = there[0] - here[0], there[1] - here[1]
+        command, steps = (("m", (dx, dy)) if letter == "M" else ("h", (dx, )) if dy == 0 else
+                          ("v", (dy, )) if dx == 0 else ("l", (dx, dy)))
+        implied = command == last and command != "m" or command == "l" and last == "m"
+        made += ("" if implied else command) + "".join(
+            f"{' ' if (implied or place) and step >= 0 else ''}{_tenth(step)}"
+            for place, step in enumerate(steps))
+        here, last = there, command
+    return made
+
+
+def _tenth(number: int) -> str:
+    return f"{number / 10:g}"
 
 
 def _tenths(found: re.Match[str]) -> str:

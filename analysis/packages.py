@@ -78,10 +78,14 @@ PACKAGES = (
     _package("python3-matplotlib", "charts", READING + " bugs", "charts in reports"),
     _package("python3-jinja2", "report templates", READING + " bugs", "reports"),
     _package("python3-jsonschema", "checks result files", READING, "the check of result files"),
+    _package("python3-fastjsonschema", "checks them faster", READING, "fast reading of long runs"),
     _package("python3-rich", "tables and progress", f"{READING} fuzz bugs", "live progress"),
     _package("python3-junit.xml", "writes JUnit", "test compare gate", "JUnit of compare and gate"),
     _package("python3-pytest", "frame of the Python tests", "test", "the Python tests"),
     _package("python3-hypothesis", "generates Python test cases", "test", "some Python tests"),
+    _package("chromium", "opens reports as a reader does", "test", "the tests of the open report"),
+    _package("chromium-driver", "lets tests drive it", "test", "the tests of the open report"),
+    _package("python3-selenium", "lets tests drive it", "test", "the tests of the open report"),
 )
 
 

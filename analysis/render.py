@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
+import base64
+import collections
+import contextlib
+import gc
+import gzip
+import hashlib
 import json
 import pathlib
+import re
 import shlex
-from typing import Any, Iterable, Sequence
+from typing import Any, Iterable, Iterator
 
 import jinja2
 import markupsafe
@@ -14,9 +20,10 @@ import pandas
 from rich.console import Console
 from rich.table import Table
 
-from analysis import charts, environment, samples, tables, wording
+from analysis import charts, data, environment, parts, samples, tables, wording
+from analysis.parts import Parts
 from analysis.tables import Cell, Grid
-from analysis.verdicts import Analysis, WorkloadResult
+from analysis.verdicts import Analysis, Claim, WorkloadResult
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "templates"
 PICTURE = "picture.svg"
@@ -27,9 +34,9 @@ SECTIONS = {
     "sight": "What this run could see",
     "map": "Who wins where",
     "workloads": "Workload by workload",
-    "memory": "Memory",
     "floors": "Floors and the harness",
     "ledger": "Ledger",
+    "bugs": "Planted bugs",
     "environment": "Environment",
     "again": "Run it again",
 }
@@ -37,61 +44,75 @@ SECTIONS = {
 # --- The page -------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Puts the collection of garbage off: Matplotlib makes much of it, and looking for it among all
+    the samples of a long run takes a third of the report's time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+        gc.collect()
+
+
+@_collecting_later()
 def page(analysis: Analysis) -> dict[str, Any]:
     """Everything that the templates lay out."""
-    plan = analysis.plan
+    run = analysis.plan
     promises = tables.promises(analysis)
+    measured = parts.of(analysis)
+    dots = sum(len(arm.times_ns) for result in analysis.results
+               for arm in result.arms) <= charts.MOST_DOTS
+    bugs = bugs_grid()
+    sections = {id_: title for id_, title in SECTIONS.items() if bugs or id_ != "bugs"}
+    archive = data.archive(analysis, measured)
     return {
-        "title": f"Does a memory pool pay off? {_day(plan.started)}",
+        "title": f"Does a memory pool pay off? {_day(run.started)}",
         "summary": wording.summary(analysis) or ["No pool was compared with a rival in this run."],
         "warnings": warnings(analysis),
         "meta": meta(analysis),
-        "sections": SECTIONS,
-        "answers": _answers(analysis.results),
+        "sections": sections,
+        "tally": tables.tally_grid(analysis),
+        "headlines": [_headline(claim) for claim in tables.headlines(analysis)],
+        "glance": tables.sight_grid(analysis),
         "forests": [_forest(analysis, promise) for promise in promises],
         "sight": sight_sentences(analysis),
         "noise": _figure(charts.noise(analysis, "noise-chart"), tables.noise_grid(analysis)),
         "legend": [{"verdict": verdict, "sign": wording.SIGNS[verdict], "meaning": meaning}
                    for verdict, meaning in wording.MEANINGS.items()],
-        "maps": [tables.map_grid(analysis, promise) for promise in promises],
+        "maps": [grid for promise in wording.PROMISES
+                 if (grid := tables.map_grid(analysis, promise))],
         "leaders": tables.leaders_grid(analysis),
-        "workloads": [_workload(result) for result in analysis.results],
-        "memory": {"sentences": memory_sentences(analysis),
-                   "figures": [_memory(result, table) for result in analysis.results
-                               if (table := tables.memory_grid(result))]},
+        "dots": dots,
+        "workloads": [_workload(result, measured, dots) for result in analysis.results],
+        "parts": part_sentences(analysis, measured),
         "floors": tables.floors_grid(analysis),
         "ledger": _figure(charts.ledger(analysis, "ledger-chart"), tables.ledger_grid(analysis))
         | {"sentences": ledger_sentences(analysis), "repeats": tables.repeats_grid(analysis)},
+        "bugs": bugs,
         "environment": tables.environment_grid(analysis),
         "libraries": tables.libraries_grid(analysis),
-        "again": plan.command,
+        "again": run.command,
         "rebuild": f"./poolproof report {shlex.quote(_shown(analysis.record.folder))}",
-        "seed": plan.seed,
-        "version": plan.environment.get("poolproof", environment.version()),
+        "seed": run.seed,
+        "version": run.environment.get("poolproof", environment.version()),
         "samples": wording.count(len(analysis.frame), "sample"),
+        "archive": archive,
     }
 
 
-def _figure(svg: str | None, table: Grid) -> dict[str, Any]:
+def _figure(svg: str | None, table: Grid | None) -> dict[str, Any]:
     return {"svg": markupsafe.Markup(svg) if svg else None, "table": table}
 
 
-def _answers(results: Sequence[WorkloadResult]) -> list[dict[str, Any]]:
-    """One entry a question: a workload in sentences, or several that ask the same as a table."""
-    groups = itertools.groupby(
-        results, lambda item: (item.workload.workload.partition("/")[0], item.workload.question))
-    found = []
-    for (family, question), members in groups:
-        alike = list(members)
-        only = alike[0] if len(alike) == 1 else None
-        found.append({
-            "title": only.workload.workload if only else family,
-            "question": question,
-            "kind": wording.kind_of_workload(alike[0].workload.workload),
-            "answers": _sentences(only) if only else [],
-            "table": None if only else tables.answers_grid(family, alike),
-        })
-    return found
+def _headline(claim: Claim) -> dict[str, str]:
+    return {"verdict": claim.verdict, "sign": wording.SIGNS[claim.verdict], "arm": claim.arm,
+            "workload": claim.workload, "id": tables.slug(claim.workload),
+            "text": f"{wording.ratio(claim.ratio)} times as fast as"
+                    f" {wording.arm_label(claim.baseline)}", "span": wording.interval(claim)}
 
 
 def _sentences(result: WorkloadResult) -> list[dict[str, str]]:
@@ -112,7 +133,7 @@ def _forest(analysis: Analysis, promise: str) -> dict[str, Any]:
         "title": f"{pool}, {manner}, against the fastest {promise}"}
 
 
-def _workload(result: WorkloadResult) -> dict[str, Any]:
+def _workload(result: WorkloadResult, measured: Parts, dots: bool) -> dict[str, Any]:
     workload = result.workload
     name = tables.slug(workload.workload)
     times = "once" if workload.repetitions == 1 else f"{workload.repetitions} times"
@@ -124,14 +145,18 @@ def _workload(result: WorkloadResult) -> dict[str, Any]:
         remarks.append(f"The name’s parts: {workload.parameters}.")
     if workload.source:
         remarks.append(f"After {workload.source}.")
-    return _figure(charts.rounds(result, f"rounds-{name}"), tables.workload_grid(result)) | {
-        "id": name, "workload": workload.workload, "question": workload.question,
-        "kind": wording.kind_of_workload(workload.workload), "remarks": remarks}
-
-
-def _memory(result: WorkloadResult, table: Grid) -> dict[str, Any]:
-    name = f"memory-chart-{tables.slug(result.workload.workload)}"
-    return _figure(charts.memory(result, name), table) | {"workload": result.workload.workload}
+    figures = [
+        _figure(charts.arms(result, measured, f"rounds-{name}", dots),
+                tables.workload_grid(result, measured)),
+        _figure(charts.memory(result, measured, f"memory-chart-{name}"),
+                tables.memory_grid(result, measured)),
+        _figure(charts.latency(result, measured, f"latency-chart-{name}"),
+                tables.latency_grid(result, measured)),
+    ]
+    return {"id": name, "workload": workload.workload, "question": workload.question,
+            "kind": wording.kind_of_workload(workload.workload), "remarks": remarks,
+            "answers": _sentences(result),
+            "figures": [figure for figure in figures if figure["table"]]}
 
 
 def warnings(analysis: Analysis) -> list[str]:
@@ -173,14 +198,39 @@ def sight_sentences(analysis: Analysis) -> list[str]:
             wording.doubt_sentence(analysis)]
 
 
-def memory_sentences(analysis: Analysis) -> list[str]:
-    """What the memory figures are, or that there are none."""
-    if not any(map(tables.memory_grid, analysis.results)):
-        return ["No workload of this run measures memory; recorded programs do."]
-    return ["Footprint is the resident memory that the arm added to the process, read from its page"
-            " tables while the trace is played once with every page of every object written to."
-            " Peak live is what the program itself held at most: nothing can occupy less. What is"
-            " left after draining is what the arm keeps when every object has been freed."]
+def part_sentences(analysis: Analysis, measured: Parts) -> list[str]:
+    """What was measured beside time, what it is, and what was left out."""
+    said = []
+    if measured.work:
+        counter = ", ".join(sorted({line.counter for line in analysis.record.work}))
+        said.append("Instructions are work, not time: those of one operation, as the slope between"
+                    f" a shorter and a longer process, counted by {counter}. They repeat where time"
+                    " does not, and say nothing of what a cache miss costs.")
+    if analysis.record.memory:
+        said.append("Memory is what the arm added to the process’s resident size, in processes of"
+                    " their own. Live is what the workload itself held: nothing can occupy less."
+                    " Drained is what is kept after every object was freed.")
+    elif measured.memory:
+        said.append("Memory is what the arm added to the process’s resident size while the trace"
+                    " was played once. Live is what the program itself held: nothing can occupy"
+                    " less. Drained is what is kept after every object was freed.")
+    if measured.latency:
+        clocks = ", ".join(sorted({tail.clock for tail in measured.latency.values()}))
+        said.append("Latency is the time of single operations, one reading of the clock"
+                    f" ({clocks}) included; what that alone takes stands beside it. Drawn are the"
+                    " pools, their fastest rivals and glibc, then others, at most"
+                    f" {tables.MOST_DRAWN}; every arm is in latency.csv below.")
+    said += [f"Not measured: {item['what']}, because {item['why']}.".replace("..", ".")
+             for item in analysis.plan.left_out]
+    for part, refused in analysis.record.part_refusals.items():
+        said += [f"No {part} of {item.workload} with {item.arm}: {item.refused}."
+                 for item in refused]
+    return said
+
+
+def bugs_grid() -> Grid | None:
+    """The scoreboard of planted bugs that the repository publishes; None where it has none."""
+    return None
 
 
 def ledger_sentences(analysis: Analysis) -> list[str]:
@@ -211,14 +261,65 @@ def _templates(autoescape: bool) -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
         autoescape=autoescape, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    made.filters["cell"] = lambda text: text.replace("|", "\\|")
+    made.filters["cell"] = lambda text: text.replace("|", "\\|").replace("\n", " ")
+    made.filters["css"] = _css_string
     return made
+
+
+LARGEST_PLAIN_BYTES = 900_000
+"""A larger page carries its workloads packed, and a script of its own unpacks them."""
 
 
 def html(content: dict[str, Any]) -> str:
     """report.html from a `page`: one file that needs nothing else."""
-    style = markupsafe.Markup(_style("chart.css") + _style("report.css"))
-    return _templates(True).get_template("report.html.j2").render(page=content, style=style)
+    script = _style("report.js").strip()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    made = _templates(True).get_template("report.html.j2").render(
+        page=content, wide=_wide(content).values(), script=markupsafe.Markup(script), digest=digest)
+    rules, made = _share_styles(made)
+    made = made.replace("<!-- styles -->", _style("chart.css") + rules + _style("report.css"), 1)
+    return made if len(made.encode()) <= LARGEST_PLAIN_BYTES else _packed(made)
+
+
+_OPEN, _CLOSE = "<!-- workloads -->\n", "<!-- end of workloads -->\n"
+
+
+def _share_styles(page_text: str) -> tuple[str, str]:
+    """The styles that charts repeat as rules of the page's style sheet, and the page with their
+    classes in place of them."""
+    counted = collections.Counter(re.findall(r' style="([^"]*)"', page_text))
+    shared = {style: f"s{number}" for number, (style, times) in enumerate(counted.most_common())
+              if times > 2}
+    text = re.sub(r' style="([^"]*)"', lambda found: f' class="{shared[found[1]]}"'
+                  if found[1] in shared else found[0], page_text)
+    return "".join(f".{name} {{ {style} }}\n" for style, name in shared.items()), text
+
+
+def _packed(page_text: str) -> str:
+    """The page with its workloads compressed: the same page once its script has run."""
+    before, rest = page_text.split(_OPEN, 1)
+    workloads, after = rest.split(_CLOSE, 1)
+    packed = base64.b64encode(gzip.compress(workloads.encode(), 9, mtime=0)).decode()
+    return (f'{before}<noscript><p class="warning">This run is large: its workloads are packed, and'
+            f" unpacking them takes a script that is part of this page. {REPORT_MARKDOWN} has the"
+            f' same tables.</p></noscript>\n<div id="packed" hidden>{packed}</div>\n{after}')
+
+
+def _wide(content: Any) -> dict[str, Grid]:
+    """The tables of a page that change on a narrow screen, one of each layout."""
+    if isinstance(content, Grid):
+        return {content.layout: content} if len(content.columns) > 3 else {}
+    members = content.values() if isinstance(content, dict) else content
+    found: dict[str, Grid] = {}
+    for member in members if isinstance(content, (dict, list)) else ():
+        found |= _wide(member)
+    return found
+
+
+def _css_string(text: str) -> markupsafe.Markup:
+    """A string for CSS that cannot end the string, the rule or the style element."""
+    return markupsafe.Markup('"' + "".join(
+        char if char.isalnum() or char in " .,%-" else f"\\{ord(char):x} " for char in text) + '"')
 
 
 def _style(name: str) -> str:
@@ -303,7 +404,7 @@ def print_terminal(analysis: Analysis, console: Console, paths: Iterable[pathlib
 
 def terminal_table(analysis: Analysis, promise: str) -> Table | None:
     """A pool arm against each rival of equal promise; None if there are none."""
-    grid = tables.map_grid(analysis, promise)
+    grid = tables.claims_grid(analysis, promise)
     if grid is None:
         return None
     pool, manner, _ = wording.PROMISES[promise]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
-from typing import Callable, Mapping
+from typing import Any, Callable, Mapping
 
 import numpy
 
@@ -159,6 +159,13 @@ def write(record: Record, folder: pathlib.Path) -> None:
     for entry in [*record.samples, *record.refusals]:
         appender.append(entry)
     appender.close()
+    for part in samples.PART_LINES:
+        lines = getattr(record, part)
+        if lines:
+            appender = samples.Appender(samples.part_file(folder, part))
+            for line in lines:
+                appender.append(line)
+            appender.close()
 
 
 def rivals(glibc: float, jemalloc: float, mimalloc: float, tcmalloc: float,
@@ -200,3 +207,98 @@ EXAMPLE = {
                                | rivals(63, 75, 66, 70, "-calloc"))
 }
 """A made-up run with every verdict in it."""
+
+
+# --- Beside time, and at full size ----------------------------------------------------------------
+
+PLACES = 33
+"""Of a made-up memory curve."""
+
+
+def with_parts(record: Record, seed: int = 1, processes: int = 3) -> Record:
+    """The record with work, memory and latency of every arm on every workload; none of the
+    latency of cold traces, and no work of theirs."""
+    generator = numpy.random.default_rng(seed)
+    work, memory, latency = [], [], []
+    times = {(sample.workload, sample.arm): sample.cpu_time_ns for sample in record.samples}
+    for workload in record.plan.workloads:
+        for arm in map(record.plan.arm, workload.arms):
+            time_ns = times[workload.workload, arm.name]
+            for round_ in range(processes):
+                place = {"workload": workload.workload, "arm": arm.name, "round": round_}
+                memory.append(_memory(place, arm, generator))
+                if plan.is_cold(workload.workload):
+                    continue
+                work.append(_work(place, round(20 * time_ns) + 3))
+                latency += [_latency(place, kind, time_ns, generator)
+                            for kind in ("alloc", "free")]
+    return dataclasses.replace(
+        record, work=work, memory=memory, latency=latency,
+        plan=dataclasses.replace(record.plan, parts=list(plan.PARTS)))
+
+
+_PROOF = {
+    "malloc_owner": "/usr/lib/libc.so.6", "malloc_sha256": HASH, "benchmark_sha256": HASH,
+    "benchmark_version": "1.7.1", "compiler": "gcc 12.2.0", "compiler_flags": "-O3"
+}
+
+
+def _work(place: dict[str, Any], instructions: int) -> samples.Work:
+    return samples.Work(
+        **place, instructions_per_operation=float(instructions), operations=2.0,
+        short_iterations=100, long_iterations=300, short_instructions=10**6,
+        long_instructions=10**6 + 400 * instructions, counter="valgrind-3.19.0 callgrind",
+        wall_s=1.5, **_PROOF)
+
+
+def _memory(place: dict[str, Any], arm: plan.Arm,
+            generator: numpy.random.Generator) -> samples.Memory:
+    """A hill: live memory rises, falls, and ends at a third of its peak."""
+    progress = [round(index / (PLACES - 1), 4) for index in range(PLACES)]
+    live = [int((3 << 20) * numpy.sin(numpy.pi * (0.02 + 0.87 * share))) for share in progress]
+    more = 1.04 + 0.06 * (len(arm.name) % 7) + 0.01 * float(generator.uniform())
+    base = 2 << 20
+    rss = [base + 4096 * round(more * value / 4096) for value in numpy.maximum.accumulate(live)]
+    return samples.Memory(
+        **place, operations=10_000, peak_live_bytes=max(live), base_rss_bytes=base,
+        peak_rss_bytes=max(rss) + 4096, end_rss_bytes=rss[-1],
+        drained_rss_bytes=base + 4096 * (len(arm.name) * 7), minor_faults=len(arm.name) * 31,
+        major_faults=0, progress=progress, live_bytes=live, rss_bytes=rss, **_PROOF)
+
+
+def _latency(place: dict[str, Any], kind: str, time_ns: float,
+             generator: numpy.random.Generator) -> samples.Latency:
+    shape = dict(zip(samples.PERCENTILES, (0.8, 1.4, 3.0, 12.0, 90.0, 4000.0)))
+    factor = float(generator.uniform(0.95, 1.05))
+    clock = dict(zip(samples.PERCENTILES, (12.0, 12.4, 14.0, 22.0, 90.0, 9500.0)))
+    return samples.Latency(
+        **place, operation=kind, count=100_000,
+        latency_ns={name: round(clock[name] + factor * share * time_ns, 1)
+                    for name, share in shape.items()},
+        clock="rdtscp", clock_step_ns=0.4, clock_count=100_000, clock_ns=clock, **_PROOF)
+
+
+PEERS = ("apr", "boost-pool", "foonathan", "pmr", "talloc")
+
+
+def full(rounds: int = 40, micro: int = 60, traces: int = 8, seed: int = 5) -> Record:
+    """As large as a run gets: twenty arms, sixty workloads and eight traces, warm and cold, with
+    one arm that does not apply everywhere, one that is refused and one that is absent."""
+    shapes = [truth for name, truth in EXAMPLE.items() if not plan.is_trace(name)]
+    truths = {f"family{index // 4}/{16 << index % 4}x{1000 * (index % 5 + 1)}":
+              shapes[index % len(shapes)] for index in range(micro)}
+    for kind in ("trace", "trace-cold"):
+        truths |= {f"{kind}/program{index}": EXAMPLE[f"{kind}/sqlite"] for index in range(traces)}
+    peers = {name: 2.5 + index for index, name in enumerate(PEERS)}
+    truths = {
+        name: dataclasses.replace(truth, times_ns=dict(truth.times_ns) | {
+            peer: value for peer, value in peers.items() if peer != "apr" or plan.is_trace(name)})
+        for name, truth in truths.items()
+    }
+    run = make_plan(truths, rounds, seed)
+    run = dataclasses.replace(
+        run, mode="full", absent=[{"arm": "tlsf", "package": "libtlsf-dev"}],
+        arms=[dataclasses.replace(arm, role="rival", promise="malloc") if arm.name in PEERS else arm
+              for arm in run.arms])
+    return with_parts(Record(pathlib.Path("synthetic"), run, make_samples(
+        run, truths, normal(0.01)), []))

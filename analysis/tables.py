@@ -6,9 +6,11 @@ import dataclasses
 import math
 import pathlib
 import re
-from typing import Any, Sequence
+import statistics
+from typing import Any, Iterable, Sequence
 
-from analysis import wording
+from analysis import inference, plan, wording
+from analysis.parts import Held, Parts, Tail
 from analysis.verdicts import Analysis, Claim, WorkloadResult
 
 
@@ -18,6 +20,7 @@ class Column:
 
     title: str
     number: bool = False
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Cell:
     text: str
     note: str = ""
     verdict: str = ""
+    kind: str = ""
+    """"off" for what does not apply, is absent or was refused; "theirs" for a rival's victory."""
 
     @property
     def sign(self) -> str:
@@ -52,31 +57,16 @@ class Grid:
     columns: list[Column]
     rows: list[Row]
 
+    @property
+    def layout(self) -> str:
+        """A name that tables with the same columns share."""
+        return "t-" + slug("-".join(column.title for column in self.columns))
+
 
 def promises(analysis: Analysis) -> list[str]:
     """The promises under which this run compared a pool with a rival."""
     return [promise for promise, (pool, _, _) in wording.PROMISES.items()
             if any(result.against_best(pool) for result in analysis.results)]
-
-
-def answers_grid(family: str, results: Sequence[WorkloadResult]) -> Grid:
-    """Workloads that ask the same: each pool against the fastest rival, in a cell."""
-    pools = [pool for pool, _, _ in wording.PROMISES.values()
-             if any(result.against_best(pool) for result in results)]
-    rows = []
-    for result in results:
-        cells = [Cell(result.workload.workload.partition("/")[2])]
-        for pool in pools:
-            claim = result.against_best(pool)
-            if claim is None:
-                cells.append(Cell("–"))
-                continue
-            rival = wording.arm_label(claim.baseline).removesuffix(" calloc")
-            cells.append(Cell(f"{wording.ratio(claim.ratio)}×",
-                              f"{wording.interval(claim)} · {rival}", claim.verdict))
-        rows.append(Row(cells))
-    return Grid(f"answers-{slug(family)}", f"{family}/…: the pool against its fastest rival",
-                [Column("workload"), *(Column(pool) for pool in pools)], rows)
 
 
 def _cells(*texts: str | Cell) -> list[Cell]:
@@ -111,24 +101,79 @@ def headline_grid(analysis: Analysis, promise: str) -> Grid:
     return Grid(f"headline-{promise}", f"{pool} against the fastest {promise}", columns, rows)
 
 
-def map_grid(analysis: Analysis, promise: str) -> Grid | None:
+def claims_grid(analysis: Analysis, promise: str) -> Grid | None:
     """The pool against every rival of one promise; None if there are none."""
     pool = wording.PROMISES[promise][0]
-    rivals = [
-        arm.name for arm in analysis.plan.arms if arm.role == "rival" and arm.promise == promise
-    ]
-    rows = []
-    for result in analysis.results:
-        by_rival = {claim.baseline: claim for claim in result.claims if claim.arm == pool}
-        if by_rival:
-            rows.append(
-                Row(
-                    _cells(result.workload.workload,
-                           *(_claim_cell(by_rival.get(name)) for name in rivals))))
+    rivals = _rivals(analysis, promise)
+    rows = [Row([Cell(result.workload.workload),
+                 *(_claim_cell(_claims_on(result, pool).get(name)) for name in rivals)])
+            for result in analysis.results if _claims_on(result, pool)]
     if not rows:
         return None
     columns = [Column("workload"), *(Column(wording.arm_label(name)) for name in rivals)]
-    return Grid(f"map-{promise}", f"{pool} against each {promise}", columns, rows)
+    return Grid(f"claims-{promise}", f"{pool} against each {promise}", columns, rows)
+
+
+def map_grid(analysis: Analysis, promise: str) -> Grid | None:
+    """Who is in front on each workload, and the pool against every rival of one promise, those
+    that do not apply or are absent included. None if nothing of this promise ran."""
+    pool = wording.PROMISES[promise][0]
+    rivals = _rivals(analysis, promise)
+    absent = _absent(analysis, promise)
+    rows = []
+    for result in analysis.results:
+        if not any(arm.arm.promise == promise for arm in result.arms):
+            continue
+        claims = _claims_on(result, pool)
+        rows.append(Row([Cell(result.workload.workload),
+                         _leader_cell(result.leaders.get(promise), pool),
+                         *(_map_cell(result, pool, name, claims.get(name)) for name in rivals),
+                         *(Cell("absent", kind="off") for _ in absent)]))
+    if not rows:
+        return None
+    columns = [Column("workload"), Column("in front"),
+               *(Column(wording.arm_label(name).removesuffix(" calloc")) for name in rivals),
+               *(Column(item["arm"], note=f"install {item['package']}") for item in absent)]
+    return Grid(f"map-{promise}", f"{pool} against each {promise}: how many times as fast", columns,
+                rows)
+
+
+def _rivals(analysis: Analysis, promise: str) -> list[str]:
+    return [arm.name for arm in analysis.plan.arms
+            if arm.role == "rival" and arm.promise == promise]
+
+
+def _absent(analysis: Analysis, promise: str) -> list[dict[str, str]]:
+    return [item for item in analysis.plan.absent
+            if promise == "calloc" or not item["arm"].endswith("-calloc")]
+
+
+def _claims_on(result: WorkloadResult, pool: str) -> dict[str, Claim]:
+    return {claim.baseline: claim for claim in result.claims
+            if claim.arm == pool and claim.kind == "claim"}
+
+
+def _map_cell(result: WorkloadResult, pool: str, rival: str, claim: Claim | None) -> Cell:
+    if claim is not None:
+        return _claim_cell(claim)
+    for name in (rival, pool):
+        if any(refusal.arm == name for refusal in result.refusals):
+            return Cell("refused", wording.arm_label(name), kind="off")
+        if name not in result.workload.arms:
+            return Cell("n/a", "" if name == rival else f"no {pool}", kind="off")
+    return Cell("no rounds", kind="off")
+
+
+def _leader_cell(claim: Claim | None, pool: str) -> Cell:
+    """The fastest arm, as a winner only where its lead over the runner-up is proved."""
+    if claim is None:
+        return Cell("n/a", "no rival", kind="off")
+    own = claim.arm == pool
+    arm, runner_up = (wording.arm_label(name).removesuffix(" calloc")
+                      for name in (claim.arm, claim.baseline))
+    return Cell(arm if claim.verdict == "faster" else f"{arm}, {runner_up}",
+                f"{wording.ratio(claim.ratio)}× {runner_up}", claim.verdict,
+                kind="" if own or claim.verdict != "faster" else "theirs")
 
 
 def leaders_grid(analysis: Analysis) -> Grid:
@@ -182,8 +227,11 @@ def noise_grid(analysis: Analysis) -> Grid:
         " proved", columns, rows)
 
 
-def workload_grid(result: WorkloadResult) -> Grid:
-    """All arms of one workload, fastest first, and how the pool of equal promise compares."""
+def workload_grid(result: WorkloadResult, measured: Parts) -> Grid:
+    """All arms of one workload, fastest first: time, how the pool of equal promise compares, and
+    where they were measured, work and memory."""
+    name = result.workload.workload
+    works, remembers = measured.has(measured.work, name), measured.has(measured.memory, name)
     by_pair = {(claim.arm, claim.baseline): claim for claim in result.claims}
     rows = []
     for promise in ("malloc", "calloc", ""):
@@ -193,44 +241,178 @@ def workload_grid(result: WorkloadResult) -> Grid:
             spread = (f"{wording.time(arm.low_ns)} to {wording.time(arm.high_ns)}"
                       if math.isfinite(arm.high_ns) else "no interval")
             role = arm.arm.role
-            compared = _claim_cell(claim) if claim else Cell("–")
-            rows.append(
-                Row(
-                    _cells(Cell(wording.arm_label(arm.arm.name), "" if role == "rival" else
-                                wording.describe(arm.arm)),
-                           Cell(wording.time(arm.time_ns), spread), compared),
-                    "own" if role == "pool" else "" if role == "rival" else "aside"))
-    columns = [
-        Column("arm"),
-        Column("median time", True),
-        Column("pool’s ratio", True)
-    ]
-    return Grid(
-        f"arms-{slug(result.workload.workload)}",
-        f"{wording.count(result.rounds, 'round')} of {result.workload.workload}, one process each",
-        columns, rows)
+            place = name, arm.arm.name
+            cells = [Cell(wording.arm_label(arm.arm.name),
+                          "" if role == "rival" else wording.describe(arm.arm)),
+                     Cell(wording.time(arm.time_ns), spread),
+                     _claim_cell(claim) if claim else Cell("–")]
+            cells += [_work_cell(measured.work.get(place))] if works else []
+            cells += [_peak_cell(measured.memory.get(place))] if remembers else []
+            rows.append(Row(cells, "own" if role == "pool" else "" if role == "rival" else "aside"))
+    columns = [Column("arm"), Column("median time", True), Column("pool’s ratio", True)]
+    columns += [Column("instructions", True)] if works else []
+    columns += [Column("peak memory", True)] if remembers else []
+    return Grid(f"arms-{slug(name)}",
+                f"{wording.count(result.rounds, 'round')} of {name}, one process each", columns,
+                rows)
 
 
-def memory_grid(result: WorkloadResult) -> Grid | None:
-    """What the arms of a workload occupied; None where the workload does not measure it."""
+def _work_cell(instructions: float | None) -> Cell:
+    return Cell("–") if instructions is None else Cell(wording.amount(instructions))
+
+
+def _peak_cell(held: Held | None) -> Cell:
+    if held is None:
+        return Cell("–")
+    return Cell(wording.size(held.peak_bytes), _of_live(held.ratio))
+
+
+def _of_live(ratio: float | None) -> str:
+    return "" if ratio is None else f"{wording.ratio(ratio)}× live"
+
+
+MOST_DRAWN = 6
+"""Lines that one chart can hold and still be read."""
+
+
+def drawn(result: WorkloadResult, there: Sequence[str]) -> list[str]:
+    """The arms of a line chart, out of those that have something: the pools, the fastest rival of
+    each, the baseline, then others from the fastest on."""
+    contestants = [arm.arm.name for arm in result.arms if arm.arm.role in ("pool", "rival")]
+    pools = [pool for pool, _, _ in wording.PROMISES.values()]
+    best = [claim.baseline for pool in pools if (claim := result.against_best(pool))]
+    wanted = dict.fromkeys([*pools, *best, plan.BASELINE, *contestants])
+    return [name for name in wanted if name in there][:MOST_DRAWN]
+
+
+def memory_grid(result: WorkloadResult, measured: Parts) -> Grid | None:
+    """What the arms of a workload occupied; None where nobody looked."""
+    name = result.workload.workload
     rows = []
-    for promise in wording.PROMISES:
+    for promise in (*wording.PROMISES, ""):
         for arm in result.arms:
-            peak, end, live = (arm.counters.get(name) for name in (
-                "peak_footprint_bytes", "end_footprint_bytes", "peak_live_bytes"))
-            if arm.arm.promise != promise or peak is None:
+            held = measured.memory.get((name, arm.arm.name))
+            if arm.arm.promise != promise or held is None:
                 continue
             rows.append(Row(_cells(
-                wording.arm_label(arm.arm.name), wording.size(peak),
-                f"{wording.ratio(peak / live)}×" if live else "–",
-                wording.size(end) if end is not None else "–", f"{arm.minor_faults:,.0f}"),
-                "own" if arm.arm.role == "pool" else ""))
+                wording.arm_label(arm.arm.name), wording.size(held.peak_bytes),
+                f"{wording.ratio(held.ratio)}×" if held.ratio is not None else "–",
+                _size(held.end_bytes), _size(held.drained_bytes), f"{held.faults:,.0f}"),
+                "own" if arm.arm.role == "pool" else "" if arm.arm.promise else "aside"))
     if not rows:
         return None
-    columns = [Column("arm"), Column("peak footprint", True), Column("of peak live", True),
-               Column("left after draining", True), Column("page faults of a process", True)]
-    return Grid(f"memory-{slug(result.workload.workload)}",
-                f"Memory of {result.workload.workload}: medians over the rounds", columns, rows)
+    live = max(held.live_bytes for (workload, _), held in measured.memory.items()
+               if workload == name)
+    columns = [Column("arm"), Column("peak", True), Column("of live", True),
+               Column("at the end", True), Column("drained", True), Column("page faults", True)]
+    return Grid(f"memory-{slug(name)}", f"Memory of {name}: medians over the processes; at most"
+                f" {wording.size(live)} live", columns, rows)
+
+
+def _size(size_bytes: float | None) -> str:
+    return "–" if size_bytes is None else wording.size(size_bytes)
+
+
+PERCENTILES = {"p50": "50 %", "p90": "90 %", "p99": "99 %", "p99_9": "99.9 %", "p99_99": "99.99 %",
+               "max": "slowest"}
+"""Percentile of a latency line → its heading."""
+
+
+def latency_grid(result: WorkloadResult, measured: Parts) -> Grid | None:
+    """Times of single operations, of the arms that the chart draws; None where none were timed."""
+    name = result.workload.workload
+    rows = []
+    for kind in measured.operations(name):
+        tails = {arm: tail for (workload, arm, operation), tail in measured.latency.items()
+                 if workload == name and operation == kind}
+        for arm in drawn(result, list(tails)):
+            own = arm in (pool for pool, _, _ in wording.PROMISES.values())
+            rows.append(Row(_tail_cells(f"{kind}, {wording.arm_label(arm)}", tails[arm].latency_ns),
+                            "own" if own else ""))
+        rows.append(Row(_tail_cells(f"{kind}, the clock alone", clock_of(tails.values())), "aside"))
+    if not rows:
+        return None
+    return Grid(f"latency-{slug(name)}",
+                f"Single operations of {name}, one reading of the clock included",
+                [Column("operation, arm"),
+                 *(Column(title, True) for title in PERCENTILES.values())], rows)
+
+
+def clock_of(tails: Iterable[Tail]) -> dict[str, float]:
+    """What the clock alone takes: medians over the arms."""
+    tails = list(tails)
+    return {percentile: statistics.median(tail.clock_ns[percentile] for tail in tails)
+            for percentile in PERCENTILES}
+
+
+def _tail_cells(title: str, times_ns: dict[str, float]) -> list[Cell]:
+    return _cells(title, *(wording.time(times_ns[percentile]) for percentile in PERCENTILES))
+
+
+def tally_grid(analysis: Analysis) -> Grid | None:
+    """How many workloads have which verdict, against the fastest rival; None without claims."""
+    rows = []
+    for promise in promises(analysis):
+        pool, manner, _ = wording.PROMISES[promise]
+        found = [claim.verdict for result in analysis.results
+                 if (claim := result.against_best(pool))]
+        rows.append(Row([Cell(pool, f"{manner}, against the fastest {promise}"),
+                         *(Cell(str(found.count(verdict)),
+                                verdict=verdict if verdict in found else "")
+                           for verdict in wording.SIGNS)]))
+    if not rows:
+        return None
+    return Grid("tally", "On how many workloads it is what; the last two are not claims",
+                [Column("the pool"), *(Column(verdict) for verdict in wording.SIGNS)], rows)
+
+
+MOST_NAMED = {"faster": 2, "slower": 2, "equal": 1}
+"""Headlines of each verdict and pool."""
+
+
+def headlines(analysis: Analysis) -> list[Claim]:
+    """The claims that say most: of each pool against its fastest rival, the widest proved margins
+    each way. Where nothing is proved, the claim that came nearest to telling."""
+    found: list[Claim] = []
+    for promise in promises(analysis):
+        pool = wording.PROMISES[promise][0]
+        claims = [claim for result in analysis.results if (claim := result.against_best(pool))]
+        for verdict, end in (("faster", lambda claim: -claim.interval.low),
+                             ("slower", lambda claim: claim.interval.high),
+                             ("equal", lambda claim: claim.interval.high - claim.interval.low)):
+            alike = [claim for claim in claims if claim.verdict == verdict]
+            found += sorted(alike, key=end)[:MOST_NAMED[verdict]]
+        if not any(claim.proved for claim in claims):
+            found.append(min(claims, key=lambda claim: claim.interval.high - claim.interval.low))
+    return found
+
+
+def sight_grid(analysis: Analysis) -> Grid:
+    """What this run could see, at a glance."""
+    results = analysis.results
+    nulls = [result.null for result in results if result.null]
+    false = sum(claim.verdict in ("faster", "slower") for claim in nulls)
+    delays = [result.delay for result in results if result.delay]
+    seen = sum(claim.interval.high < 0 and claim.p <= inference.ALPHA for claim in delays)
+    able = sorted((result.smallest_provable(), result.workload.workload) for result in results
+                  if result.claims)
+    rows = [("runs with a false claim", f"at most {inference.ALPHA:.0%}".replace("%", " %"),
+             f"by chance, even one among {wording.count(len(analysis.family), 'claim')}: Holm’s"
+             " correction"),
+            ("false claims seen", f"{false} of {len(nulls)}" if nulls else "not put to the test",
+             "where the same allocator ran under two names")]
+    if able and math.isfinite(able[0][0]):
+        middle = statistics.median(value for value, _ in able)
+        rows.append(("smallest provable difference", wording.percent(middle),
+                     f"the middle workload; from {wording.percent(able[0][0])} ({able[0][1]}) to"
+                     f" {wording.percent(able[-1][0])} ({able[-1][1]})"))
+    elif able:
+        rows.append(("smallest provable difference", "none", "too few rounds, or no null arm"))
+    rows.append((f"a known delay of {plan.DELAY_PERCENT:g} %",
+                 f"seen on {seen} of {len(delays)}" if delays else "not put to the test",
+                 "workloads, with the pool slowed down on purpose"))
+    return Grid("sight-facts", "What this run could see", [Column("asked"), Column("answer")],
+                [Row([Cell(what), Cell(value, note)]) for what, value, note in rows])
 
 
 def floors_grid(analysis: Analysis) -> Grid:

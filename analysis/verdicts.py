@@ -6,6 +6,7 @@ Analysis.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import itertools
 import math
@@ -222,19 +223,24 @@ def whole_attempts(record: Record, frame: pandas.DataFrame,
                    pick: Callable[[list[int]], int]) -> pandas.Series:
     """Which samples belong to the attempt picked of each round, out of those that have every arm
     still in."""
-    chosen = pandas.Series(False, index=frame.index)
     withdrawn = {(refusal.workload, refusal.arm) for refusal in record.refusals}
-    for workload in record.plan.workloads:
-        wanted = {arm for arm in workload.arms if (workload.workload, arm) not in withdrawn}
-        mine = frame[frame["workload"] == workload.workload]
-        for _, rows in mine.groupby("round"):
-            whole = [
-                attempt for attempt, part in rows.groupby("attempt") if wanted <= set(part["arm"])
-            ]
-            if whole and wanted:
-                picked = (rows["attempt"] == pick(whole)) & rows["arm"].isin(wanted)
-                chosen[rows[picked].index] = True
-    return chosen
+    wanted = {
+        workload.workload: {arm for arm in workload.arms
+                            if (workload.workload, arm) not in withdrawn}
+        for workload in record.plan.workloads
+    }
+    places = list(zip(frame["workload"], frame["round"], frame["attempt"]))
+    there: dict[tuple[str, int, int], set[str]] = collections.defaultdict(set)
+    for place, arm in zip(places, frame["arm"]):
+        there[place].add(arm)
+    whole: dict[tuple[str, int], list[int]] = collections.defaultdict(list)
+    for (workload, round_, attempt), arms in there.items():
+        if wanted.get(workload) and wanted[workload] <= arms:
+            whole[workload, round_].append(attempt)
+    picked = {(*place, pick(attempts)) for place, attempts in whole.items()}
+    return pandas.Series([place in picked and arm in wanted[place[0]]
+                          for place, arm in zip(places, frame["arm"])], index=frame.index,
+                         dtype=bool)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -405,8 +411,9 @@ def _arm_result(data: _Prepared, name: str) -> ArmResult:
     interval = inference.order_statistic_interval(numpy.log(times))
     high = math.exp(interval.high) if math.isfinite(interval.high) else math.inf
     counters = {
-        column.removeprefix("counter:"): float(rows[column].median())
-        for column in rows.columns if column.startswith("counter:") and rows[column].notna().any()
+        column.removeprefix("counter:"): float(numpy.nanmedian(values))
+        for column in rows.columns if column.startswith("counter:")
+        and not numpy.isnan(values := rows[column].to_numpy(dtype=float)).all()
     }
     resident = pandas.to_numeric(rows["max_rss_bytes"]).dropna()
     return ArmResult(data.record.plan.arm(name), times, float(numpy.median(times)),

@@ -88,6 +88,11 @@ def _three_digits(value: float) -> str:
             if value < 1000 else f"{value:,.0f}")
 
 
+def amount(value: float) -> str:
+    """A plain number with three digits."""
+    return _three_digits(value)
+
+
 def duration(seconds: float) -> str:
     """A span of time, to the second below two minutes and to the minute below two hours."""
     if seconds < 120:

@@ -1,21 +1,26 @@
 """The report of a synthetic run: complete, self-contained, accessible, and with the raw samples'
 numbers."""
 
+import base64
+import gzip
 import html.parser
+import io
 import json
 import re
 import time
 import xml.etree.ElementTree as ElementTree
+import zipfile
 
+import pandas
 import pytest
 
-from analysis import render, samples, synthetic, verdicts, wording
+from analysis import charts, render, samples, synthetic, tables, verdicts, wording
 
 
 @pytest.fixture(scope="module")
 def analysis():
-    return verdicts.analyse(
-        synthetic.make_record(synthetic.EXAMPLE, 13, synthetic.normal(0.008), seed=3))
+    record = synthetic.make_record(synthetic.EXAMPLE, 13, synthetic.normal(0.008), seed=3)
+    return verdicts.analyse(synthetic.with_parts(record))
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +69,10 @@ def test_it_needs_nothing_from_anywhere(text):
     assert len(text.encode()) < 1_000_000
     page = Page(text)
     for tag, attributes in page.attributes:
-        assert tag not in ("script", "link", "iframe", "img", "object", "embed")
+        assert tag not in ("link", "iframe", "img", "object", "embed")
         assert "src" not in attributes and not any(name.startswith("on") for name in attributes)
-    assert all(link.startswith("#") for link in page.links)
+    assert all(link.startswith(("#", "data:application/zip;base64,")) for link in page.links)
+    assert "default-src 'none'" in text
     outside = set(re.findall(r"https?://[^\s\"'<)]+", text)) - {
         "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
     }
@@ -77,7 +83,8 @@ def test_it_needs_nothing_from_anywhere(text):
 def test_its_structure_serves_a_screen_reader(text):
     page = Page(text)
     assert len(page.ids) == len(set(page.ids)), "an id stands twice"
-    assert all(link[1:] in page.ids for link in page.links), "a link leads nowhere"
+    inside = [link[1:] for link in page.links if link.startswith("#")]
+    assert inside and set(inside) <= set(page.ids), "a link leads nowhere"
     assert page.headings[0] == 1 and page.headings.count(1) == 1
     assert all(b <= a + 1
                for a, b in zip(page.headings, page.headings[1:])), "a heading level is skipped"
@@ -85,7 +92,7 @@ def test_its_structure_serves_a_screen_reader(text):
     assert page.captions == len(tables) > 10
     assert all("scope" in attributes for tag, attributes in page.attributes if tag == "th")
     charts = [attributes for tag, attributes in page.attributes if tag == "svg"]
-    assert len(charts) == 2 + 1 + 6 + 1 + 1
+    assert len(charts) == 2 + 1 + 6 + 6 + 5 + 1, "forests, noise, rounds, memory, latency, ledger"
     for chart in charts:
         assert chart["role"] == "img"
         assert all(name in page.ids for name in chart["aria-labelledby"].split())
@@ -94,10 +101,21 @@ def test_its_structure_serves_a_screen_reader(text):
 
 
 def test_charts_are_xml_and_have_no_colour_of_their_own(text):
+    style = text[text.index("<style>"):text.index("</style>")]
     for chart in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
         ElementTree.fromstring(chart)
         assert set(re.findall(r"#[0-9a-f]{6}\b", chart)) <= {"#000000", "#ffffff"}
-        assert "var(--" in chart
+        classes = set(re.findall(r' class="(s\d+)"', chart))
+        rules = re.findall(r"\.(s\d+) \{([^}]*)\}", style)
+        assert classes <= {name for name, _ in rules}
+        assert any("var(--" in rule for name, rule in rules if name in classes)
+        assert not any("#" in rule for _, rule in rules)
+
+
+def test_the_picture_stands_alone(analysis):
+    picture = render.picture(analysis)
+    assert "class=\"s" not in picture and "--ink: #" in picture
+    ElementTree.fromstring(picture)
 
 
 def test_it_is_light_and_dark_and_prints(text):
@@ -125,8 +143,8 @@ def test_its_times_are_the_medians_of_the_raw_samples(analysis, text):
 
 
 def test_what_is_not_claimed_does_not_look_like_a_claim(text):
-    small = re.findall(r'<td role="cell"[^>]*class="[^"]*verdict (\w+)"', text)
-    assert {"faster", "slower", "equal"} & set(small)
+    said = re.findall(r'<td class="[^"]*verdict (\w+)"', text)
+    assert {"faster", "slower", "equal", "small"} <= set(said)
     style = text[text.index("<style>"):text.index("</style>")]
     assert re.search(r"\.small\.verdict, \.inconclusive\.verdict \{[^}]*italic", style)
     assert "dashed" in style
@@ -137,7 +155,7 @@ def test_names_from_outside_cannot_break_the_page():
     truths = {hostile: synthetic.Truth(hostile, {"pool-keep": 1.0} | synthetic.rivals(2, 2, 2, 2))}
     page = render.html(render.page(
         verdicts.analyse(synthetic.make_record(truths, 7, synthetic.normal(0.01)))))
-    assert "<script" not in page
+    assert page.count("<script") == 1 and page.count("</script") == 1
     Page(page)
 
 
@@ -163,20 +181,68 @@ def test_the_answers_cover_every_verdict():
                 noise)).results[0], "malloc").sentence)
 
 
-def test_a_report_of_a_default_run_is_small_and_takes_seconds(tmp_path):
-    truths = {
-        f"{name}/{copy}": truth
-        for copy in range(5) for name, truth in synthetic.EXAMPLE.items()
-    }
-    record = synthetic.make_record(truths, 20, synthetic.normal(0.01))
-    assert len(record.samples) > 7_500
+@pytest.fixture(scope="module")
+def full_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("full")
+    synthetic.write(synthetic.full(), folder)
+    return folder
+
+
+def test_a_report_of_a_full_run_is_small_and_takes_seconds(full_run, tmp_path):
     start = time.process_time()
-    analysis = verdicts.analyse(record)
-    paths = render.write_all(analysis, tmp_path)
+    record = samples.read(full_run)
+    paths = render.write_all(verdicts.analyse(record), tmp_path)
     assert time.process_time() - start < 20
+    assert len(record.plan.workloads) == 76 and len(record.samples) > 50_000
     assert paths[0].stat().st_size < 1_000_000
+    text = paths[0].read_text(encoding="utf-8")
+    Page(text)
+    packed = re.search(r'<div id="packed" hidden>([^<]*)</div>', text)
+    workloads = gzip.decompress(base64.b64decode(packed[1])).decode()
+    assert workloads.count("<article") == 76 and workloads.count("<svg") == 76 + 76 + 68
+    Page(text.replace(packed[0], workloads))
+    assert "<noscript>" in text
     assert (samples.complaint("verdicts", json.loads(
         (tmp_path / "verdicts.json").read_text())) is None)
+
+
+def test_what_does_not_apply_or_is_absent_is_shown_as_such():
+    record = synthetic.full(rounds=7, micro=2, traces=1)
+    record.refusals.append(samples.Refusal("trace/program0", "pmr", 0, 0, "ended by SIGSEGV", True))
+    grid = tables.map_grid(verdicts.analyse(record), "malloc")
+    by_title = {column.title: index for index, column in enumerate(grid.columns)}
+    rows = {row.cells[0].text: row.cells for row in grid.rows}
+    assert rows["family0/16x1000"][by_title["apr"]].text == "n/a"
+    assert rows["trace/program0"][by_title["apr"]].text != "n/a"
+    assert rows["trace/program0"][by_title["pmr"]].text == "refused"
+    assert all(cells[by_title["tlsf"]].text == "absent" for cells in rows.values())
+    assert grid.columns[by_title["tlsf"]].note == "install libtlsf-dev"
+
+
+@pytest.mark.parametrize("points", [[(0, 0), (10, 0), (10, 5)], [(3.26, 4), (3.26, 9.1), (-2, 9.1)],
+                                    [(1, 1), (1, 1)], [(0, 2), (5, 1), (9, 4), (9, 4), (2, 4)]])
+def test_shortened_paths_lead_through_the_same_points(points):
+    path = "".join(f"{'L' if index else 'M'} {x} {y} " for index, (x, y) in enumerate(points))
+    here, found = [0.0, 0.0], []
+    for letter, numbers in re.findall(r"([mlhv])([^mlhv]*)", charts._relative(path)):
+        steps = [float(step) for step in re.findall(r"-?[\d.]+(?:e-?\d+)?", numbers)]
+        while steps:
+            dx = steps.pop(0) if letter != "v" else 0
+            dy = steps.pop(0) if letter != "h" else 0
+            here = [here[0] + dx, here[1] + dy]
+            found.append(tuple(here))
+    assert found == [pytest.approx(point, abs=0.051) for point in points]
+
+
+def test_the_archive_has_the_numbers_behind_the_charts(analysis, text):
+    address = re.search(r'href="data:application/zip;base64,([^"]*)"', text)[1]
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(address))) as packed:
+        frames = {name: pandas.read_csv(packed.open(name)) for name in packed.namelist()}
+    assert set(frames) == {"claims.csv", "arms.csv", "latency.csv", "memory_over_time.csv",
+                           "rounds.csv", "ledger.csv"}
+    assert len(frames["rounds.csv"]) == analysis.frame["used"].sum()
+    assert len(frames["claims.csv"]) == len(analysis.claims)
+    assert frames["latency.csv"]["p50_ns"].min() > 0
 
 
 @pytest.mark.parametrize("value, text", [(2.411, "2.41"), (0.8, "0.80"), (12.34, "12.3"),
