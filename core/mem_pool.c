@@ -38,13 +38,15 @@
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
-/* Everything free is merged before fresh memory is touched if what has been touched has grown by
- * this share since the last time: a program in a steady state soon has what it needs in the cache,
- * and no longer pays for sweeps. After a merge that found less than a MERGE_SHARE of it free, the
- * next one waits longer. */
-#define MERGE_GAP 32
-#define LEAN_GAP 8
+/* Everything free is merged before fresh memory is touched if the cached chunks are this share of
+ * what has been touched, and if that has grown by this share since the question was last asked: a
+ * program in a steady state soon has what it needs in the cache, and no longer pays for sweeps. */
 #define MERGE_SHARE 16
+#define MERGE_GAP 32
+
+/* Chunks of SMALL granules and more are cached up to this share of what has been touched; what is
+ * beyond that is merged with its neighbours as it is freed. */
+#define SHARED_SHARE 32
 
 /* The bump run grows into fresh memory by this share of what has been touched, and by one page at
  * least. */
@@ -160,6 +162,14 @@ static void tag_set(struct m_pool *pool, size_t g, unsigned kind, size_t n)
     pool->tags[g] = (unsigned char)(kind | (n < SMALL ? n : 0));
     if (n >= SMALL)
         span_set(pool, g, n);
+}
+
+/* Whether a piece of this kind and of n granules starts at g. */
+static inline int is_tagged(const struct m_pool *pool, size_t g, unsigned kind, size_t n)
+{
+    if (n < SMALL)
+        return g < pool->mark && pool->tags[g] == (kind | n);
+    return g < pool->mark && pool->tags[g] == kind && span_from(pool, g) == n;
 }
 
 /* The length of the chunk or run that starts at g. */
@@ -567,6 +577,7 @@ static void bump_replace(struct m_pool *pool, size_t g, size_t end)
 static void forget_free(struct m_pool *pool)
 {
     memset(pool->cache, 0, sizeof pool->cache);
+    pool->shared = 0;
     memset(pool->bins, 0, sizeof pool->bins);
     memset(pool->bin_map, 0, sizeof pool->bin_map);
 }
@@ -593,16 +604,27 @@ static size_t free_before(const struct m_pool *pool, size_t g)
     return NONE;
 }
 
+/* Whether enough is cached, asked now and then. */
+static int worth_merging(struct m_pool *pool)
+{
+    size_t cached = 0;
+    if (pool->mark < pool->merge_at)
+        return 0;
+    pool->merge_at = pool->mark + pool->mark / MERGE_GAP;
+    for (size_t g = pool->mark; (g = free_before(pool, g)) != NONE;)
+        cached += kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
+    return cached >= pool->mark / MERGE_SHARE;
+}
+
 /* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address
  * comes first. Goes by the tags alone, so that links which the user has scribbled on do no harm. */
 static void merge_all(struct m_pool *pool)
 {
     bump_retire(pool);
-    size_t start = pool->mark, end = start, merged = 0;
+    size_t start = pool->mark, end = start;
     forget_free(pool);
     for (size_t g = pool->mark; (g = free_before(pool, g)) != NONE;) {
         size_t n = length_at(pool, g);
-        merged += n;
         set_links(address_of(pool, g), NULL, NULL);
         pool->tags[g + n - 1] = INTERIOR;
         pool->tags[g] = INTERIOR;
@@ -615,8 +637,27 @@ static void merge_all(struct m_pool *pool)
     }
     if (start < end)
         run_file(pool, start, end - start);
-    pool->merge_at =
-        pool->mark + pool->mark / (merged < pool->mark / MERGE_SHARE ? LEAN_GAP : MERGE_GAP);
+}
+
+/* The cached chunks of SMALL granules and more ⇒ runs. */
+static void shared_release(struct m_pool *pool)
+{
+    if (pool->shared == 0)
+        return;
+    pool->shared = 0;
+    for (size_t i = SMALL; i < SMALL + POOL_SHARED; i++) {
+        for (unsigned char *chunk; (chunk = pool->cache[i]) != NULL;) {
+            size_t g = pool_granule(pool, chunk);
+            pool->cache[i] = NULL;
+            if (g >= pool->mark || kind_at(pool, g) != CACHED)
+                break; /* the user has scribbled on the link */
+            size_t n = length_at(pool, g);
+            pool->cache[i] = next_of(chunk);
+            set_next(chunk, NULL);
+            pool->tags[g] = INTERIOR;
+            release(pool, g, n);
+        }
+    }
 }
 
 /* n granules from the bump run, or NONE. */
@@ -675,7 +716,10 @@ static void grow(struct m_pool *pool, size_t n, size_t align)
         more = LEAST_GROWTH;
     if (n >= SMALL) /* small chunks shall fill the runs that there are first */
         more = 0;
-    more += align_granule(pool, g, align) - g + n;
+    n += align_granule(pool, g, align) - g;
+    more += n;
+    if (g + n <= pool->peak && g + more > pool->peak) /* memory that has been touched comes first */
+        more = pool->peak - g;
     if (more < tail)
         more = tail;
     pool->bump = address_of(pool, g);
@@ -708,7 +752,11 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
     int fits = would_fit_at_bump(pool, n, align);
     if (!fits && ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
         return NONE;
-    if (pool->flags & POOL_STRICT || (fits && pool->mark < pool->merge_at))
+    shared_release(pool);
+    g = run_carve(pool, n, align);
+    if (g != NONE)
+        return g;
+    if (pool->flags & POOL_STRICT || (fits && !worth_merging(pool)))
         bump_retire(pool);
     else
         merge_all(pool);
@@ -884,6 +932,8 @@ static size_t alignment_of(unsigned type)
 /* Why a chunk of these can never be had from this pool, or POOL_OK. */
 static enum pool_reason check_request(const struct m_pool *pool, size_t size, unsigned type)
 {
+    if (size - 1 < pool->granules * GRANULE && type <= POOL_USER)
+        return POOL_OK;
     if (!pool->granules)
         return POOL_DEAD;
     if (size == 0)
@@ -896,8 +946,13 @@ static enum pool_reason check_request(const struct m_pool *pool, size_t size, un
     return POOL_OK;
 }
 
-/* Why [p, size) is not a live chunk of this pool, or POOL_OK. */
-static enum pool_reason check_chunk(const struct m_pool *pool, const void *p, size_t size)
+static inline int is_chunk(const struct m_pool *pool, size_t g, size_t n)
+{
+    return n > 0 && is_tagged(pool, g, LIVE, n);
+}
+
+/* Why no live chunk of so many bytes starts at p. */
+static enum pool_reason why_not_chunk(const struct m_pool *pool, const void *p, size_t size)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)pool->base), g = offset / GRANULE;
     if (!pool->granules)
@@ -911,7 +966,7 @@ static enum pool_reason check_chunk(const struct m_pool *pool, const void *p, si
     if (g >= top_at(pool))
         return POOL_STALE;
     if (kind_at(pool, g) == LIVE)
-        return granules_for(size) == length_at(pool, g) ? POOL_OK : POOL_WRONG_SIZE;
+        return POOL_WRONG_SIZE;
     if (kind_at(pool, g) || (g >= bump_at(pool) && g < bump_end_at(pool)))
         return POOL_ALREADY_FREE;
     while (g && !pool->tags[g]) /* back to whatever stands before or around it */
@@ -927,17 +982,25 @@ static inline void hand_out(const struct m_pool *pool, unsigned char *chunk, siz
         HOOK_UNDEFINED(chunk, size);
 }
 
+/* Where chunks of n granules are cached. */
+static void **list_of(struct m_pool *pool, size_t n)
+{
+    return &pool->cache[n < SMALL ? n : SMALL + n % POOL_SHARED];
+}
+
 /* The first cached chunk of n granules, tagged live and zero where contents are, if it is at a
  * multiple of align; NULL if not, or if the user has scribbled on the link that names it. */
 static unsigned char *cache_pop(struct m_pool *pool, size_t n, size_t align)
 {
-    unsigned char *chunk = pool->cache[n];
+    void **list = list_of(pool, n);
+    unsigned char *chunk = *list;
     size_t g = pool_granule(pool, chunk);
-    if (g >= pool->mark || pool->tags[g] != (CACHED | n) || (uintptr_t)chunk & (align - 1))
+    if (!is_tagged(pool, g, CACHED, n) || (uintptr_t)chunk & (align - 1))
         return NULL;
-    pool->cache[n] = next_of(chunk);
+    *list = next_of(chunk);
     set_next(chunk, NULL);
-    pool->tags[g] = (unsigned char)(LIVE | n);
+    pool->tags[g] ^= LIVE ^ CACHED;
+    pool->shared -= n < SMALL ? 0 : n;
     return chunk;
 }
 
@@ -955,8 +1018,8 @@ static unsigned char *bump_pop(struct m_pool *pool, size_t n)
 /* A chunk of n granules at a multiple of align, closed; NULL if there is none. */
 static unsigned char *obtain(struct m_pool *pool, size_t n, size_t align)
 {
-    unsigned char *chunk = NULL;
-    if (n < SMALL && !(chunk = cache_pop(pool, n, align)) && align == GRANULE)
+    unsigned char *chunk = cache_pop(pool, n, align);
+    if (!chunk && n < SMALL && align == GRANULE)
         chunk = bump_pop(pool, n);
     if (chunk)
         return chunk;
@@ -989,17 +1052,30 @@ void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
     return chunk;
 }
 
+static int is_cacheable(const struct m_pool *pool, size_t n)
+{
+    return !(pool->flags & POOL_STRICT) &&
+           (n < SMALL || pool->shared + n <= pool->mark / SHARED_SHARE);
+}
+
 /* The live chunk of n granules at g ⇒ free. */
 static void free_chunk(struct m_pool *pool, size_t g, size_t n)
 {
     unsigned char *chunk = address_of(pool, g);
-    if (!(pool->flags & POOL_KEEP_CONTENTS))
-        wipe_closed(pool, g, n);
+    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
+        HOOK_OPEN(chunk, n * GRANULE);
+        if (n < SMALL)
+            pool_wipe(chunk, n);
+        else
+            zero(pool, chunk, n * GRANULE);
+    }
     HOOK_CLOSE(chunk, n * GRANULE);
-    if (n < SMALL && !(pool->flags & POOL_STRICT)) {
-        set_next(chunk, pool->cache[n]);
-        pool->cache[n] = chunk;
-        pool->tags[g] = (unsigned char)(CACHED | n);
+    if (is_cacheable(pool, n)) {
+        void **list = list_of(pool, n);
+        pool->shared += n < SMALL ? 0 : n;
+        set_next(chunk, *list);
+        *list = chunk;
+        tag_set(pool, g, CACHED, n);
     } else {
         pool->tags[g] = INTERIOR;
         release(pool, g, n);
@@ -1010,10 +1086,10 @@ int pool_free_any(struct m_pool *pool, void *ptr, size_t size)
 {
     if (!ptr && pool->granules)
         return 0;
-    enum pool_reason reason = check_chunk(pool, ptr, size);
-    if (reason != POOL_OK)
-        return refuse(pool, reason, ptr);
-    free_chunk(pool, pool_granule(pool, ptr), granules_for(size));
+    size_t n = granules_for(size), g = pool_granule(pool, ptr);
+    if (!is_chunk(pool, g, n))
+        return refuse(pool, why_not_chunk(pool, ptr, size), ptr);
+    free_chunk(pool, g, n);
     return 0;
 }
 
@@ -1060,7 +1136,7 @@ static void settle(struct m_pool *pool, size_t g, size_t n, size_t m, size_t kep
 {
     unsigned char *chunk = address_of(pool, g);
     size_t old = (n < m ? n : m) * GRANULE; /* granules behind are zero already */
-    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
+    if (!(pool->flags & POOL_KEEP_CONTENTS) && kept < old) {
         HOOK_OPEN(chunk, old);
         memset(chunk + kept, 0, old - kept);
     }
@@ -1082,14 +1158,15 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
     unsigned char *chunk = load(ptr);
     if (!chunk && old_size == 0)
         return pool_alloc(pool, ptr, new_size, type);
-    enum pool_reason reason =
-        pool->granules && !chunk ? POOL_NULL_ARGUMENT : check_chunk(pool, chunk, old_size);
-    if (reason == POOL_OK)
-        reason = check_request(pool, new_size, (unsigned)type);
+    size_t n = granules_for(old_size), m = granules_for(new_size), g = pool_granule(pool, chunk);
+    if (!is_chunk(pool, g, n))
+        return refuse(pool,
+                      pool->granules && !chunk ? POOL_NULL_ARGUMENT
+                                               : why_not_chunk(pool, chunk, old_size),
+                      chunk);
+    enum pool_reason reason = check_request(pool, new_size, (unsigned)type);
     if (reason != POOL_OK)
         return refuse(pool, reason, chunk);
-
-    size_t n = granules_for(old_size), m = granules_for(new_size), g = pool_granule(pool, chunk);
     size_t align = alignment_of((unsigned)type), kept = old_size < new_size ? old_size : new_size;
     int stays = ((uintptr_t)chunk & (align - 1)) == 0;
     if (!stays || (m > n && !extend(pool, g, n, m))) {
@@ -1212,10 +1289,11 @@ static const char *check_piece(const struct m_pool *pool, size_t g, struct exten
 static const char *check_lists(const struct m_pool *pool, size_t cached, size_t runs)
 {
     size_t left = cached;
-    for (size_t n = 1; n < SMALL; n++) {
-        for (void *chunk = pool->cache[n]; chunk; chunk = next_of(chunk)) {
+    for (size_t i = 0; i < SMALL + POOL_SHARED; i++) {
+        for (void *chunk = pool->cache[i]; chunk; chunk = next_of(chunk)) {
             size_t g = pool_granule(pool, chunk);
-            if (g >= pool->mark || pool->tags[g] != (CACHED | n) || left < n)
+            size_t n = g < pool->mark && kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
+            if (n == 0 || left < n || i != (n < SMALL ? n : SMALL + n % POOL_SHARED))
                 return "I6: a cache list holds the cached chunks of its length, each once";
             left -= n;
         }

@@ -146,20 +146,23 @@ struct pool_run;
  * each doubling. */
 #define POOL_BIN_SHIFT 2
 #define POOL_BINS ((34 - POOL_BIN_SHIFT) << POOL_BIN_SHIFT)
-/* Chunks of fewer granules than this are cached whole, by exact size. */
+/* Chunks of fewer granules than this have their length in one byte, and a cache list each. */
 #define POOL_SMALL 64
+/* Lists for longer cached chunks, which share them. */
+#define POOL_SHARED 128
 
 /* A pool. Every field belongs to mem_pool.c; DESIGN.md explains them. All zero is a dead pool. */
 struct m_pool {
-    void *cache[POOL_SMALL]; /* freed chunks by granules, last in, first out */
-    unsigned char *base;     /* the block */
-    unsigned char *tags;     /* one byte a granule */
+    void *cache[POOL_SMALL + POOL_SHARED]; /* freed chunks by granules, last in, first out */
+    unsigned char *base;                   /* the block */
+    unsigned char *tags;                   /* one byte a granule */
     size_t mark;             /* granules whose tags are in use; none at or behind it is live */
     size_t quick;            /* mark, or 0 if no chunk may go the short way */
     unsigned flags;          /* of enum pool_flag */
     unsigned reason;         /* of enum pool_reason */
     unsigned char *bump;     /* the run that chunks are carved from now … */
     unsigned char *bump_end; /* … and its end */
+    size_t shared;           /* granules of the chunks in the shared lists */
     size_t merge_at;         /* mark below which merging is not worth it */
     uint32_t *spans;         /* one word for 64 granules: lengths that no tag can hold */
     size_t granules;         /* capacity */
@@ -364,7 +367,7 @@ inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_ty
     }
     if (POOL_LIKELY(n - 1 < POOL_SMALL - 1 && (unsigned)type <= POOL_USER)) {
         unsigned char *tags = pool->tags;
-        void **list = &pool->cache[n % POOL_SMALL]; /* n is less: what compilers may not see */
+        void **list = &pool->cache[n % POOL_SMALL]; /* n is less, which compilers may not see */
         chunk = *list;
         size_t g = pool_granule(pool, chunk);
         /* The user may have scribbled on the link that named this chunk: ask its tag. */
@@ -373,6 +376,14 @@ inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_ty
             memset(chunk, 0, sizeof(void *));
             tags[g] = (unsigned char)(POOL_TAG_LIVE | n);
             memcpy(ptr, &chunk, sizeof chunk); /* *ptr may be of any pointer type */
+            return 0;
+        }
+        chunk = pool->bump;
+        g = pool_granule(pool, chunk);
+        if ((size_t)(pool->bump_end - pool->bump) >= n * POOL_GRANULE && g < pool->quick) {
+            pool->bump += n * POOL_GRANULE;
+            tags[g] = (unsigned char)(POOL_TAG_LIVE | n);
+            memcpy(ptr, &chunk, sizeof chunk);
             return 0;
         }
     }
