@@ -582,21 +582,31 @@ static void forget_free(struct m_pool *pool)
     memset(pool->bin_map, 0, sizeof pool->bin_map);
 }
 
+/* Eight tags as a number, the first in its lowest byte. */
+static inline uint64_t eight(const unsigned char *tags)
+{
+    uint64_t value;
+    memcpy(&value, tags, sizeof value);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    value = __builtin_bswap64(value);
+#endif
+    return value;
+}
+
 /* The last granule below g where a cached chunk or a run starts, or NONE. Both kinds, and only
- * they, have the highest bit of a tag, so 32 and 8 tags are passed over at a time. */
-static size_t free_before(const struct m_pool *pool, size_t g)
+ * they, have the highest bit of a tag, so eight and 32 tags are passed over at a time. */
+static inline size_t free_before(const struct m_pool *pool, size_t g)
 {
     const uint64_t high = UINT64_C(0x8080808080808080);
-    uint64_t w[4];
-    for (; g >= sizeof w; g -= sizeof w) {
-        memcpy(w, pool->tags + g - sizeof w, sizeof w);
-        if ((w[0] | w[1] | w[2] | w[3]) & high)
-            break;
-    }
-    for (; g >= sizeof w[0]; g -= sizeof w[0]) {
-        memcpy(w, pool->tags + g - sizeof w[0], sizeof w[0]);
-        if (w[0] & high)
-            break;
+    for (; g >= 8; g -= 8) {
+        uint64_t found = eight(pool->tags + g - 8) & high;
+        if (found)
+            return g - 8 + log2_of(found) / 8;
+        for (const unsigned char *end = pool->tags + g;
+             g >= 40 &&
+             !((eight(end - 40) | eight(end - 32) | eight(end - 24) | eight(end - 16)) & high);
+             end -= 32)
+            g -= 32;
     }
     while (g-- > 0)
         if (pool->tags[g] & CACHED)
