@@ -617,13 +617,13 @@ static inline size_t free_before(const struct m_pool *pool, size_t g)
 /* Whether enough is cached, asked now and then. */
 static int worth_merging(struct m_pool *pool)
 {
-    size_t cached = 0;
+    size_t cached = 0, enough = pool->mark / MERGE_SHARE;
     if (pool->mark < pool->merge_at)
         return 0;
     pool->merge_at = pool->mark + pool->mark / MERGE_GAP;
-    for (size_t g = pool->mark; (g = free_before(pool, g)) != NONE;)
+    for (size_t g = pool->mark; cached < enough && (g = free_before(pool, g)) != NONE;)
         cached += kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
-    return cached >= pool->mark / MERGE_SHARE;
+    return cached >= enough;
 }
 
 /* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address
