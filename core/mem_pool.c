@@ -30,6 +30,13 @@
 #define HOOK_WATCHED 0
 #endif
 
+/* What only refusals go through stays out of the others' way. */
+#if defined(__GNUC__)
+#define COLD __attribute__((cold, noinline))
+#else
+#define COLD
+#endif
+
 /* --- Constants -------------------------------------------------------------------------------- */
 
 #define GRANULE ((size_t)POOL_GRANULE)
@@ -91,7 +98,7 @@ extern inline int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
 /* --- Refusals --------------------------------------------------------------------------------- */
 
-void pool_refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
+COLD void pool_refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
 {
     if (!pool)
         return;
@@ -100,7 +107,7 @@ void pool_refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
         pool->on_error(pool->context, pool, reason, ptr);
 }
 
-static int refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
+static COLD int refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr)
 {
     pool_refuse(pool, reason, ptr);
     return -1;
@@ -962,7 +969,7 @@ static inline int is_chunk(const struct m_pool *pool, size_t g, size_t n)
 }
 
 /* Why no live chunk of so many bytes starts at p. */
-static enum pool_reason why_not_chunk(const struct m_pool *pool, const void *p, size_t size)
+static COLD enum pool_reason why_not_chunk(const struct m_pool *pool, const void *p, size_t size)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)pool->base), g = offset / GRANULE;
     if (!pool->granules)
@@ -1038,7 +1045,7 @@ static unsigned char *obtain(struct m_pool *pool, size_t n, size_t align)
 }
 
 /* Why obtain gave NULL: free memory that cannot be had has been scribbled on. */
-static enum pool_reason why_none(const struct m_pool *pool, size_t n, size_t align)
+static COLD enum pool_reason why_none(const struct m_pool *pool, size_t n, size_t align)
 {
     if (n < SMALL && pool->cache[n] && ((uintptr_t)pool->cache[n] & (align - 1)) == 0)
         return POOL_CORRUPTED;
@@ -1101,6 +1108,12 @@ int pool_free_any(struct m_pool *pool, void *ptr, size_t size)
         return refuse(pool, why_not_chunk(pool, ptr, size), ptr);
     free_chunk(pool, g, n);
     return 0;
+}
+
+/* Whether granules at hand, those of a run or of the bump run, start at g. */
+static inline int is_behind(const struct m_pool *pool, size_t g)
+{
+    return address_of(pool, g) == pool->bump || g >= pool->mark || kind_at(pool, g) == RUN;
 }
 
 /* The live chunk [g, g + n) ⇒ one of m > n granules where those behind it are free and at hand;
@@ -1179,7 +1192,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
         return refuse(pool, reason, chunk);
     size_t align = alignment_of((unsigned)type), kept = old_size < new_size ? old_size : new_size;
     int stays = ((uintptr_t)chunk & (align - 1)) == 0;
-    if (!stays || (m > n && !extend(pool, g, n, m))) {
+    if (!stays || (m > n && !(is_behind(pool, g + n) && extend(pool, g, n, m)))) {
         unsigned char *moved = obtain(pool, m, align);
         if (moved) {
             hand_out(pool, moved, new_size);
