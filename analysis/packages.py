@@ -61,6 +61,7 @@ PACKAGES = (
     _package("valgrind", "watches a finished program", "test bench", "counts of instructions"),
     _package("libc6-dbg", "lets Valgrind see into the C library", "test", "the Valgrind tests"),
     _package("patch", "plants bugs in a copy", PLANTING, "the check of the planted bugs"),
+    _package("cmake", "finds the installed library", "test", "the CMake package's tests"),
     _package("git", "names the repository's files", "test", "rules look at stray files too"),
     _package("libbenchmark-dev", "Google Benchmark", "test bench record replay", "benchmarks"),
     _package("libjemalloc2", "a rival allocator", "test bench replay", "the arm jemalloc"),

@@ -1,5 +1,5 @@
-/* The standard containers on a pool: what they hold is right, what they take comes back, a pool that
- * is too small throws and leaves container and pool as they were.
+/* The standard containers on a pool: what they hold is right, what they take comes back, a pool too
+ * small throws and leaves container and pool as they were.
  */
 #include <algorithm>
 #include <cstdint>
