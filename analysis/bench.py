@@ -260,7 +260,8 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
     listed = plan.choose_workloads(plan.list_workloads(binary, traces), args.workload, args.quick)
     libraries, absent = rivals()
     offered = dict.fromkeys(arm for item in listed for arm in item["arms"])
-    arms = plan.choose_arms(plan.arms_for(offered, libraries), args.arm)
+    offered_arms = plan.arms_for(offered, libraries)
+    arms = plan.choose_arms(offered_arms, args.arm, args.quick)
     workloads = [
         Workload(item["workload"], item["question"],
                  [arm.name for arm in arms if arm.benchmark_arm in item["arms"]],
@@ -284,9 +285,21 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
                            }, arms=arms, absent=absent, workloads=extent.workloads, traces=used,
                 notes=notes, ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
                 environment=machine.facts(), parts=list(extent.estimates_s),
-                left_out=extent.left_out, part_rounds=extent.part_rounds,
+                left_out=_arms_left_out(args, offered_arms, arms) + extent.left_out, part_rounds=extent.part_rounds,
                 estimates_s=extent.estimates_s, least_rounds=extent.least_rounds,
                 limit_s=extent.limit_s)
+
+
+def _arms_left_out(args: argparse.Namespace, offered: list[plan.Arm],
+                   chosen: list[plan.Arm]) -> list[dict[str, str]]:
+    """The arms that nobody asked a run to leave out."""
+    missing = [arm.name for arm in offered if arm not in chosen]
+    if args.arm or not missing:
+        return []
+    return [{
+        "what": ", ".join(missing),
+        "why": "a quick run compares the pool with mallocs; name them with --arm, or run longer"
+    }]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -335,17 +348,19 @@ def _extent(args: argparse.Namespace, arms: list[plan.Arm], workloads: list[Work
             estimates_s[part], part_rounds[part] = fits.estimated_s, fits.rounds
         for name in names:
             parts_of[name].append(part)
-    left_out += [{
-        "what": f"{', '.join(part_rounds)} of {item.workload}",
-        "why": "it does its work once, on a new heap; see the workload that repeats it"
-    } for item in workloads if part_rounds and item.workload not in probed]
+    unprobed = [item.workload for item in workloads if item.workload not in probed]
+    if part_rounds and unprobed:
+        left_out.append({
+            "what": f"{', '.join(part_rounds)} of {', '.join(unprobed)}",
+            "why": "they are seen on one thread and a heap of the workload's own, over and over"
+        })
     kept = [
         dataclasses.replace(item, parts=parts_of[item.workload]) for item in workloads
         if parts_of[item.workload]
     ]
     if not kept:
-        raise UserError(f"nothing of this applies to {', '.join(parts_of)}: a workload that is"
-                        " done once on a new heap has times alone")
+        raise UserError(f"{' and '.join(budgets_s)} cannot be had of {', '.join(parts_of)}: that is"
+                        " for workloads of one thread, repeated on a heap of their own")
     limit_s = budgets_s.get("time", 0.0) * plan.REPEATED
     return Extent(kept, fitted.rounds, fitted.rounds if args.rounds or keep else least,
                   max(limit_s, plan.REPEATED * estimates_s.get("time", 0.0)), part_rounds,

@@ -69,8 +69,8 @@ class Mode:
 
 MODES = {
     "quick": Mode(rounds=8, budgets_s={"time": 140, "memory": 20, "latency": 30}),
-    "default": Mode(rounds=20, budgets_s={"time": 800, "memory": 60, "latency": 120}),
-    "full": Mode(rounds=40, budgets_s={"time": 3000, "memory": 120, "latency": 300, "work": 600}),
+    "default": Mode(rounds=20, budgets_s={"time": 760, "memory": 60, "latency": 160}),
+    "full": Mode(rounds=40, budgets_s={"time": 3000, "memory": 120, "latency": 300, "work": 700}),
 }
 """Six, twenty and ninety minutes hold all of that, and a quarter of the rounds run again. More
 rounds are run where a mode's family of claims could not be proved with so few; fewer, down to what
@@ -318,10 +318,11 @@ def choose_workloads(listed: Sequence[dict[str, Any]], wanted: Sequence[str],
     return [item for item in listed if item["workload"] in QUICK or is_trace(item["workload"])]
 
 
-def choose_arms(arms: Sequence[Arm], wanted: Sequence[str]) -> list[Arm]:
-    """The wanted arms, the baseline and its null arm always among them; all if none is named."""
+def choose_arms(arms: Sequence[Arm], wanted: Sequence[str], quick: bool) -> list[Arm]:
+    """The wanted arms, the baseline and its null arm always among them; if none is named, all, or
+    for a quick run those that its claims and controls are made of."""
     if not wanted:
-        return list(arms)
+        return [arm for arm in arms if arm.role != "other" or not quick]
     require_known("arm", wanted, [arm.name for arm in arms])
     return [arm for arm in arms if arm.name in (*wanted, BASELINE, NULL)]
 
@@ -386,7 +387,7 @@ def fit(workloads: Sequence[Workload], calibrations: Mapping[str, Calibration],
     those of QUICK last, unless they were asked for (keep).
     """
     wanted, least = rounds
-    chosen, left_out = list(workloads), []
+    chosen, dropped = list(workloads), []
     while True:
         count = next((n for n in range(wanted, least, -1)
                       if _share_s(chosen, calibrations, n, budget_s) >= SHORTEST_SAMPLE_S), least)
@@ -397,11 +398,15 @@ def fit(workloads: Sequence[Workload], calibrations: Mapping[str, Calibration],
         dearest = max(droppable, key=lambda item: _round_s(item, calibrations[item.workload],
                                                            LEAST_SAMPLE_S))
         chosen.remove(dearest)
-        took_s = least * _round_s(dearest, calibrations[dearest.workload], LEAST_SAMPLE_S)
+        dropped.append(dearest)
+    left_out = []
+    if dropped:
+        dropped_s = least * sum(
+            _round_s(item, calibrations[item.workload], LEAST_SAMPLE_S) for item in dropped)
         left_out.append({
-            "what": dearest.workload,
-            "why": f"its {len(dearest.arms)} arms would take {took_s:.0f} s at least, and"
-                   f" {budget_s:.0f} s do not hold all workloads; name it with --workload"
+            "what": ", ".join(item.workload for item in dropped),
+            "why": f"{dropped_s:.0f} s more than the {budget_s:.0f} s of this mode would be needed"
+                   " at least; name what you want with --workload"
         })
     timed_s = min(max(share_s, LEAST_SAMPLE_S), LONGEST_SAMPLE_S)
     return Fit([_fit_one(item, calibrations[item.workload], timed_s) for item in chosen], count,
@@ -457,14 +462,14 @@ def estimated_s(workloads: Sequence[Workload], rounds: int) -> float:
 
 # --- The parts beside time -----------------------------------------------------------------------
 
-LATENCY_S = 0.15
+LATENCY_S = 0.06
 """So long a process times single operations …"""
 LATENCY_KEPT = 1_000_000
 """… unless it would see more of a kind than the benchmark binary keeps."""
 _INTERVAL_S = 5e-8
 _EMPTY_S = 6e-5
 """What an interval adds to an operation, and the empty intervals to an iteration."""
-VALGRIND_START_S, VALGRIND_FACTOR = 0.4, 60
+VALGRIND_START_S, VALGRIND_FACTOR = 0.4, 30
 """What a process takes under Valgrind at least, and how many times longer its own work takes."""
 WORK_OPERATIONS = 20_000
 """So many operations separate the longer of two counted processes from the shorter."""
@@ -520,15 +525,18 @@ def fit_part(part: str, workloads: Sequence[Workload], arms_by_name: Mapping[str
             for name in probed_arms(arms_by_name, item)) for item in workloads
     }
     costs_s = {name: cost_s for name, cost_s in costs_s.items() if cost_s > 0}
-    left_out = []
+    dropped = []
     rounds = next((n for n in range(PART_ROUNDS[part], 1, -1)
                    if n * sum(costs_s.values()) <= budget_s), 1)
     while not keep and len(costs_s) > least and sum(costs_s.values()) > budget_s:
         dearest = max(costs_s, key=lambda name: costs_s[name])
+        dropped.append((dearest, costs_s.pop(dearest)))
+    left_out = []
+    if dropped:
         left_out.append({
-            "what": f"{part} of {dearest}",
-            "why": f"it would take {costs_s.pop(dearest):.0f} s, and {budget_s:.0f} s do not hold"
-                   f" all workloads; ask for it with --{part} --workload {dearest}"
+            "what": f"{part} of {', '.join(name for name, _ in dropped)}",
+            "why": f"{sum(cost_s for _, cost_s in dropped):.0f} s more than its"
+                   f" {budget_s:.0f} s would be needed; ask for it with --{part} --workload"
         })
     return PartFit(list(costs_s), rounds, rounds * sum(costs_s.values()), left_out)
 

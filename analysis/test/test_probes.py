@@ -264,3 +264,29 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     with pytest.raises(UserError, match="work.jsonl cannot be written: Is a directory"):
         with bench.appending(tmp_path, "work"):
             pass
+
+
+def test_a_quick_run_says_which_arms_it_leaves_to_others(fake, monkeypatch):
+    shelf = plan.arms_for
+    monkeypatch.setattr(plan, "arms_for", lambda *_: shelf(["malloc", "pool", "talloc"], {}))
+    quick = planned(fake, monkeypatch, "--quick", "--workload", "pair/64")
+    assert "talloc" not in quick.arms_by_name()
+    assert [item["what"] for item in quick.left_out] == ["talloc"]
+    asked = planned(fake, monkeypatch, "--quick", "--workload", "pair/64", "--arm", "talloc")
+    assert "talloc" in asked.arms_by_name() and not asked.left_out
+
+
+def test_workloads_without_probes_are_named_once(fake, monkeypatch, tmp_path):
+    made = planned(fake, monkeypatch, "--workload", "pair/64")
+    assert made.left_out == []
+    trace = plan.Trace("x", "/x", "0" * 64, "")
+    listed = plan.list_workloads
+
+    def with_trace(binary, _):
+        return listed(binary, [trace])
+
+    monkeypatch.setattr(plan, "list_workloads", with_trace)
+    made = planned(fake, monkeypatch, "--workload", "pair/64", "trace-cold/x")
+    assert [item["what"] for item in made.left_out] == ["memory, latency of trace-cold/x"]
+    with pytest.raises(UserError, match="memory cannot be had of trace-cold/x"):
+        planned(fake, monkeypatch, "--workload", "trace-cold/x", "--memory")
