@@ -25,22 +25,33 @@ COMMANDS = {
     "reproduce": ("analysis.reproduce", "run one input that the fuzzer kept"),
     "prove-statistics": ("analysis.proof", "try the statistics on runs with known truth"),
     "doctor": ("analysis.doctor", "say what this machine has and what it lacks"),
+    "completion": ("analysis.completion", "print completion for bash or zsh"),
+    "manual": ("analysis.manual", "print the man page"),
 }
 """Command → the module that runs it, and what it does. A module has add_arguments and run, and is
 imported only when it is the chosen one."""
+
+PURPOSE = "a memory pool, and the instruments that say whether it is correct and whether it pays off"
+
+EXITS = {
+    environment.PASS: "pass", environment.FINDING: "a failed test, a regression or a finding",
+    environment.USAGE: "wrong usage or bad input", environment.INCONCLUSIVE: "inconclusive",
+    environment.UNFIT: "an unfit machine, or a run that can say nothing"
+}
+"""What every command ends with."""
 
 
 def usage() -> str:
     """The text of --help."""
     rows = "\n".join(f"  {name:<18}{what}" for name, (_, what) in COMMANDS.items())
+    exits = "\n".join(f"  {code}  {what}" for code, what in EXITS.items())
     return (
         "usage: ./poolproof COMMAND [ARGUMENT…]\n\n"
         f"{rows}\n\n"
         "./poolproof COMMAND --help tells more; --version prints the version.\n"
-        "A command first installs the Debian packages that it lacks and says which and why;\n"
+        "A command first installs the Debian packages that it lacks, and says which and why;\n"
         "POOLPROOF_INSTALL=no keeps it from that.\n"
-        "Exit: 0 pass, 1 failed test, regression or finding, 2 usage or bad input,\n"
-        "3 inconclusive, 4 unfit machine."
+        f"It ends with\n{exits}"
     )
 
 

@@ -39,7 +39,7 @@ def _package(name: str, reason: str, commands: str, loss: str) -> Package:
 
 
 BUILDING = "test bench record replay fuzz reproduce bugs"
-READING = "test bench report compare gate prove-statistics"
+READING = "test bench report compare gate prove-statistics completion manual"
 FUZZING = "test fuzz reproduce bugs"
 PLANTING = "test bugs"
 
@@ -81,6 +81,9 @@ PACKAGES = (
     _package("python3-jsonschema", "checks result files", READING, "the check of result files"),
     _package("python3-fastjsonschema", "checks them faster", READING, "fast reading of long runs"),
     _package("python3-rich", "tables and progress", f"{READING} fuzz bugs", "live progress"),
+    _package("python3-shtab", "writes shell completion", "test completion", "shell completion"),
+    _package("zsh", "tries its completion", "test", "the test of completion in zsh"),
+    _package("mandoc", "checks the man page", "test", "the check of the man page"),
     _package("python3-junit.xml", "writes JUnit", "test compare gate", "JUnit of compare and gate"),
     _package("python3-pytest", "frame of the Python tests", "test", "the Python tests"),
     _package("python3-hypothesis", "generates Python test cases", "test", "some Python tests"),
