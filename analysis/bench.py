@@ -285,7 +285,8 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
                            }, arms=arms, absent=absent, workloads=extent.workloads, traces=used,
                 notes=notes, ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
                 environment=machine.facts(), parts=list(extent.estimates_s),
-                left_out=_arms_left_out(args, offered_arms, arms) + extent.left_out, part_rounds=extent.part_rounds,
+                left_out=_arms_left_out(args, offered_arms, arms) + extent.left_out,
+                part_rounds=extent.part_rounds,
                 estimates_s=extent.estimates_s, least_rounds=extent.least_rounds,
                 limit_s=extent.limit_s)
 

@@ -300,8 +300,8 @@ def print_part(record: Record, part: str, console: Console) -> None:
             table.add_column(name, justify="right", overflow="fold", max_width=20,
                              min_width=12)
         for arm in arms:
-            table.add_row(arm, *(_cell(part, by_place[name, arm]) if (name, arm) in by_place else "–"
-                                 for name in shown))
+            cells = (by_place.get((name, arm)) for name in shown)
+            table.add_row(arm, *(_cell(part, cell) if cell else "–" for cell in cells))
         console.print(table)
     if part == "work":
         _print_agreement(record, console)

@@ -199,13 +199,14 @@ def many(fake, count, overhead_s):
     settle(fake, workloads=names | {"pair/64": 2.0}, overhead_s=overhead_s)
 
 
-def planned(fake, monkeypatch, *words):
+def planned(fake, monkeypatch, *words, traces=()):
     """The plan of a command line, without measuring."""
     import argparse
     monkeypatch.setattr(bench, "benchmark_binary", lambda: fake)
     parser = argparse.ArgumentParser()
     bench.add_arguments(parser)
-    return bench.make_plan(parser.parse_args(words), fake, [], [], bench.output_console())
+    return bench.make_plan(parser.parse_args(words), fake, list(traces), [],
+                           bench.output_console())
 
 
 @pytest.mark.parametrize("mode, most_s, times", [("--quick", 360, 10), ("--full", 5400, 90)])
@@ -276,17 +277,11 @@ def test_a_quick_run_says_which_arms_it_leaves_to_others(fake, monkeypatch):
     assert "talloc" in asked.arms_by_name() and not asked.left_out
 
 
-def test_workloads_without_probes_are_named_once(fake, monkeypatch, tmp_path):
+def test_workloads_without_probes_are_named_once(fake, monkeypatch):
     made = planned(fake, monkeypatch, "--workload", "pair/64")
     assert made.left_out == []
-    trace = plan.Trace("x", "/x", "0" * 64, "")
-    listed = plan.list_workloads
-
-    def with_trace(binary, _):
-        return listed(binary, [trace])
-
-    monkeypatch.setattr(plan, "list_workloads", with_trace)
-    made = planned(fake, monkeypatch, "--workload", "pair/64", "trace-cold/x")
+    traces = [plan.Trace("x", "/x", "0" * 64, "")]
+    made = planned(fake, monkeypatch, "--workload", "pair/64", "trace-cold/x", traces=traces)
     assert [item["what"] for item in made.left_out] == ["memory, latency of trace-cold/x"]
     with pytest.raises(UserError, match="memory cannot be had of trace-cold/x"):
-        planned(fake, monkeypatch, "--workload", "trace-cold/x", "--memory")
+        planned(fake, monkeypatch, "--workload", "trace-cold/x", "--memory", traces=traces)
