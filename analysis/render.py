@@ -26,6 +26,7 @@ from analysis.tables import Cell, Grid
 from analysis.verdicts import Analysis, Claim, WorkloadResult
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "templates"
+SCOREBOARD = environment.ROOT / "results" / "bugs" / "scoreboard.json"
 PICTURE = "picture.svg"
 REPORT_HTML, REPORT_MARKDOWN, SAMPLES_CSV = "report.html", "report.md", "samples.csv"
 
@@ -66,8 +67,8 @@ def page(analysis: Analysis) -> dict[str, Any]:
     measured = parts.of(analysis)
     dots = sum(len(arm.times_ns) for result in analysis.results
                for arm in result.arms) <= charts.MOST_DOTS
-    bugs = bugs_grid()
-    sections = {id_: title for id_, title in SECTIONS.items() if bugs or id_ != "bugs"}
+    planted = bugs()
+    sections = {id_: title for id_, title in SECTIONS.items() if planted or id_ != "bugs"}
     archive = data.archive(analysis, measured)
     return {
         "title": f"Does a memory pool pay off? {_day(run.started)}",
@@ -92,7 +93,7 @@ def page(analysis: Analysis) -> dict[str, Any]:
         "floors": tables.floors_grid(analysis),
         "ledger": _figure(charts.ledger(analysis, "ledger-chart"), tables.ledger_grid(analysis))
         | {"sentences": ledger_sentences(analysis), "repeats": tables.repeats_grid(analysis)},
-        "bugs": bugs,
+        "bugs": planted,
         "environment": tables.environment_grid(analysis),
         "libraries": tables.libraries_grid(analysis),
         "again": run.command,
@@ -228,9 +229,28 @@ def part_sentences(analysis: Analysis, measured: Parts) -> list[str]:
     return said
 
 
-def bugs_grid() -> Grid | None:
-    """The scoreboard of planted bugs that the repository publishes; None where it has none."""
-    return None
+def bugs(path: pathlib.Path = SCOREBOARD) -> dict[str, Any] | None:
+    """The scoreboard of planted bugs that the repository publishes: sentences and a table. None
+    where there is none; a sentence alone where it cannot be read."""
+    try:
+        board = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        return {"sentences": [f"The scoreboard of planted bugs cannot be read: {error}."],
+                "table": None}
+    if wrong := samples.complaint("bugs", board):
+        return {"sentences": [f"The scoreboard of planted bugs {wrong}."], "table": None}
+    controls = "behaved" if board["controls_behave"] else "did not behave: believe none of this"
+    return {
+        "sentences": [
+            f"How far the pool under test can be trusted: {board['found']} of"
+            f" {wording.count(board['bugs'], 'bug')} that were planted in copies of it were found"
+            f" by the fuzzer, of {board['reached']} that it reached, within"
+            f" {board['executions']:,} executions on the median of"
+            f" {wording.count(len(board['seeds']), 'seed')}. The controls {controls}.",
+            "This is of the repository, not of this run; results/bugs has every bug."],
+        "table": tables.bugs_grid(board)}
 
 
 def ledger_sentences(analysis: Analysis) -> list[str]:

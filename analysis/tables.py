@@ -550,6 +550,25 @@ def libraries_grid(analysis: Analysis) -> Grid:
          Column("SHA-256, first half of 32 digits")], rows)
 
 
+def bugs_grid(board: dict[str, Any]) -> Grid:
+    """The scoreboard of planted bugs, a row a class."""
+    classes: dict[str, list[dict[str, Any]]] = {}
+    for score in board["scores"]:
+        if score["kind"] == "bug":
+            classes.setdefault(score["class"], []).append(score)
+    rows = []
+    for name, scores in sorted(classes.items()):
+        found = [score for score in scores if score["verdict"] == "found"]
+        slowest = max((score["median_found"] or 0 for score in found), default=None)
+        oracles = sorted({oracle for score in scores for oracle in score["oracles"]})
+        rows.append(Row(_cells(name, f"{len(found)} of {len(scores)}",
+                               "–" if slowest is None else f"{slowest:,.0f}",
+                               ", ".join(oracles) or "none")))
+    return Grid("bugs-table", "Planted bugs by class, and the executions until the slowest of each"
+                " was found", [Column("class"), Column("found", True),
+                               Column("executions", True), Column("seen by")], rows)
+
+
 def slug(text: str) -> str:
     """A name as part of an id."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

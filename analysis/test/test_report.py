@@ -119,7 +119,7 @@ def test_the_picture_stands_alone(analysis):
 
 
 def test_it_is_light_and_dark_and_prints(text):
-    for wanted in ("prefers-color-scheme: dark", "@media print", "@media (max-width",
+    for wanted in ("screen and (prefers-color-scheme: dark", "@media print", "@media (max-width",
                    ":focus-visible", 'name="viewport"', 'lang="en"', "prefers-reduced-motion"):
         assert wanted in text
 
@@ -243,6 +243,27 @@ def test_the_archive_has_the_numbers_behind_the_charts(analysis, text):
     assert len(frames["rounds.csv"]) == analysis.frame["used"].sum()
     assert len(frames["claims.csv"]) == len(analysis.claims)
     assert frames["latency.csv"]["p50_ns"].min() > 0
+
+
+def test_planted_bugs_are_counted_by_class(tmp_path):
+    board = json.loads(render.SCOREBOARD.read_text(encoding="utf-8"))
+    found = render.bugs()
+    planted = [score for score in board["scores"] if score["kind"] == "bug"]
+    cells = [row.cells[1].text for row in found["table"].rows]
+    assert sum(int(cell.split(" of ")[1]) for cell in cells) == len(planted)
+    assert sum(int(cell.split(" of ")[0]) for cell in cells) == sum(
+        score["verdict"] == "found" for score in planted)
+    assert f"{board['found']} of {board['bugs']} bugs" in found["sentences"][0]
+
+
+@pytest.mark.parametrize("text, said", [("{", "cannot be read"), ("[]", "is not as it should be"),
+                                        ('{"schema": 99}', "schema 99")])
+def test_a_damaged_scoreboard_is_told_not_trusted(tmp_path, text, said):
+    path = tmp_path / "scoreboard.json"
+    path.write_text(text, encoding="utf-8")
+    found = render.bugs(path)
+    assert found["table"] is None and said in found["sentences"][0]
+    assert render.bugs(tmp_path / "none.json") is None
 
 
 @pytest.mark.parametrize("value, text", [(2.411, "2.41"), (0.8, "0.80"), (12.34, "12.3"),
