@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bug", nargs="*", metavar="BUG", help="a patch's name in fuzz/bugs")
     parser.add_argument("--quick", action="store_true",
                         help=f"{len(QUICK)} of them, {QUICK_BUDGET:,} executions, one seed")
-    parser.add_argument("--executions", type=parse_executions, default=None, metavar="N",
+    parser.add_argument("--executions", type=fuzz.parse_amount, default=None, metavar="N",
                         help=f"of each seed (default {BUDGET:,})")
     parser.add_argument("--seeds", type=fuzz.parse_count, default=None, metavar="N",
                         help=f"how many, from 1 on (default {SEEDS})")
@@ -69,14 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="name the bugs, and what each breaks")
     parser.add_argument("--refresh", action="store_true",
                         help="rewrite patches that apply elsewhere than they say; plant nothing")
-
-
-def parse_executions(text: str) -> int:
-    """A whole number of executions, perhaps with commas or underscores between its digits."""
-    digits = text.replace(",", "").replace("_", "")
-    if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits) <= 10 ** 12:
-        raise environment.UserError(f"'{text}' is not a number of executions")
-    return int(digits)
 
 
 def choose(wanted: list[str], quick: bool, known: list[Bug]) -> list[Bug]:
@@ -222,7 +214,7 @@ def run(args: argparse.Namespace) -> int:
     if args.refresh:
         return refresh(known)
     bugs = choose(args.bug, args.quick, known)
-    folders = {sanitizer: build.ensure_build(fuzz.BUILDS[sanitizer])
+    folders = {sanitizer: build.ensure_build(build.FUZZERS[sanitizer])
                for sanitizer in sorted({bug.sanitizer for bug in bugs})}
     WORK.mkdir(parents=True, exist_ok=True)
     with environment.only_one(WORK / ".lock", "another command plants bugs; waiting for it"):

@@ -26,6 +26,7 @@ them."""
 
 WATCHED = ("-Dbuildtype=debugoptimized", "-Db_lundef=false", "-Dbenchmarks=disabled")
 FUZZED = (*WATCHED, "-Dfuzzers=enabled")
+AFL = ("-Dengine=afl",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,15 @@ CONFIGURATIONS = {
     "fuzz": Configuration("clang", (*FUZZED, "-Db_sanitize=address,undefined")),
     "fuzz-undefined": Configuration("clang", (*FUZZED, "-Db_sanitize=undefined")),
     "fuzz-memory": Configuration("clang", (*FUZZED, "-Db_sanitize=memory")),
+    "fuzz-afl": Configuration("clang", (*FUZZED, *AFL, "-Db_sanitize=address,undefined")),
+    "fuzz-undefined-afl": Configuration("clang", (*FUZZED, *AFL, "-Db_sanitize=undefined")),
+    "fuzz-memory-afl": Configuration("clang", (*FUZZED, *AFL, "-Db_sanitize=memory")),
 }
+
+
+FUZZERS = {"address": "fuzz", "undefined": "fuzz-undefined", "memory": "fuzz-memory"}
+"""Sanitizer → the build of the fuzz targets that it watches. Under the first go the oracles of
+the shadow; under the second a pool takes the short way of alloc and free."""
 
 
 class BuildError(environment.UserError):

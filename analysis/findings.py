@@ -6,6 +6,7 @@ inputs that agree in these are one finding. Each is a folder build/findings/TARG
     trace.txt     the same for people: the settings and the operations
     log.txt       everything that the failing process printed
     found         what was found first, if the input has been made smaller
+    program.c     the same calls as a C program of its own
     finding.json  target, oracle, operation, message, and what finding it took
 """
 
@@ -29,6 +30,9 @@ TRACE_START = "poolproof trace"
 KEPT = build.BUILD_ROOT / "findings"
 PATIENCE_S = 60
 """How long a single input may run before it counts as a hang."""
+
+MOST_KEPT = 100
+"""Findings of one target on the disk; whoever has so many needs no more."""
 
 MINIMISE_S = 180
 """How long making one input small may take."""
@@ -95,7 +99,7 @@ def surroundings() -> dict[str, str]:
     program = environment.find_program("llvm-symbolizer-19", "llvm-symbolizer")
     if program:
         variables["ASAN_SYMBOLIZER_PATH"] = variables["UBSAN_SYMBOLIZER_PATH"] = program
-        variables["LLVM_SYMBOLIZER_PATH"] = program
+        variables["LLVM_SYMBOLIZER_PATH"] = variables["MSAN_SYMBOLIZER_PATH"] = program
     return environment.clean_environment() | variables
 
 
@@ -180,6 +184,9 @@ def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
     place = KEPT / target / report.name()
     if place.exists():
         return place, False
+    if place.parent.is_dir() and sum(1 for _ in place.parent.iterdir()) >= MOST_KEPT:
+        raise environment.UserError(
+            f"{place.parent} holds {MOST_KEPT} findings; look at them before there are more")
     smaller = minimise(folder, target, artifact) if failed else None
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=".draft-"))
@@ -193,7 +200,8 @@ def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
         if text is not None:
             _write(draft / "trace.txt", text.encode())
         _write(draft / "log.txt", printed.encode())
-        about = {"target": target, **dataclasses.asdict(read_report(printed) or report), **facts}
+        about = {"target": target, **dataclasses.asdict(read_report(printed) or report), **facts,
+                 "program_fails": text is not None and write_program(folder, draft)}
         _write(draft / "finding.json", (json.dumps(about, indent=1) + "\n").encode())
         draft.chmod(0o755)
         os.replace(draft, place)
@@ -201,6 +209,31 @@ def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return place, True
+
+
+def write_program(folder: pathlib.Path, draft: pathlib.Path) -> bool:
+    """Writes program.c beside trace.txt; whether, compiled alone with the pool, it fails too."""
+    try:
+        _write(draft / "program.c", translate(folder, "c", draft / "trace.txt"))
+    except (environment.UserError, FileNotFoundError):
+        return False  # what the target made of its input cannot be said in calls alone
+    compiler = environment.find_program("clang-19", "clang", "cc")
+    core = environment.ROOT / "core"
+    sources = [str(file) for file in sorted(core.glob("*.c"))]
+    with tempfile.TemporaryDirectory() as scratch:
+        program = pathlib.Path(scratch) / "program"
+        built = subprocess.run(
+            [compiler or "cc", "-g", "-fsanitize=address,undefined", f"-I{core}", "-o", program,
+             draft / "program.c", *sources], env=environment.clean_environment(),
+            capture_output=True, check=False)
+        if built.returncode != 0:
+            return False
+        try:
+            ran = subprocess.run([program], env=surroundings(), stdin=subprocess.DEVNULL,
+                                 capture_output=True, timeout=PATIENCE_S, check=False)
+        except subprocess.TimeoutExpired:
+            return True
+    return ran.returncode != 0
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Attacks the pool with generated traces until the time is over.
 
-Each target is a libFuzzer program under AddressSanitizer and UndefinedBehaviorSanitizer. What it
+Each target is a libFuzzer program under AddressSanitizer and UndefinedBehaviorSanitizer, unless
+--engine and --sanitizer say otherwise. What it
 learns is kept in build/fuzz-corpus/TARGET between runs, and what fails in build/findings/TARGET,
 made small and readable, with the one command that runs it again. Exit 0 if nothing was found, 1
 with findings.
@@ -9,6 +10,8 @@ examples:
   ./poolproof fuzz                          every target, 60 s in all
   ./poolproof fuzz pool_api --time 10m      one target for ten minutes
   ./poolproof fuzz --time 8h --jobs 8 --seed 1
+  ./poolproof fuzz --executions 200m        goes on where it was when it is run again
+  ./poolproof fuzz --engine afl --sanitizer undefined --time 5m
 """
 
 from __future__ import annotations
@@ -28,7 +31,6 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Iterator
 
 from rich import box
 from rich.console import Console
@@ -36,14 +38,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from analysis import build, environment, findings
+from analysis import build, campaign, engines, environment, findings
+from analysis.engines import Status
 
 SEEDS = environment.ROOT / "fuzz"
 CORPUS = build.BUILD_ROOT / "fuzz-corpus"
 SUMMARY = findings.KEPT / "summary.json"
 
-BUILDS = {"address": "fuzz", "undefined": "fuzz-undefined", "memory": "fuzz-memory"}
-"""Sanitizer → the build whose targets it watches; with the first go the oracles of the shadow."""
+CAMPAIGNS = build.BUILD_ROOT / "fuzz-campaign"
+MULTIPLES = {"k": 1_000, "m": 1_000_000}
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MOST_INPUT_BYTES = 1028
@@ -69,16 +72,6 @@ CROWDED = 4000
 """A corpus of more files than this is reduced to what it needs before a run."""
 
 PLAIN_EVERY_S = 5.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Status:
-    """One of libFuzzer's lines of progress."""
-
-    executions: int
-    edges: int
-    features: int
-    corpus: int
 
 
 @dataclasses.dataclass
@@ -126,6 +119,16 @@ def parse_duration(text: str) -> float:
     return float(int(digits) * unit)
 
 
+def parse_amount(text: str) -> int:
+    """A number of executions such as 5000, 2,000,000, 500k or 200m; UserError for any other."""
+    digits = text.replace(",", "").replace("_", "")
+    factor = MULTIPLES.get(digits[-1:].lower(), 1)
+    digits = digits[:-1] if factor > 1 else digits
+    if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits) * factor <= 10 ** 12:
+        raise environment.UserError(f"'{text}' is no number of executions; write 5000 or 200m")
+    return int(digits) * factor
+
+
 def parse_count(text: str) -> int:
     """A whole number from 1 to 1024."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1024:
@@ -138,33 +141,6 @@ def parse_seed(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) < 1 << 32:
         raise environment.UserError(f"'{text}' is not a number from 1 to 4294967295")
     return int(text)
-
-
-def parse_status(line: str) -> Status | None:
-    """libFuzzer's progress in a line of its stderr, or None if the line is another.
-
-    Such a line is '#', the executions, a tab, an event, and pairs of a word with a colon and a
-    value:
-    '#2048 \\tNEW    cov: 240 ft: 410 corp: 12/96b lim: 8 exec/s: 1024 rss: 40Mb L: 8/8 MS: 2 …'.
-    """
-    words = line.split()
-    if len(words) < 4 or not words[0].startswith("#") or not words[0][1:].isdigit():
-        return None
-    values = dict(zip(words[1:], words[2:]))
-    corpus = values.get("corp:", "0").partition("/")[0]
-    edges, features = values.get("cov:", "0"), values.get("ft:", "0")
-    if "exec/s:" not in values or not (corpus + edges + features).isdigit():
-        return None
-    return Status(int(words[0][1:]), int(edges), int(features), int(corpus))
-
-
-def parse_executions(line: str) -> int | None:
-    """The number of executions in libFuzzer's final statistics, or None if the line is another."""
-    name, _, value = line.partition(":")
-    value = value.removeprefix(":").partition(":")[2].strip() if name == "stat" else ""
-    if not line.startswith("stat::number_of_executed_units:") or not value.isdigit():
-        return None
-    return int(value)
 
 
 def plan(targets: list[str], jobs: int, seconds: float) -> list[list[Turn]]:
@@ -201,16 +177,22 @@ class Run:
     """One run of the fuzzers: jobs in threads, each with one libFuzzer process at a time."""
 
     def __init__(self, folder: pathlib.Path, targets: list[str], jobs: int, seconds: float,
-                 seed: int, corpus: pathlib.Path) -> None:
+                 seed: int, corpus: pathlib.Path, engine: engines.Engine = engines.LibFuzzer(),
+                 sanitizer: str = "address", ledger: campaign.Ledger | None = None) -> None:
         self.folder = folder
+        self.engine = engine
+        self.sanitizer = sanitizer
+        self.ledger = ledger
         self.seed = seed
         self.seconds = seconds
         self.corpus = corpus
         self.work = build.BUILD_ROOT / "fuzz-work"
-        self.turns = plan(targets, jobs, seconds)
+        # With a ledger every job takes any target's share, so none has turns of its own.
+        self.turns = plan(targets[:1] if ledger else targets, jobs, seconds)
         self.progress = {target: Progress(target) for target in targets}
         self.lock = threading.RLock()
         self.keeping = threading.Lock()  # one finding is made small at a time
+        self.reducing = threading.Lock()
         self.stop = threading.Event()
         self.processes: dict[int, subprocess.Popen] = {}
         self.start = time.monotonic()
@@ -228,7 +210,8 @@ class Run:
         """Keeps what a run that was killed had found and not yet kept."""
         for work in sorted(self.work.glob("*-*")):
             target = work.name.rpartition("-")[0]
-            if any(_artifacts(work)) and target in findings.targets(self.folder):
+            left = any(any(kind.artifacts(work)) for kind in engines.ENGINES.values())
+            if left and target in findings.targets(self.folder):
                 self.progress.setdefault(target, Progress(target))
                 self._keep(target, work, 0, 0)
             shutil.rmtree(work, ignore_errors=True)
@@ -257,19 +240,23 @@ class Run:
         for turn in turns:
             deadline += turn.seconds
             stalled = 0
+            target = turn.target
             try:
                 while not self.stop.is_set() and stalled < STALLED:
                     left = deadline - time.monotonic()
-                    if left < LEAST_S:
+                    claimed = self.ledger.claim() if self.ledger else None
+                    if left < LEAST_S or (self.ledger and not claimed):
                         break
-                    news = self._attack(slot, turn.target, min(left, LAST_TURN_S),
-                                        random_seeds.randrange(1, 1 << 32))
+                    target, executions = claimed or (turn.target, None)
+                    news = self._attack(slot, target, min(left, LAST_TURN_S),
+                                        random_seeds.randrange(1, 1 << 32), executions)
                     stalled = stalled + 1 if news == 0 else 0
             except (OSError, environment.UserError) as error:
                 with self.lock:
-                    self.progress[turn.target].troubles.append(str(error))
+                    self.progress[target].troubles.append(str(error))
 
-    def _attack(self, slot: int, target: str, seconds: float, seed: int) -> int | None:
+    def _attack(self, slot: int, target: str, seconds: float, seed: int,
+                executions: int | None = None) -> int | None:
         """Runs one process. Returns None if it found nothing, else how much of it is new."""
         progress = self.progress[target]
         work = self.work / f"{target}-{slot}"
@@ -277,55 +264,48 @@ class Run:
         work.mkdir(parents=True)
         learned = self.corpus / target
         learned.mkdir(parents=True, exist_ok=True)
-        longest = SHORT_INPUT_BYTES if seed % LONG_EVERY else MOST_INPUT_BYTES
-        command = [
-            str(self.folder / "fuzz" / target), str(learned), *map(str, folders_of(target)),
-            f"-seed={seed}", f"-max_total_time={max(1, int(seconds))}", f"-artifact_prefix={work}/",
-            f"-max_len={longest}", "-timeout=20", "-rss_limit_mb=2048",
-            "-print_final_stats=1",
-        ]
+        with self.reducing:
+            reduce_corpus(self.folder, target, self.corpus)
         dictionary = SEEDS / "dictionaries" / f"{target}.dict"
-        if dictionary.exists():
-            command.append(f"-dict={dictionary}")
+        task = engines.Task(
+            self.folder / "fuzz" / target, work, learned, folders_of(target),
+            dictionary if dictionary.exists() else None, seed,
+            SHORT_INPUT_BYTES if seed % LONG_EVERY else MOST_INPUT_BYTES, seconds, executions)
         start = time.monotonic()
         with (work / "log.txt").open("w", encoding="utf-8", errors="replace") as log:
-            process = subprocess.Popen(
-                command, cwd=work, env=findings.surroundings(), stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
-                start_new_session=True)
+            process = self.engine.start(task)
             with self.lock:
                 self.processes[slot] = process
                 progress.since[slot] = start
                 progress.running[slot] = 0
             if self.stop.is_set():
                 process.send_signal(signal.SIGINT)
-            for line in process.stderr or ():
-                log.write(line)
-                self._learn(progress, slot, line)
-            code = process.wait()
+            code = self.engine.follow(process, task, log,
+                                      lambda status: self._learn(progress, slot, status))
         with self.lock:
             del self.processes[slot]
-            progress.busy_s += time.monotonic() - progress.since.pop(slot)
-            progress.ended += progress.running.pop(slot)
-        if code == 0 or (self.stop.is_set() and not any(_artifacts(work))):
-            return None
-        return self._keep(target, work, code, seed)
+            busy = time.monotonic() - progress.since.pop(slot)
+            progress.busy_s += busy
+            done = progress.running.pop(slot)
+            progress.ended += done
+        found = code != 0 and (not self.stop.is_set() or any(self.engine.artifacts(work)))
+        news = self._keep(target, work, code, seed) if found else None
+        if self.ledger and executions is not None:
+            self.ledger.settle(target, executions, done, busy, progress.edges, progress.features,
+                               progress.corpus, news or 0)
+        return news
 
-    def _learn(self, progress: Progress, slot: int, line: str) -> None:
-        status = parse_status(line)
-        executions = status.executions if status else parse_executions(line)
+    def _learn(self, progress: Progress, slot: int, status: Status) -> None:
         with self.lock:
-            if executions is not None:
-                progress.running[slot] = max(progress.running[slot], executions)
-            if status:
-                progress.edges = max(progress.edges, status.edges)
-                progress.features = max(progress.features, status.features)
-                progress.corpus = max(progress.corpus, status.corpus)
+            progress.running[slot] = max(progress.running[slot], status.executions)
+            progress.edges = max(progress.edges, status.edges)
+            progress.features = max(progress.features, status.features)
+            progress.corpus = max(progress.corpus, status.corpus)
 
     def _keep(self, target: str, work: pathlib.Path, code: int, seed: int) -> int:
         """Keeps what a process that failed left behind. Returns how much of it is new."""
         progress = self.progress[target]
-        artifacts = list(_artifacts(work))
+        artifacts = [file for kind in engines.ENGINES.values() for file in kind.artifacts(work)]
         log_file = work / "log.txt"
         log = log_file.read_text(encoding="utf-8", errors="replace") if log_file.exists() else ""
         if not artifacts:
@@ -342,6 +322,8 @@ class Run:
                 "seconds": round(time.monotonic() - self.start, 1),
                 "seed": self.seed,
                 "process_seed": seed,
+                "engine": self.engine.name,
+                "sanitizer": self.sanitizer,
             }
             with self.keeping:
                 place, is_new = findings.keep(self.folder, target, artifact, log, facts)
@@ -353,12 +335,6 @@ class Run:
                     progress.findings.append({"place": str(place), "new": is_new, **about})
                     news += 1
         return news
-
-
-def _artifacts(work: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The failing inputs that libFuzzer left; a slow one alone is no failure."""
-    for kind in ("crash", "timeout", "oom", "leak"):
-        yield from sorted(work.glob(f"{kind}-*"))
 
 
 def reduce_corpus(folder: pathlib.Path, target: str, corpus: pathlib.Path) -> None:
@@ -394,11 +370,17 @@ def show_duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def show_left(run: Run) -> str:
+    """What there is still to do."""
+    if run.ledger:
+        left = run.ledger.goal - run.ledger.executions
+        return f"{left:,} of {run.ledger.goal:,} executions left" if left > 0 else "finishing"
+    return f"{show_duration(run.left_s())} left" if run.left_s() > 0 else "finishing"
+
+
 def table(run: Run, now: float) -> Table:
     """The state of every target."""
-    left = run.left_s()
-    ending = f"{show_duration(left)} left" if left > 0 else "finishing"
-    rows = Table(box=box.SIMPLE_HEAD, title=f"fuzzing with seed {run.seed}, {ending}",
+    rows = Table(box=box.SIMPLE_HEAD, title=f"fuzzing with seed {run.seed}, {show_left(run)}",
                  title_justify="left", padding=(0, 1, 0, 0))
     rows.add_column("target", no_wrap=True, min_width=max(map(len, run.progress)))
     for column in ("executions", "a second", "edges", "features", "corpus", "findings"):
@@ -420,7 +402,7 @@ def plain_lines(run: Run, now: float) -> list[str]:
             f"{progress.target}: {progress.executions:,} executions, "
             f"{progress.per_second(now):,.0f} a second, {progress.edges:,} edges, "
             f"{progress.features:,} features, corpus {progress.corpus:,}, "
-            f"{len(progress.findings)} findings, {show_duration(run.left_s())} left"
+            f"{len(progress.findings)} findings, {show_left(run)}"
             for progress in run.progress.values() if progress.since
         ]
 
@@ -449,6 +431,9 @@ def summary(run: Run, interrupted: bool) -> dict:
         return {
             "schema": "1",
             "seed": run.seed,
+            "engine": run.engine.name,
+            "sanitizer": run.sanitizer,
+            "campaign": str(run.ledger.path) if run.ledger else None,
             "seconds": round(now - run.start, 1),
             "interrupted": interrupted,
             "executions": sum(progress.executions for progress in run.progress.values()),
@@ -490,6 +475,9 @@ def print_summary(run: Run, facts: dict, console: Console) -> None:
     ending = "interrupted after" if facts["interrupted"] else "in"
     print(f"\n{facts['executions']:,} executions {ending} {facts['seconds']:.0f} s, "
           f"{facts['findings']} findings (seed {facts['seed']}; {relative(SUMMARY)})")
+    if run.ledger:
+        print(f"campaign: {run.ledger.executions:,} of {run.ledger.goal:,} executions done "
+              f"({relative(run.ledger.path)})")
 
 
 def relative(path: pathlib.Path) -> str:
@@ -503,8 +491,16 @@ def relative(path: pathlib.Path) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="*", metavar="TARGET", help="a file's name in fuzz/targets")
-    parser.add_argument("--time", type=parse_duration, default=60.0, metavar="TIME",
+    parser.add_argument("--time", type=parse_duration, default=None, metavar="TIME",
                         help="for all targets together: 30s, 5m, 2h or 1d (default 60s)")
+    parser.add_argument("--executions", type=parse_amount, default=None, metavar="N",
+                        help="until so many are done, by this run or one before: 5000, 500k, 200m")
+    parser.add_argument("--record", type=pathlib.Path, default=None, metavar="FILE",
+                        help="where --executions keeps count (default build/fuzz-campaign/…)")
+    parser.add_argument("--engine", choices=list(engines.ENGINES), default="libfuzzer")
+    parser.add_argument("--sanitizer", choices=list(build.FUZZERS), default="address",
+                        help="address watches the shadow; under undefined a pool takes the short "
+                             "way of alloc and free (default address)")
     parser.add_argument("--jobs", type=parse_count, default=None, metavar="N",
                         help="processes at a time (default: one for each processor)")
     parser.add_argument("--seed", type=parse_seed, default=None, metavar="N",
@@ -513,18 +509,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="where what is learned is kept (default build/fuzz-corpus)")
 
 
+def open_ledger(args: argparse.Namespace, folder: pathlib.Path,
+                targets: list[str]) -> campaign.Ledger | None:
+    """The count of executions, if that is what the run is to reach."""
+    if args.executions is None:
+        if args.record is not None:
+            raise environment.UserError("--record keeps count of --executions; give both")
+        return None
+    facts = {"engine": args.engine, "sanitizer": args.sanitizer,
+             "compiler": f"clang {build.compiler_version(build.compilers('clang')[0])}"}
+    path = args.record or CAMPAIGNS / f"{args.engine}-{args.sanitizer}.json"
+    return campaign.Ledger(path.absolute(), args.executions,
+                           {target: folder / "fuzz" / target for target in targets}, facts)
+
+
 def run(args: argparse.Namespace) -> int:
-    folder = build.ensure_build("fuzz")
+    name = build.FUZZERS[args.sanitizer] + ("-afl" if args.engine == "afl" else "")
+    folder = build.ensure_build(name)
     targets = check_targets(args.target, findings.targets(folder))
     jobs = args.jobs or len(os.sched_getaffinity(0))
     seed = args.seed or random.SystemRandom().randrange(1, 1 << 32)
     corpus = args.corpus.absolute()
+    ledger = open_ledger(args, folder, targets)
+    seconds = args.time or (60.0 if ledger is None else 366.0 * 86400)
     for target in targets:
         (corpus / target).mkdir(parents=True, exist_ok=True)
-        reduce_corpus(folder, target, corpus)
     findings.KEPT.mkdir(parents=True, exist_ok=True)
     console = Console(highlight=False)
-    attack = Run(folder, targets, jobs, args.time, seed, corpus)
+    attack = Run(folder, targets, jobs, seconds, seed, corpus, engines.ENGINES[args.engine],
+                 args.sanitizer, ledger)
     interrupted = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same for a job that is stopped
     try:
@@ -543,6 +556,7 @@ def run(args: argparse.Namespace) -> int:
     sys.stdout.flush()
     if facts["findings"]:
         return environment.FINDING
-    if any(progress["troubles"] for progress in facts["targets"]) or facts["executions"] == 0:
+    idle = facts["executions"] == 0 and not (ledger and ledger.complete)
+    if any(progress["troubles"] for progress in facts["targets"]) or idle:
         return environment.UNFIT if not interrupted else environment.PASS
     return environment.PASS

@@ -55,6 +55,7 @@ PACKAGES = (
     _package("clang-19", "the second compiler", FUZZING, "sanitizers, fuzzing"),
     _package("libclang-rt-19-dev", "sanitizers", FUZZING, "sanitizers, fuzzing"),
     _package("llvm-19", "names in sanitizer reports", FUZZING, "readable reports"),
+    _package("afl++", "a second fuzzing engine", "fuzz", "--engine afl"),
     _package("clang-format-19", "checks the layout of C", "test", "the format check"),
     _package("clang-tidy-19", "reads the C for mistakes", "test", "the clang-tidy check"),
     _package("cppcheck", "reads the C for mistakes", "test", "the cppcheck check"),
@@ -114,7 +115,7 @@ PROGRAMS = {
     "gcc": ("gcc",), "g++": ("g++",), "meson": ("meson",), "ninja-build": ("ninja",),
     "pkg-config": ("pkg-config",), "clang-19": ("clang-19", "clang"), "valgrind": ("valgrind",),
     "sqlite3": ("sqlite3",), "cppcheck": ("cppcheck",), "clang-format-19": ("clang-format-19",),
-    "clang-tidy-19": ("clang-tidy-19", "clang-tidy"),
+    "clang-tidy-19": ("clang-tidy-19", "clang-tidy"), "afl++": ("afl-fuzz",),
 }
 """Package → programs that show it is there, by whatever means, on a system without dpkg."""
 

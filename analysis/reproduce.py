@@ -13,11 +13,17 @@ examples:
 from __future__ import annotations
 
 import argparse
+import json
 import pathlib
+import re
 import sys
 import tempfile
 
 from analysis import build, environment, findings
+
+
+SANITIZERS = build.FUZZERS
+"""Sanitizer → the build whose targets it watches."""
 
 
 def guess_target(path: pathlib.Path, known: list[str]) -> str:
@@ -41,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="an input, the text of a trace, or a finding's folder")
     parser.add_argument("--target", metavar="TARGET",
                         help="of an input of bytes; default: the folder of that name above FILE")
+    parser.add_argument("--sanitizer", choices=list(SANITIZERS), default=None,
+                        help="default: the one that it was found under, else address")
+    parser.add_argument("--keep", metavar="NAME",
+                        help="copy the input to fuzz/regressions/TARGET/NAME, which every build "
+                             "runs")
     parser.add_argument("--c", type=pathlib.Path, metavar="OUT.c",
                         help="write a C program of its own that makes the same calls")
 
@@ -49,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     path = args.file / "input" if args.file.is_dir() else args.file
     with path.open("rb") as stream:
         is_text = stream.read(len(findings.TRACE_START)) == findings.TRACE_START.encode()
-    folder = build.ensure_build("fuzz")
+    folder = build.ensure_build(SANITIZERS[args.sanitizer or found_under(path)])
     known = findings.targets(folder)
     target = None
     if is_text:
@@ -59,9 +70,32 @@ def run(args: argparse.Namespace) -> int:
     failed, printed = findings.run_once(folder, target, path)
     if target is not None:
         text = findings.text_of(folder, target, path, printed)
+    if args.keep is not None:
+        keep(path, target, args.keep)
     if args.c is not None:
         write_program(folder, text, args.c)
     return show(target or "the trace", path, failed, printed, text)
+
+
+def found_under(path: pathlib.Path) -> str:
+    """The sanitizer that finding.json beside an input names; address if there is none."""
+    try:
+        name = json.loads((path.parent / "finding.json").read_text())["sanitizer"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "address"
+    return name if name in SANITIZERS else "address"
+
+
+def keep(path: pathlib.Path, target: str | None, name: str) -> None:
+    """Copies an input among the regressions; UserError if it is a text or the name is taken."""
+    if target is None:
+        raise environment.UserError(f"{path}: a text; regressions are bytes")
+    place = environment.ROOT / "fuzz" / "regressions" / target / name
+    if not re.fullmatch(r"[a-z0-9-]+", name) or place.exists():
+        raise environment.UserError(f"'{name}' is taken, or not of small letters, digits and '-'")
+    with environment.whole_file(place, "wb") as stream:
+        stream.write(path.read_bytes())
+    print(f"kept as {place.relative_to(environment.ROOT)}")
 
 
 def write_program(folder: pathlib.Path, text: str | None, out: pathlib.Path) -> None:

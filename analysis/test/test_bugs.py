@@ -165,16 +165,6 @@ def test_the_published_scoreboard_keeps_the_schema() -> None:
     jsonschema.validate(json.loads(published.read_text()), schema)
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "x", "1e6", "9" * 13])
-def test_a_number_of_executions_is_one(text: str) -> None:
-    with pytest.raises(environment.UserError):
-        bugs.parse_executions(text)
-
-
-def test_digits_may_be_grouped() -> None:
-    assert bugs.parse_executions("2,000_000") == 2_000_000
-
-
 def test_an_unknown_bug_is_refused_with_the_nearest() -> None:
     with pytest.raises(environment.UserError, match="did you mean 'a-bug'"):
         bugs.choose(["a-bugg"], False, [a_bug()])

@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("rich", reason="python3-rich draws the live view")
 
-from analysis import build, environment, findings, fuzz, reproduce  # noqa: E402
+from analysis import build, engines, environment, findings, fuzz, reproduce  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -38,7 +38,7 @@ ASAN = ("=================================================================\n"
 
 def test_a_line_of_progress_is_read() -> None:
     line = "#2048\tNEW    cov: 240 ft: 410 corp: 12/96b lim: 8 exec/s: 1024 rss: 40Mb L: 8/8\n"
-    assert fuzz.parse_status(line) == fuzz.Status(2048, 240, 410, 12)
+    assert engines.parse_status(line) == engines.Status(2048, 240, 410, 12)
 
 
 @pytest.mark.parametrize("line", [
@@ -46,13 +46,13 @@ def test_a_line_of_progress_is_read() -> None:
     "#x NEW cov: 1 ft: 1 corp: 1/1b exec/s: 1", "#7 NEW cov: x ft: 1 corp: 1/1b exec/s: 1",
 ])
 def test_any_other_line_is_none(line: str) -> None:
-    assert fuzz.parse_status(line) is None
+    assert engines.parse_status(line) is None
 
 
 def test_the_final_number_of_executions_is_read() -> None:
-    assert fuzz.parse_executions("stat::number_of_executed_units: 4096\n") == 4096
-    assert fuzz.parse_executions("stat::peak_rss_mb:              61\n") is None
-    assert fuzz.parse_executions("stat::number_of_executed_units: many\n") is None
+    assert engines.parse_executions("stat::number_of_executed_units: 4096\n") == 4096
+    assert engines.parse_executions("stat::peak_rss_mb:              61\n") is None
+    assert engines.parse_executions("stat::number_of_executed_units: many\n") is None
 
 
 @pytest.mark.parametrize(("text", "seconds"), [

@@ -42,7 +42,13 @@ int trace_generate(const struct generate_settings *settings, struct trace *trace
 
 /* The next number of a sequence that starts with any *state (splitmix64: Steele, Lea, Flood, OOPSLA
  * 2014). */
-uint64_t generate_next(uint64_t *state);
+static inline uint64_t generate_next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
 
 #ifdef __cplusplus
 }

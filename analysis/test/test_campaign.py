@@ -1,0 +1,122 @@
+"""Campaigns: executions are shared, counted, resumed, and forgotten when the program changes."""
+
+import json
+import pathlib
+
+import pytest
+
+from analysis import campaign, engines, environment, fuzz
+
+FACTS = {"engine": "libfuzzer", "sanitizer": "address", "compiler": "clang 19"}
+
+
+@pytest.fixture(name="programs")
+def _programs(tmp_path: pathlib.Path) -> dict[str, pathlib.Path]:
+    made = {name: tmp_path / name for name in ("pool_a", "pool_b")}
+    for name, path in made.items():
+        path.write_text(name)
+    return made
+
+
+def opened(programs: dict[str, pathlib.Path], goal: int = 30) -> campaign.Ledger:
+    path = next(iter(programs.values())).parent / "campaign.json"
+    return campaign.Ledger(path, goal, programs, FACTS)
+
+
+def work(ledger: campaign.Ledger, done: int | None = None) -> str:
+    target, part = ledger.claim() or ("", 0)
+    ledger.settle(target, part, part if done is None else done, 0.5, 7, 8, 9, 0)
+    return target
+
+
+def test_every_target_gets_its_share(programs: dict[str, pathlib.Path],
+                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "CHUNK", 10)
+    ledger = opened(programs)
+    assert [work(ledger) for _ in range(4)] == ["pool_a", "pool_b", "pool_a", "pool_b"]
+    assert ledger.claim() is None and ledger.complete
+    said = json.loads(ledger.path.read_text())
+    assert (said["executions"], said["busy_seconds"], said["complete"]) == (30, 2.0, True)
+    assert said["executions_per_second"] == 15
+
+
+def test_what_is_under_way_is_not_given_twice(programs: dict[str, pathlib.Path]) -> None:
+    ledger = opened(programs)
+    assert ledger.claim() == ("pool_a", 15)
+    assert ledger.claim() == ("pool_b", 15)
+    assert ledger.claim() is None and not ledger.complete
+    ledger.settle("pool_a", 15, 4, 1.0, 0, 0, 0, 1)
+    assert ledger.claim() == ("pool_a", 11)
+
+
+def test_a_campaign_goes_on_where_it_was(programs: dict[str, pathlib.Path]) -> None:
+    work(opened(programs), 5)
+    again = opened(programs)
+    assert again.executions == 5
+    assert again.claim() == ("pool_b", 15)
+
+
+def test_a_program_that_has_changed_starts_at_nothing(programs: dict[str, pathlib.Path]) -> None:
+    first = opened(programs)
+    work(first)
+    work(first)
+    programs["pool_a"].write_text("new")
+    again = opened(programs)
+    assert again.shares["pool_a"].executions == 0
+    assert again.shares["pool_b"].executions == 15
+
+
+def test_other_targets_keep_what_they_have(programs: dict[str, pathlib.Path]) -> None:
+    ledger = opened(programs)
+    work(ledger)
+    work(ledger)
+    alone = opened({"pool_b": programs["pool_b"]}, 40)
+    work(alone)
+    said = json.loads(alone.path.read_text())
+    assert [(share["target"], share["executions"]) for share in said["targets"]] == [
+        ("pool_a", 15), ("pool_b", 40)]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": 1'])
+def test_a_file_of_something_else_is_refused(programs: dict[str, pathlib.Path], text: str) -> None:
+    path = programs["pool_a"].parent / "campaign.json"
+    path.write_text(text)
+    with pytest.raises(environment.UserError, match="campaign.json: not the file of a campaign"):
+        opened(programs)
+    assert path.read_text() == text
+
+
+def test_a_campaign_under_other_circumstances_is_not_overwritten(
+        programs: dict[str, pathlib.Path]) -> None:
+    ledger = opened(programs)
+    work(ledger)
+    with pytest.raises(environment.UserError, match="with sanitizer address, not memory"):
+        campaign.Ledger(ledger.path, 5, programs, FACTS | {"sanitizer": "memory"})
+
+
+def test_the_published_campaign_keeps_its_schema() -> None:
+    path = environment.ROOT / "results" / "fuzz" / "campaign.json"
+    if not path.exists():
+        pytest.skip("no campaign is published")
+    said = json.loads(path.read_text())
+    assert campaign.read(path, {name: said[name] for name in FACTS})
+
+
+@pytest.mark.parametrize("text, amount", [
+    ("5000", 5000), ("2,000_000", 2_000_000), ("500k", 500_000), ("200M", 200_000_000),
+])
+def test_a_number_of_executions_may_be_short(text: str, amount: int) -> None:
+    assert fuzz.parse_amount(text) == amount
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "x", "m", "1e6", "1.5m", "9" * 13, "³"])
+def test_what_is_no_number_of_executions_is_refused(text: str) -> None:
+    with pytest.raises(environment.UserError):
+        fuzz.parse_amount(text)
+
+
+def test_the_progress_of_afl_is_read_from_its_file() -> None:
+    text = "execs_done        : 4242\nedges_found       : 17\ncorpus_count      : 5\n"
+    assert engines.parse_stats(text) == engines.Status(4242, 17, 0, 5)
+    assert engines.parse_stats(text.replace("4242", "")) is None
+    assert engines.parse_stats("") is None
