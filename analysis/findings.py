@@ -6,7 +6,7 @@ inputs that agree in these are one finding. Each is a folder build/findings/TARG
     trace.txt     the same for people: the settings and the operations
     log.txt       everything that the failing process printed
     found         what was found first, if the input has been made smaller
-    program.c     the same calls as a C program of its own
+    alone.c       the same calls as a C program of its own
     finding.json  target, oracle, operation, message, and what finding it took
 """
 
@@ -212,9 +212,9 @@ def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
 
 
 def write_program(folder: pathlib.Path, draft: pathlib.Path) -> bool:
-    """Writes program.c beside trace.txt; whether, compiled alone with the pool, it fails too."""
+    """Writes alone.c beside trace.txt; whether, compiled alone with the pool, it fails too."""
     try:
-        _write(draft / "program.c", translate(folder, "c", draft / "trace.txt"))
+        _write(draft / "alone.c", translate(folder, "c", draft / "trace.txt"))
     except (environment.UserError, FileNotFoundError):
         return False  # what the target made of its input cannot be said in calls alone
     compiler = environment.find_program("clang-19", "clang", "cc")
@@ -224,7 +224,7 @@ def write_program(folder: pathlib.Path, draft: pathlib.Path) -> bool:
         program = pathlib.Path(scratch) / "program"
         built = subprocess.run(
             [compiler or "cc", "-g", "-fsanitize=address,undefined", f"-I{core}", "-o", program,
-             draft / "program.c", *sources], env=environment.clean_environment(),
+             draft / "alone.c", *sources], env=environment.clean_environment(),
             capture_output=True, check=False)
         if built.returncode != 0:
             return False
