@@ -31,7 +31,7 @@ COMMANDS = {
 """Command → the module that runs it, and what it does. A module has add_arguments and run, and is
 imported only when it is the chosen one."""
 
-PURPOSE = "a memory pool, and the instruments that say whether it is correct and whether it pays off"
+PURPOSE = "a memory pool, and instruments that say whether it is correct and whether it pays off"
 
 EXITS = {
     environment.PASS: "pass", environment.FINDING: "a failed test, a regression or a finding",

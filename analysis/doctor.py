@@ -1,5 +1,8 @@
 """Says what this machine has, what it lacks, and what that costs. Changes nothing.
 
+Where the benchmarks are built, a null run of less than a minute foretells the smallest difference
+that a run could prove on this machine as it is now.
+
 Ends with 0 where the pool can be built, tested and measured, with 4 where something essential is
 missing and cannot be installed.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import pathlib
 import platform
@@ -16,14 +20,23 @@ import shutil
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from analysis import build, environment, ledger, machine, packages
+
+if TYPE_CHECKING:  # it needs packages that may be what is missing
+    from analysis.forecast import Forecast
 
 GIB = 1 << 30
 ROOM_NEEDED_BYTES = 2 * GIB
 """What the builds, a corpus and some runs take."""
 
 STEAL_WATCHED_S = 0.5
+
+LARGE_SHARE = 0.10
+"""Where only larger differences could be proved, a reader should know before measuring."""
+QUIET_SHARE = 0.9
+"""Processes that had a processor for less of their time were disturbed."""
 
 ESSENTIAL = {"gcc", "g++", "libc6-dev", "meson", "ninja-build", "pkg-config", "zlib1g-dev"}
 """Without these packages there is nothing to test or to measure."""
@@ -53,11 +66,15 @@ class Row:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    del parser  # takes no argument
+    """The arguments of ./poolproof doctor."""
+    parser.add_argument("--json", action="store_true",
+                        help="print JSON (results/schema/doctor.schema.json)")
+    parser.add_argument("--no-forecast", action="store_true",
+                        help="measure nothing: leave out the smallest provable difference")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    del arguments
+    """Looks, measures the machine's noise, tells, and returns the exit code."""
     tables = {
         "machine": machine_rows(machine.facts(), stolen_share()),
         "places": [place_row(name, environment.ROOT / name) for name in ("build", "results/runs")]
@@ -65,15 +82,71 @@ def run(arguments: argparse.Namespace) -> int:
         "tools": tool_rows(),
         "packages": package_rows(),
     }
-    for title, rows in tables.items():
-        show(title, rows)
+    foretold, why_not = (None, "left out by --no-forecast") if arguments.no_forecast else foresee()
+    tables["what a run could prove now"] = forecast_rows(foretold, why_not)
+    if not arguments.json:
+        for title, rows in tables.items():
+            show(title, rows)
     unfit = [row for rows in tables.values() for row in rows if row.state == "unfit"]
+    if arguments.json:
+        print_json(tables, not unfit, foretold, why_not)
+        return environment.UNFIT if unfit else environment.PASS
     notes = sum(row.state == "note" for rows in tables.values() for row in rows)
     if unfit:
         print(f"unfit: {', '.join(row.name for row in unfit)}")
         return environment.UNFIT
     print(f"fit{f', with {notes} notes' if notes > 1 else ', with 1 note' if notes else ''}")
     return environment.PASS
+
+
+def foresee() -> tuple[Forecast | None, str]:
+    """(what a run could prove on this machine, "") or (None, why that is not known)."""
+    binary = build.BUILD_ROOT / "release" / "bench" / "poolproof-bench"
+    if not binary.is_file():
+        return None, "the benchmarks are not built: ./poolproof bench --list builds them"
+    try:
+        from analysis import forecast
+    except ModuleNotFoundError as error:
+        return None, f"install {packages.package_of_module(error.name or '')}"
+    environment.say(f"measuring this machine's noise, for {forecast.LIMIT_S:.0f} s at most")
+    try:
+        return forecast.forecast(binary), ""
+    except environment.UserError as error:
+        return None, str(error)
+
+
+def forecast_rows(foretold: Forecast | None, why_not: str) -> list[Row]:
+    """The smallest provable difference of each mode, and what that rests on."""
+    if foretold is None:
+        return [Row("smallest difference", "not measured", "ok", why_not)]
+    value = foretold.to_json()
+    rows = []
+    for mode, share in value["smallest_provable"].items():
+        each = sorted(item["smallest_provable"][mode] for item in value["workloads"])
+        rows.append(Row(f"{mode} run", f"differences of {share:.0%}",
+                        "note" if share > LARGE_SHARE else "ok",
+                        f"{each[0]:.0%} to {each[-1]:.0%} by workload"
+                        + ("; a quieter machine sees more" if share > LARGE_SHARE else "")))
+    rounds = min(item["rounds"] for item in value["workloads"])
+    names = ", ".join(item["workload"] for item in value["workloads"])
+    rows.append(Row("basis", f"{rounds} rounds, {value['took_s']:.0f} s", "ok",
+                    f"glibc against itself on {names}"))
+    busy = value["busy"] < QUIET_SHARE
+    rows.append(Row("the processor was ours", f"{value['busy']:.0%}", "note" if busy else "ok",
+                    "other programs are running: try again without them" if busy else ""))
+    return rows
+
+
+def print_json(tables: dict[str, list[Row]], fit: bool, foretold: Forecast | None,
+               why_not: str) -> None:
+    """What results/schema/doctor.schema.json describes."""
+    value = {
+        "schema": 1, "poolproof": environment.version(), "fit": fit,
+        "tables": {
+            title: [dataclasses.asdict(row) for row in rows] for title, rows in tables.items()
+        }, "forecast": foretold.to_json() if foretold else None, "no_forecast": why_not
+    }
+    print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def machine_rows(facts: dict, stolen: float) -> list[Row]:
