@@ -160,7 +160,8 @@ def given_trace(file: pathlib.Path) -> Trace:
     try:
         digest = machine.sha256(file)
     except OSError as error:
-        raise UserError(f"{file}: {error.strerror}") from None
+        hint = environment.nearest(file) if isinstance(error, FileNotFoundError) else ""
+        raise UserError(f"{file}: {error.strerror}{hint}") from None
     name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", file.name)
     name = re.sub(r"(\.trace)?(\.gz)?$", "", name) or name
     return Trace(name, str(file.resolve()), digest, "")
@@ -183,6 +184,8 @@ def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
             f"{folder} holds a run already: go on with --resume {shlex.quote(str(folder))},"
             " or name another folder")
     existed = folder.exists()
+    if existed and not folder.is_dir():
+        raise UserError(f"{folder} is a file; a run needs a folder")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder.resolve()
@@ -545,8 +548,8 @@ def _stoppable(folder: pathlib.Path, part: str) -> Iterator[None]:
         raise UserError(_how_to_go_on(folder), INTERRUPTED) from None
     except OSError as error:
         raise UserError(
-            f"{error.strerror}: {samples.part_file(folder, part)}. Nothing recorded is lost;"
-            f" {_how_to_go_on(folder)}", environment.UNFIT) from None
+            f"{error.strerror}: {samples.part_file(folder, part)}. Nothing recorded is lost; when"
+            f" that is mended, {_how_to_go_on(folder).partition('; ')[2]}", environment.UNFIT) from None
 
 
 def _measure_time(known: Record, appender: samples.Appender, console: Console) -> None:

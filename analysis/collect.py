@@ -210,33 +210,42 @@ def check_owner(owner: str, preload: str | None) -> None:
 
 
 class Hashes:
-    """SHA-256 of files, each read once."""
+    """SHA-256 of files, each read once, and again if it is not the same file any more."""
     def __init__(self) -> None:
-        self._known: dict[str, str] = {}
+        self._known: dict[str, tuple[tuple, str]] = {}
 
     def of(self, path: str) -> str:
         """The hash of a file. Unusable if it cannot be read."""
-        if path not in self._known:
-            try:
-                self._known[path] = machine.sha256(path)
-            except OSError as error:
-                raise Unusable(f"{path} cannot be read: {error.strerror}") from None
-        return self._known[path]
+        try:
+            now = os.stat(path)
+            state = (now.st_ino, now.st_size, now.st_mtime_ns)
+            if path not in self._known or self._known[path][0] != state:
+                self._known[path] = (state, machine.sha256(path))
+        except OSError as error:
+            raise Unusable(f"{path} cannot be read: {error.strerror}") from None
+        return self._known[path][1]
 
 
 def proven(plan: Plan, arm: Arm, context: dict[str, Any], hashes: Hashes) -> dict[str, str]:
-    """The columns that prove what a process measured. Unusable if it measured something else."""
+    """The columns that prove what a process measured. Unusable if it measured something else;
+    UserError if what is measured is not what the run began with."""
+    path = plan.benchmark["path"]
+    if not os.path.exists(path) or hashes.of(path) != plan.benchmark["sha256"]:
+        raise UserError(f"{path} has changed since the run began; nothing that is recorded is lost,"
+                        " but the run cannot go on without what it began with", environment.UNFIT)
     owner = str(context.get("malloc_owner", ""))
     check_owner(owner, arm.preload)
     if arm.sha256 and hashes.of(owner) != arm.sha256:
         raise Unusable(f"{owner} has changed since the run began")
+    told = {"benchmark_version": "google_benchmark", "compiler": "compiler",
+            "compiler_flags": "compiler_flags"}
+    silent = [key for key in told.values() if not context.get(key)]
+    if silent:
+        raise Unusable(f"does not say its {' and its '.join(silent)}")
     return {
         "malloc_owner": owner, "malloc_sha256": hashes.of(owner),
-        "benchmark_sha256": plan.benchmark["sha256"],
-        "benchmark_version": str(context.get("google_benchmark", "unknown")),
-        "compiler": str(context.get("compiler", "unknown")),
-        "compiler_flags": str(context.get("compiler_flags", ""))
-    }
+        "benchmark_sha256": plan.benchmark["sha256"]
+    } | {column: str(context[key]) for column, key in told.items()}
 
 
 def measure(plan: Plan, workload: Workload, arm: Arm, round_: int, attempt: int, position: int,

@@ -6,6 +6,7 @@ Standard library alone: these are needed before anything is installed.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import fcntl
 import os
 import pathlib
@@ -52,6 +53,17 @@ def find_program(*names: str) -> str | None:
 def processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) or 1
+
+
+def nearest(path: pathlib.Path) -> str:
+    """What stands where a path leads that has almost its name, as part of a sentence; "" if
+    nothing."""
+    try:
+        names = os.listdir(path.parent)
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(path.name, sorted(names), n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(str(path.parent / name) for name in near)}?" if near else ""
 
 
 def clean_environment() -> dict[str, str]:

@@ -288,7 +288,7 @@ def read_plan(folder: pathlib.Path) -> Plan:
     """run.json of a run folder, checked. UserError if it is absent, damaged or of another
     schema."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
+        raise UserError(f"{folder}: no such folder{environment.nearest(folder)}")
     path = folder / RUN_FILE
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))

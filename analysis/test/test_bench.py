@@ -1,6 +1,7 @@
 """The bench command from end to end, on a stand-in for the benchmark binary."""
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -208,6 +210,35 @@ def test_resume_refuses_a_changed_binary_and_names_it(fake, poolproof, tmp_path)
     assert done.stderr.count("\n") == 1
 
 
+def test_a_binary_that_changes_meanwhile_ends_the_run(fake, poolproof, tmp_path, monkeypatch):
+    measured = collect.measure
+
+    def change(*words):
+        with fake.open("a") as stream:
+            stream.write("# changed\n")
+        return measured(*words)
+
+    monkeypatch.setattr(collect, "measure", change)
+    done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
+    assert done.returncode == environment.UNFIT
+    assert "poolproof-bench has changed since the run began" in done.stderr
+    assert samples.read(tmp_path / "run").samples == []
+
+
+@pytest.mark.parametrize("key", ["compiler", "compiler_flags", "google_benchmark"])
+def test_a_sample_without_proof_is_none(key, tmp_path):
+    binary = tmp_path / "binary"
+    binary.touch()
+    empty = hashlib.sha256(b"").hexdigest()
+    run = types.SimpleNamespace(benchmark={"path": str(binary), "sha256": empty})
+    context = {"malloc_owner": "/lib/x86_64-linux-gnu/libc.so.6", "compiler": "gcc 12",
+               "compiler_flags": "-O3", "google_benchmark": "1.7.1"}
+    arm = plan.Arm("glibc", "malloc", "rival", "malloc")
+    assert collect.proven(run, arm, context, collect.Hashes())["compiler"] == "gcc 12"
+    with pytest.raises(collect.Unusable, match=f"does not say its {key}"):
+        collect.proven(run, arm, context | {key: ""}, collect.Hashes())
+
+
 def test_an_arm_that_fails_leaves_and_the_exit_code_says_so(fake, poolproof, tmp_path):
     settle(fake, crash=[["pair/64", "pool"]])
     run = tmp_path / "run"
@@ -233,11 +264,16 @@ def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
     [(("--workload", "pair/46"), "no workload is called pair/46; did you mean pair/64"),
      (("--arm", "jmalloc"), "no arm is called jmalloc; did you mean"),
      (("--trace", "absent.trace"), "absent.trace: No such file or directory"),
+     (("--trace", "near.trce"), "near.trce: No such file or directory; did you mean near.trace?"),
+     (("--resume", "far"), "/fair?"),
+     (("-o", "near.trace"), "near.trace is a file; a run needs a folder"),
      (("--resume", "absent"), "absent: no such folder"),
      (("--resume", "absent", "--quick"), "leave out --quick"),
      (("--rounds", "0"), "between 1 and 10000"), (("--seed", "x"), "a whole number is needed"), ])
 def test_bad_arguments_get_one_line(poolproof, tmp_path, monkeypatch, words, complaint):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "near.trace").touch()
+    (tmp_path / "fair").mkdir()
     done = poolproof("bench", *words)
     assert done.returncode == environment.USAGE
     assert complaint in done.stderr

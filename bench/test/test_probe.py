@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from analysis import build, collect, plan, probes
+from analysis import build, collect, machine, plan, probes
 
 LIBRARIES = [pathlib.Path("/usr/lib/x86_64-linux-gnu"), pathlib.Path("/usr/lib64")]
 TRACE = """\
@@ -143,8 +143,9 @@ def test_instructions_agree_to_the_last(folder, tmp_path, library, arm):
     found = [place / library for place in LIBRARIES if library and (place / library).exists()]
     if library and not found:
         pytest.skip(f"{library} is missing")
-    run = types.SimpleNamespace(benchmark={"path": str(folder / "bench/poolproof-bench"),
-                                           "sha256": "0" * 64}, traces=[])
+    binary = folder / "bench/poolproof-bench"
+    run = types.SimpleNamespace(benchmark={"path": str(binary),
+                                           "sha256": machine.sha256(binary)}, traces=[])
     workload = plan.Workload("churn/mixed16-512/1000", "?", [arm])
     task = (0, workload, plan.Arm(arm, arm, "other", "", str(found[0]) if found else None))
     [first], [again] = (probes.probe_work(run, task, collect.Hashes()) for _ in range(2))
