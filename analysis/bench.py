@@ -260,6 +260,10 @@ def rivals() -> tuple[dict[str, tuple[str, str]], list[dict[str, str]]]:
 def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace], notes: list[str],
               console: Console) -> Plan:
     """Chooses, calibrates and fixes everything that a run is going to do."""
+    unbuilt = plan.absent_workloads(binary)
+    for name in args.workload:
+        if name in unbuilt:
+            raise UserError(f"{name} was not built; install {unbuilt[name]}", environment.UNFIT)
     listed = plan.choose_workloads(plan.list_workloads(binary, traces), args.workload, args.quick)
     libraries, absent = rivals()
     offered = dict.fromkeys(arm for item in listed for arm in item["arms"])
@@ -288,8 +292,10 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
                            }, arms=arms, absent=absent, workloads=extent.workloads, traces=used,
                 notes=notes, ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
                 environment=machine.facts(), parts=list(extent.estimates_s),
-                left_out=_arms_left_out(args, offered_arms, arms) + extent.left_out,
-                part_rounds=extent.part_rounds,
+                left_out=_arms_left_out(args, offered_arms, arms) + extent.left_out + [
+                    {"what": name, "why": f"it was not built; install {package}"}
+                    for name, package in unbuilt.items() if not args.workload and not args.quick
+                ], part_rounds=extent.part_rounds,
                 estimates_s=extent.estimates_s, least_rounds=extent.least_rounds,
                 limit_s=extent.limit_s)
 
@@ -436,6 +442,8 @@ def _print_list(binary: pathlib.Path, traces: list[Trace], console: Console) -> 
     for arm in plan.arms_for(dict.fromkeys(a for item in listed for a in item["arms"]), libraries):
         console.print(f"{arm.name:<{width}}  {wording.describe(arm)}", soft_wrap=True, markup=False,
                       highlight=False)
+    absent += [{"arm": name, "package": package}
+               for name, package in plan.absent_workloads(binary).items()]
     for item in absent:
         console.print(f"{item['arm']:<{width}}  absent: install {item['package']}", soft_wrap=True,
                       markup=False, highlight=False)

@@ -235,6 +235,16 @@ class Plan:
 def list_workloads(binary: pathlib.Path, traces: Sequence[Trace]) -> list[dict[str, Any]]:
     """What the benchmark binary offers: objects with workload, question, arms. UserError if it
     fails."""
+    return _listing(binary, traces)[0]
+
+
+def absent_workloads(binary: pathlib.Path) -> dict[str, str]:
+    """Workload that was not built → the package that it lacks. UserError as list_workloads."""
+    return _listing(binary, [])[1]
+
+
+def _listing(binary: pathlib.Path,
+             traces: Sequence[Trace]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     flags = [f"--trace={trace.name}={trace.file}" for trace in traces]
     answer = subprocess.run([str(binary), *flags, "--list"], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, check=False, timeout=120)
@@ -242,12 +252,13 @@ def list_workloads(binary: pathlib.Path, traces: Sequence[Trace]) -> list[dict[s
         said = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
         raise UserError(said[-1], 2 if answer.returncode == 2 else environment.UNFIT)
     try:
-        listed = json.loads(answer.stdout)["workloads"]
+        told = json.loads(answer.stdout)
+        absent = {item["workload"]: item["package"] for item in told.get("absent_workloads", [])}
         return [{
             "workload": item["workload"], "question": item["question"], "arms": list(item["arms"]),
             "parameters": item.get("parameters") or "", "source": item.get("source") or "",
             "probes": item.get("probes", False) is True
-        } for item in listed]
+        } for item in told["workloads"]], absent
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{binary} --list does not answer as it should: {error!r}",
                         environment.UNFIT) from None
@@ -339,7 +350,12 @@ def is_trace(workload: str) -> bool:
 
 def is_cold(workload: str) -> bool:
     """Whether a process of this workload does its work once, on a fresh heap: nothing to repeat."""
-    return workload.startswith("trace-cold/")
+    return workload.startswith("trace-cold/") or is_app(workload)
+
+
+def is_app(workload: str) -> bool:
+    """Whether a workload is a real program that runs on the arm."""
+    return workload.startswith("app/")
 
 
 # --- How long, and in which order ----------------------------------------------------------------

@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from analysis import inference
-from analysis.plan import Arm, is_cold, is_trace
+from analysis.plan import Arm, is_app, is_cold, is_trace
 from analysis.verdicts import Analysis, Claim, WorkloadResult
 
 NARROW = "\u00a0"
@@ -143,7 +143,9 @@ def describe(arm: Arm) -> str:
 
 
 def kind_of_workload(workload: str) -> str:
-    """ "micro", "recorded program, warm" or "recorded program, cold"."""
+    """ "micro workload", "recorded program, warm" or "… cold", or "whole program"."""
+    if is_app(workload):
+        return "whole program"
     if not is_trace(workload):
         return "micro workload"
     return "recorded program, cold" if is_cold(workload) else "recorded program, warm"

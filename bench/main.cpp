@@ -17,6 +17,7 @@
  * trace; the counter "operations" says how many allocator operations that is. Exit status: 0, 2
  * on a bad argument or file, 4 if an arm cannot run the workload on this machine.
  */
+#include "app.h"
 #include "loops.h"
 #include "probe.h"
 #include "settings.h"
@@ -47,7 +48,7 @@ struct Trace {
     struct replay replay; /* loaded by the first run */
 };
 
-/* A workload is a scale of a shape, or a trace, warm or cold. */
+/* A workload is a scale of a shape, or a trace, warm or cold, or an app, which is cold. */
 struct Workload {
     std::string name;
     size_t index; /* of the shape */
@@ -57,6 +58,7 @@ struct Workload {
     bool cold;
     bool littered;
     unsigned threads;
+    const struct app *app;
 };
 
 struct Options {
@@ -277,6 +279,25 @@ void run_trace(benchmark::State &state, const Workload &workload, const struct l
     state.counters["peak_live_bytes"] = (double)replay.peak_bytes;
 }
 
+/* --- Apps ----------------------------------------------------------------------------------- */
+
+/* The whole program, from opening the arm to closing it, is one operation. */
+void run_app(benchmark::State &state, const struct app *app, const struct loops *loops)
+{
+    const std::string script = app->script ? std::string(SCRIPTS "/") + app->script : "";
+    uint64_t checksum = 0;
+    iterate(state, [&] {
+        char message[300];
+        void *arm = open_arm(loops->peer, app->needs);
+        if (app->run(loops, arm, script.c_str(), &checksum, message, sizeof message) != 0)
+            fail(4,
+                 "app/" + std::string(app->name) + " with " + loops->peer->name + ": " + message);
+        loops->peer->close(arm);
+    });
+    state.counters["operations"] = 1;
+    state.counters["checksum"] = (double)(checksum >> 11); /* what a double holds */
+}
+
 /* --- What there is -------------------------------------------------------------------------- */
 
 /* Micro workloads three times over: as they are, on a littered heap, with as many threads as were
@@ -290,17 +311,22 @@ std::vector<Workload> all_workloads()
                 if (!(littered && shapes[i]->resets)) /* it would be gone with the first reset */
                     workloads.push_back(
                         {std::string(shapes[i]->name) + "/" + shapes[i]->scales[j].name + suffix, i,
-                         shapes[i], &shapes[i]->scales[j], nullptr, false, littered, threads});
+                         shapes[i], &shapes[i]->scales[j], nullptr, false, littered, threads,
+                         nullptr});
     };
     add_shapes("", false, 1);
     add_shapes("/littered", true, 1);
     if (options.threads > 1)
         add_shapes("/" + std::to_string(options.threads) + "-threads", false, options.threads);
     for (Trace &trace : options.traces) {
-        workloads.push_back({"trace/" + trace.name, 0, nullptr, nullptr, &trace, false, false, 1});
         workloads.push_back(
-            {"trace-cold/" + trace.name, 0, nullptr, nullptr, &trace, true, false, 1});
+            {"trace/" + trace.name, 0, nullptr, nullptr, &trace, false, false, 1, nullptr});
+        workloads.push_back(
+            {"trace-cold/" + trace.name, 0, nullptr, nullptr, &trace, true, false, 1, nullptr});
     }
+    for (size_t i = 0; i < app_count; i++)
+        workloads.push_back({std::string("app/") + apps[i]->name, 0, nullptr, nullptr, nullptr,
+                             true, false, 1, apps[i]});
     return workloads;
 }
 
@@ -309,6 +335,8 @@ std::vector<Workload> all_workloads()
 bool applies(const Workload &workload, const struct peer *peer)
 {
     const bool one_size = peer->abilities & PEER_ONE_SIZE;
+    if (workload.app)
+        return !one_size && (peer->abilities & PEER_REUSES) && (peer->abilities & PEER_ALLOCATES);
     if (workload.trace)
         return !one_size;
     if (one_size && (workload.shape->resizes || workload.scale->least != workload.scale->most))
@@ -336,15 +364,31 @@ std::string quoted(const std::string &text)
 
 const char *question(const Workload &workload)
 {
+    if (workload.app)
+        return workload.app->question;
     if (!workload.trace)
         return workload.shape->question;
     return workload.cold ? "How long does the program's first run through its allocations take?"
                          : "How long do the program's allocations take, over and over?";
 }
 
+const char *source(const Workload &workload)
+{
+    return workload.app ? workload.app->source : workload.trace ? nullptr : workload.shape->source;
+}
+
+const char *parameters(const Workload &workload)
+{
+    return workload.app     ? workload.app->parameters
+           : workload.trace ? nullptr
+                            : workload.shape->parameters;
+}
+
 /* Operations of an iteration; 0 for a trace, which is not read for this. */
 size_t operations(const Workload &workload)
 {
+    if (workload.app)
+        return 1;
     return workload.trace ? 0 : workload.shape->operations(workload.scale);
 }
 
@@ -370,14 +414,19 @@ void print_list(const std::vector<Workload> &workloads)
         text +=
             std::string(i ? "," : "") + "\n{\"workload\":" + quoted(workload.name) +
             ",\"question\":" + quoted(question(workload)) +
-            ",\"source\":" + (workload.trace ? "null" : quoted(workload.shape->source)) +
-            ",\"parameters\":" + (workload.trace ? "null" : quoted(workload.shape->parameters)) +
+            ",\"source\":" + (source(workload) ? quoted(source(workload)) : "null") +
+            ",\"parameters\":" + (parameters(workload) ? quoted(parameters(workload)) : "null") +
             ",\"operations\":" + std::to_string(operations(workload)) +
             ",\"heap\":" + (workload.littered ? "\"littered\"" : "\"fresh\"") +
             ",\"threads\":" + std::to_string(workload.threads) +
             ",\"probes\":" + (has_probes(workload) ? "true" : "false") + ",\"arms\":[" + applying +
             "]}";
     }
+    text += "],\n\"absent_workloads\":[";
+    for (const struct absent_app *absent = absent_apps; absent->name; absent++)
+        text += std::string(absent == absent_apps ? "" : ",") +
+                "{\"workload\":" + quoted(std::string("app/") + absent->name) +
+                ",\"package\":" + quoted(absent->package) + "}";
     std::puts((text + "]}").c_str());
 }
 
@@ -493,14 +542,15 @@ void add_context()
 
 void add_benchmark(const Workload &workload, const struct loops *loops)
 {
-    auto *added = benchmark::RegisterBenchmark((workload.name + "/" + loops->peer->name).c_str(),
-                                               [&workload, loops](benchmark::State &state) {
-                                                   workload.trace
-                                                       ? run_trace(state, workload, loops)
-                                                   : workload.threads > 1
-                                                       ? run_threads(state, workload, loops)
-                                                       : run_shape(state, workload, loops);
-                                               });
+    auto *added =
+        benchmark::RegisterBenchmark((workload.name + "/" + loops->peer->name).c_str(),
+                                     [&workload, loops](benchmark::State &state) {
+                                         workload.app     ? run_app(state, workload.app, loops)
+                                         : workload.trace ? run_trace(state, workload, loops)
+                                         : workload.threads > 1
+                                             ? run_threads(state, workload, loops)
+                                             : run_shape(state, workload, loops);
+                                     });
     if (workload.threads > 1) /* not the time of the thread that waits for the others */
         added->MeasureProcessCPUTime()->UseRealTime();
     if (workload.cold)
@@ -538,7 +588,7 @@ void add_benchmarks(const std::vector<Workload> &workloads)
             }
         }
         if (workload.cold && added > 1)
-            fail(2, "a cold trace needs a process of its own: give an --arm as well");
+            fail(2, "what is done once needs a process of its own: give an --arm as well");
     }
     if (!found)
         fail(2, "no workload '" + options.workload + "'; --list shows what there is");

@@ -421,3 +421,11 @@ def test_what_a_process_may_answer_wrongly(text, code, complaint):
 def test_time_units_and_operations():
     entry = {"real_time": 3.0, "time_unit": "us", "operations": 2.0}
     assert collect.per_operation_ns(entry, "real_time") == 1500.0
+
+
+def test_a_workload_that_was_not_built_is_named_with_its_package(poolproof, monkeypatch):
+    monkeypatch.setattr(plan, "absent_workloads", lambda _: {"app/ghost": "libghost-dev"})
+    done = poolproof("bench", "--workload", "app/ghost")
+    assert done.returncode == environment.UNFIT
+    assert done.stderr == "poolproof: app/ghost was not built; install libghost-dev\n"
+    assert "absent: install libghost-dev" in poolproof("bench", "--list").stdout

@@ -23,6 +23,8 @@ struct loops {
     void (*fill)(struct work *work, void *arm);
     void (*drain)(struct work *work, void *arm);
     replay_player *play;
+    /* All in one, as Lua has it: allocates without a ptr, frees with a new size of 0. */
+    void *(*resize)(void *arm, void *ptr, size_t old_size, size_t new_size);
 };
 
 /* Every table's, in the order of bench/meson.build. */
@@ -41,6 +43,16 @@ extern const struct absent_arm absent_arms[];
 #else
 #define LOOPS_LINKAGE extern
 #endif
+
+SHAPE_LOOP void *loops_resize(const struct peer *peer, void *arm, void *ptr, size_t old_size,
+                              size_t new_size)
+{
+    if (new_size != 0)
+        return ptr ? peer->realloc(arm, ptr, old_size, new_size) : peer->alloc(arm, new_size);
+    if (ptr)
+        peer->free(arm, ptr, old_size);
+    return NULL;
+}
 
 #define LOOPS_BATCH(shape, name)                                                                   \
     static void loop_##name##_##shape(struct work *work, void *arm)                                \
@@ -65,10 +77,15 @@ extern const struct absent_arm absent_arms[];
     {                                                                                              \
         return play(replay, from, to, slots, &peer_##name, arm);                                   \
     }                                                                                              \
+    static void *loop_##name##_resize(void *arm, void *ptr, size_t old_size, size_t new_size)      \
+    {                                                                                              \
+        return loops_resize(&peer_##name, arm, ptr, old_size, new_size);                           \
+    }                                                                                              \
     static void (*const loop_##name##_batches[])(struct work *,                                    \
                                                  void *) = {EACH_SHAPE(LOOPS_BATCH_NAME, name)};   \
     LOOPS_LINKAGE const struct loops loops_##name;                                                 \
-    const struct loops loops_##name = {&peer_##name, loop_##name##_batches, loop_##name##_fill,    \
-                                       loop_##name##_drain, loop_##name##_play};
+    const struct loops loops_##name = {&peer_##name,       loop_##name##_batches,                  \
+                                       loop_##name##_fill, loop_##name##_drain,                    \
+                                       loop_##name##_play, loop_##name##_resize};
 
 #endif

@@ -46,6 +46,8 @@ struct peer {
     void (*free)(void *arm, void *ptr, size_t size);
     void (*free_aligned)(void *arm, void *ptr, size_t size, size_t align);
     void (*reset)(void *arm); /* frees everything at once; NULL if it cannot */
+    /* Of a live object, at least what was asked for; NULL if it cannot tell. */
+    size_t (*size_of)(const void *arm, const void *ptr);
 };
 
 #ifdef __cplusplus

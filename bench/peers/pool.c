@@ -31,6 +31,7 @@ static const struct peer peer_pool = {
     .free = pool_arm_release,
     .free_aligned = pool_arm_release_aligned,
     .reset = pool_arm_reset,
+    .size_of = pool_arm_size_of,
 };
 
 static const struct peer peer_pool_keep = {
@@ -46,6 +47,7 @@ static const struct peer peer_pool_keep = {
     .free = pool_arm_release,
     .free_aligned = pool_arm_release_aligned,
     .reset = pool_arm_reset,
+    .size_of = pool_arm_size_of,
 };
 
 static const struct peer peer_pool_huge = {
@@ -62,6 +64,7 @@ static const struct peer peer_pool_huge = {
     .free = pool_arm_release,
     .free_aligned = pool_arm_release_aligned,
     .reset = pool_arm_reset,
+    .size_of = pool_arm_size_of,
 };
 
 LOOPS(pool)

@@ -76,4 +76,9 @@ static inline void pool_arm_reset(void *arm)
     (void)pool_reset(arm);
 }
 
+static inline size_t pool_arm_size_of(const void *arm, const void *ptr)
+{
+    return pool_size_of(arm, ptr);
+}
+
 #endif

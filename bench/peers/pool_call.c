@@ -23,6 +23,7 @@ static const struct peer peer_pool_call = {
     .free = pool_arm_release,
     .free_aligned = pool_arm_release_aligned,
     .reset = pool_arm_reset,
+    .size_of = pool_arm_size_of,
 };
 
 LOOPS(pool_call)

@@ -140,7 +140,7 @@ def test_cpp_new_comes_through_malloc(built, subject):
 def test_cpp_sites_are_those_of_the_program(subject):
     _, lines = subject(program="record-subject-cpp")
     sites = [line for line in lines if line.startswith("site ")]
-    place = [line.split()[-1] for line in lines if line.startswith("alloc ") and " 4008 16 " in line]
+    place = [line.split()[-1] for line in lines if " 4008 16 " in line]
     assert sites[int(place[0]) - 1].startswith("site record-subject-cpp+")
     assert not any("_Znwm" in site for site in sites)
 
