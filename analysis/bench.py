@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="go on with a run")
     parser.add_argument("--seed", type=_natural, metavar="N",
                         help="orders everything that is random")
-    parser.add_argument("--rounds", type=_positive, metavar="N", help="how often every arm runs")
+    parser.add_argument("--rounds", type=_positive, metavar="N", help="how often every arm runs (with --work and its like: is probed)")
     parser.add_argument("--list", action="store_true", help="show workloads and arms, and end")
 
 
@@ -350,7 +350,8 @@ def _extent(args: argparse.Namespace, arms: list[plan.Arm], workloads: list[Work
             continue
         else:
             fits = plan.fit_part(part, [item for item in workloads if item.workload in probed],
-                                 by_name, calibrations, budget_s, keep, least=1 if asked else 0)
+                                 by_name, calibrations, budget_s, keep, least=1 if asked else 0,
+                                 rounds=args.rounds if asked else None)
             left_out += fits.left_out
             if not fits.workloads:
                 continue
@@ -527,9 +528,7 @@ def measure(folder: pathlib.Path, known_plan: Plan, console: Console) -> int:
                 _measure_time(known, appender, console)
             else:
                 _probe(known, part, appender, console)
-    if "time" in known_plan.parts:
-        return report(folder, console)
-    return _show_parts(folder, console)
+    return report(folder, console)
 
 
 @contextlib.contextmanager
@@ -557,7 +556,8 @@ def _stoppable(folder: pathlib.Path, part: str) -> Iterator[None]:
     except OSError as error:
         raise UserError(
             f"{error.strerror}: {samples.part_file(folder, part)}. Nothing recorded is lost; when"
-            f" that is mended, {_how_to_go_on(folder).partition('; ')[2]}", environment.UNFIT) from None
+            f" that is mended, {_how_to_go_on(folder).partition('; ')[2]}",
+            environment.UNFIT) from None
 
 
 def _measure_time(known: Record, appender: samples.Appender, console: Console) -> None:
@@ -589,9 +589,10 @@ def _probe(known: Record, part: str, appender: samples.Appender, console: Consol
         display.close()
 
 
-def _show_parts(folder: pathlib.Path, console: Console) -> int:
+def _show_parts(taken: Record, console: Console) -> int:
     """The figures of a run that has no times, and the exit code."""
-    taken = samples.read(folder)
+    if not any(getattr(taken, part) or part in taken.part_refusals for part in taken.plan.parts):
+        raise UserError(f"{taken.folder} holds no whole line yet: go on with --resume")
     for part in taken.plan.parts:
         probes.print_part(taken, part, console)
     refused = [entry for entries in taken.part_refusals.values() for entry in entries]
@@ -599,7 +600,7 @@ def _show_parts(folder: pathlib.Path, console: Console) -> int:
         console.print(f"refused: {entry.workload} with {entry.arm}: {entry.refused}", markup=False,
                       highlight=False, soft_wrap=True)
     for part in taken.plan.parts:
-        console.print(str(samples.part_file(folder, part)), markup=False, highlight=False,
+        console.print(str(samples.part_file(taken.folder, part)), markup=False, highlight=False,
                       soft_wrap=True)
     sys.stdout.flush()
     return _exit_code(refused)
@@ -695,8 +696,11 @@ def _how_to_go_on(folder: pathlib.Path) -> str:
 
 
 def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None = None) -> int:
-    """Makes the report from the raw samples and says where it is. Returns the exit code."""
+    """Makes the report from the raw samples and says where it is; of a run that took no times,
+    prints what it has. Returns the exit code."""
     taken = samples.read(folder)
+    if "time" not in taken.plan.parts:
+        return _show_parts(taken, console)
     if not taken.samples:
         raise UserError(f"{folder} holds no whole sample yet: go on with --resume")
     analysis = verdicts.analyse(taken)

@@ -63,7 +63,8 @@ def nearest(path: pathlib.Path) -> str:
     except OSError:
         return ""
     near = difflib.get_close_matches(path.name, sorted(names), n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(str(path.parent / name) for name in near)}?" if near else ""
+    found = " or ".join(str(path.parent / name) for name in near)
+    return f"; did you mean {found}?" if near else ""
 
 
 def clean_environment() -> dict[str, str]:

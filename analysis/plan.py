@@ -94,7 +94,7 @@ SHORTEST_SAMPLE_S = 0.03
 LEAST_SAMPLE_S = 0.01
 """For this little time a loop is timed rather than that a workload is left out."""
 LONGEST_SAMPLE_S = 0.5
-PROCESS_S = 0.008
+PROCESS_S = 0.004
 """What a process costs beside its own life: two readings of the ledger, a line on the disk."""
 REPEATED = 1.25
 """The time that rounds take, those that are run again included, over what they take once."""
@@ -532,9 +532,9 @@ class PartFit:
 
 def fit_part(part: str, workloads: Sequence[Workload], arms_by_name: Mapping[str, Arm],
              calibrations: Mapping[str, Calibration], budget_s: float, keep: bool = False,
-             least: int = 0) -> PartFit:
-    """Makes a part fit into its budget: fewer rounds first, then without the dearest workloads,
-    unless they were asked for (keep), down to so few (least)."""
+             least: int = 0, rounds: int | None = None) -> PartFit:
+    """Makes a part fit into its budget: fewer rounds first unless they were asked for (rounds),
+    then without the dearest workloads unless they were (keep), down to so few (least)."""
     costs_s = {
         item.workload: sum(
             probe_s(part, calibrations[item.workload], name)
@@ -542,9 +542,9 @@ def fit_part(part: str, workloads: Sequence[Workload], arms_by_name: Mapping[str
     }
     costs_s = {name: cost_s for name, cost_s in costs_s.items() if cost_s > 0}
     dropped = []
-    rounds = next((n for n in range(PART_ROUNDS[part], 1, -1)
-                   if n * sum(costs_s.values()) <= budget_s), 1)
-    while not keep and len(costs_s) > least and sum(costs_s.values()) > budget_s:
+    rounds = rounds or next((n for n in range(PART_ROUNDS[part], 1, -1)
+                             if n * sum(costs_s.values()) <= budget_s), 1)
+    while not keep and len(costs_s) > least and rounds * sum(costs_s.values()) > budget_s:
         dearest = max(costs_s, key=lambda name: costs_s[name])
         dropped.append((dearest, costs_s.pop(dearest)))
     left_out = []

@@ -38,6 +38,7 @@ def test_memory_and_latency_alone(fake, poolproof, tmp_path):
     assert (line.progress[0], line.progress[-1]) == (0, 1) and max(line.live_bytes) == 500_000
     assert "1.20" in done.stdout  # of pool-keep: 600,000 resident over 500,000 live
     assert "20 / 50" in done.stdout
+    assert "20 / 50" in poolproof("report", str(run)).stdout
 
 
 def test_an_ordinary_run_has_memory_and_latency_too(fake, poolproof, tmp_path):
@@ -186,6 +187,7 @@ def test_a_part_fits_its_budget_by_rounds_then_by_its_dearest_workload():
     tight = plan.fit_part("memory", items, arms, costs, 0.5 * one_s)
     assert (tight.rounds, tight.workloads) == (1, ["near"])
     assert tight.left_out[0]["what"] == "memory of far"
+    assert plan.fit_part("memory", items, arms, costs, 2.5 * one_s, rounds=7).rounds == 7
     asked = plan.fit_part("memory", items, arms, costs, 0.5 * one_s, keep=True)
     assert asked.workloads == ["near", "far"]
 
