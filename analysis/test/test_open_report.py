@@ -92,7 +92,8 @@ const seen = element => {
 };
 const hidden = element =>
   element.closest("thead") && getComputedStyle(element.closest("thead")).clipPath !== "none"
-  || element.classList.contains("skip") || element.closest("desc, title, script, style, noscript, head");
+  || element.classList.contains("skip")
+  || element.closest("desc, title, script, style, noscript, head");
 const name = (element, text) =>
   `${element.tagName}.${element.getAttribute("class") || ""} "${text.trim().slice(0, 40)}"`;
 const wide = document.documentElement.clientWidth;
@@ -156,7 +157,8 @@ return [pieces.length, wrong.slice(0, 20), wrong.length];
 CONTRAST = """
 const parse = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
 const light = ([r, g, b]) => {
-  const part = value => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const part = value =>
+    (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
   return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
 };
 const ground = element => {

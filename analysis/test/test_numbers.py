@@ -1,0 +1,652 @@
+"""Every number of a report is found again in the raw files, by other means than made it: plain
+Python, its own formulae, its own way of writing numbers. Nothing of the analysis is asked but to
+make the report. Verdicts as words come from verdicts.json, whose tests are elsewhere."""
+
+import collections
+import dataclasses
+import json
+import lzma
+import math
+import re
+import statistics
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from analysis import environment, render, samples, synthetic, verdicts
+
+SVG = "{http://www.w3.org/2000/svg}"
+NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
+POOLS = {"malloc": "pool-keep", "calloc": "pool"}
+PERCENTILES = ("p50", "p90", "p99", "p99_9", "p99_99", "max")
+
+
+# --- The raw files, and what follows from them ----------------------------------------------------
+
+
+def lines(folder, name):
+    path, packed = folder / name, folder / f"{name}.xz"
+    text = (path.read_text(encoding="utf-8") if path.exists()
+            else lzma.open(packed, "rt").read() if packed.exists() else "")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def interval(values):
+    """The median between the widest pair of order statistics that 95 % demands."""
+    ordered, n = sorted(values), len(values)
+    rank, tail = 0, 0.0
+    for below in range(n // 2):
+        tail += math.comb(n, below) / 2**n
+        if 1 - 2 * tail < 0.95:
+            break
+        rank = below + 1
+    ends = (ordered[rank - 1], ordered[n - rank]) if rank else (-math.inf, math.inf)
+    return statistics.median(ordered), *ends
+
+
+class Raw:
+    """A run, computed anew."""
+
+    def __init__(self, folder):
+        self.run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        every = lines(folder, "samples.jsonl")
+        self.samples = [line for line in every if "refused" not in line]
+        self.refusals = [line for line in every if "refused" in line]
+        judged = json.loads((folder / "verdicts.json").read_text(encoding="utf-8"))
+        self.words = {(line["workload"], line["arm"], line["baseline"]): line["verdict"]
+                      for line in judged}
+        self.proved = sum(line["verdict"] in ("faster", "slower", "equal") for line in judged
+                          if line["kind"] != "control")
+        self.doubted = sum(bool(line.get("doubt")) for line in judged)
+        self.arms = {arm["name"]: arm for arm in self.run["arms"]}
+        gone = {(line["workload"], line["arm"]) for line in self.refusals}
+        attempts = collections.defaultdict(dict)
+        for line in self.samples:
+            place = line["workload"], line["round"], line["attempt"]
+            attempts[place][line["arm"]] = line
+        last = {}
+        self.attempts = max((place[2] for place in attempts), default=0)
+        for (workload, round_, attempt), there in sorted(attempts.items()):
+            planned = next(item for item in self.run["workloads"] if item["workload"] == workload)
+            wanted = [arm for arm in planned["arms"] if (workload, arm) not in gone]
+            if wanted and all(arm in there for arm in wanted):
+                last[workload, round_] = {arm: there[arm] for arm in wanted}
+        self.rounds = collections.defaultdict(list)
+        for (workload, _), there in sorted(last.items(), key=lambda item: item[0]):
+            self.rounds[workload].append(there)
+        self.parts = {part: collections.defaultdict(list) for part in ("work", "memory", "latency")}
+        for part, found in self.parts.items():
+            for line in lines(folder, f"{part}.jsonl"):
+                if "refused" not in line:
+                    found[line["workload"], line["arm"], line.get("operation")].append(line)
+
+    def times(self, workload, arm):
+        return [there[arm]["cpu_time_ns"] for there in self.rounds[workload]]
+
+    def present(self, workload):
+        return list(self.rounds[workload][0])
+
+    def median_ns(self, workload, arm):
+        return statistics.median(self.times(workload, arm))
+
+    def difference(self, workload, arm, baseline):
+        return interval([math.log(b / a) for a, b in zip(self.times(workload, arm),
+                                                         self.times(workload, baseline))])
+
+    def delta(self, workload):
+        if "null" not in self.present(workload):
+            return math.inf
+        _, low, high = self.difference(workload, "null", "glibc")
+        return max(math.log(1.03), 2 * max(abs(low), abs(high)))
+
+    def rivals(self, workload, promise):
+        return [arm for arm in self.present(workload) if self.arms[arm]["role"] == "rival"
+                and self.arms[arm]["promise"] == promise]
+
+    def best(self, workload, promise):
+        return min(self.rivals(workload, promise), key=lambda arm: self.median_ns(workload, arm))
+
+    def ranking(self, workload, promise):
+        there = [arm for arm in self.present(workload) if self.arms[arm]["promise"] == promise]
+        return sorted(there, key=lambda arm: (self.median_ns(workload, arm), arm))
+
+    def claims(self, workload):
+        """The family's pairs on a workload."""
+        found = [(pool, rival) for promise, pool in POOLS.items()
+                 if pool in self.present(workload) for rival in self.rivals(workload, promise)]
+        for promise in POOLS:
+            first = self.ranking(workload, promise)[:2]
+            if len(first) == 2 and all(self.arms[arm]["role"] == "rival" for arm in first):
+                found.append(tuple(first))
+        return found
+
+    def smallest(self, workload):
+        spans = [self.difference(workload, *pair) for pair in self.claims(workload)]
+        return statistics.median(self.delta(workload) + (high - low) / 2 for _, low, high in spans)
+
+    def counter(self, workload, arm, name):
+        values = [there[arm]["counters"][name] for there in self.rounds[workload]
+                  if name in there[arm]["counters"]]
+        return statistics.median(values) if values else None
+
+    def held(self, workload, arm):
+        """peak, live, end, drained, faults; None where nobody looked."""
+        found = self.parts["memory"].get((workload, arm, None))
+        if found:
+            grown = [[max(0, line[f"{what}_rss_bytes"] - line["base_rss_bytes"]) for line in found]
+                     for what in ("peak", "end", "drained")]
+            peak, end, drained = map(statistics.median, grown)
+            return (peak, statistics.median(line["peak_live_bytes"] for line in found), end,
+                    drained, statistics.median(line["minor_faults"] + line["major_faults"]
+                                               for line in found))
+        peak = self.counter(workload, arm, "peak_footprint_bytes")
+        if peak is None:
+            return None
+        faults = statistics.median(there[arm]["minor_faults"] for there in self.rounds[workload])
+        return (peak, self.counter(workload, arm, "peak_live_bytes"), None,
+                self.counter(workload, arm, "end_footprint_bytes"), faults)
+
+    def tail(self, workload, arm, kind):
+        found = self.parts["latency"][workload, arm, kind]
+        return [{name: statistics.median(line[key][name] for line in found)
+                 for name in PERCENTILES} for key in ("latency_ns", "clock_ns")]
+
+
+# --- How numbers are written ----------------------------------------------------------------------
+
+
+def times_as_fast(value):
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def span(low, high):
+    return (f"{times_as_fast(math.exp(low))} to {times_as_fast(math.exp(high))}"
+            if math.isfinite(low) else "no interval")
+
+
+def three(value):
+    if value <= 0:
+        return "0"
+    return (f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}" if value < 1000
+            else f"{value:,.0f}")
+
+
+def time_of(ns):
+    for size, unit in ((1, "ns"), (1e3, "µs"), (1e6, "ms")):
+        if ns < 1000 * size:
+            return f"{three(ns / size)} {unit}"
+    return f"{three(ns / 1e9)} s"
+
+
+def size_of(count):
+    power = 0
+    while count >= 1024 and power < 3:
+        count, power = count / 1024, power + 1
+    return f"{int(count) if power == 0 else three(count)} {('B', 'KiB', 'MiB', 'GiB')[power]}"
+
+
+def share(difference):
+    value = (math.exp(difference) - 1) * 100
+    return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
+
+
+def label(arm):
+    return re.sub("-calloc$", " calloc", arm)
+
+
+# --- The report, read -----------------------------------------------------------------------------
+
+
+def read(path):
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"<!DOCTYPE html>|<script>.*?</script>|<style>.*?</style>", "", text,
+                  flags=re.DOTALL)
+    return ElementTree.fromstring(re.sub(r"<(meta[^>]*)>", r"<\1/>", text))
+
+
+def plain(element):
+    return " ".join("".join(element.itertext()).replace("\u00a0", " ").split())
+
+
+def table_of(element):
+    """Rows of cells, each (text, note); signs are left out."""
+    rows = []
+    for row in element.iter("tr"):
+        cells = []
+        for cell in row:
+            note = cell.find("small")
+            sign = cell.find("span")
+            said = plain(note) if note is not None else ""
+            text = plain(cell)
+            text = text[:len(text) - len(said)].strip() if said else text
+            text = text[len(plain(sign)):] if sign is not None else text
+            cells.append((text.strip(), said))
+        rows.append(cells)
+    return rows[0], rows[1:]
+
+
+# --- What each table must say ---------------------------------------------------------------------
+
+
+class Expected:
+    """For each table of a report: row heading → the other cells, as text or (text, note); None
+    where a cell holds no number."""
+
+    def __init__(self, raw):
+        self.raw = raw
+        self.names = [item["workload"] for item in raw.run["workloads"]
+                      if item["workload"] in raw.rounds]
+        self.slugs = {re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"): name
+                      for name in self.names}
+
+    def of(self, table):
+        for prefix, make in (("headline-", self.headline), ("map-", self.map),
+                             ("arms-", self.arms), ("memory-", self.memory),
+                             ("latency-", self.latency)):
+            if table.startswith(prefix):
+                rest = table.removeprefix(prefix)
+                return make(self.slugs.get(rest, rest))
+        return getattr(self, table.replace("-", "_"))()
+
+    def pair(self, workload, arm, baseline):
+        middle, low, high = self.raw.difference(workload, arm, baseline)
+        return f"{times_as_fast(math.exp(middle))}×", span(low, high)
+
+    def headline(self, promise):
+        raw, pool = self.raw, POOLS[promise]
+        return {name: [label(best), *self.pair(name, pool, best), raw.words[name, pool, best]]
+                for name in self.names if pool in raw.present(name) and raw.rivals(name, promise)
+                for best in [raw.best(name, promise)]}
+
+    def map(self, promise):
+        raw, pool, found = self.raw, POOLS[promise], {}
+        rivals = [name for name, arm in raw.arms.items()
+                  if arm["role"] == "rival" and arm["promise"] == promise]
+        gone = {(line["workload"], line["arm"]) for line in raw.refusals}
+        for item in raw.run["workloads"]:
+            name = item["workload"]
+            if name not in raw.rounds:
+                continue
+            first, second = raw.ranking(name, promise)[:2]
+            front = f"{self.pair(name, first, second)[0]} {label(second).removesuffix(' calloc')}"
+            cells = [(None, front)]
+            for rival in rivals:
+                if (name, rival) in gone:
+                    cells.append(("refused", label(rival)))
+                elif rival not in item["arms"]:
+                    cells.append(("n/a", ""))
+                else:
+                    cells.append(self.pair(name, pool, rival))
+            found[name] = cells + [("absent", "")] * len(raw.run["absent"])
+        return found
+
+    def leaders_table(self):
+        found = collections.defaultdict(list)
+        for name in self.names:
+            for promise in POOLS:
+                ranked = self.raw.ranking(name, promise)[:2]
+                if len(ranked) == 2:
+                    found[name].append([*map(label, ranked), *self.pair(name, *ranked), None])
+        return found
+
+    def arms(self, name):
+        raw, found = self.raw, {}
+        parts = [part for part, there in (
+            ("work", any(key[0] == name for key in raw.parts["work"])),
+            ("memory", any(raw.held(name, arm) for arm in raw.present(name)))) if there]
+        for arm in raw.present(name):
+            _, low, high = interval([math.log(time) for time in raw.times(name, arm)])
+            spread = (f"{time_of(math.exp(low))} to {time_of(math.exp(high))}"
+                      if math.isfinite(low) else "no interval")
+            promise = raw.arms[arm]["promise"]
+            pool = POOLS.get(promise)
+            compared = arm in raw.rivals(name, promise) and pool in raw.present(name)
+            cells = [(time_of(raw.median_ns(name, arm)), spread),
+                     self.pair(name, pool, arm) if compared else "–"]
+            if "work" in parts:
+                counted = raw.parts["work"].get((name, arm, None))
+                cells.append(three(statistics.median(
+                    (line["long_instructions"] - line["short_instructions"])
+                    / (line["long_iterations"] - line["short_iterations"]) / line["operations"]
+                    for line in counted)) if counted else "–")
+            if "memory" in parts:
+                held = raw.held(name, arm)
+                cells.append((size_of(held[0]), f"{times_as_fast(held[0] / held[1])}× live"
+                              if held[1] else "") if held else "–")
+            found[label(arm)] = cells
+        return found
+
+    def memory(self, name):
+        found = {}
+        for arm in self.raw.present(name):
+            held = self.raw.held(name, arm)
+            if held:
+                peak, live, end, drained, faults = held
+                found[label(arm)] = [size_of(peak), f"{times_as_fast(peak / live)}×",
+                                     *("–" if value is None else size_of(value)
+                                       for value in (end, drained)), f"{faults:,.0f}"]
+        return found
+
+    def latency(self, name):
+        raw, found = self.raw, {}
+        clocks = collections.defaultdict(list)
+        for workload, arm, kind in raw.parts["latency"]:
+            if workload == name:
+                times, clock = raw.tail(name, arm, kind)
+                found[f"{kind}, {label(arm)}"] = [time_of(times[p]) for p in PERCENTILES]
+                clocks[kind].append(clock)
+        for kind, readings in clocks.items():
+            found[f"{kind}, the clock alone"] = [
+                time_of(statistics.median(reading[p] for reading in readings))
+                for p in PERCENTILES]
+        return found
+
+    def noise_table(self):
+        raw, found = self.raw, {}
+        for name in self.names:
+            middle = math.expm1(raw.difference(name, "null", "glibc")[0]) * 100
+            found[name] = [str(len(raw.rounds[name])), f"{middle:+.1f} %".replace("-", "−"),
+                           share(raw.delta(name)), share(raw.smallest(name))]
+        return found
+
+    def sight_facts(self):
+        raw = self.raw
+        family = sum(len(raw.claims(name)) for name in self.names)
+        able = sorted((raw.smallest(name), name) for name in self.names if raw.claims(name))
+        false = sum(raw.words[name, "null", "glibc"] in ("faster", "slower")
+                    for name in self.names)
+        seen = sum(self.delay_seen(name) for name in self.names)
+        return {
+            "runs with a false claim": [("at most 5 %", f"by chance, even one among {family} claims"
+                                         ": Holm’s correction")],
+            "false claims seen": [(f"{false} of {len(self.names)}", None)],
+            "smallest provable difference": [
+                (share(statistics.median(value for value, _ in able)),
+                 f"the middle workload; from {share(able[0][0])} ({able[0][1]}) to"
+                 f" {share(able[-1][0])} ({able[-1][1]})")],
+            "a known delay of 5 %": [(f"seen on {seen} of {len(self.names)}", None)],
+        }
+
+    def delay_seen(self, name):
+        pairs = zip(self.raw.times(name, "pool-keep-delayed"), self.raw.times(name, "pool-keep"))
+        signs = [delayed > kept for delayed, kept in pairs]
+        n, more = len(signs), max(sum(signs), len(signs) - sum(signs))
+        p = min(1.0, 2 * sum(math.comb(n, k) for k in range(more, n + 1)) / 2**n)
+        return self.raw.difference(name, "pool-keep-delayed", "pool-keep")[2] < 0 and p <= 0.05
+
+    def tally(self):
+        raw, found = self.raw, {}
+        for promise, pool in POOLS.items():
+            said = [raw.words[name, pool, raw.best(name, promise)] for name in self.names]
+            found[pool] = [str(said.count(word)) for word in
+                           ("faster", "slower", "equal", "small", "inconclusive")]
+        return found
+
+    def floors_table(self):
+        raw, found = self.raw, {}
+        floors = [name for name, arm in raw.arms.items() if arm["role"] == "floor"]
+        for name in self.names:
+            there = raw.present(name)
+            first = min((arm for arm in there if raw.arms[arm]["role"] in ("pool", "rival")),
+                        key=lambda arm: raw.median_ns(name, arm))
+            cells = [(time_of(raw.median_ns(name, first)), label(first))]
+            cells += [time_of(raw.median_ns(name, floor)) if floor in there else "–"
+                      for floor in floors]
+            part = raw.median_ns(name, "noop") / raw.median_ns(name, first)
+            found[name] = [*cells, f"{part:.0%}".replace("%", " %")]
+        return found
+
+    def ledger_table(self):
+        raw, every = self.raw, self.raw.samples
+        spins = [line[key] for line in every for key in ("spin_before_ns", "spin_after_ns")]
+        wall = sum(line["wall_s"] for line in every)
+        switches = [line["involuntary_switches"] for line in every]
+        places = {(line["workload"], line["round"], line["attempt"]) for line in every}
+        again = sum(attempt > 0 for _, _, attempt in places)
+        rule = raw.run["ledger"]
+        allowed = int(rule["repeat_share"] * raw.run["rounds"] * len(raw.run["workloads"]))
+        found = {
+            "processes": f"{len(every):,}", "rounds run again": f"{again} of at most {allowed}",
+            "spin probe, reference": time_of(rule["spin_reference_ns"]),
+            "spin probe, fastest and slowest": f"{time_of(min(spins))}, {time_of(max(spins))}",
+            "stolen by the hypervisor":
+            f"{100 * sum(line['steal_s'] for line in every) / wall:.2f} %",
+            "processor time of wall time":
+            f"{100 * sum(line['user_s'] + line['system_s'] for line in every) / wall:.0f} %",
+            "involuntary switches a process":
+            f"{statistics.median(switches):.0f} (median), {max(switches):.0f} (most)",
+            "major page faults": f"{sum(line['major_faults'] for line in every):,}",
+            "waiting for a processor":
+            f"{100 * sum(line['pressure_s'] or 0 for line in every) / wall:.1f} %",
+        }
+        return {key: [value] for key, value in found.items()}
+
+
+STATED = {"facts-table", "libraries-table", "repeats-table", "bugs-table"}
+"""Tables of facts, each cell as run.json, a sample or the scoreboard has it."""
+
+
+def matches(cell, wanted):
+    if wanted is None:
+        return True
+    text, note = wanted if isinstance(wanted, tuple) else (wanted, "")
+    return (text is None or cell[0] == text) and (note is None or cell[1] == note)
+
+
+def check_tables(page, raw):
+    expected = Expected(raw)
+    seen = collections.Counter()
+    for element in page.iter("table"):
+        name = element.get("id")
+        heading, rows = table_of(element)
+        if name in STATED:
+            continue
+        wanted = expected.of(name)
+        if name == "leaders-table":
+            wanted = {key: list(value) for key, value in wanted.items()}
+            for (key, _), *cells in rows:
+                row = wanted[key].pop(0)
+                assert all(map(matches, cells, row)), (name, key, cells, row)
+            assert not any(wanted.values())
+        else:
+            for (key, _), *cells in rows:
+                assert len(cells) == len(wanted[key]) == len(heading) - 1, (name, key)
+                assert all(map(matches, cells, wanted[key])), (name, key, cells, wanted[key])
+            if not name.startswith("latency-"):
+                assert {row[0][0] for row in rows} == set(wanted), name
+        seen[re.sub("-.*", "", name)] += sum(len(row) - 1 for row in rows)
+    return seen
+
+
+def numbers_of(strings):
+    return {number for text in strings for number in NUMBER.findall(str(text))}
+
+
+def flat(value):
+    if isinstance(value, dict):
+        return [text for key, item in value.items() for text in (key, *flat(item))]
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in flat(item)]
+    return [] if value is None else [str(value)]
+
+
+def check_sentences(page, raw):
+    """Numbers outside tables: those of a workload in its article, those of the run elsewhere."""
+    expected = Expected(raw)
+    run_level = [raw.run["seed"], raw.run["rounds"], raw.run["started"].replace("T", " "),
+                 raw.run["command"], raw.run["ledger"]["spin_ratio"], raw.run["notes"],
+                 *raw.run["left_out" if "left_out" in raw.run else "absent"],
+                 f"{len(raw.samples):,}", *(item["workload"] for item in raw.run["workloads"])]
+    for name in ("sight-facts", "tally", "noise-table", "ledger-table", "headline-malloc",
+                 "headline-calloc"):
+        run_level.append(flat(expected.of(name)))
+    run_level += [json.dumps(raw.run["left_out"]) if "left_out" in raw.run else "",
+                  json.dumps(raw.run["environment"]), json.dumps(raw.refusals),
+                  str(max(line["round"] + 1 for line in raw.refusals)) if raw.refusals else ""]
+    rule = raw.run["ledger"]
+    run_level += [f"{rule['steal_share']:.0%}", f"{rule['repeat_share']:.0%}"]
+    run_level += [f"{count}" for count in range(len(expected.names) + 1)]
+    family = sum(len(raw.claims(name)) for name in expected.names)
+    run_level += [*map(str, range(raw.proved + 1)), raw.doubted, family, math.ceil(1 + math.log2(max(1, family) / 0.05)),
+                  min(len(found) for found in raw.rounds.values())]
+    known = numbers_of(flat(run_level)) | numbers_of(
+        ["95 %", "1.25", "0.8", "3 %", "10 %"])
+    widest = max(abs(raw.difference(name, "null", "glibc")[0]) for name in expected.names)
+    known |= numbers_of([share(widest)])
+    checked = 0
+    outside = [element for section in page.iter() if section.tag in ("header", "section")
+               and section.get("id") != "bugs" for element in section.iter() if element.tag in ("p", "li", "h3", "figcaption")]
+    inside = set()
+    for article in page.iter("article"):
+        name = expected.slugs[article.get("id")]
+        own = [expected.arms(name), expected.memory(name), expected.latency(name), name,
+               share(raw.delta(name)), len(raw.rounds[name]),
+               share(raw.smallest(name)) if raw.claims(name) else ""]
+        item = next(found for found in raw.run["workloads"] if found["workload"] == name)
+        own += [f"{item['iterations']:,}", item["repetitions"], item["question"],
+                item["parameters"], item["source"], name]
+        own += [str(line["round"] + 1) for line in raw.refusals if line["workload"] == name]
+        for promise, pool in POOLS.items():
+            for rival in raw.rivals(name, promise):
+                _, low, high = raw.difference(name, pool, rival)
+                own.append(share(raw.delta(name) + (high - low) / 2))
+        allowed = numbers_of(flat(own))
+        for element in article.iter():
+            if element.tag in ("p", "caption", SVG + "desc"):
+                text = plain(element)
+                text = re.sub(r"half below|99\.9 % below", "", text)
+                strange = [number for number in NUMBER.findall(text) if number not in allowed
+                           and not (element.tag == "caption" and "live" in text)]
+                assert not strange, (name, text, strange)
+                checked += len(NUMBER.findall(text))
+            inside.add(element)
+    loose = known | numbers_of(["clock_gettime 3.19.0 99.9", *(
+        line["counter"] for found in raw.parts["work"].values() for line in found)])
+    for element in outside:
+        if element in inside:
+            continue
+        text = re.sub("^Sources: .*", "", plain(element))
+        strange = [number for number in NUMBER.findall(text) if number not in loose]
+        assert not strange, (text, strange)
+        checked += len(NUMBER.findall(text))
+    return checked
+
+
+def check_charts(page, raw):
+    """The strokes of medians stand where the axis says that they should, and bars, dots and labels
+    carry the numbers of the tables."""
+    expected, checked = Expected(raw), 0
+    for chart in page.iter(SVG + "svg"):
+        title = plain(chart.find(SVG + "title"))
+        found = re.fullmatch(r"Rounds of (\S+?)(, work and memory beside time)?", title)
+        if not found:
+            continue
+        name = found[1]
+        times = [time for arm in raw.present(name) for time in raw.times(name, arm)]
+        logarithmic = max(times) > 8 * min(times)
+        units = {"ns": 1, "µs": 1e3, "ms": 1e6}
+        ticks = []
+        for text in chart.iter(SVG + "text"):
+            tick = re.fullmatch(r"([\d.]+) (ns|µs|ms)", plain(text))
+            if tick:
+                value = float(tick[1]) * units[tick[2]]
+                ticks.append((math.log(value) if logarithmic else value, float(text.get("x"))))
+        (v0, x0), (v1, x1) = min(ticks), max(ticks)
+        assert v1 > v0, name
+        medians = {round(x0 + ((math.log(t) if logarithmic else t) - v0) * (x1 - x0) / (v1 - v0), 1)
+                   for t in (raw.median_ns(name, arm) for arm in raw.present(name))}
+        strokes = set()
+        for path in chart.iter(SVG + "path"):
+            x = y = 0.0
+            for command, steps in re.findall(r"([mlhv])([^mlhv]*)", path.get("d")):
+                values = [float(step) for step in re.findall(r"-?[\d.]+", steps)]
+                if command == "m":
+                    x, y = x + values[0], y + values[1]
+                elif command == "v":
+                    if len(values) == 1 and abs(abs(values[0]) - 16.5) < 0.4:
+                        strokes.add(round(x, 1))
+                    y += sum(values)
+                elif command == "h":
+                    x += sum(values)
+                else:
+                    x, y = x + sum(values[::2]), y + sum(values[1::2])
+        for place in medians:
+            assert any(abs(place - stroke) < 0.35 for stroke in strokes), (name, place, strokes)
+        checked += len(medians)
+        texts = [plain(text) for text in chart.iter(SVG + "text")]
+        for arm, cells in expected.arms(name).items():
+            assert arm in texts
+            for cell in cells[2:]:
+                value = cell[1].removesuffix(" live") if isinstance(cell, tuple) else cell
+                assert value in texts, (name, arm, value)
+    return checked
+
+
+# --- The tests ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["synthetic", "repeated", "reference"])
+def run(request, tmp_path_factory):
+    """A made-up run with every part, one with rounds run again, and the published one."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "reference":
+        reference = environment.ROOT / "results" / "reference"
+        for path in reference.iterdir():
+            if path.name == "run.json" or ".jsonl" in path.name:
+                (folder / path.name).write_bytes(path.read_bytes())
+    else:
+        record = synthetic.with_parts(synthetic.make_record(
+            synthetic.EXAMPLE, 13, synthetic.normal(0.01), seed=4))
+        if request.param == "repeated":
+            again = [dataclasses.replace(
+                sample, attempt=1, cpu_time_ns=1.5 * sample.cpu_time_ns)
+                for sample in record.samples
+                if sample.workload == "lifo/64" and sample.round in (2, 5)]
+            record.samples.extend(again)
+        synthetic.write(record, folder)
+    render.write_all(verdicts.analyse(samples.read(folder)), folder)
+    return folder
+
+
+def test_every_number_in_a_table_follows_from_the_raw_samples(run):
+    seen = check_tables(read(run / "report.html"), Raw(run))
+    assert {"headline", "map", "arms", "noise", "leaders", "floors", "ledger", "sight",
+            "tally", "memory"} <= set(seen)
+    assert sum(seen.values()) > 400
+
+
+def test_every_number_in_a_sentence_follows_from_the_raw_samples(run):
+    page = read(run / "report.html")
+    assert check_sentences(page, Raw(run)) > 60
+
+
+def test_every_mark_stands_where_its_number_belongs(run):
+    assert check_charts(read(run / "report.html"), Raw(run)) > 40
+
+
+def test_markdown_says_what_the_page_says(run):
+    text = (run / "report.md").read_text(encoding="utf-8").replace("\u00a0", " ")
+    for element in read(run / "report.html").iter("table"):
+        for row in table_of(element)[1]:
+            for cell, note in row:
+                assert cell.replace("|", "\\|") in text and note.replace("|", "\\|") in text
+
+
+@pytest.mark.parametrize("old, new", [("2.2", "2.3"), ("4.37", "4.38")])
+def test_a_wrong_number_is_noticed(tmp_path, old, new):
+    record = synthetic.make_record(synthetic.EXAMPLE, 13, synthetic.normal(0.008), seed=3)
+    synthetic.write(record, tmp_path)
+    render.write_all(verdicts.analyse(samples.read(tmp_path)), tmp_path)
+    page = tmp_path / "report.html"
+    text = page.read_text(encoding="utf-8")
+    cells = re.findall(rf"<td[^>]*>(?:<span>.</span>)?{re.escape(old)}\d*×", text)
+    assert cells
+    page.write_text(text.replace(cells[0], cells[0].replace(old, new), 1), encoding="utf-8")
+    with pytest.raises(AssertionError):
+        check_tables(read(page), Raw(tmp_path))
+
+
+def test_the_published_report_has_the_numbers_of_its_samples():
+    folder = environment.ROOT / "results" / "reference"
+    assert sum(check_tables(read(folder / "report.html"), Raw(folder)).values()) > 400, (
+        "make it again: ./poolproof report results/reference")
