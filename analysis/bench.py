@@ -23,7 +23,7 @@ from typing import Any, Callable, Collection, Iterable, Iterator, Sequence
 
 from rich.console import Console
 
-from analysis import (build, collect, environment, inference, ledger, machine, plan, probes,
+from analysis import (build, collect, environment, inference, ledger, machine, offer, plan, probes,
                       progress, record, render, samples, verdicts, wording)
 from analysis.environment import UserError
 from analysis.plan import Plan, Trace, Workload
@@ -40,12 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a first answer within six minutes")
     size.add_argument("--full", action="store_true", help="twice the rounds, up to ninety minutes")
-    parser.add_argument("--workload", nargs="+", action="extend", default=[], metavar="W",
-                        help="these workloads alone")
-    parser.add_argument("--arm", nargs="+", action="extend", default=[], metavar="A",
-                        help="these arms, beside the baseline and its null arm")
-    parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
-                        help="play these recorded traces as well")
+    offer.add_arguments(parser)
     parser.add_argument("--record", action="store_true",
                         help="record the programs anew instead of playing their kept traces")
     parts = parser.add_argument_group("instead of time, or with --resume beside what is there")
@@ -86,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     binary = benchmark_binary()
     check_traces(binary, traces)
     if args.list:
-        _print_list(binary, [*traces, *kept_traces({trace.name for trace in traces})], console)
+        traces += kept_traces({trace.name for trace in traces})
+        offer.print_offer(offer.offer(binary, traces, args.malloc), traces, console)
         return environment.PASS
     with new_folder(args.output) as folder:
         recorded, notes = program_traces(wanted_programs(args), folder, console, args.record)
@@ -206,9 +202,10 @@ def kept_traces(but: Collection[str] = ()) -> list[Trace]:
 def wanted_programs(args: argparse.Namespace) -> list[record.Program]:
     """The real programs whose traces a run plays: those of its mode, or those asked for."""
     known = record.programs()
+    if args.threads:
+        return []
     if args.workload:
-        asked = {name.partition("/")[2] for name in args.workload if plan.is_trace(name)}
-        return [program for program in known if program.name in asked]
+        return [program for program in known if offer.plays(args.workload, program.name)]
     modes = list(plan.MODES)
     return [program for program in known if modes.index(program.mode) <= modes.index(_mode(args))]
 
@@ -243,32 +240,16 @@ def program_traces(programs: list[record.Program], folder: pathlib.Path, console
     return traces, notes
 
 
-def rivals() -> tuple[dict[str, tuple[str, str]], list[dict[str, str]]]:
-    """(name → path and hash of each rival's library, those that this machine lacks)."""
-    folders = plan.library_folders()
-    found: dict[str, tuple[str, str]] = {}
-    absent: list[dict[str, str]] = []
-    for rival in plan.RIVALS:
-        path = plan.find_library(rival.files, folders)
-        if path is None:
-            absent.append({"arm": rival.name, "package": rival.package})
-        else:
-            found[rival.name] = (str(path), machine.sha256(path))
-    return found, absent
-
-
 def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace], notes: list[str],
               console: Console) -> Plan:
     """Chooses, calibrates and fixes everything that a run is going to do."""
-    unbuilt = plan.absent_workloads(binary)
-    for name in args.workload:
-        if name in unbuilt:
-            raise UserError(f"{name} was not built; install {unbuilt[name]}", environment.UNFIT)
-    listed = plan.choose_workloads(plan.list_workloads(binary, traces), args.workload, args.quick)
-    libraries, absent = rivals()
-    offered = dict.fromkeys(arm for item in listed for arm in item["arms"])
-    offered_arms = plan.arms_for(offered, libraries)
-    arms = plan.choose_arms(offered_arms, args.arm, args.quick)
+    offered = offer.offer(binary, traces, args.malloc, args.threads)
+    offer.require_built(offered, args.workload)
+    listed = offer.choose_workloads(offered.workloads, args.workload, args.quick, args.threads)
+    applying = {arm for item in listed for arm in item["arms"]}
+    usable = [arm for arm in offered.arms if arm.benchmark_arm in applying]
+    arms = offer.choose_arms(usable, args.arm, args.quick,
+                             [malloc.name for malloc in args.malloc])
     workloads = [
         Workload(item["workload"], item["question"],
                  [arm.name for arm in arms if arm.benchmark_arm in item["arms"]],
@@ -289,27 +270,17 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
                 seed=args.seed if args.seed is not None else secrets.randbelow(10**9),
                 rounds=extent.rounds, estimated_s=sum(extent.estimates_s.values()),
                 benchmark={"path": str(binary), "sha256": machine.sha256(binary)
-                           }, arms=arms, absent=absent, workloads=extent.workloads, traces=used,
-                notes=notes, ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
+                           }, arms=arms, absent=offered.absent, workloads=extent.workloads,
+                traces=used, notes=notes,
+                ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
                 environment=machine.facts(), parts=list(extent.estimates_s),
-                left_out=_arms_left_out(args, offered_arms, arms) + extent.left_out + [
+                left_out=offer.left_out(usable, arms, args.arm) + extent.left_out + [
                     {"what": name, "why": f"it was not built; install {package}"}
-                    for name, package in unbuilt.items() if not args.workload and not args.quick
-                ], part_rounds=extent.part_rounds,
-                estimates_s=extent.estimates_s, least_rounds=extent.least_rounds,
-                limit_s=extent.limit_s)
-
-
-def _arms_left_out(args: argparse.Namespace, offered: list[plan.Arm],
-                   chosen: list[plan.Arm]) -> list[dict[str, str]]:
-    """The arms that nobody asked a run to leave out."""
-    missing = [arm.name for arm in offered if arm not in chosen]
-    if args.arm or not missing:
-        return []
-    return [{
-        "what": ", ".join(missing),
-        "why": "a quick run compares the pool with mallocs; name them with --arm, or run longer"
-    }]
+                    for name, package in offered.unbuilt.items()
+                    if not args.workload and not args.quick
+                ],
+                part_rounds=extent.part_rounds, estimates_s=extent.estimates_s,
+                least_rounds=extent.least_rounds, limit_s=extent.limit_s)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -418,36 +389,12 @@ def _command_again(args: argparse.Namespace) -> str:
     """The command line that asks for the same again."""
     words = ["./poolproof", "bench"]
     words += ["--quick"] if args.quick else ["--full"] if args.full else []
-    for flag, values in (("--workload", args.workload), ("--arm", args.arm), ("--trace",
-                                                                              args.trace)):
-        words += [flag, *values] if values else []
+    words += offer.words(args)
     words += ["--record"] if args.record else []
     words += [f"--{part}" for part in asked_parts(args)]
     words += ["--rounds", str(args.rounds)] if args.rounds else []
     words += ["--seed", str(args.seed)] if args.seed is not None else []
     return shlex.join(words)
-
-
-def _print_list(binary: pathlib.Path, traces: list[Trace], console: Console) -> None:
-    """Workloads with their questions, then arms, a line each."""
-    listed = plan.list_workloads(binary, traces)
-    libraries, absent = rivals()
-    width = max(len(item["workload"]) for item in listed)
-    programs = {trace.name: trace.origin for trace in traces}
-    for item in listed:
-        kind, _, name = item["workload"].partition("/")
-        what = f" ({programs[name]})" if kind == "trace" and programs.get(name) else ""
-        console.print(f"{item['workload']:<{width}}  {item['question']}{what}", soft_wrap=True,
-                      markup=False, highlight=False)
-    console.print()
-    for arm in plan.arms_for(dict.fromkeys(a for item in listed for a in item["arms"]), libraries):
-        console.print(f"{arm.name:<{width}}  {wording.describe(arm)}", soft_wrap=True, markup=False,
-                      highlight=False)
-    absent += [{"arm": name, "package": package}
-               for name, package in plan.absent_workloads(binary).items()]
-    for item in absent:
-        console.print(f"{item['arm']:<{width}}  absent: install {item['package']}", soft_wrap=True,
-                      markup=False, highlight=False)
 
 
 # --- Going on ------------------------------------------------------------------------------------
@@ -457,7 +404,8 @@ def _resume(args: argparse.Namespace, console: Console) -> int:
     """Goes on with a run, if nothing that it depends on has changed."""
     fixed = {
         "--quick": args.quick, "--full": args.full, "--workload": args.workload, "--arm": args.arm,
-        "--trace": args.trace, "-o": args.output, "--seed": args.seed is not None,
+        "--trace": args.trace, "--malloc": args.malloc, "--threads": args.threads,
+        "-o": args.output, "--seed": args.seed is not None,
         "--rounds": args.rounds, "--list": args.list, "--record": args.record
     }
     given = [flag for flag, value in fixed.items() if value]

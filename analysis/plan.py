@@ -8,9 +8,9 @@ follows from its seed, so that a run that goes on after a kill does what it woul
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import pathlib
+import platform
 import random
 import subprocess
 import sysconfig
@@ -48,7 +48,9 @@ class Rival:
 RIVALS = (Rival("jemalloc", ("libjemalloc.so.2", ), "libjemalloc2"),
           Rival("mimalloc", ("libmimalloc.so.2.0", "libmimalloc.so.2"), "libmimalloc2.0"),
           Rival("tcmalloc", ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4"),
-                "libtcmalloc-minimal4"))
+                "libtcmalloc-minimal4"),
+          Rival("scudo", (f"libclang_rt.scudo_standalone-{platform.machine()}.so", ),
+                "libclang-rt-19-dev"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +120,10 @@ class Arm:
     """Of that library."""
     delay_percent: float = 0.0
     """Time added to each iteration on purpose."""
+    about: str = ""
+    """What it is, as a phrase of the benchmark binary."""
+    limits: str = ""
+    """What it cannot do, as a sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,34 +238,47 @@ class Plan:
 # --- What there is -------------------------------------------------------------------------------
 
 
-def list_workloads(binary: pathlib.Path, traces: Sequence[Trace]) -> list[dict[str, Any]]:
+def list_workloads(binary: pathlib.Path, traces: Sequence[Trace],
+                   threads: int = 1) -> list[dict[str, Any]]:
     """What the benchmark binary offers: objects with workload, question, arms. UserError if it
     fails."""
-    return _listing(binary, traces)[0]
+    flags = [f"--trace={trace.name}={trace.file}" for trace in traces]
+    listed = _ask(binary, [*flags, f"--threads={threads}"])
+    try:
+        return [{
+            "workload": item["workload"], "question": item["question"], "arms": list(item["arms"]),
+            "parameters": item.get("parameters") or "", "source": item.get("source") or "",
+            "heap": item.get("heap", "fresh"), "threads": int(item.get("threads", 1)),
+            "harness": item.get("harness") or "", "probes": item.get("probes", False) is True
+        } for item in listed["workloads"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{binary} --list does not answer as it should: {error!r}",
+                        environment.UNFIT) from None
 
 
 def absent_workloads(binary: pathlib.Path) -> dict[str, str]:
     """Workload that was not built → the package that it lacks. UserError as list_workloads."""
-    return _listing(binary, [])[1]
+    return {item["workload"]: item["package"]
+            for item in _ask(binary, []).get("absent_workloads", [])}
 
 
-def _listing(binary: pathlib.Path,
-             traces: Sequence[Trace]) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    flags = [f"--trace={trace.name}={trace.file}" for trace in traces]
+def list_arms(binary: pathlib.Path) -> tuple[dict[str, dict[str, str]], list[dict[str, str]]]:
+    """(what the binary says of each of its arms: about and limits, the arms that it was built
+    without: arm and package). UserError if it fails."""
+    listed = _ask(binary, [])
+    return ({item["arm"]: {"about": item.get("about") or "", "limits": item.get("limits") or ""}
+             for item in listed.get("arms", [])}, listed.get("absent", []))
+
+
+def _ask(binary: pathlib.Path, flags: Sequence[str]) -> dict[str, Any]:
     answer = subprocess.run([str(binary), *flags, "--list"], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, check=False, timeout=120)
     if answer.returncode != 0:
         said = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
         raise UserError(said[-1], 2 if answer.returncode == 2 else environment.UNFIT)
     try:
-        told = json.loads(answer.stdout)
-        absent = {item["workload"]: item["package"] for item in told.get("absent_workloads", [])}
-        return [{
-            "workload": item["workload"], "question": item["question"], "arms": list(item["arms"]),
-            "parameters": item.get("parameters") or "", "source": item.get("source") or "",
-            "probes": item.get("probes", False) is True
-        } for item in told["workloads"]], absent
-    except (ValueError, KeyError, TypeError) as error:
+        return dict(json.loads(answer.stdout))
+    except (ValueError, TypeError) as error:
         raise UserError(f"{binary} --list does not answer as it should: {error!r}",
                         environment.UNFIT) from None
 
@@ -269,7 +288,11 @@ def library_folders() -> list[pathlib.Path]:
     multiarch = sysconfig.get_config_var("MULTIARCH") or ""
     folders = ("/usr/local/lib", f"/usr/lib/{multiarch}", f"/lib/{multiarch}", "/usr/lib64",
                "/usr/lib")
-    return [path for path in map(pathlib.Path, dict.fromkeys(folders)) if path.is_dir()]
+    there = [path for path in map(pathlib.Path, dict.fromkeys(folders)) if path.is_dir()]
+    # Clang's own libraries, of its newest version first.
+    clang = pathlib.Path("/usr/lib").glob("llvm-*/lib/clang/*/lib/linux")
+    return there + sorted(clang, key=lambda path: int(path.parts[3].partition("-")[2] or 0)
+                          if path.parts[3].partition("-")[2].isdigit() else 0, reverse=True)
 
 
 def find_library(files: Iterable[str], folders: Iterable[pathlib.Path]) -> pathlib.Path | None:
@@ -304,38 +327,7 @@ def arms_for(offered: Iterable[str], libraries: dict[str, tuple[str, str]]) -> l
     return arms
 
 
-# --- What is chosen ------------------------------------------------------------------------------
-
-
-def require_known(kind: str, wanted: Iterable[str], known: Sequence[str]) -> None:
-    """UserError naming the nearest ones if a wanted name does not exist."""
-    for name in wanted:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
-            raise UserError(f"no {kind} is called {name}; {hint}")
-
-
-def choose_workloads(listed: Sequence[dict[str, Any]], wanted: Sequence[str],
-                     quick: bool) -> list[dict[str, Any]]:
-    """The wanted workloads, or else all on a fresh heap and those of LITTERED, or for a quick run
-    those of QUICK and every trace."""
-    if wanted:
-        require_known("workload", wanted, [item["workload"] for item in listed])
-        return [item for item in listed if item["workload"] in wanted]
-    if not quick:
-        return [item for item in listed
-                if not is_littered(item["workload"]) or item["workload"] in LITTERED]
-    return [item for item in listed if item["workload"] in QUICK or is_trace(item["workload"])]
-
-
-def choose_arms(arms: Sequence[Arm], wanted: Sequence[str], quick: bool) -> list[Arm]:
-    """The wanted arms, the baseline and its null arm always among them; if none is named, all, or
-    for a quick run those that its claims and controls are made of."""
-    if not wanted:
-        return [arm for arm in arms if arm.role != "other" or not quick]
-    require_known("arm", wanted, [arm.name for arm in arms])
-    return [arm for arm in arms if arm.name in (*wanted, BASELINE, NULL)]
+# --- Kinds of workloads --------------------------------------------------------------------------
 
 
 def is_littered(workload: str) -> bool:

@@ -139,7 +139,7 @@ def describe(arm: Arm) -> str:
     """What an arm is, in a phrase."""
     if arm.role == "rival":
         return f"{arm.benchmark_arm} of {arm.name.removesuffix('-calloc')}"
-    return _ARMS.get(arm.name, "another arm of the benchmark binary")
+    return _ARMS.get(arm.name) or arm.about or "another arm of the benchmark binary"
 
 
 def kind_of_workload(workload: str) -> str:

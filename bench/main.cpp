@@ -2,6 +2,7 @@
  * Benchmark.
  *
  *   --list                 what there is, as JSON
+ *   --owner                the file whose malloc this process has, after a use of it
  *   --workload=W --arm=A   run this one alone, under the name W/A
  *   --trace=NAME=FILE      add the workloads trace/NAME (played over and over) and trace-cold/NAME
  *                          (played once, by a new process); may be repeated
@@ -62,7 +63,7 @@ struct Workload {
 };
 
 struct Options {
-    bool list = false;
+    bool list = false, owner = false;
     std::string workload, arm;
     long iterations = 0;
     double delay_percent = 0;
@@ -397,6 +398,7 @@ void print_list(const std::vector<Workload> &workloads)
     std::string text = "{\"google_benchmark\":" + quoted(GOOGLE_BENCHMARK) + ",\"arms\":[";
     for (size_t i = 0; i < arm_count; i++)
         text += std::string(i ? "," : "") + "\n{\"arm\":" + quoted(arms[i]->peer->name) +
+                ",\"about\":" + quoted(arms[i]->peer->about) +
                 ",\"promise\":" + quoted(arms[i]->peer->promise) +
                 ",\"limits\":" + (arms[i]->peer->limits ? quoted(arms[i]->peer->limits) : "null") +
                 "}";
@@ -473,6 +475,8 @@ void read_arguments(int *argc, char **argv)
         const char *value;
         if (std::strcmp(argv[i], "--list") == 0)
             options.list = true;
+        else if (std::strcmp(argv[i], "--owner") == 0)
+            options.owner = true;
         else if ((value = value_of(argv[i], "--workload")))
             options.workload = value;
         else if ((value = value_of(argv[i], "--arm")))
@@ -643,6 +647,10 @@ int main(int argc, char **argv)
     const std::vector<Workload> workloads = all_workloads();
     if (options.list) {
         print_list(workloads);
+        return 0;
+    }
+    if (options.owner) {
+        std::puts(heap_owner().c_str());
         return 0;
     }
     if (!options.probe.empty())

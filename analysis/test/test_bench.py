@@ -15,7 +15,7 @@ import types
 
 import pytest
 
-from analysis import __main__, bench, collect, environment, ledger, plan, record, samples
+from analysis import __main__, bench, collect, environment, ledger, offer, plan, record, samples
 from analysis.environment import UserError
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -110,7 +110,7 @@ def test_a_run_from_the_command_to_the_report(fake, poolproof, tmp_path):
 
 
 def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
-    found, _ = bench.rivals()
+    found, _ = offer.rivals()
     if not found:
         pytest.skip("no rival allocator is installed")
     name = next(iter(found))

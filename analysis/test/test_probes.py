@@ -241,9 +241,8 @@ def test_time_that_is_up_ends_a_run_after_the_rounds_that_it_needs(fake, poolpro
     assert {sample.round for sample in samples.read(run).samples} == {0, 1}
 
 
-def test_an_estimate_knows_a_slow_arm(fake, monkeypatch):
+def test_an_estimate_knows_a_slow_arm(fake):
     settle(fake, overhead_s={"pool": 0.9})
-    monkeypatch.setattr(bench, "rivals", lambda: ({}, []))
     arms = plan.arms_for(["malloc", "pool", "noop"], {})
     item = plan.Workload("pair/64", "?", [arm.name for arm in arms])
     costs = bench.calibrate(fake, [], item, arms)

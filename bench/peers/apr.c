@@ -66,6 +66,7 @@ static void reset(void *arm)
 
 static const struct peer peer_apr_pool = {
     .name = "apr-pool",
+    .about = "a pool of the Apache Portable Runtime, an arena",
     .promise = "unspecified",
     .limits = "It frees all at once or not at all, so only workloads that end empty apply; objects "
               "are aligned "

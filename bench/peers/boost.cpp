@@ -30,6 +30,7 @@ static void release(void *arm, void *ptr, size_t)
 
 static const struct peer peer_boost_pool = {
     .name = "boost-pool",
+    .about = "Boost.Pool, free lists of one size",
     .promise = "unspecified",
     .limits = "It has objects of one size only, so workloads of mixed sizes do not apply.",
     .abilities = PEER_REUSES | PEER_ALLOCATES | PEER_ONE_SIZE,

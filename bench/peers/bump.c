@@ -89,6 +89,7 @@ static void release_aligned(void *arm, void *ptr, size_t size, size_t align)
 
 static const struct peer peer_bump = {
     .name = "bump",
+    .about = "a bump pointer: a floor",
     .promise = "unspecified",
     .limits = "It frees all at once or not at all, so only workloads that end empty apply.",
     .abilities = PEER_ALLOCATES,

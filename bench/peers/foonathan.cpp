@@ -120,6 +120,7 @@ static void pool_release(void *arm, void *ptr, size_t)
 
 static const struct peer peer_foonathan = {
     .name = "foonathan",
+    .about = "foonathan/memory, pools for mixed sizes",
     .promise = "unspecified",
     .limits = "Objects above 4,096 bytes come from malloc: its pools are for small ones.",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
@@ -135,6 +136,7 @@ static const struct peer peer_foonathan = {
 
 static const struct peer peer_foonathan_pool = {
     .name = "foonathan-pool",
+    .about = "foonathan/memory, a pool of one size",
     .promise = "unspecified",
     .limits = "It has objects of one size only, so workloads of mixed sizes do not apply.",
     .abilities = PEER_REUSES | PEER_ALLOCATES | PEER_ONE_SIZE,

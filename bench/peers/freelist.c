@@ -124,6 +124,7 @@ static void release_aligned(void *arm, void *ptr, size_t size, size_t align)
 
 static const struct peer peer_freelist = {
     .name = "freelist",
+    .about = "unchecked free lists: a floor",
     .promise = "unspecified",
     .limits = "It checks nothing and never gives one size's memory to another.",
     .abilities = PEER_REUSES | PEER_ALLOCATES,

@@ -77,6 +77,7 @@ static void release_aligned(void *arm, void *ptr, size_t size, size_t align)
 
 static const struct peer peer_malloc = {
     .name = "malloc",
+    .about = "malloc",
     .promise = "unspecified",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
     .open = open_malloc,
@@ -91,6 +92,7 @@ static const struct peer peer_malloc = {
 
 static const struct peer peer_calloc = {
     .name = "calloc",
+    .about = "calloc",
     .promise = "zeroed",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
     .open = open_malloc,

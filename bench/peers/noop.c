@@ -67,6 +67,7 @@ static void release_aligned(void *arm, void *ptr, size_t size, size_t align)
 
 static const struct peer peer_noop = {
     .name = "noop",
+    .about = "no allocator: what the harness costs",
     .promise = "unspecified",
     .limits = "It gives no memory: it is what the harness costs.",
     .abilities = PEER_REUSES,

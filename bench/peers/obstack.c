@@ -86,6 +86,7 @@ static void reset(void *arm)
 
 static const struct peer peer_obstack = {
     .name = "obstack",
+    .about = "an obstack of the C library, an arena",
     .promise = "unspecified",
     .limits = "It frees the newest objects or all of them, so only workloads that end empty apply.",
     .abilities = PEER_ALLOCATES,

@@ -28,6 +28,7 @@ enum peer_ability {
 
 struct peer {
     const char *name;
+    const char *about;   /* what it is, as a phrase */
     const char *promise; /* what a fresh object holds: "zeroed" or "unspecified" */
     const char *limits;  /* what it cannot do, as a sentence; NULL if nothing */
     unsigned abilities;  /* of enum peer_ability */

@@ -141,6 +141,7 @@ static void arena_reset(void *arm)
 
 static const struct peer peer_pmr_pool = {
     .name = "pmr-pool",
+    .about = "std::pmr, pools for mixed sizes",
     .promise = "unspecified",
     .limits = "Objects above some KiB come from malloc.",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
@@ -157,6 +158,7 @@ static const struct peer peer_pmr_pool = {
 
 static const struct peer peer_pmr_monotonic = {
     .name = "pmr-monotonic",
+    .about = "std::pmr, an arena",
     .promise = "unspecified",
     .limits = "It frees all at once or not at all, so only workloads that end empty apply.",
     .abilities = PEER_ALLOCATES,

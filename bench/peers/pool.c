@@ -20,6 +20,7 @@ static int open_huge(void **arm, const struct peer_needs *needs)
 
 static const struct peer peer_pool = {
     .name = "pool",
+    .about = "the pool, zeroing and wiping",
     .promise = "zeroed",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
     .open = open_wiping,
@@ -36,6 +37,7 @@ static const struct peer peer_pool = {
 
 static const struct peer peer_pool_keep = {
     .name = "pool-keep",
+    .about = "the pool, keeping contents",
     .promise = "unspecified",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
     .open = open_keeping,
@@ -52,6 +54,7 @@ static const struct peer peer_pool_keep = {
 
 static const struct peer peer_pool_huge = {
     .name = "pool-huge",
+    .about = "the pool, keeping contents, on huge pages",
     .promise = "unspecified",
     .limits = "Pages are huge where the system has them at hand.",
     .abilities = PEER_REUSES | PEER_ALLOCATES,

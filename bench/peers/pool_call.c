@@ -11,6 +11,7 @@ static int open_keeping(void **arm, const struct peer_needs *needs)
 
 static const struct peer peer_pool_call = {
     .name = "pool-call",
+    .about = "the pool, keeping contents, without its inline path",
     .promise = "unspecified",
     .limits = "No call is inlined: what the pool costs through a pointer or from another language.",
     .abilities = PEER_REUSES | PEER_ALLOCATES,

@@ -58,6 +58,7 @@ static void reset(void *arm)
 
 static const struct peer peer_talloc = {
     .name = "talloc",
+    .about = "talloc, children of one context",
     .promise = "unspecified",
     .limits = "No object is larger than 256 MiB; a header of some 100 bytes stands before each.",
     .abilities = PEER_REUSES | PEER_ALLOCATES,
