@@ -217,15 +217,17 @@ void run_threads(benchmark::State &state, const Workload &workload, const struct
     for (unsigned i = 0; i < workload.threads; i++)
         threads.emplace_back([&] {
             Player player(workload, loops);
-            meet.arrive_and_wait(); /* all are ready … */
+            meet.arrive_and_wait(); /* all are ready: the clock starts … */
+            meet.arrive_and_wait(); /* … and they do … */
             for (long done = 0; done < iterations; done++)
                 player.batch();
-            meet.arrive_and_wait(); /* … and done */
+            meet.arrive_and_wait(); /* … until the last is done */
         });
     const auto all = [&] {
         meet.arrive_and_wait();
         meet.arrive_and_wait();
     };
+    meet.arrive_and_wait();
     iterate(state, all, iterations);
     for (std::thread &thread : threads)
         thread.join();
