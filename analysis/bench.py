@@ -246,8 +246,7 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
     offered = offer.offer(binary, traces, args.malloc, args.threads)
     offer.require_built(offered, args.workload)
     listed = offer.choose_workloads(offered.workloads, args.workload, args.quick, args.threads)
-    applying = {arm for item in listed for arm in item["arms"]}
-    usable = [arm for arm in offered.arms if arm.benchmark_arm in applying]
+    usable = offer.applying(offered, listed, args.arm)
     arms = offer.choose_arms(usable, args.arm, args.quick,
                              [malloc.name for malloc in args.malloc])
     workloads = [

@@ -269,6 +269,16 @@ def _choose_threads(listed: Sequence[dict[str, Any]], wanted: Sequence[str], qui
             if item["workload"] in of and {item["workload"], of[item["workload"]]} & names]
 
 
+def applying(offered: Offer, listed: Sequence[dict[str, Any]], wanted: Sequence[str]) -> list[Arm]:
+    """The arms that these workloads apply to. UserError if one that is named is not among them."""
+    names = {arm for item in listed for arm in item["arms"]}
+    for arm in offered.arms:
+        if arm.name in wanted and arm.benchmark_arm not in names:
+            raise UserError(f"{arm.name} applies to none of these workloads"
+                            + (f". {arm.limits}" if arm.limits else ""))
+    return [arm for arm in offered.arms if arm.benchmark_arm in names]
+
+
 def choose_arms(arms: Sequence[Arm], wanted: Sequence[str], quick: bool = False,
                 always: Collection[str] = ()) -> list[Arm]:
     """The wanted arms and those of `always`, the baseline and its null arm among them; all if none

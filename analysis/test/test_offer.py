@@ -198,6 +198,14 @@ def test_arms_are_chosen_by_pattern_and_a_quick_run_leaves_pools_out():
         offer.choose_arms(arms, ["taloc"])
 
 
+def test_an_arm_that_does_not_apply_is_refused_with_the_reason(binary):
+    offered = offer.offer(binary, [])
+    mixed = offer.choose_workloads(offered.workloads, ["churn/mixed16-512/1000"], False)
+    assert "bump" not in {arm.name for arm in offer.applying(offered, mixed, ["pool"])}
+    with pytest.raises(UserError, match="bump applies to none of these workloads. It frees all"):
+        offer.applying(offered, mixed, ["bump"])
+
+
 def test_every_arm_of_the_binary_says_what_it_is(binary):
     told, absent = plan.list_arms(binary)
     offered = offer.offer(binary, [])

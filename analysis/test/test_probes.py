@@ -268,16 +268,6 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
             pass
 
 
-def test_a_quick_run_says_which_arms_it_leaves_to_others(fake, monkeypatch):
-    shelf = plan.arms_for
-    monkeypatch.setattr(plan, "arms_for", lambda *_: shelf(["malloc", "pool", "talloc"], {}))
-    quick = planned(fake, monkeypatch, "--quick", "--workload", "pair/64")
-    assert "talloc" not in quick.arms_by_name()
-    assert [item["what"] for item in quick.left_out] == ["talloc"]
-    asked = planned(fake, monkeypatch, "--quick", "--workload", "pair/64", "--arm", "talloc")
-    assert "talloc" in asked.arms_by_name() and not asked.left_out
-
-
 def test_workloads_without_probes_are_named_once(fake, monkeypatch):
     made = planned(fake, monkeypatch, "--workload", "pair/64")
     assert made.left_out == []
