@@ -268,32 +268,14 @@ static inline void wipe4(unsigned char *at)
     memset(at + 3 * GRANULE, 0, GRANULE);
 }
 
-static inline void wipe16(unsigned char *at)
-{
-    wipe4(at);
-    wipe4(at + 4 * GRANULE);
-    wipe4(at + 8 * GRANULE);
-    wipe4(at + 12 * GRANULE);
-}
-
 void pool_wipe_more(void *chunk, size_t n)
 {
-    unsigned char *first = chunk, *end = first + n * GRANULE;
+    unsigned char *first = chunk;
     if (n <= 8) {
         wipe4(first);
-        wipe4(end - 4 * GRANULE);
-    } else if (n <= 16) {
-        wipe4(first);
-        wipe4(first + 4 * GRANULE);
-        wipe4(end - 8 * GRANULE);
-        wipe4(end - 4 * GRANULE);
+        wipe4(first + (n - 4) * GRANULE);
     } else {
-        if (n > 32) {
-            wipe16(first + 16 * GRANULE);
-            wipe16(end - 32 * GRANULE);
-        }
-        wipe16(first);
-        wipe16(end - 16 * GRANULE);
+        memset(first, 0, n * GRANULE);
     }
 }
 
