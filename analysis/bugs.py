@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import difflib
 import hashlib
@@ -106,7 +107,18 @@ def oracle_of(said: str) -> str:
     return "crash"
 
 
-def attempt(program: pathlib.Path, seed: int, executions: int, inputs: list[str]) -> Trial:
+def wait(process: subprocess.Popen, seconds: float, stop: threading.Event) -> int:
+    """The process's exit code. If it takes longer, or all is to stop, it is ended."""
+    end = time.monotonic() + seconds
+    while not stop.is_set() and time.monotonic() < end:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=0.25)
+    process.kill()
+    return process.wait()
+
+
+def attempt(program: pathlib.Path, seed: int, executions: int, inputs: list[str],
+            stop: threading.Event) -> Trial:
     """Runs a target from nothing for so many executions, or with seed 0 on these inputs alone."""
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         scratch = pathlib.Path(folder)
@@ -118,16 +130,10 @@ def attempt(program: pathlib.Path, seed: int, executions: int, inputs: list[str]
         surroundings["ASAN_OPTIONS"] += ":symbolize=0"
         surroundings["POOLPROOF_MARKS"] = str(scratch / "marks")
         with (scratch / "said").open("w+b") as said:
-            limit = 60 + executions / LEAST_PER_SECOND
             process = subprocess.Popen(command, cwd=scratch, env=surroundings, stderr=said,
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                        start_new_session=True)
-            try:
-                code = process.wait(timeout=limit)
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
+            code = wait(process, 60 + executions / LEAST_PER_SECOND, stop)
             said.seek(0)
             text = said.read(1 << 20).decode(errors="replace")
         done, reached, wrong = read_marks(scratch / "marks")
@@ -169,7 +175,7 @@ class Campaign:
             return self.known[key, seed, executions]
         if self.stop.is_set():
             raise KeyboardInterrupt
-        trial = attempt(program, seed, executions, inputs)
+        trial = attempt(program, seed, executions, inputs, self.stop)
         if self.stop.is_set():
             raise KeyboardInterrupt
         with self.lock, self.memory.open("a", encoding="utf-8") as stream:

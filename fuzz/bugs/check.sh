@@ -17,7 +17,7 @@ for bug in "$tree"/fuzz/bugs/*.patch; do
     done
     target=$(sed -n 's/^Target: //p' "$bug")
     [ -f "$tree/fuzz/targets/$target.c" ] || { word='not ok'; echo "# no target '$target'"; }
-    patch --dry-run --force --silent -p1 -d "$tree" <"$bug" >/dev/null || word='not ok'
+    patch --dry-run --force --silent --fuzz=1 -p1 -d "$tree" <"$bug" >/dev/null || word='not ok'
     [ "$word" = ok ] || failed=1
     echo "$word $count - $(basename "$bug" .patch)"
 done
