@@ -165,14 +165,13 @@ def _map_cell(result: WorkloadResult, pool: str, rival: str, claim: Claim | None
 
 
 def _leader_cell(claim: Claim | None, pool: str) -> Cell:
-    """The fastest arm, as a winner only where its lead over the runner-up is proved."""
+    """The fastest arm and its lead over the runner-up: a winner only where that is proved."""
     if claim is None:
         return Cell("n/a", "no rival", kind="off")
     own = claim.arm == pool
     arm, runner_up = (wording.arm_label(name).removesuffix(" calloc")
                       for name in (claim.arm, claim.baseline))
-    return Cell(arm if claim.verdict == "faster" else f"{arm}, {runner_up}",
-                f"{wording.ratio(claim.ratio)}× {runner_up}", claim.verdict,
+    return Cell(arm, f"{wording.ratio(claim.ratio)}× {runner_up}", claim.verdict,
                 kind="" if own or claim.verdict != "faster" else "theirs")
 
 
@@ -204,6 +203,13 @@ def leaders_grid(analysis: Analysis) -> Grid:
         " faster", columns, rows)
 
 
+def _smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
+    """The smallest difference that the claims of a workload could have proved; infinite where the
+    run has too few rounds for its family."""
+    enough = result.rounds >= inference.rounds_needed(len(analysis.family))
+    return result.smallest_provable() if enough else math.inf
+
+
 def noise_grid(analysis: Analysis) -> Grid:
     """δ and what it makes provable, for each workload."""
     rows = []
@@ -213,7 +219,8 @@ def noise_grid(analysis: Analysis) -> Grid:
             Row(
                 _cells(result.workload.workload, str(result.rounds),
                        wording.signed_percent(null.interval.median) if null else "none",
-                       wording.percent(result.limit), wording.percent(result.smallest_provable()))))
+                       wording.percent(result.limit),
+                       wording.percent(_smallest_provable(analysis, result)))))
     columns = [
         Column("workload"),
         Column("rounds", True),
@@ -394,8 +401,8 @@ def sight_grid(analysis: Analysis) -> Grid:
     false = sum(claim.verdict in ("faster", "slower") for claim in nulls)
     delays = [result.delay for result in results if result.delay]
     seen = sum(claim.interval.high < 0 and claim.p <= inference.ALPHA for claim in delays)
-    able = sorted((result.smallest_provable(), result.workload.workload) for result in results
-                  if result.claims)
+    able = sorted((_smallest_provable(analysis, result), result.workload.workload)
+                  for result in results if result.claims)
     rows = [("runs with a false claim", f"at most {inference.ALPHA:.0%}".replace("%", " %"),
              f"by chance, even one among {wording.count(len(analysis.family), 'claim')}: Holm’s"
              " correction"),

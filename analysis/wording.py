@@ -180,6 +180,11 @@ def answer(result: WorkloadResult, promise: str) -> Answer | None:
     if best.verdict == "small":
         return Answer("small", "Within noise", f"There is a difference, but not one that clears"
                       f" this run’s noise: {amount}; δ is {percent(best.limit)}.", best)
+    if best.doubt:
+        return Answer("unknown", "Not known", f"Measured {amount}: {best.doubt}.", best)
+    if best.interval.low > best.limit or best.interval.high < -best.limit:
+        return Answer("unknown", "Not known", f"Measured {amount}, beyond the noise; but so many"
+                      " claims would need more rounds to prove it.", best)
     smallest = inference.smallest_provable(best.interval, best.limit)
     could = (f"this run could have proved {percent(smallest)}"
              if math.isfinite(smallest) else "this run could have proved nothing")

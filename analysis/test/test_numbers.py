@@ -122,6 +122,9 @@ class Raw:
 
     def smallest(self, workload):
         spans = [self.difference(workload, *pair) for pair in self.claims(workload)]
+        family = sum(len(self.claims(name)) for name in self.rounds)
+        if len(self.rounds[workload]) < math.ceil(1 + math.log2(family / 0.05)):
+            return math.inf
         return statistics.median(self.delta(workload) + (high - low) / 2 for _, low, high in spans)
 
     def counter(self, workload, arm, name):
@@ -186,6 +189,8 @@ def size_of(count):
 
 
 def share(difference):
+    if difference == math.inf:
+        return "none"
     value = (math.exp(difference) - 1) * 100
     return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
 
@@ -487,15 +492,18 @@ def check_sentences(page, raw):
     run_level += [f"{rule['steal_share']:.0%}", f"{rule['repeat_share']:.0%}"]
     run_level += [f"{count}" for count in range(len(expected.names) + 1)]
     family = sum(len(raw.claims(name)) for name in expected.names)
-    run_level += [*map(str, range(raw.proved + 1)), raw.doubted, family, math.ceil(1 + math.log2(max(1, family) / 0.05)),
+    run_level += [*map(str, range(raw.proved + 1)), raw.doubted, family,
+                  math.ceil(1 + math.log2(max(1, family) / 0.05)),
                   min(len(found) for found in raw.rounds.values())]
     known = numbers_of(flat(run_level)) | numbers_of(
         ["95 %", "1.25", "0.8", "3 %", "10 %"])
     widest = max(abs(raw.difference(name, "null", "glibc")[0]) for name in expected.names)
     known |= numbers_of([share(widest)])
     checked = 0
-    outside = [element for section in page.iter() if section.tag in ("header", "section")
-               and section.get("id") != "bugs" for element in section.iter() if element.tag in ("p", "li", "h3", "figcaption")]
+    rooms = [room for room in page.iter() if room.tag in ("header", "section")
+             and room.get("id") != "bugs"]
+    outside = [element for room in rooms for element in room.iter()
+               if element.tag in ("p", "li", "h3", "figcaption")]
     inside = set()
     for article in page.iter("article"):
         name = expected.slugs[article.get("id")]
