@@ -245,7 +245,8 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
     """Chooses, calibrates and fixes everything that a run is going to do."""
     offered = offer.offer(binary, traces, args.malloc, args.threads)
     offer.require_built(offered, args.workload)
-    listed = offer.choose_workloads(offered.workloads, args.workload, args.quick, args.threads)
+    listed = offer.choose_workloads(offered.workloads, args.workload, args.quick, args.threads,
+                                    args.full)
     usable = offer.applying(offered, listed, args.arm)
     arms = offer.choose_arms(usable, args.arm, args.quick,
                              [malloc.name for malloc in args.malloc])
@@ -273,7 +274,9 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
                 traces=used, notes=notes,
                 ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
                 environment=machine.facts(), parts=list(extent.estimates_s),
-                left_out=offer.left_out(usable, arms, args.arm) + extent.left_out + [
+                left_out=offer.left_out(usable, arms, args.arm) +
+                offer.sizes_left_out(offered.workloads, listed, args.workload, args.quick or
+                                     bool(args.threads)) + extent.left_out + [
                     {"what": name, "why": f"it was not built; install {package}"}
                     for name, package in offered.unbuilt.items()
                     if not args.workload and not args.quick

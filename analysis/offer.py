@@ -237,9 +237,10 @@ def require_built(offered: Offer, wanted: Iterable[str]) -> None:
 
 
 def choose_workloads(listed: Sequence[dict[str, Any]], wanted: Sequence[str], quick: bool,
-                     threads: Sequence[int] = ()) -> list[dict[str, Any]]:
-    """The wanted workloads; or else all on a fresh heap and those of plan.LITTERED, or for a quick
-    run those of plan.QUICK and every trace. With threads, their variants with so many."""
+                     threads: Sequence[int] = (), full: bool = True) -> list[dict[str, Any]]:
+    """The wanted workloads; or else all on a fresh heap and those of plan.LITTERED, unless the run
+    is full without those of plan.FULL, or for a quick run those of plan.QUICK and every trace.
+    With threads, their variants with so many."""
     if threads:
         return _choose_threads(listed, wanted, quick, threads)
     if wanted:
@@ -250,7 +251,13 @@ def choose_workloads(listed: Sequence[dict[str, Any]], wanted: Sequence[str], qu
         return [item for item in listed
                 if item["workload"] in plan.QUICK or plan.is_trace(item["workload"])]
     return [item for item in listed
-            if item["heap"] == "fresh" or item["workload"] in plan.LITTERED]
+            if (item["heap"] == "fresh" or item["workload"] in plan.LITTERED)
+            and (full or not of_full_runs(item["workload"]))]
+
+
+def of_full_runs(workload: str) -> bool:
+    """Whether a full run alone measures this workload where none is named."""
+    return any(fnmatch.fnmatchcase(workload, pattern) for pattern in plan.FULL)
 
 
 def _choose_threads(listed: Sequence[dict[str, Any]], wanted: Sequence[str], quick: bool,
@@ -299,6 +306,19 @@ def left_out(arms: Sequence[Arm], chosen: Sequence[Arm], wanted: Sequence[str]) 
         return []
     return [{"what": ", ".join(names), "why": "a quick run compares the pool with mallocs;"
              " name them with --arm, or run longer"}]
+
+
+def sizes_left_out(listed: Sequence[dict[str, Any]], chosen: Sequence[dict[str, Any]],
+                   wanted: Sequence[str], quick: bool) -> list[dict[str, str]]:
+    """Workloads of a full run that this one has not: what, why. Those of a quick run are few by
+    its name."""
+    names = {item["workload"] for item in chosen}
+    missing = [item["workload"] for item in listed if item["heap"] == "fresh"
+               and item["threads"] == 1 and item["workload"] not in names]
+    if wanted or quick or not missing:
+        return []
+    return [{"what": ", ".join(missing), "why": "a full run measures them; or name them with"
+             " --workload"}]
 
 
 def plays(wanted: Sequence[str], trace: str) -> bool:

@@ -87,6 +87,13 @@ QUICK = ("pair/64", "random/64x1000", "churn/mixed16-512/1000", "churn/mixed16-1
 """The micro workloads of a quick run: the shortest path, reuse in no order, mixed sizes within
 the caches and beyond them."""
 
+FULL = ("pair/32", "pair/128", "[lf]ifo/[!6]*", "random/32x*", "random/128x*", "churn/16/*",
+        "churn/32/*", "churn/128/*", "churn/256/*", "butterfly/mixed*", "larson/8-64/*",
+        "glibc-simple/16x1600", "glibc-simple/1024*", "alloc-test/8-8192/*", "sh6bench/*x20000",
+        "fleet/*/50000", "cache-thrash/*")
+"""Patterns of the workloads that a full run alone measures where none is named: further sizes of
+those that the others have, and what asks a question of threads."""
+
 LITTERED = ("pair/64/littered", "random/64x1000/littered", "churn/mixed16-512/1000/littered",
             "churn/mixed16-1024/10000/littered")
 """The workloads on a littered heap of a run for which none is named."""

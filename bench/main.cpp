@@ -311,7 +311,9 @@ std::vector<Workload> all_workloads()
     const auto add_shapes = [&](const std::string &suffix, bool littered, unsigned threads) {
         for (size_t i = 0; i < shape_count; i++)
             for (size_t j = 0; j < shapes[i]->scale_count; j++)
-                if (!(littered && shapes[i]->resets)) /* it would be gone with the first reset */
+                /* Litter would be gone with the first reset; of sizes not each as likely it would
+                 * be gigabytes. */
+                if (!(littered && (shapes[i]->resets || shapes[i]->own_sizes)))
                     workloads.push_back(
                         {std::string(shapes[i]->name) + "/" + shapes[i]->scales[j].name + suffix, i,
                          shapes[i], &shapes[i]->scales[j], nullptr, false, littered, threads,

@@ -1,6 +1,7 @@
 """What a run can choose from: names, patterns, and allocators that nobody has seen before."""
 
 import argparse
+import fnmatch
 import json
 import os
 import pathlib
@@ -163,6 +164,19 @@ def test_without_names_littered_heaps_are_few_and_threads_none():
     assert chosen() == ["pair/64", "pair/16", "phase/1", "pair/64/littered", "trace/lua",
                         "trace-cold/lua"]
     assert chosen(quick=True) == ["pair/64", "trace/lua", "trace-cold/lua"]
+
+
+def test_a_full_run_alone_measures_every_size(binary):
+    offered = offer.offer(binary, []).workloads
+    names = [[item["workload"] for item in offer.choose_workloads(offered, [], quick, full=full)]
+             for quick, full in ((True, False), (False, False), (False, True))]
+    quick, default, full = map(set, names)
+    assert quick < default < full
+    assert full - default == {name for name in full if offer.of_full_runs(name)}
+    assert {"larson/8-1000/5000", "fleet/8-32768/10000", "app/lua"} <= default
+    assert all(any(fnmatch.fnmatchcase(name, pattern) for name in full) for pattern in plan.FULL)
+    assert "pair/32" in [item["workload"] for item in
+                         offer.choose_workloads(offered, ["pair/32"], False, full=False)]
 
 
 def test_threads_are_variants_of_what_is_named():

@@ -24,7 +24,8 @@ static inline size_t churn_operations(const struct scale *scale)
     return 2 * CHURN_BATCH;
 }
 
-static inline int churn_prepare(struct work *work)
+/* Replacements in random places by objects of random sizes. */
+static inline int churn_prepare_sizes(struct work *work, shape_sizes *size)
 {
     const struct scale *scale = work->scale;
     uint64_t random = CHURN_SEED;
@@ -32,12 +33,17 @@ static inline int churn_prepare(struct work *work)
         return -1;
     for (size_t i = 0; i < CHURN_STEPS; i++) {
         work->steps[i].place = (uint32_t)(generate_next(&random) % scale->live);
-        work->steps[i].size = shape_size(scale, &random);
+        work->steps[i].size = size(scale, &random);
     }
     for (uint32_t i = 0; i < scale->live; i++)
-        work->sizes[i] = shape_size(scale, &random);
+        work->sizes[i] = size(scale, &random);
     shape_close_circle(work);
     return 0;
+}
+
+static inline int churn_prepare(struct work *work)
+{
+    return churn_prepare_sizes(work, shape_size);
 }
 
 SHAPE_LOOP void churn_batch(struct work *work, const struct peer *peer, void *arm)

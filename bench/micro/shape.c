@@ -64,6 +64,66 @@ uint32_t shape_size(const struct scale *scale, uint64_t *random)
     return scale->least + (uint32_t)(generate_next(random) % span);
 }
 
+double shape_uniform(uint64_t *random)
+{
+    return (double)(generate_next(random) >> 11) / (double)(UINT64_C(1) << 53);
+}
+
+uint32_t shape_size_linear(const struct scale *scale, uint64_t *random)
+{
+    const uint32_t one = shape_size(scale, random), other = shape_size(scale, random);
+    return one < other ? one : other;
+}
+
+uint32_t shape_size_inverse(const struct scale *scale, uint64_t *random)
+{
+    const unsigned doublings = 32 - (unsigned)__builtin_clz(scale->most / scale->least);
+    const uint64_t number = generate_next(random);
+    const uint32_t from = scale->least << (number >> 32) % doublings;
+    const uint32_t size = from + (uint32_t)(number % from);
+    return size < scale->most ? size : scale->most;
+}
+
+uint32_t shape_size_inverse_square(const struct scale *scale, uint64_t *random)
+{
+    const double largest = 1.0 / scale->least, smallest = 1.0 / scale->most;
+    return (uint32_t)(1.0 / (largest - shape_uniform(random) * (largest - smallest)));
+}
+
+/* Fills or empties a place, and says how many more steps that makes, the filling of what is empty
+ * at the end included. */
+static size_t toggle(struct work *work, size_t at, uint32_t place, uint32_t size)
+{
+    const int fills = work->sizes[place] == 0;
+    work->steps[at] = (struct step){place, work->sizes[place], fills ? size : 0};
+    work->sizes[place] = fills ? size : 0;
+    return fills ? 0 : 2;
+}
+
+int shape_toggles(struct work *work, size_t count, shape_places *place, shape_sizes *size,
+                  uint64_t seed)
+{
+    const struct scale *scale = work->scale;
+    uint64_t random = seed;
+    size_t at = 0, needed = 0;
+    if (shape_steps(work, count) != 0)
+        return -1;
+    for (uint32_t i = 0; i < scale->live; i++)
+        work->sizes[i] = size(scale, &random);
+    while (needed < count)
+        needed += toggle(work, at++, place(scale, &random), size(scale, &random));
+    for (uint32_t i = 0; i < scale->live; i++)
+        if (work->sizes[i] == 0)
+            toggle(work, at++, i, size(scale, &random));
+    /* The second time round, what is freed is what the first left behind. */
+    for (size_t i = 0; i < count; i++) {
+        struct step *step = work->steps + i;
+        step->old_size = work->sizes[step->place];
+        work->sizes[step->place] = step->size;
+    }
+    return 0;
+}
+
 void shape_shuffle(uint32_t *order, uint32_t count, uint64_t *random)
 {
     for (uint32_t i = 0; i < count; i++)

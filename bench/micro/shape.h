@@ -54,6 +54,7 @@ struct shape {
     int ends_empty; /* nothing is live between batches */
     int resizes;    /* batches call realloc */
     int resets;     /* batches call reset, where there is one */
+    int own_sizes;  /* sizes of the scale are not each as likely: on other heaps they would be */
     /* Operations of one batch: an alloc and a free are two. */
     size_t (*operations)(const struct scale *scale);
     /* Fills *work's arrays; -1 for lack of memory. */
@@ -99,8 +100,14 @@ void shape_close_circle(struct work *work);
 /* Makes sizes those of the objects that are there now, between two batches. */
 void shape_settle(struct work *work);
 
-/* A size of the scale, and an array of places in a random order. */
-uint32_t shape_size(const struct scale *scale, uint64_t *random);
+/* A size of the scale, each as likely; or small ones likelier: their number falls off to none in a
+ * straight line; or with the inverse of the size, so that every doubling is as likely; or with its
+ * inverse square, so that every doubling is half as likely. */
+typedef uint32_t shape_sizes(const struct scale *scale, uint64_t *random);
+shape_sizes shape_size, shape_size_linear, shape_size_inverse, shape_size_inverse_square;
+/* A number from 0 to less than 1. */
+double shape_uniform(uint64_t *random);
+/* An array of places in a random order. */
 void shape_shuffle(uint32_t *order, uint32_t count, uint64_t *random);
 
 /* Ends the process: an arm without memory has no time that means anything. */
@@ -110,6 +117,12 @@ void shape_shuffle(uint32_t *order, uint32_t count, uint64_t *random);
 _Noreturn
 #endif
 void shape_out_of_memory(const struct peer *peer);
+
+/* Makes `count` steps, an even number, that fill a place which is empty and empty one that is full:
+ * of size 0 are those that free. Every place is full before the first and after the last. */
+typedef uint32_t shape_places(const struct scale *scale, uint64_t *random);
+int shape_toggles(struct work *work, size_t count, shape_places *place, shape_sizes *size,
+                  uint64_t seed);
 
 /* Writes the first and the last eight bytes of an object that has at least eight, and returns it.
  * The compiler must believe that the bytes are used. */
@@ -131,6 +144,39 @@ SHAPE_LOOP void object_read(const void *object, size_t size)
     memcpy(&first, object, sizeof first);
     memcpy(&last, (const char *)object + size - sizeof last, sizeof last);
     __asm__ volatile("" : : "r"(first), "r"(last) : "memory");
+}
+
+/* Takes all steps that shape_toggles made. */
+SHAPE_LOOP void shape_toggle(struct work *work, const struct peer *peer, void *arm)
+{
+    void **const objects = work->objects;
+    const struct step *const steps = work->steps;
+    const size_t count = work->step_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct step step = steps[i];
+        if (step.size != 0) {
+            objects[step.place] = object_write(peer, peer->alloc(arm, step.size), step.size);
+        } else {
+            void *const object = objects[step.place];
+            object_read(object, step.old_size);
+            peer->free(arm, object, step.old_size);
+        }
+    }
+}
+
+/* Allocates an object in every place, and frees them in the order of the places in work->order. */
+SHAPE_LOOP void shape_peak(struct work *work, const struct peer *peer, void *arm)
+{
+    void **const objects = work->objects;
+    const uint32_t *const sizes = work->sizes, *const order = work->order;
+    const uint32_t live = work->scale->live;
+    for (uint32_t i = 0; i < live; i++)
+        objects[i] = object_write(peer, peer->alloc(arm, sizes[i]), sizes[i]);
+    for (uint32_t i = 0; i < live; i++) {
+        const uint32_t place = order[i];
+        object_read(objects[place], sizes[place]);
+        peer->free(arm, objects[place], sizes[place]);
+    }
 }
 
 /* Before the first batch and after the last of a shape that does not end empty. */

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from analysis import build
+from analysis import build, record
 
 LIBRARIES = [pathlib.Path("/usr/lib/x86_64-linux-gnu"), pathlib.Path("/usr/lib64")]
 TRACE = """\
@@ -204,3 +204,15 @@ def test_plain_meson_knows_some_benchmarks(folder):
     answer = subprocess.run(["meson", "test", "--benchmark", "--list", "-C", folder],
                             capture_output=True, text=True, check=True)
     assert "pair/64/pool" in answer.stdout
+
+
+def test_fleet_like_sizes_are_as_stated(folder, tmp_path):
+    """Half up to 64 bytes, nine in ten up to 1 KiB: counted from outside."""
+    tools = record.Tools(folder / "bench/record/libpoolproof-record.so",
+                         folder / "bench/record/poolproof-convert")
+    command = [str(folder / "bench/poolproof-bench"), "--workload=fleet/8-32768/10000",
+               "--arm=malloc", "--iterations=1"]
+    taken = record.record(command, tmp_path / "fleet.trace", tools=tools, quiet=True)
+    sizes = taken.images[0]["sizes"]
+    assert 32 < sizes["p50"] <= 64 and 512 < sizes["p90"] <= 1024 and sizes["p99"] > 8192
+    assert taken.images[0]["end_live_objects"] < 1000
