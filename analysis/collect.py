@@ -267,14 +267,15 @@ def measure(plan: Plan, workload: Workload, arm: Arm, round_: int, attempt: int,
         proof = proven(plan, arm, context, hashes)
         counters = own_counters(repetitions)
         times = [per_operation_ns(entry, "real_time") for entry in repetitions]
-        if not all(0 < time_ns < float("inf") for time_ns in times):
+        cpu_times = [per_operation_ns(entry, "cpu_time") for entry in repetitions]
+        if not all(0 < time_ns < float("inf") for time_ns in (*times, *cpu_times)):
             raise Unusable("reports a time that is not positive")
         return Sample(
             workload=workload.workload, arm=arm.name, round=round_, attempt=attempt,
             position=position, started_unix_s=round(outcome.started_unix_s, 3), iterations=int(
                 repetitions[0]["iterations"]), operations=float(repetitions[0]["operations"]),
-            time_ns=statistics.median(times), cpu_time_ns=statistics.median(
-                per_operation_ns(e, "cpu_time") for e in repetitions), repetitions_ns=times,
+            time_ns=statistics.median(times), cpu_time_ns=statistics.median(cpu_times),
+            repetitions_ns=times,
             wall_s=round(outcome.wall_s,
                          6), user_s=outcome.usage.ru_utime, system_s=outcome.usage.ru_stime,
             max_rss_bytes=peak_resident(told_peak(repetitions), outcome.usage.ru_maxrss),

@@ -205,6 +205,8 @@ class Latency:
     schema: int = SCHEMA
 
 
+LONGEST_INTEGER = 20
+"""Digits: no count in a run is longer, and tables hold 64 bits."""
 PERCENTILES = ("p50", "p90", "p99", "p99_9", "p99_99", "max")
 PART_LINES: dict[str, type] = {"work": Work, "memory": Memory, "latency": Latency}
 """Part of a run → what a line of PART.jsonl holds; results/schema/PART.schema.json describes it."""
@@ -291,17 +293,37 @@ def read_plan(folder: pathlib.Path) -> Plan:
         raise UserError(f"{folder}: no such folder{environment.nearest(folder)}")
     path = folder / RUN_FILE
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = decoded(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{folder} is not a run folder: it has no {RUN_FILE}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
     wrong = complaint("run", plan)
     if wrong:
         raise UserError(f"{path} {wrong}")
     for item, key, base in _paths(plan, folder):
         item[key] = str(base / item[key])
-    return Plan.from_json(plan)
+    known = Plan.from_json(plan)
+    wrong = _plan_contradiction(known)
+    if wrong:
+        raise UserError(f"{path} contradicts itself: {wrong}")
+    return known
+
+
+def _plan_contradiction(plan: Plan) -> str | None:
+    """What no schema can say of a plan; None if it holds."""
+    for kind, names in (("arm", [arm.name for arm in plan.arms]),
+                        ("workload", [item.workload for item in plan.workloads]),
+                        ("trace", [trace.name for trace in plan.traces])):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            return f"the {kind} {twice!r} is there twice"
+    known = {arm.name for arm in plan.arms}
+    for item in plan.workloads:
+        unknown = next((name for name in item.arms if name not in known), None)
+        if unknown is not None:
+            return f"{item.workload} has an arm {unknown!r} that is not among the arms"
+    return None
 
 
 def _paths(plan: dict[str, Any], folder: pathlib.Path) -> Iterator[tuple[dict, str, pathlib.Path]]:
@@ -419,8 +441,8 @@ def _parse_line(path: pathlib.Path, number: int, line: bytes) -> Sample | Refusa
 def _parse_json(path: pathlib.Path, number: int, line: bytes, schema: str) -> dict[str, Any]:
     """One line as the object that its schema describes. UserError if it is not."""
     try:
-        value = json.loads(line)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        value = decoded(line)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}, line {number} is damaged: {error}") from None
     wrong = complaint(schema, value)
     if wrong:
@@ -516,6 +538,23 @@ def write_plan(folder: pathlib.Path, plan: Plan) -> None:
     with environment.whole_file(folder / RUN_FILE) as stream:
         json.dump(value, stream, indent=1, allow_nan=False)
         stream.write("\n")
+
+
+def decoded(text: str | bytes) -> Any:
+    """JSON without what Python alone takes for JSON: NaN, infinities, numbers too large to be one.
+
+    ValueError or RecursionError if it is none.
+    """
+    def refuse(word: str) -> float:
+        raise ValueError(f"{word} is no number")
+
+    def real(word: str) -> float:
+        return float(word) if math.isfinite(float(word)) else refuse(word)
+
+    def whole(word: str) -> int:
+        return int(word) if len(word) <= LONGEST_INTEGER else refuse(word)
+
+    return json.loads(text, parse_constant=refuse, parse_float=real, parse_int=whole)
 
 
 def finite(value: float) -> float | None:
