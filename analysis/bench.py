@@ -592,7 +592,7 @@ def _announce(known: Record, console: Console) -> None:
         console.print(
             f"mind: with {known_plan.rounds} rounds none of {family} claims can be proved; that"
             f" needs {needed}", style="yellow", soft_wrap=True, highlight=False)
-    left = [f"{item['what']} is left out: {item['why']}." for item in known_plan.left_out]
+    left = [f"left out: {item['what']}: {item['why']}." for item in known_plan.left_out]
     for note in [*known_plan.notes, *left]:
         console.print(f"mind: {note}", style="yellow", soft_wrap=True, markup=False,
                       highlight=False)

@@ -97,6 +97,15 @@ def test_memory_is_told_from_start_to_drain(probe, trace, arm):
     assert told["minor_faults"] >= 105300 // 4096  # every page of every object is written to
 
 
+def test_a_peak_is_not_that_of_the_process_that_started_it(bench):
+    ours = bytearray(300_000_000)  # resident here when the other starts
+    ours[::4096] = b"x" * len(ours[::4096])
+    answer = bench("--workload=pair/64", "--arm=malloc", "--iterations=9",
+                   "--benchmark_format=json")
+    [sample] = json.loads(answer.stdout)["benchmarks"]
+    assert 1_000_000 < sample["max_rss_bytes"] < 30_000_000
+
+
 def test_no_operation_is_missed(probe):
     """Of 4096 frees and allocs of a batch; and what is live is what the workload says."""
     words = ["--workload=churn/64/1000", "--arm=malloc"]
