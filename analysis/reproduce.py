@@ -130,5 +130,5 @@ def show(target: str, path: pathlib.Path, failed: bool, printed: str, text: str 
     return environment.FINDING
 
 
-ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing")
+ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing", "cost")
 """Those that say all that there is to say; what others printed is shown whole."""

@@ -1,0 +1,55 @@
+/* No call runs more of the pool's code than the cost that mem_pool.h states for it allows; the engine
+ * hunts for the slowest trace and for the one that leaves free memory in the most pieces. */
+#ifdef NDEBUG
+#error "the pool's assertions are one of the oracles; build without NDEBUG"
+#endif
+
+#include "input.h"
+#include "steps.h"
+
+/* Blocks of instructions: a bound that holds always, twice what has been seen, and what a look at
+ * every granule may add where merging is put off. */
+enum { MOST = 2048, EACH_GRANULE = 64 };
+
+static void judge(const struct input *input, const struct m_pool *pool, size_t since)
+{
+    struct pool_stats stats;
+    char message[80];
+    const size_t length = steps - since;
+    if (pool_stats(pool, &stats) != 0)
+        target_complain(input, "model", "pool_stats was refused");
+    steps_tell(length, &stats);
+    const size_t sweep = stats.capacity / POOL_GRANULE * EACH_GRANULE;
+    const size_t most = MOST + (input->flags & POOL_STRICT ? 0 : sweep);
+    snprintf(message, sizeof message, "a call took %zu steps; at most %zu are due", length, most);
+    if (length > most)
+        target_complain(input, "cost", message);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct input input;
+    struct m_pool pool = {0};
+    void *slots[TRACE_DECODE_SLOTS] = {0};
+    size_t sizes[TRACE_DECODE_SLOTS] = {0};
+    if (input_decode(bytes, size, &input) == 0) {
+        const struct pool_config config = {.capacity = input.bytes, .flags = input.flags};
+        const int made = pool_init_with(&pool, &config) == 0;
+        for (size_t i = 0; made && i < input.trace.count; i++) {
+            const struct trace_op *const op = &input.trace.ops[i];
+            const enum pool_type type = (enum pool_type)op->align;
+            void **const slot = &slots[op->slot];
+            size_t *const held = &sizes[op->slot];
+            const size_t since = steps;
+            if (op->kind == TRACE_FREE)
+                (void)pool_free(slot, *held, &pool);
+            else if (op->size > 0 &&
+                     pool_realloc(&pool, slot, *slot ? *held : 0, op->size, type) == 0)
+                *held = op->size;
+            judge(&input, &pool, since);
+        }
+        pool_destroy(&pool);
+    }
+    input_free(&input);
+    return 0;
+}
