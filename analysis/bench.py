@@ -253,7 +253,7 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
     workloads = [
         Workload(item["workload"], item["question"],
                  [arm.name for arm in arms if arm.benchmark_arm in item["arms"]],
-                 item["parameters"], item["source"]) for item in listed
+                 item["parameters"], item["source"], harness=item["harness"]) for item in listed
     ]
     console.print(
         f"calibrating {wording.count(len(workloads), 'workload')},"

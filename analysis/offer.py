@@ -197,6 +197,13 @@ def print_offer(offered: Offer, traces: Sequence[Trace], console: Console) -> No
         "  Each" + (f" but {', '.join(alone)}" if alone else "") +
         " also on a littered heap, as NAME/littered; with --threads N as NAME/N-threads.",
         soft_wrap=True, markup=False, highlight=False)
+    reasons: dict[str, dict[str, None]] = {}
+    for item in offered.workloads:
+        if item["workload"] in fresh and item["harness"]:
+            reasons.setdefault(item["harness"], {})[item["workload"].partition("/")[0]] = None
+    for reason, shapes in reasons.items():
+        console.print(f"  {', '.join(shapes)}: the harness may take more than a fifth of the"
+                      f" fastest arm's time. {reason}", soft_wrap=True, markup=False, highlight=False)
     console.print("\nRecorded programs", style="bold")
     for item in offered.workloads:
         kind, _, name = item["workload"].partition("/")

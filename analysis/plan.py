@@ -154,6 +154,8 @@ class Workload:
     """What all its arms take in one round; 0 in a run of an older Poolproof."""
     parts: list[str] = dataclasses.field(default_factory=lambda: ["time"])
     """Which parts of the run measure it."""
+    harness: str = ""
+    """Why the harness may be more than a fifth of the fastest arm's time, as a sentence."""
     latency_iterations: int = 1
     """Of the loop whose every operation is timed."""
 

@@ -12,7 +12,7 @@ import json
 import pathlib
 import re
 import shlex
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterable, Iterator, Sequence
 
 import jinja2
 import markupsafe
@@ -22,6 +22,7 @@ from rich.table import Table
 
 from analysis import charts, data, environment, parts, samples, tables, wording
 from analysis.parts import Parts
+from analysis.plan import Arm
 from analysis.tables import Cell, Grid
 from analysis.verdicts import Analysis, Claim, WorkloadResult
 
@@ -88,7 +89,8 @@ def page(analysis: Analysis) -> dict[str, Any]:
                  if (grid := tables.map_grid(analysis, promise))],
         "leaders": tables.leaders_grid(analysis),
         "dots": dots,
-        "workloads": [_workload(result, measured, dots) for result in analysis.results],
+        "workloads": [_workload(result, measured, dots, analysis.plan.arms)
+                      for result in analysis.results],
         "parts": part_sentences(analysis, measured),
         "floors": tables.floors_grid(analysis),
         "ledger": _figure(charts.ledger(analysis, "ledger-chart"), tables.ledger_grid(analysis))
@@ -134,7 +136,8 @@ def _forest(analysis: Analysis, promise: str) -> dict[str, Any]:
         "title": f"{pool}, {manner}, against the fastest {promise}"}
 
 
-def _workload(result: WorkloadResult, measured: Parts, dots: bool) -> dict[str, Any]:
+def _workload(result: WorkloadResult, measured: Parts, dots: bool,
+              arms: Sequence[Arm]) -> dict[str, Any]:
     workload = result.workload
     name = tables.slug(workload.workload)
     times = "once" if workload.repetitions == 1 else f"{workload.repetitions} times"
@@ -148,7 +151,7 @@ def _workload(result: WorkloadResult, measured: Parts, dots: bool) -> dict[str, 
         remarks.append(f"After {workload.source}.")
     figures = [
         _figure(charts.arms(result, measured, f"rounds-{name}", dots),
-                tables.workload_grid(result, measured)),
+                tables.workload_grid(result, measured, arms)),
         _figure(charts.memory(result, measured, f"memory-chart-{name}"),
                 tables.memory_grid(result, measured)),
         _figure(charts.latency(result, measured, f"latency-chart-{name}"),

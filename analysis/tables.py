@@ -234,9 +234,9 @@ def noise_grid(analysis: Analysis) -> Grid:
         " proved", columns, rows)
 
 
-def workload_grid(result: WorkloadResult, measured: Parts) -> Grid:
+def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.Arm] = ()) -> Grid:
     """All arms of one workload, fastest first: time, how the pool of equal promise compares, and
-    where they were measured, work and memory."""
+    where they were measured, work and memory. Then those of the run's `arms` that cannot do it."""
     name = result.workload.workload
     works, remembers = measured.has(measured.work, name), measured.has(measured.memory, name)
     by_pair = {(claim.arm, claim.baseline): claim for claim in result.claims}
@@ -256,6 +256,9 @@ def workload_grid(result: WorkloadResult, measured: Parts) -> Grid:
             cells += [_work_cell(measured.work.get(place))] if works else []
             cells += [_peak_cell(measured.memory.get(place))] if remembers else []
             rows.append(Row(cells, "own" if role == "pool" else "" if role == "rival" else "aside"))
+    unable = [arm for arm in arms if arm.name not in result.workload.arms]
+    rows += [Row([Cell(wording.arm_label(arm.name), arm.limits), Cell("not applicable"),
+                  *[Cell("–")] * (1 + works + remembers)], "aside") for arm in unable]
     columns = [Column("arm"), Column("median time", True), Column("pool’s ratio", True)]
     columns += [Column("instructions", True)] if works else []
     columns += [Column("peak memory", True)] if remembers else []
@@ -422,6 +425,10 @@ def sight_grid(analysis: Analysis) -> Grid:
                 [Row([Cell(what), Cell(value, note)]) for what, value, note in rows])
 
 
+LARGE_HARNESS = 0.2
+"""A share of the fastest contestant's time that a workload must explain."""
+
+
 def floors_grid(analysis: Analysis) -> Grid:
     """The floors, and the harness's share of the fastest contestant."""
     names = [arm.name for arm in analysis.plan.arms if arm.role == "floor"]
@@ -437,14 +444,22 @@ def floors_grid(analysis: Analysis) -> Grid:
                     result.workload.workload,
                     Cell(wording.time(fastest.time_ns), wording.arm_label(fastest.arm.name)),
                     *(wording.time(arm.time_ns) if arm else "–" for arm in floors),
-                    f"{result.harness_share:.0%}".replace("%", " %")
-                    if result.harness_share else "–")))
+                    _harness_cell(result))))
     columns = [
         Column("workload"),
         Column("fastest contestant", True), *(Column(name, True) for name in names),
         Column("harness share", True)
     ]
     return Grid("floors-table", "Time of an operation, median over the rounds", columns, rows)
+
+
+def _harness_cell(result: WorkloadResult) -> Cell:
+    """The harness's share, and why it is so much where it is more than a fifth."""
+    share = result.harness_share
+    if not share:
+        return Cell("–")
+    why = result.workload.harness if share > LARGE_HARNESS else ""
+    return Cell(f"{share:.0%}".replace("%", " %"), why)
 
 
 def ledger_grid(analysis: Analysis) -> Grid:

@@ -422,6 +422,8 @@ void print_list(const std::vector<Workload> &workloads)
             ",\"question\":" + quoted(question(workload)) +
             ",\"source\":" + (source(workload) ? quoted(source(workload)) : "null") +
             ",\"parameters\":" + (parameters(workload) ? quoted(parameters(workload)) : "null") +
+            ",\"harness\":" +
+            (workload.shape && workload.shape->harness ? quoted(workload.shape->harness) : "null") +
             ",\"operations\":" + std::to_string(operations(workload)) +
             ",\"heap\":" + (workload.littered ? "\"littered\"" : "\"fresh\"") +
             ",\"threads\":" + std::to_string(workload.threads) +

@@ -62,7 +62,8 @@ int posix_memalign(void **ptr, size_t align, size_t size) {
 """
 HALF = "#include <stddef.h>\nextern void *__libc_malloc(size_t);\n" \
        "void *malloc(size_t n) { return __libc_malloc(n); }"
-CRASHING = "#include <stddef.h>\nvoid *malloc(size_t n) { *(volatile char *)0 = (char)n; return 0; }"
+CRASHING = "#include <stddef.h>\n" \
+           "void *malloc(size_t n) { *(volatile char *)0 = (char)n; return 0; }"
 HANGING = "#include <stddef.h>\nvoid *malloc(size_t n) { for (;;) n++; }"
 
 
@@ -231,7 +232,8 @@ def test_every_arm_of_the_binary_says_what_it_is(binary):
 
 def test_the_list_has_a_line_for_everything(binary, poolproof, monkeypatch):
     monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
-    monkeypatch.setattr(plan, "list_arms", lambda _: ({}, [{"arm": "ghost", "package": "libghost"}]))
+    absent = [{"arm": "ghost", "package": "libghost"}]
+    monkeypatch.setattr(plan, "list_arms", lambda _: ({}, absent))
     done = poolproof("bench", "--list")
     assert done.returncode == 0, done.stderr
     names = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]

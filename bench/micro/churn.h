@@ -67,6 +67,8 @@ static const struct shape shape_churn = {
         "Larson and Krishnan, Memory Allocation for Long-Running Server Applications, ISMM 1998, "
         "on one thread",
     .parameters = "object sizes in bytes (mixed: each as likely) / live objects",
+    .harness = "Which object dies is read from a list and its address from memory, as wherever "
+               "objects die in no order.",
     .scales = churn_scales,
     .scale_count = sizeof churn_scales / sizeof *churn_scales,
     .operations = churn_operations,

@@ -41,6 +41,8 @@ static const struct shape shape_fifo = {
         "the peaks of Wilson, Johnstone, Neely and Boles, Dynamic Storage Allocation: A Survey "
         "and Critical Review, 1995",
     .parameters = "object size in bytes, x objects of a peak",
+    .harness = "A thousand pointers are stored and read back, as a program with as many objects "
+               "must.",
     .scales = fifo_scales,
     .scale_count = sizeof fifo_scales / sizeof *fifo_scales,
     .ends_empty = 1,

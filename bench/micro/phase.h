@@ -48,6 +48,8 @@ static const struct shape shape_phase = {
     .source = "Hanson, Fast Allocation and Deallocation of Memory Based on Object Lifetimes, "
               "Software: Practice and Experience 20(1), 1990",
     .parameters = "object sizes in bytes x objects of a phase; arms without a reset free each",
+    .harness = "A thousand pointers are stored and read back, as a program with as many objects "
+               "must.",
     .scales = phase_scales,
     .scale_count = sizeof phase_scales / sizeof *phase_scales,
     .ends_empty = 1,

@@ -49,6 +49,8 @@ struct shape {
     const char *question;
     const char *source; /* the publication that its form comes from */
     const char *parameters;
+    const char
+        *harness; /* why noop may take more than a fifth of the fastest arm's time, or NULL */
     const struct scale *scales;
     size_t scale_count;
     int ends_empty; /* nothing is live between batches */

@@ -94,6 +94,7 @@ static const struct shape shape_walk = {
     .parameters =
         "object sizes in bytes / objects in the list; the time of walking it is spread over "
         "the replacements",
+    .harness = "Walking the list is what is asked about, and no allocator does it.",
     .scales = walk_scales,
     .scale_count = sizeof walk_scales / sizeof *walk_scales,
     .operations = walk_operations,
