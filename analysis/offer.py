@@ -203,7 +203,8 @@ def print_offer(offered: Offer, traces: Sequence[Trace], console: Console) -> No
             reasons.setdefault(item["harness"], {})[item["workload"].partition("/")[0]] = None
     for reason, shapes in reasons.items():
         console.print(f"  {', '.join(shapes)}: the harness may take more than a fifth of the"
-                      f" fastest arm's time. {reason}", soft_wrap=True, markup=False, highlight=False)
+                      f" fastest arm's time. {reason}", soft_wrap=True, markup=False,
+                      highlight=False)
     console.print("\nRecorded programs", style="bold")
     for item in offered.workloads:
         kind, _, name = item["workload"].partition("/")

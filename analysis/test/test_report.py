@@ -2,6 +2,7 @@
 numbers."""
 
 import base64
+import dataclasses
 import gzip
 import html.parser
 import io
@@ -14,7 +15,7 @@ import zipfile
 import pandas
 import pytest
 
-from analysis import charts, render, samples, synthetic, tables, verdicts, wording
+from analysis import charts, parts, plan, render, samples, synthetic, tables, verdicts, wording
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +218,29 @@ def test_what_does_not_apply_or_is_absent_is_shown_as_such():
     assert rows["trace/program0"][by_title["pmr"]].text == "refused"
     assert all(cells[by_title["tlsf"]].text == "absent" for cells in rows.values())
     assert grid.columns[by_title["tlsf"]].note == "install libtlsf-dev"
+
+
+def test_a_workload_ends_with_the_arms_that_cannot_do_it(analysis):
+    result, measured = analysis.results[0], parts.of(analysis)
+    limited = plan.Arm("boost-pool", "boost-pool", "other", "", limits="It has one size.")
+    rows = tables.workload_grid(result, measured, [*analysis.plan.arms, limited]).rows
+    last = rows[-1].cells
+    assert (last[0].text, last[0].note, last[1].text) == ("boost-pool", limited.limits,
+                                                          "not applicable")
+    assert all(len(row.cells) == len(last) for row in rows)
+    assert sum(row.cells[1].text == "not applicable" for row in rows) == 1 + sum(
+        arm.name not in result.workload.arms for arm in analysis.plan.arms)
+
+
+@pytest.mark.parametrize("share, text, why", [(0.3, "30 %", "Because."), (0.1, "10 %", ""),
+                                              (None, "–", "")])
+def test_a_large_share_of_the_harness_is_explained(analysis, share, text, why):
+    result = dataclasses.replace(
+        analysis.results[0], harness_share=share,
+        workload=dataclasses.replace(analysis.results[0].workload, harness="Because."))
+    changed = dataclasses.replace(analysis, results=[result])
+    rows = tables.floors_grid(changed).rows
+    assert [(row.cells[-1].text, row.cells[-1].note) for row in rows] == [(text, why)]
 
 
 @pytest.mark.parametrize("points", [[(0, 0), (10, 0), (10, 5)], [(3.26, 4), (3.26, 9.1), (-2, 9.1)],
