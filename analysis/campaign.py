@@ -1,4 +1,5 @@
-"""A number of executions to be done, shared by the targets, and the file that keeps count.
+"""A number of executions to be done by all targets together, each for as long as the others, and
+the file that keeps count.
 
 The file is written whole after every process, so that a campaign goes on where it was after an
 interruption. A target whose program has changed since starts at nothing: what was done was done on
@@ -23,6 +24,9 @@ SCHEMA = 1
 CHUNK = 1_000_000
 """A process is started anew after so many executions."""
 
+PARTS = 8
+"""A small goal is divided so that every target gets so many parts of it, if all are as fast."""
+
 
 @dataclasses.dataclass
 class Share:
@@ -45,11 +49,11 @@ class Ledger:
     def __init__(self, path: pathlib.Path, goal: int, programs: dict[str, pathlib.Path],
                  facts: dict[str, str]) -> None:
         self.path = path
-        self.each = -(-goal // len(programs))
-        self.goal = self.each * len(programs)
+        self.goal = goal
+        self.part = max(1, min(CHUNK, goal // (PARTS * len(programs))))
         self.facts = facts
         self.lock = threading.Lock()
-        self.running: dict[str, int] = {target: 0 for target in programs}
+        self.running: dict[str, list[int]] = {target: [] for target in programs}
         marks = {target: hashlib.sha256(program.read_bytes()).hexdigest()[:16]
                  for target, program in programs.items()}
         known = {share.target: share for share in read(path, facts)}
@@ -61,16 +65,17 @@ class Ledger:
         }
 
     def claim(self) -> tuple[str, int] | None:
-        """The target with the most left to do, and how much of it; None if all is done or under
-        way."""
+        """The target that had the least time, and a part of what is left; None if all is done or
+        under way."""
         with self.lock:
-            left = {target: self.each - share.executions - self.running[target]
-                    for target, share in self.shares.items()}
-            target = max(left, key=lambda name: left[name])
-            if left[target] <= 0:
+            under_way = sum(sum(parts) for parts in self.running.values())
+            left = self.goal - self.executions - under_way
+            if left <= 0:
                 return None
-            part = min(left[target], CHUNK)
-            self.running[target] += part
+            target = min(self.shares, key=lambda name: (len(self.running[name]),
+                                                        self.shares[name].busy_seconds))
+            part = min(left, self.part)
+            self.running[target].append(part)
             return target, part
 
     def settle(self, target: str, claimed: int, done: int, busy_seconds: float,
@@ -78,7 +83,7 @@ class Ledger:
         """Takes note of a process that has ended."""
         with self.lock:
             share = self.shares[target]
-            self.running[target] -= claimed
+            self.running[target].remove(claimed)
             share.executions += done
             share.busy_seconds = round(share.busy_seconds + busy_seconds, 1)
             share.edges, share.features = max(share.edges, edges), max(share.features, features)
@@ -91,7 +96,7 @@ class Ledger:
 
     @property
     def complete(self) -> bool:
-        return all(share.executions >= self.each for share in self.shares.values())
+        return self.executions >= self.goal
 
     def _write(self) -> None:
         shares = sorted([*self.shares.values(), *self.others], key=lambda share: share.target)

@@ -29,52 +29,60 @@ def work(ledger: campaign.Ledger, done: int | None = None) -> str:
     return target
 
 
-def test_every_target_gets_its_share(programs: dict[str, pathlib.Path],
-                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign, "CHUNK", 10)
-    ledger = opened(programs)
+def test_every_target_gets_as_much_time(programs: dict[str, pathlib.Path],
+                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "PARTS", 2)
+    ledger = opened(programs, 28)
     assert [work(ledger) for _ in range(4)] == ["pool_a", "pool_b", "pool_a", "pool_b"]
     assert ledger.claim() is None and ledger.complete
     said = json.loads(ledger.path.read_text())
-    assert (said["executions"], said["busy_seconds"], said["complete"]) == (30, 2.0, True)
-    assert said["executions_per_second"] == 15
+    assert (said["executions"], said["busy_seconds"], said["complete"]) == (28, 2.0, True)
+    assert said["executions_per_second"] == 14
 
 
-def test_what_is_under_way_is_not_given_twice(programs: dict[str, pathlib.Path]) -> None:
+def test_a_slow_target_is_not_waited_for(programs: dict[str, pathlib.Path]) -> None:
+    ledger = opened(programs, 800)
+    ledger.settle(*(ledger.claim() or ("", 0)), 50, 9.0, 0, 0, 0, 0)
+    assert [work(ledger) for _ in range(3)] == ["pool_b"] * 3
+
+
+def test_what_is_under_way_is_not_given_twice(programs: dict[str, pathlib.Path],
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "PARTS", 1)
     ledger = opened(programs)
     assert ledger.claim() == ("pool_a", 15)
     assert ledger.claim() == ("pool_b", 15)
     assert ledger.claim() is None and not ledger.complete
-    ledger.settle("pool_a", 15, 4, 1.0, 0, 0, 0, 1)
-    assert ledger.claim() == ("pool_a", 11)
+    ledger.settle("pool_b", 15, 4, 1.0, 0, 0, 0, 1)
+    assert ledger.claim() == ("pool_b", 11)
 
 
 def test_a_campaign_goes_on_where_it_was(programs: dict[str, pathlib.Path]) -> None:
     work(opened(programs), 5)
     again = opened(programs)
     assert again.executions == 5
-    assert again.claim() == ("pool_b", 15)
+    assert again.claim() == ("pool_b", 1)
 
 
 def test_a_program_that_has_changed_starts_at_nothing(programs: dict[str, pathlib.Path]) -> None:
     first = opened(programs)
-    work(first)
-    work(first)
+    work(first, 9)
+    work(first, 8)
     programs["pool_a"].write_text("new")
     again = opened(programs)
     assert again.shares["pool_a"].executions == 0
-    assert again.shares["pool_b"].executions == 15
+    assert again.executions == 8
 
 
 def test_other_targets_keep_what_they_have(programs: dict[str, pathlib.Path]) -> None:
     ledger = opened(programs)
-    work(ledger)
-    work(ledger)
+    work(ledger, 9)
+    work(ledger, 8)
     alone = opened({"pool_b": programs["pool_b"]}, 40)
-    work(alone)
+    work(alone, 7)
     said = json.loads(alone.path.read_text())
     assert [(share["target"], share["executions"]) for share in said["targets"]] == [
-        ("pool_a", 15), ("pool_b", 40)]
+        ("pool_a", 9), ("pool_b", 15)]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": 1'])
