@@ -38,7 +38,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from analysis import build, campaign, engines, environment, findings
+from analysis import build, campaign, engines, environment, findings, readers
 from analysis.engines import Status
 
 SEEDS = environment.ROOT / "fuzz"
@@ -526,6 +526,8 @@ def open_ledger(args: argparse.Namespace, folder: pathlib.Path,
 def run(args: argparse.Namespace) -> int:
     name = build.FUZZERS[args.sanitizer] + ("-afl" if args.engine == "afl" else "")
     folder = build.ensure_build(name)
+    if args.engine == "libfuzzer" and args.sanitizer == "address":
+        readers.install(folder)
     targets = check_targets(args.target, findings.targets(folder))
     jobs = args.jobs or len(os.sched_getaffinity(0))
     seed = args.seed or random.SystemRandom().randrange(1, 1 << 32)

@@ -89,8 +89,8 @@ def copy_with(bug: Bug, tree: pathlib.Path, root: pathlib.Path = environment.ROO
                 shutil.copy(file, tree / folder / file.name)
     if bug.path is None:
         return
-    done = subprocess.run(["patch", "--force", "--silent", "--fuzz=1", "-p1", "-d", tree, "-i", bug.path],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(["patch", "--force", "--silent", "--fuzz=1", "-p1", "-d", tree, "-i",
+                           bug.path], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = " ".join((done.stdout + done.stderr).split())
         raise environment.UserError(f"{bug.path}: the patch no longer applies: {said}",

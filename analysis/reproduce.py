@@ -19,7 +19,7 @@ import re
 import sys
 import tempfile
 
-from analysis import build, environment, findings
+from analysis import build, environment, findings, readers
 
 
 SANITIZERS = build.FUZZERS
@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     with path.open("rb") as stream:
         is_text = stream.read(len(findings.TRACE_START)) == findings.TRACE_START.encode()
     folder = build.ensure_build(SANITIZERS[args.sanitizer or found_under(path)])
+    readers.install(folder)
     known = findings.targets(folder)
     target = None
     if is_text:
@@ -130,5 +131,6 @@ def show(target: str, path: pathlib.Path, failed: bool, printed: str, text: str 
     return environment.FINDING
 
 
-ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing", "cost")
+ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing", "cost",
+           "reader")
 """Those that say all that there is to say; what others printed is shown whole."""

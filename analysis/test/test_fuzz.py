@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("rich", reason="python3-rich draws the live view")
 
-from analysis import build, engines, environment, findings, fuzz, reproduce  # noqa: E402
+from analysis import build, engines, environment, findings, fuzz, readers, reproduce  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -163,6 +163,7 @@ def _workshop(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathli
     monkeypatch.setattr(fuzz, "SUMMARY", tmp_path / "findings" / "summary.json")
     monkeypatch.setattr(build, "BUILD_ROOT", tmp_path / "build")
     monkeypatch.setattr(build, "ensure_build", lambda configuration: folder)
+    monkeypatch.setattr(readers, "install", lambda folder: None)
     program(folder / "fuzz" / "pool_fake-replay", f"""\
         import pathlib, sys
         if b"F" in pathlib.Path(sys.argv[1]).read_bytes():
