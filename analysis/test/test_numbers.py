@@ -366,6 +366,7 @@ class Expected:
                                          ": Holm’s correction")],
             "false claims seen": [(f"{false} of {len(self.names)}", None)],
             "smallest provable difference": [
+                ("none", "too few rounds, or no null arm") if able[0][0] == math.inf else
                 (share(statistics.median(value for value, _ in able)),
                  f"the middle workload; from {share(able[0][0])} ({able[0][1]}) to"
                  f" {share(able[-1][0])} ({able[-1][1]})")],
@@ -593,9 +594,10 @@ def check_charts(page, raw):
 # --- The tests ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["synthetic", "repeated", "reference"])
+@pytest.fixture(scope="module", params=["synthetic", "repeated", "few", "reference"])
 def run(request, tmp_path_factory):
-    """A made-up run with every part, one with rounds run again, and the published one."""
+    """A made-up run with every part, one with rounds run again, one with too few rounds to prove
+    anything, and the published one."""
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "reference":
         reference = environment.ROOT / "results" / "reference"
@@ -604,7 +606,7 @@ def run(request, tmp_path_factory):
                 (folder / path.name).write_bytes(path.read_bytes())
     else:
         record = synthetic.with_parts(synthetic.make_record(
-            synthetic.EXAMPLE, 13, synthetic.normal(0.01), seed=4))
+            synthetic.EXAMPLE, 6 if request.param == "few" else 13, synthetic.normal(0.01), seed=4))
         if request.param == "repeated":
             again = [dataclasses.replace(
                 sample, attempt=1, cpu_time_ns=1.5 * sample.cpu_time_ns)
