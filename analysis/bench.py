@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="go on with a run")
     parser.add_argument("--seed", type=_natural, metavar="N",
                         help="orders everything that is random")
-    parser.add_argument("--rounds", type=_positive, metavar="N", help="how often every arm runs (with --work and its like: is probed)")
+    parser.add_argument("--rounds", type=_positive, metavar="N",
+                        help="how often every arm runs (with --work and its like: is probed)")
     parser.add_argument("--list", action="store_true", help="show workloads and arms, and end")
 
 
@@ -575,7 +576,7 @@ def _announce(known: Record, console: Console) -> None:
         (f", {done} of them done" if done else "") + f"; seed {known_plan.seed}",
         soft_wrap=True, highlight=False)
     if known_plan.estimates_s:
-        console.print("expected: " + " and ".join(
+        console.print(f"expected: {wording.duration(known_plan.estimated_s)} in all: " + ", ".join(
             f"{part} {wording.duration(seconds)}"
             for part, seconds in known_plan.estimates_s.items()) +
             (f", up to {plan.REPEATED - 1:.0%} more where rounds are run again" if timed else ""),

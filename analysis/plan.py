@@ -71,7 +71,7 @@ class Mode:
 
 MODES = {
     "quick": Mode(rounds=8, budgets_s={"time": 140, "memory": 20, "latency": 30}),
-    "default": Mode(rounds=20, budgets_s={"time": 760, "memory": 60, "latency": 160}),
+    "default": Mode(rounds=20, budgets_s={"time": 950, "memory": 50, "latency": 120}),
     "full": Mode(rounds=40, budgets_s={"time": 3000, "memory": 120, "latency": 300, "work": 700}),
 }
 """Six, twenty and ninety minutes hold all of that, and a quarter of the rounds run again. More
