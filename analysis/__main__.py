@@ -14,6 +14,8 @@ from analysis import environment, packages
 
 COMMANDS = {
     "test": ("analysis.testing", "build with two compilers and run every test"),
+    "check": ("analysis.check", "run the tests under every compiler, sanitizer and tool"),
+    "coverage": ("analysis.coverage", "measure what of the pool the tests and corpora run"),
     "bench": ("analysis.bench", "measure the pool against the mallocs and report"),
     "report": ("analysis.report", "make the report of a run again"),
     "compare": ("analysis.compare", "say what changed between two runs"),

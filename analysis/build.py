@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from analysis import environment, packages
+from analysis import environment, machines, packages
 
 BUILD_ROOT = environment.ROOT / "build"
 SETTINGS = "poolproof-settings.json"
@@ -31,10 +31,12 @@ AFL = ("-Dengine=afl",)
 
 @dataclasses.dataclass(frozen=True)
 class Configuration:
-    """One way to build the sources: a compiler family and Meson's options."""
+    """One way to build the sources: a compiler family, Meson's options, for which machine."""
 
     family: str
     options: tuple[str, ...]
+    machine: str = ""
+    """A key of machines.MACHINES; empty for this one."""
 
 
 CONFIGURATIONS = {
@@ -52,6 +54,36 @@ CONFIGURATIONS = {
 FUZZERS = {"address": "fuzz", "undefined": "fuzz-undefined", "memory": "fuzz-memory"}
 """Sanitizer → the build of the fuzz targets that it watches. Under the first go the oracles of
 the shadow; under the second a pool takes the short way of alloc and free."""
+
+
+def _checked(family: str, *options: str, machine: str = "") -> Configuration:
+    """A build that only `check` or `coverage` makes."""
+    return Configuration(family, ("-Dbenchmarks=disabled", *options), machine)
+
+
+DEBUG = "-Dbuildtype=debug"
+RELEASE = "-Dbuildtype=release"
+WATCHED = "-Dbuildtype=debugoptimized"
+
+CONFIGURATIONS |= {
+    "gcc-debug": _checked("gcc", DEBUG),
+    "clang-release": _checked("clang", RELEASE),
+    "clang-debug": _checked("clang", DEBUG),
+    "gcc-release-checked": _checked("gcc", RELEASE, "-Dchecked=true"),
+    "gcc-debug-checked": _checked("gcc", DEBUG, "-Dchecked=true"),
+    "clang-release-checked": _checked("clang", RELEASE, "-Dchecked=true"),
+    "clang-debug-checked": _checked("clang", DEBUG, "-Dchecked=true"),
+    "gcc-sanitize": _checked("gcc", WATCHED, "-Db_sanitize=address,undefined"),
+    "memory": _checked("clang", WATCHED, "-Db_sanitize=memory", "-Db_lundef=false"),
+    "thread": _checked("clang", WATCHED, "-Db_sanitize=thread", "-Db_lundef=false"),
+    "valgrind": _checked("gcc", WATCHED, "-Dc_args=-DPOOL_VALGRIND"),
+    "i686": _checked("gcc", WATCHED, machine="i686"),
+    "s390x": _checked("gcc", WATCHED, machine="s390x"),
+    "aarch64": _checked("gcc", WATCHED, machine="aarch64"),
+    "coverage": _checked(
+        "clang", WATCHED, "-Dc_args=-O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc",
+        "-Dc_link_args=-fprofile-instr-generate"),
+}
 
 
 class BuildError(environment.UserError):
@@ -95,9 +127,9 @@ def ensure_build(configuration: str) -> pathlib.Path:
             raise environment.UserError(f"{tool} is missing; install {package}", environment.UNFIT)
     chosen = CONFIGURATIONS[configuration]
     c, cxx = compilers(chosen.family)
-    settings = _settings(chosen, c, cxx)
     folder = BUILD_ROOT / configuration
     BUILD_ROOT.mkdir(exist_ok=True)
+    settings = _settings(chosen, c, cxx)
     waiting = f"another command is building build/{configuration}; waiting for it"
     with environment.only_one(BUILD_ROOT / f".{configuration}.lock", waiting):
         if _read_settings(folder) != settings:
@@ -115,6 +147,10 @@ def _settings(chosen: Configuration, c: str, cxx: str) -> dict:
     """Everything that decides how a folder is configured; a change of any of it configures anew."""
     major = compiler_version(c).partition(".")[0]
     werror = major == PROVEN_COMPILERS[chosen.family]
+    machine = []
+    if chosen.machine:
+        path = machines.cross_file(chosen.machine, BUILD_ROOT / "machines")
+        machine = [f"--cross-file={path}", path.read_text()]
     libraries = [package.name for package in packages.PACKAGES if package.name.endswith("-dev")]
     return {
         "source": str(environment.ROOT),
@@ -122,6 +158,7 @@ def _settings(chosen: Configuration, c: str, cxx: str) -> dict:
         "versions": [compiler_version(c), compiler_version(cxx)],
         "options": [*chosen.options, f"-Dwerror={'true' if werror else 'false'}"],
         "libraries": packages.installed(libraries),
+        "machine": machine,
     }
 
 
@@ -139,7 +176,8 @@ def _configure(folder: pathlib.Path, settings: dict) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     c, cxx = settings["compilers"]
-    command = ["meson", "setup", *settings["options"], str(folder), str(environment.ROOT)]
+    command = ["meson", "setup", *settings["options"], *settings["machine"][:1], str(folder),
+               str(environment.ROOT)]
     code, output = _run(command, folder, {"CC": c, "CXX": cxx})
     if code != 0:
         lines = output.splitlines()

@@ -63,7 +63,7 @@ def _settings_of(words: list[str], source: str) -> list[str]:
 
 def check_format(folders: list[pathlib.Path]) -> list[str]:
     """Complaints of clang-format about the layout of any C or C++ file."""
-    tool = _tool("clang-format-19", "clang-format")
+    tool = find_tool("clang-format-19", "clang-format")
     files = [file.path for file in rules.read_tree(environment.ROOT) if file.is_c]
     if not files:
         return []
@@ -74,7 +74,7 @@ def check_format(folders: list[pathlib.Path]) -> list[str]:
 
 def check_clang_tidy(folders: list[pathlib.Path]) -> list[str]:
     """Complaints of clang-tidy about the sources that were compiled."""
-    tool = _tool("clang-tidy-19", "clang-tidy")
+    tool = find_tool("clang-tidy-19", "clang-tidy")
     memory = MEMORY / "clang-tidy"
     memory.mkdir(parents=True, exist_ok=True)
     ground = _ground(tool)
@@ -128,7 +128,7 @@ def _tidy(tool: str, unit: Unit, ground: bytes, memory: pathlib.Path) -> tuple[s
 
 def check_cppcheck(folders: list[pathlib.Path]) -> list[str]:
     """Complaints of cppcheck about the sources that were compiled."""
-    tool = _tool("cppcheck")
+    tool = find_tool("cppcheck")
     memory = MEMORY / "cppcheck"
     memory.mkdir(parents=True, exist_ok=True)
     chosen = units(folders)
@@ -148,6 +148,27 @@ def check_cppcheck(folders: list[pathlib.Path]) -> list[str]:
     return [line for line in answer.stdout.splitlines() if line] if answer.returncode else []
 
 
+def check_analyzer(folders: list[pathlib.Path]) -> list[str]:
+    """Complaints of gcc's -fanalyzer about the sources that were compiled.
+
+    It does not know that a failed assertion of cmocka ends a test, nor what the hidden state of
+    another library owns, so tests and benchmarks are not read.
+    """
+    compiler, _ = build.compilers("gcc")
+    chosen = [unit for unit in units(folders)
+              if unit.source.suffix == ".c" and unit.source.parent.name != "test"
+              and unit.source.relative_to(environment.ROOT).parts[0] != "bench"]
+
+    def read(unit: Unit) -> list[str]:
+        answer = _run([compiler, *unit.words, "-fanalyzer", "-fdiagnostics-color=never", "-c",
+                       str(unit.source), "-o", os.devnull], unit.folder)
+        return answer.stdout.splitlines()
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return sorted({line for lines in pool.map(read, chosen) for line in lines
+                       if re.search(r": (warning|error): ", line)})
+
+
 def _run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
     """Runs a linter; paths in what it says count from the repository's top."""
     answer = subprocess.run(
@@ -159,7 +180,8 @@ def _run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProces
     return answer
 
 
-def _tool(*names: str) -> str:
+def find_tool(*names: str) -> str:
+    """The path of the first of these programs; UserError that says how to get it."""
     found = environment.find_program(*names)
     if not found:
         raise environment.UserError(f"{names[0]} is missing; install {names[0]}", environment.UNFIT)

@@ -38,10 +38,11 @@ def _package(name: str, reason: str, commands: str, loss: str) -> Package:
     return Package(name, reason, frozenset(commands.split()), loss)
 
 
-BUILDING = "test bench record replay fuzz reproduce bugs"
+BUILDING = "test check coverage bench record replay fuzz reproduce bugs"
 READING = "test bench report compare gate prove-statistics completion manual"
-FUZZING = "test fuzz reproduce bugs"
-PLANTING = "test bugs"
+FUZZING = "test check coverage fuzz reproduce bugs"
+PLANTING = "test check bugs"
+CHECKING = "test check"
 
 PACKAGES = (
     _package("gcc", "compiles the pool", BUILDING, "nothing can be built"),
@@ -51,19 +52,23 @@ PACKAGES = (
     _package("ninja-build", "runs the build", BUILDING, "nothing can be built"),
     _package("pkg-config", "finds libraries", BUILDING, "libraries are not found"),
     _package("zlib1g-dev", "compresses traces", BUILDING, "traces cannot be read or written"),
-    _package("libcmocka-dev", "frame of the C tests", "test", "the C tests"),
+    _package("libcmocka-dev", "frame of the C tests", "test check coverage", "the C tests"),
     _package("clang-19", "the second compiler", FUZZING, "sanitizers, fuzzing"),
     _package("libclang-rt-19-dev", "sanitizers, and the rival scudo",
              FUZZING + " bench replay", "sanitizers, fuzzing, the arm scudo"),
     _package("llvm-19", "names in sanitizer reports", FUZZING, "readable reports"),
     _package("afl++", "a second fuzzing engine", "fuzz", "--engine afl"),
-    _package("clang-format-19", "checks the layout of C", "test", "the format check"),
-    _package("clang-tidy-19", "reads the C for mistakes", "test", "the clang-tidy check"),
-    _package("cppcheck", "reads the C for mistakes", "test", "the cppcheck check"),
-    _package("valgrind", "watches a finished program", "test bench", "counts of instructions"),
-    _package("libc6-dbg", "lets Valgrind see into the C library", "test", "the Valgrind tests"),
+    _package("clang-format-19", "checks the layout of C", CHECKING, "the format check"),
+    _package("clang-tidy-19", "reads the C for mistakes", CHECKING, "the clang-tidy check"),
+    _package("cppcheck", "reads the C for mistakes", CHECKING, "the cppcheck check"),
+    _package("valgrind", "watches a program", "test check bench", "counts of instructions"),
+    _package("libc6-dbg", "lets Valgrind see the C library", CHECKING, "the Valgrind tests"),
     _package("patch", "plants bugs in a copy", PLANTING, "the check of the planted bugs"),
     _package("cmake", "finds the installed library", "test", "the CMake package's tests"),
+    _package("g++-12-multilib", "compiles for 32-bit x86", "check", "the check on 32-bit x86"),
+    _package("g++-12-s390x-linux-gnu", "compiles for s390x", "check", "the check on s390x"),
+    _package("g++-12-aarch64-linux-gnu", "compiles for aarch64", "check", "the check on aarch64"),
+    _package("qemu-user", "runs other machines' programs", "check", "the checks by emulation"),
     _package("git", "names the repository's files", "test", "rules look at stray files too"),
     _package("libbenchmark-dev", "Google Benchmark", "test bench record replay", "benchmarks"),
     _package("liblua5.4-dev", "a program that runs on the pool", "test bench record replay",

@@ -40,6 +40,8 @@ SANITIZER_SETTINGS = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1"
                     ":strict_string_checks=1:allocator_may_return_null=1",
     "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
+    "MSAN_OPTIONS": "halt_on_error=1:abort_on_error=1",
+    "TSAN_OPTIONS": "halt_on_error=1:abort_on_error=1",
 }
 """How the sanitizers behave in tests, unless a test sets its own: every finding ends the test."""
 
@@ -165,8 +167,19 @@ def meson_suites(folders: dict[str, pathlib.Path]) -> set[str]:
     }
 
 
-def run_meson(configuration: str, folder: pathlib.Path, suites: list[str] | None) -> list[Result]:
-    """Runs a build folder's tests, or those of some suites, and reads their results."""
+def sanitizer_settings() -> dict[str, str]:
+    """SANITIZER_SETTINGS, and where the reports get their names from."""
+    found = environment.find_program("llvm-symbolizer-19", "llvm-symbolizer")
+    tools = ("ASAN", "UBSAN", "MSAN", "TSAN") if found else ()
+    return SANITIZER_SETTINGS | {f"{tool}_SYMBOLIZER_PATH": str(found) for tool in tools}
+
+
+def run_meson(configuration: str, folder: pathlib.Path, suites: list[str] | None,
+              words: Iterable[str] = (), variables: dict[str, str] | None = None) -> list[Result]:
+    """Runs a build folder's tests, or those of some suites, and reads their results.
+
+    `words` are further ones for Meson's command line, `variables` for its environment.
+    """
     tests = json.loads((folder / "meson-info" / "intro-tests.json").read_text())
     if not tests:
         return []
@@ -175,10 +188,9 @@ def run_meson(configuration: str, folder: pathlib.Path, suites: list[str] | None
     command = ["meson", "test", "-C", str(folder), "--no-rebuild", "--no-suite", "analysis"]
     for suite in suites or ():
         command += ["--suite", suite]
-    variables = dict(SANITIZER_SETTINGS)
-    if symbolizer := environment.find_program("llvm-symbolizer-19", "llvm-symbolizer"):
-        variables["ASAN_SYMBOLIZER_PATH"] = symbolizer
-    code, output = watch(command, variables, configuration, re.compile(r"\s*\d+/\d+ .*"))
+    command += words
+    code, output = watch(command, sanitizer_settings() | (variables or {}), configuration,
+                         re.compile(r"\s*\d+/\d+ .*"))
     if not log.exists():
         return [Result(f"{configuration}: meson test", "failed", output=output)]
     tap = {test["name"] for test in tests if test["protocol"] == "tap"}

@@ -55,7 +55,7 @@ static int is_input(const struct dirent *entry)
 
 static long replay_folder(const char *path)
 {
-    struct dirent **entries;
+    struct dirent **entries = NULL;
     const int count = scandir(path, &entries, is_input, alphasort);
     long done = count < 0 ? -1 : 0;
     for (int i = 0; i < count; i++) {

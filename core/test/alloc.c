@@ -142,7 +142,7 @@ static void types_are_exponents(void **state)
     assert_true((size_t)1 << POOL_I64 >= _Alignof(int64_t));
     assert_true((size_t)1 << POOL_F32 >= _Alignof(float));
     assert_true((size_t)1 << POOL_F64 >= _Alignof(double));
-    assert_int_equal((size_t)1 << POOL_USER, _Alignof(max_align_t));
+    assert_true((size_t)1 << POOL_USER >= _Alignof(max_align_t));
     for (size_t n = 1, exponent = 0; n <= 4096; n *= 2, exponent++)
         assert_int_equal(POOL_ALIGN(n), exponent);
     for (size_t n = 0; n <= 9000; n++)

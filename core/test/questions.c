@@ -165,7 +165,7 @@ static void high_water(void **state)
         struct rig rig;
         rig_open(&rig, &kinds[k], 8192);
         size_t last = 0;
-        void *chunks[20];
+        void *chunks[20] = {0};
         for (size_t i = 0; i < COUNT_OF(chunks); i++) {
             struct pool_stats stats;
             assert_int_equal(pool_alloc(&rig.pool, &chunks[i], 100, POOL_I8), 0);

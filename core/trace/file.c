@@ -15,7 +15,7 @@
 #include "rules.h"
 
 /* What a file may unfold to; a compressed one of a few bytes could claim anything. */
-#define MAX_FILE (UINT64_C(1) << 32)
+#define MAX_FILE ((size_t)1 << (sizeof(size_t) > 4 ? 32 : 30))
 #define FIRST_READ ((size_t)64 * 1024)
 
 int trace_parse(const void *bytes, size_t size, struct trace *trace, struct trace_error *error)
@@ -56,6 +56,7 @@ static int read_gz(gzFile file, struct content *content, struct trace_error *err
                                   "byte %zu: the file is too large for this machine's memory",
                                   content->size);
             content->bytes = bytes;
+            memset(bytes + content->size, 0, room - content->size); /* zlib is not watched by MSan */
         }
         size_t left = room - content->size;
         int got =
@@ -64,7 +65,7 @@ static int read_gz(gzFile file, struct content *content, struct trace_error *err
             content->size += (size_t)got;
             continue;
         }
-        int code;
+        int code = Z_OK;
         const char *why = gzerror(file, &code);
         if (code == Z_ERRNO)
             why = strerror(errno);

@@ -1,9 +1,15 @@
 #!/bin/sh
 # What poolproof-trace says and answers: $1 is the program.
 set -u
-program=$(realpath "$1")
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
+program=$(realpath "$1")
+if [ -n "${MESON_EXE_WRAPPER-}" ]; then # a program of another machine
+    printf '#!/bin/sh\nexec %s %s "$@"\n' "$MESON_EXE_WRAPPER" "$program" >"$folder.sh"
+    chmod +x "$folder.sh"
+    program=$folder.sh
+    trap 'rm -rf "$folder" "$folder.sh"' EXIT
+fi
 failed=0
 
 # expect CODE WORDS ARGUMENT...: the exit code, and one line that holds WORDS

@@ -1,0 +1,127 @@
+"""The table of every instrument: what is kept of it, what ends it badly, and its controls."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import re
+
+import jsonschema
+import pytest
+
+from analysis import __main__ as commands
+from analysis import build, check, environment, machines
+
+SCHEMA = json.loads((environment.ROOT / "results/schema/check.schema.json").read_text())
+
+
+def table() -> dict[str, dict[str, check.Cell]]:
+    return {
+        "gcc release": {"build": check.Cell("passed", "no warnings", 2.0, 1.5),
+                        "core": check.Cell("failed", "1 failed \x1b[0m", 1.0, 1.0)},
+        "MSan": {"build": check.Cell("skipped", "clang is missing", skipped=["a: b"])},
+    }
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setattr(check, "KEPT", tmp_path / "check")
+    (tmp_path / "check").mkdir()
+    return tmp_path / "check"
+
+
+def test_what_is_kept_fits_its_schema(kept: pathlib.Path) -> None:
+    check.keep(table(), "quick", 3.5)
+    facts = json.loads((kept / "check.json").read_text())
+    jsonschema.validate(facts, SCHEMA)
+    assert facts["instruments"][0]["cells"]["core"]["outcome"] == "failed"
+    text = (kept / "junit.xml").read_text()
+    assert 'failures="1"' in text and 'skipped="1"' in text and "\x1b" not in text
+
+
+def test_a_skip_without_a_reason_does_not_fit_the_schema(kept: pathlib.Path) -> None:
+    check.keep({"x": {"core": check.Cell("skipped")}}, "full", 0.0)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(json.loads((kept / "check.json").read_text()), SCHEMA)
+
+
+def test_a_failure_is_exit_code_1_and_every_skip_is_told(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.conclude(table(), 1.0) == environment.FINDING
+    said = capsys.readouterr().out
+    assert "skipped: MSan, build: clang is missing" in said
+    assert "left out: MSan, build: a: b" in said
+
+
+def test_nothing_but_skips_is_no_success() -> None:
+    assert check.conclude({"MSan": {"build": check.Cell("skipped", "x")}}, 1.0) != 0
+
+
+def test_an_instrument_without_its_compiler_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(configuration: str) -> pathlib.Path:
+        raise environment.UserError("clang is missing; install clang-19", environment.UNFIT)
+    monkeypatch.setattr(build, "ensure_build", absent)
+    cells = check.look(check.INSTRUMENTS[0])
+    assert [cell.outcome for cell in cells.values()] == ["skipped"]
+
+
+def test_sources_that_do_not_compile_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(configuration: str) -> pathlib.Path:
+        raise build.BuildError("error: expected ';'", environment.FINDING)
+    monkeypatch.setattr(build, "ensure_build", broken)
+    assert check.look(check.INSTRUMENTS[0])["build"].outcome == "failed"
+
+
+@pytest.mark.parametrize("said, outcome", [
+    ("==12==ERROR: AddressSanitizer: use-after-poison on address 0x1\n", "passed"),
+    ("note: about ==12==ERROR: AddressSanitizer: use-after-poison on x\n", "failed"),
+    ("outcome: unnoticed\n", "failed"),
+    ("", "failed"),
+])
+def test_a_control_is_told_by_its_own_line(
+        monkeypatch: pytest.MonkeyPatch, said: str, outcome: str) -> None:
+    monkeypatch.setattr(check, "make_mistake", lambda *_: said)
+    instrument = check.Instrument("x", "sanitize", (check.POISON,))
+    assert check.controlled(instrument, pathlib.Path("x")).outcome == outcome
+
+
+def test_every_instrument_has_a_control_and_a_build() -> None:
+    for instrument in check.INSTRUMENTS:
+        assert instrument.controls
+        assert instrument.configuration in build.CONFIGURATIONS
+        assert "control" in instrument.only
+        for control in instrument.controls:
+            assert control.line.startswith("^")
+            re.compile(control.line)
+    names = [check.name_of(instrument) for instrument in check.INSTRUMENTS]
+    assert len(set(names)) == len(names)
+
+
+def test_an_unknown_instrument_is_refused() -> None:
+    parser = argparse.ArgumentParser()
+    check.add_arguments(parser)
+    with pytest.raises(environment.UserError, match="no instrument 'vax'; there are release"):
+        check.run(parser.parse_args(["vax"]))
+
+
+def test_the_command_is_known() -> None:
+    assert commands.COMMANDS["check"][0] == "analysis.check"
+
+
+def test_libraries_of_another_machine_are_not_fetched_against_the_users_word(
+        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POOLPROOF_INSTALL", "no")
+    monkeypatch.setattr(machines.shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    with pytest.raises(environment.UserError, match="POOLPROOF_INSTALL=no") as caught:
+        machines.cross_file("s390x", tmp_path)
+    assert caught.value.exit_code == environment.UNFIT
+
+
+def test_a_machine_without_its_emulator_is_unfit(
+        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines.shutil, "which",
+                        lambda tool: None if tool.startswith("qemu") else f"/usr/bin/{tool}")
+    with pytest.raises(environment.UserError, match="qemu-s390x is missing; install") as caught:
+        machines.cross_file("s390x", tmp_path)
+    assert caught.value.exit_code == environment.UNFIT
