@@ -43,6 +43,9 @@ static const struct shape shape_alloc_test = {
               "jemalloc While Trying to Simulate Real-World Loads, ithare.com 2018",
     .parameters =
         "object sizes in bytes, every doubling as likely / places, half of the busy ones full",
+    .harness =
+        "Whether a step allocates or frees is read from a list, as a program decides it, and "
+        "cannot be foretold.",
     .scales = alloc_test_scales,
     .scale_count = sizeof alloc_test_scales / sizeof *alloc_test_scales,
     .own_sizes = 1,

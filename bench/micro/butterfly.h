@@ -41,6 +41,9 @@ static const struct shape shape_butterfly = {
     .source = "an order that the tests of allocators have beside first, last and random; no "
               "publication is known",
     .parameters = "object sizes in bytes x objects of a peak",
+    .harness =
+        "Pointers and sizes of a peak's objects are stored and read back, as a program with as "
+        "many objects must.",
     .scales = butterfly_scales,
     .scale_count = sizeof butterfly_scales / sizeof *butterfly_scales,
     .ends_empty = 1,

@@ -42,6 +42,7 @@ static const struct shape shape_cache_thrash = {
     .parameters =
         "object size in bytes; it takes --threads to ask this, and 100 writes to an object "
         "are most of its time on every arm",
+    .harness = "A hundred writes to an object are what is asked about, and no allocator does them.",
     .scales = cache_thrash_scales,
     .scale_count = sizeof cache_thrash_scales / sizeof *cache_thrash_scales,
     .ends_empty = 1,

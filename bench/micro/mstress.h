@@ -41,6 +41,9 @@ static const struct shape shape_mstress = {
               "on one thread, so that no object changes hands",
     .parameters =
         "object sizes in bytes, every doubling half as likely / places, half of them full",
+    .harness =
+        "Whether a step allocates or frees is read from a list, as a program decides it, and "
+        "cannot be foretold.",
     .scales = mstress_scales,
     .scale_count = sizeof mstress_scales / sizeof *mstress_scales,
     .own_sizes = 1,

@@ -176,8 +176,10 @@ SHAPE_LOOP void shape_peak(struct work *work, const struct peer *peer, void *arm
         objects[i] = object_write(peer, peer->alloc(arm, sizes[i]), sizes[i]);
     for (uint32_t i = 0; i < live; i++) {
         const uint32_t place = order[i];
-        object_read(objects[place], sizes[place]);
-        peer->free(arm, objects[place], sizes[place]);
+        void *const object = objects[place];
+        const uint32_t size = sizes[place];
+        object_read(object, size);
+        peer->free(arm, object, size);
     }
 }
 
