@@ -347,6 +347,24 @@ def test_json_fits_its_schema_and_has_every_field(poolproof, folders):
     assert samples.complaint("comparison", value | {"schema": 2}) is not None
 
 
+def test_json_says_what_was_measured_and_how_finely():
+    value = comparison.compare(with_fact(run_of(), source="abc+"), run_of(1.1, seed=3)).to_json()
+    assert (value["base"]["source"], value["new"]["source"]) == ("abc+", "")
+    change = value["changes"][0]
+    assert 0.03 <= change["delta"] + 1e-9 < change["smallest_provable"] < 0.2
+    assert comparison.share(math.inf) is None and comparison.finite_ratio(-math.inf) is None
+
+
+def test_holms_family_is_the_claims_and_nothing_else():
+    """Twice two pools: the smallest p-value counts four times; other arms keep theirs."""
+    compared = comparison.compare(run_of(), run_of(seed=2))
+    smallest = min(compared.claims, key=lambda change: change.p)
+    assert len(compared.claims) == 4
+    assert smallest.p_holm == pytest.approx(min(1, 4 * smallest.p))
+    others = [change for change in compared.changes if change.kind != "claim"]
+    assert others and all(change.p_holm == change.p for change in others)
+
+
 def test_csv_has_the_claims(poolproof, folders):
     _, out, _ = poolproof("gate", folders / "base", folders / "slow", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))

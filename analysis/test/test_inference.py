@@ -52,6 +52,8 @@ def test_sign_test_by_hand():
     assert inference.sign_test([1, -1, 1, -1]) == 1
     assert inference.sign_test([0, 0]) == 1
     assert inference.sign_test([0, 0] + [3] * 6) == pytest.approx(2 / 2**6)
+    assert inference.sign_test([1, 1, 1, -1, -1, -1, -1]) == 1  # 3 of 7 is as even as can be
+    assert inference.sign_test([1, -1, -1, -1, -1, -1]) == pytest.approx(2 * (1 + 6) / 2**6)
 
 
 def test_signed_rank_by_hand():
@@ -102,6 +104,8 @@ def interval(low, high):
                                                     (-0.2, -0.05, 0.001, "small"),
                                                     (0.1, 0.2, 0.001, "small"),
                                                     (-0.05, 0.2, 0.5, "inconclusive"),
+                                                    (0.0, 0.2, 0.5, "inconclusive"),
+                                                    (-0.2, 0.0, 0.5, "inconclusive"),
                                                     (-0.3, 0.3, 1, "inconclusive"),
                                                     (-math.inf, math.inf, 1, "inconclusive"), ])
 def test_verdicts_at_their_edges(low, high, p, expected):
@@ -281,6 +285,8 @@ def test_a_shift_that_wanders_within_a_run_is_no_shift():
     assert inference.halves_agree(steady, [0.09] * 5 + [-0.09] * 5, 0.03, "equal")
     assert not inference.halves_agree(steady, [0.09] * 5 + [-0.1] * 5, 0.03, "equal")
     assert inference.halves_agree([0.0], [0.1], 0.03, "faster")
+    assert not inference.halves_agree([0.0], [0.1], 0.1, "faster")
+    assert not inference.halves_agree([0.1], [0.0], 0.1, "slower")
 
 
 # --- Whole families, over and over ---------------------------------------------------------------
