@@ -21,8 +21,8 @@ VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-2, 2), st.sampled_from([10**30, -1e308, 1e308, 5e-324]),
     st.sampled_from([float("nan"), float("inf"), float("-inf")]), st.text(max_size=3),
     st.sampled_from(["w", "pool-keep", "glibc", "null", "x" * 400, "../..", "\x1b[2J", "\ud800"]),
-    st.lists(st.integers(-1, 1), max_size=2), st.dictionaries(st.text(max_size=2), st.integers(0, 1),
-                                                              max_size=2))
+    st.lists(st.integers(-1, 1), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(0, 1), max_size=2))
 
 FILES = ("run.json", "samples.jsonl")
 
