@@ -1,5 +1,5 @@
-// Standard containers on a pool: a word count whose words, nodes and buckets all come from one block
-// that is returned at once.
+// Standard containers on a pool: a word count whose words, nodes and buckets all come from one
+// block that is returned at once.
 #include <cstdio>
 #include <map>
 #include <string>
