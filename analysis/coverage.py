@@ -199,7 +199,8 @@ def _add(found: Measured, kind: str, places: dict[tuple, int | bool],
 def function_at(source: list[str], line: int) -> str:
     """The function that holds a line: the last one whose head starts at the margin before it."""
     heads = [(number, match.group(1)) for number, text in enumerate(source, 1)
-             if (match := re.match(r"[A-Za-z][\w \*]*?\*?(\w+)\(", text)) and not text.endswith(";")]
+             if not text.endswith(";")
+             and (match := re.match(r"[A-Za-z][\w \*]*?\*?(\w+)\(", text))]
     at = bisect.bisect_right([number for number, _ in heads], line) - 1
     return heads[at][1] if at >= 0 else "file"
 
