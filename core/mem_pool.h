@@ -27,10 +27,10 @@ extern "C" {
 
 #define POOL_VERSION "0.1.0"
 
-/* The short way of pool_alloc and pool_free, for small chunks that the pool has at hand, is compiled
- * into the caller unless this is defined. Only that code depends on the layout of struct m_pool: a
- * program that may meet another version of the shared library than it was compiled with defines
- * it. */
+/* The short way of pool_alloc and pool_free, for small chunks that the pool has at hand, is
+ * compiled into the caller unless this is defined. Only that code depends on the layout of struct
+ * m_pool: a program that may meet another version of the shared library than it was compiled with
+ * defines it. */
 #ifdef POOL_NO_INLINE
 #define POOL_INLINE
 #else
