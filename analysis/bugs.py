@@ -260,6 +260,8 @@ def plant(args: argparse.Namespace, bugs: list[Bug], folders: dict[str, pathlib.
                     said = str(error)
                 print(f"[{len(scores) + len(broken)}/{len(bugs)}] {said}", flush=True)
         except BaseException:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)  # what is over is kept; a moment
             campaign.stop.set()
             for one in waiting:
                 one.cancel()
