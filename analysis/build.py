@@ -81,7 +81,8 @@ CONFIGURATIONS |= {
     "s390x": _checked("gcc", WATCHED, machine="s390x"),
     "aarch64": _checked("gcc", WATCHED, machine="aarch64"),
     "coverage": _checked(
-        "clang", WATCHED, "-Dc_args=-O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc",
+        "clang", WATCHED,
+        "-Dc_args=-O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc",
         "-Dc_link_args=-fprofile-instr-generate"),
 }
 

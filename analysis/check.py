@@ -180,7 +180,7 @@ def has_option(name: str) -> bool:
 
 
 def look(instrument: Instrument) -> dict[str, Cell]:
-    """All cells of one instrument; without its build or its tool one that says why there is none."""
+    """All cells of one instrument; without its build or its tool one that says why not."""
     folder = build.BUILD_ROOT / instrument.configuration
     cells: dict[str, Cell] = {}
     if instrument.configuration.endswith("-checked") and not has_option("checked"):

@@ -94,7 +94,8 @@ def _count(program: pathlib.Path) -> dict[str, int]:
     """Sanitizer → calls of it in the disassembly."""
     text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", str(program)], text=True,
                           stdout=subprocess.PIPE, check=True, timeout=LIMIT_S).stdout
-    return {name: len(re.findall(rf"call.*\b_*{name}_", text)) for name in ("asan", "msan", "ubsan")}
+    return {name: len(re.findall(rf"call.*\b_*{name}_", text))
+            for name in ("asan", "msan", "ubsan")}
 
 
 def _calls(target: pathlib.Path, engine: str, sanitizer: str) -> list[str]:

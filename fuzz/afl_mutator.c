@@ -1,4 +1,5 @@
-/* The mutation by operations as AFL++ loads it: its interface on one side, libFuzzer's on the other. */
+/* The mutation by operations as AFL++ loads it: its interface on one side, libFuzzer's on the
+ * other. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

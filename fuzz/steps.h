@@ -1,5 +1,6 @@
 /* A clock that every process reads alike: blocks of instructions run. It counts the files that a
- * target has compiled with -fsanitize-coverage=trace-pc; where a compiler cannot, it stands still. */
+ * target has compiled with -fsanitize-coverage=trace-pc; where a compiler cannot, it stands
+ * still. */
 #ifndef POOLPROOF_STEPS_H
 #define POOLPROOF_STEPS_H
 

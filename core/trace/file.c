@@ -56,7 +56,8 @@ static int read_gz(gzFile file, struct content *content, struct trace_error *err
                                   "byte %zu: the file is too large for this machine's memory",
                                   content->size);
             content->bytes = bytes;
-            memset(bytes + content->size, 0, room - content->size); /* zlib is not watched by MSan */
+            /* MSan does not see what zlib writes. */
+            memset(bytes + content->size, 0, room - content->size);
         }
         size_t left = room - content->size;
         int got =

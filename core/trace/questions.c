@@ -1,6 +1,6 @@
-/* The pool's source once more, under other names and compiled without sanitizers: the questions that
- * an executor asks after every operation. Instrumented they would take most of a fuzzer's time, to
- * watch code that only looks. */
+/* The pool's source once more, under other names and compiled without sanitizers: the questions
+ * that an executor asks after every operation. Instrumented they would take most of a fuzzer's
+ * time, to watch code that only looks. */
 #define pool_alloc asked_alloc
 #define pool_alloc_any asked_alloc_any
 #define pool_check asked_check

@@ -1,8 +1,8 @@
 /* Counts a target's executions, and notes at which of them a planted bug was reached first and
  * went wrong first (after Hazimeh, Herrera and Payer: Magma, SIGMETRICS 2021).
  *
- * The three numbers, of 64 bits each, stand in the file that POOLPROOF_MARKS names, which outlives a
- * process that is ended by its finding. They are 0 for never. Linked with --wrap, so that every
+ * The three numbers, of 64 bits each, stand in the file that POOLPROOF_MARKS names, which outlives
+ * a process that is ended by its finding. They are 0 for never. Linked with --wrap, so that every
  * execution passes here.
  */
 #define _POSIX_C_SOURCE 200809L
