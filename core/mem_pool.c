@@ -1293,7 +1293,7 @@ static const char *check_piece(const struct m_pool *pool, size_t g, struct exten
  * counted. */
 static const char *check_lists(const struct m_pool *pool, size_t cached, size_t runs)
 {
-    size_t left = cached;
+    size_t left = cached, shared = 0;
     for (size_t i = 0; i < SMALL + POOL_SHARED; i++) {
         for (void *chunk = pool->cache[i]; chunk; chunk = next_of(chunk)) {
             size_t g = pool_granule(pool, chunk);
@@ -1301,9 +1301,10 @@ static const char *check_lists(const struct m_pool *pool, size_t cached, size_t 
             if (n == 0 || left < n || i != (n < SMALL ? n : SMALL + n % POOL_SHARED))
                 return "I6: a cache list holds the cached chunks of its length, each once";
             left -= n;
+            shared += n < SMALL ? 0 : n;
         }
     }
-    if (left)
+    if (left || shared != pool->shared)
         return "I6: a cache list holds the cached chunks of its length, each once";
     for (unsigned b = next_bin(pool, 0); b < POOL_BINS; b = next_bin(pool, b + 1)) {
         if (!pool->bins[b])

@@ -2,7 +2,7 @@
  *
  * A pool owns one block of memory. pool_alloc carves zeroed, aligned chunks out of it, pool_free
  * wipes them and takes them back, pool_destroy returns the block. No chunk carries a header: what
- * the pool knows stands beside the block, out of reach of a chunk that is overrun.
+ * the pool knows stands behind the block, where only an overrun past the block's own end goes.
  *
  * Conventions of every call:
  *   - 0 is success and -1 failure; pool_error says why.
