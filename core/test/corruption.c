@@ -1,5 +1,5 @@
-/* pool_check names each invariant that is broken, whoever broke it: here a test writes to the struct
- * and its tags, which no user may. */
+/* pool_check names each invariant that is broken, whoever broke it: here a test writes to the
+ * struct and its tags, which no user may. */
 #include "rig.h"
 
 struct broken {
