@@ -143,7 +143,7 @@ def check_cppcheck(folders: list[pathlib.Path]) -> list[str]:
         tool, f"--project={database}", f"--cppcheck-build-dir={memory}", f"-j{os.cpu_count() or 1}",
         "--enable=warning,performance,portability", "--inline-suppr", "--quiet",
         "--error-exitcode=1", "--template={file}:{line}: {severity}: {message} [{id}]",
-        "--template-location=",
+        "--template-location=", "--suppress=*:/usr/*",
     ], environment.ROOT)
     return [line for line in answer.stdout.splitlines() if line] if answer.returncode else []
 

@@ -197,7 +197,7 @@ class Player
     const struct scale *scale_;
     struct work work_;
     void *arm_;
-    struct litter litter_;
+    struct litter litter_{};
 };
 
 void run_shape(benchmark::State &state, const Workload &workload, const struct loops *loops)
@@ -214,6 +214,7 @@ void run_threads(benchmark::State &state, const Workload &workload, const struct
     const long iterations = (long)state.max_iterations;
     std::barrier meet((std::ptrdiff_t)workload.threads + 1);
     std::vector<std::thread> threads;
+    threads.reserve(workload.threads);
     for (unsigned i = 0; i < workload.threads; i++)
         threads.emplace_back([&] {
             Player player(workload, loops);

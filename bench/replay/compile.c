@@ -145,6 +145,8 @@ static int compile(const char *path, FILE *out, struct leaf *leaf)
     compiler.sizes = calloc(trace.slots + (size_t)1, sizeof *compiler.sizes);
     compiler.aligns = calloc(trace.slots + (size_t)1, sizeof *compiler.aligns);
     if (!compiler.sizes || !compiler.aligns) {
+        free(compiler.sizes);
+        free(compiler.aligns);
         snprintf(leaf->message, sizeof leaf->message, "out of memory");
         return -1;
     }

@@ -22,7 +22,7 @@ int main()
         for (const auto &[word, count] : counts)
             std::printf("%d %s\n", count, word.c_str());
         try {
-            std::pmr::string too_long(100 * 1024, '-', &resource);
+            (void)std::pmr::string(100 * 1024, '-', &resource);
         } catch (const std::bad_alloc &) {
             std::printf("refused: %s\n", pool_strerror(pool_error(&pool)));
         }
