@@ -346,7 +346,7 @@ def read(folder: pathlib.Path) -> Record:
         entry = _parse_line(path, number, line)
         key = (entry.workload, entry.arm, entry.round, entry.attempt)
         if key in seen:
-            raise UserError(f"{path}, line {number}: {entry.workload} with {entry.arm} in round"
+            raise UserError(f"{path}, line {number}: {_place(entry)} in round"
                             f" {entry.round} is there twice")
         seen.add(key)
         (samples if isinstance(entry, Sample) else refusals).append(entry)
@@ -375,7 +375,7 @@ def read_part(folder: pathlib.Path, plan: Plan, part: str) -> tuple[list[Any], l
         entry = _parse_part(path, number, line, part)
         key = (entry.workload, entry.arm, entry.round, getattr(entry, "operation", ""))
         if key in seen:
-            raise UserError(f"{path}, line {number}: {entry.workload} with {entry.arm} in round"
+            raise UserError(f"{path}, line {number}: {_place(entry)} in round"
                             f" {entry.round} is there twice")
         seen.add(key)
         (refusals if isinstance(entry, Refusal) else entries).append(entry)
@@ -456,8 +456,14 @@ def _check_places(path: pathlib.Path, plan: Plan, entries: list[Sample | Refusal
     for entry in entries:
         if entry.round >= plan.rounds:
             raise UserError(
-                f"{path} holds {entry.workload} with {entry.arm} in round {entry.round},"
+                f"{path} holds {_place(entry)} in round {entry.round},"
                 f" which {RUN_FILE} does not plan")
+
+
+def _place(entry: Any) -> str:
+    """A line's workload and arm for a message, which is one line whatever a file says."""
+    name = f"{entry.workload} with {entry.arm}"
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
 
 
 def _check_arms(path: pathlib.Path, plan: Plan, entries: list[Any]) -> None:
@@ -465,7 +471,7 @@ def _check_arms(path: pathlib.Path, plan: Plan, entries: list[Any]) -> None:
     arms = {item.workload: set(item.arms) for item in plan.workloads}
     for entry in entries:
         if entry.arm not in arms.get(entry.workload, ()):
-            raise UserError(f"{path} holds {entry.workload} with {entry.arm}, which {RUN_FILE}"
+            raise UserError(f"{path} holds {_place(entry)}, which {RUN_FILE}"
                             " does not plan")
         if not isinstance(entry, Refusal) and entry.benchmark_sha256 != plan.benchmark["sha256"]:
             raise UserError(f"{path} mixes samples of different benchmark binaries")

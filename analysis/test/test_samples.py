@@ -71,6 +71,7 @@ def test_a_refusal_is_a_line_too(run):
      (lambda line: line.replace('"arm"', '"arms"'), "line 3 is not as it should be"),
      (lambda line: json.dumps(json.loads(line) | {"extra": 1}), "line 3 is not as it should be"),
      (lambda line: json.dumps(json.loads(line) | {"workload": "other"}), "does not plan"),
+     (lambda line: json.dumps(json.loads(line) | {"workload": "a\n\0b"}), r"a\\n\\x00b with"),
      (lambda line: json.dumps(json.loads(line) | {"round": 99}), "does not plan"),
      (lambda line: json.dumps(json.loads(line) | {"benchmark_sha256": "0" * 64}), "mixes samples"),
      (lambda line: "[]", "line 3 is not as it should be"), (lambda line: "\udcff", "line 3"), ])
