@@ -90,7 +90,7 @@ def complaints(folder: pathlib.Path, engine: str, sanitizer: str) -> list[str]:
     return wrong
 
 
-def _count(program: pathlib.Path) -> dict[str, int]:
+def count_calls(program: pathlib.Path) -> dict[str, int]:
     """Sanitizer → calls of it in the disassembly."""
     text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", str(program)], text=True,
                           stdout=subprocess.PIPE, check=True, timeout=LIMIT_S).stdout
@@ -101,7 +101,7 @@ def _count(program: pathlib.Path) -> dict[str, int]:
 def _calls(target: pathlib.Path, engine: str, sanitizer: str) -> list[str]:
     if not (LEAST[sanitizer] or MOST[sanitizer]):
         return []
-    counted = _count(target)
+    counted = count_calls(target)
     few = [f"{counted[name]} calls of {name}, at least {least} are due"
            for name, least in LEAST[sanitizer].items() if counted[name] < least]
     return few + [f"{counted[name]} calls of {name}, at most {most} may be"

@@ -57,6 +57,14 @@ def test_what_is_wrong_is_said(body: str, sanitizer: str, said: str | None,
     assert (wrong == []) if said is None else any(said in line for line in wrong)
 
 
+@pytest.mark.parametrize("engine", services.ENGINES)
+def test_an_empty_target_holds_the_engine_s_own_calls(engine: str, tmp_path: pathlib.Path) -> None:
+    """What is allowed beyond the services' bound is what the runtime holds, no call more."""
+    judge(script_of(tmp_path, ""), engine, "memory", tmp_path / "build")
+    counted = services.count_calls(tmp_path / "build" / "moved" / "t")
+    assert counted["asan"] == services.OWN[engine]
+
+
 def test_nothing_to_run_is_wrong(tmp_path: pathlib.Path) -> None:
     script = tmp_path / "tree" / ".clusterfuzzlite" / "build.sh"
     script.parent.mkdir(parents=True)
