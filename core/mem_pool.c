@@ -33,8 +33,10 @@
 /* What only refusals go through stays out of the others' way. */
 #if defined(__GNUC__)
 #define COLD __attribute__((cold, noinline))
+#define SLOW __attribute__((noinline))
 #else
 #define COLD
+#define SLOW
 #endif
 
 /* --- Constants -------------------------------------------------------------------------------- */
@@ -50,6 +52,10 @@
  * program in a steady state soon has what it needs in the cache, and no longer pays for sweeps. */
 #define MERGE_SHARE 16
 #define MERGE_GAP 32
+
+/* How much is cached is seen from so many places of so many granules, evenly spread. */
+#define SAMPLES ((size_t)128)
+#define SAMPLE ((size_t)64)
 
 /* Chunks of SMALL granules and more are cached up to this share of what has been touched; what is
  * beyond that is merged with its neighbours as it is freed. */
@@ -93,6 +99,8 @@ _Static_assert(_Alignof(max_align_t) <= POOL_GRANULE, "every chunk start suits m
 /* What the header inlines, as functions of the library. */
 extern inline size_t pool_granule(const struct m_pool *pool, const void *at);
 extern inline void pool_wipe(void *chunk, size_t n);
+extern inline void *pool_take_short(struct m_pool *pool, size_t n);
+extern inline int pool_give_short(struct m_pool *pool, void *chunk, size_t n);
 extern inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
 extern inline int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
@@ -582,36 +590,39 @@ static inline uint64_t eight(const unsigned char *tags)
     return value;
 }
 
-/* The last granule below g where a cached chunk or a run starts, or NONE. Both kinds, and only
+/* The last granule in [from, g) where a cached chunk or a run starts, or NONE. Both kinds, and only
  * they, have the highest bit of a tag, so eight and 32 tags are passed over at a time. */
-static inline size_t free_before(const struct m_pool *pool, size_t g)
+static inline size_t free_before(const struct m_pool *pool, size_t from, size_t g)
 {
     const uint64_t high = UINT64_C(0x8080808080808080);
-    for (; g >= 8; g -= 8) {
+    for (; g >= from + 8; g -= 8) {
         uint64_t found = eight(pool->tags + g - 8) & high;
         if (found)
             return g - 8 + log2_of(found) / 8;
         for (const unsigned char *end = pool->tags + g;
-             g >= 40 &&
+             g >= from + 40 &&
              !((eight(end - 40) | eight(end - 32) | eight(end - 24) | eight(end - 16)) & high);
              end -= 32)
             g -= 32;
     }
-    while (g-- > 0)
+    while (g-- > from)
         if (pool->tags[g] & CACHED)
             return g;
     return NONE;
 }
 
-/* Whether enough is cached, asked now and then. */
+/* Whether enough is cached, asked now and then: a sample of the tags answers. */
 static int worth_merging(struct m_pool *pool)
 {
-    size_t cached = 0, enough = pool->mark / MERGE_SHARE;
-    if (pool->mark < pool->merge_at)
+    size_t mark = pool->mark, cached = 0, enough = mark / MERGE_SHARE;
+    size_t gap = mark / SAMPLES < SAMPLE ? SAMPLE : mark / SAMPLES;
+    if (mark < pool->merge_at)
         return 0;
-    pool->merge_at = pool->mark + pool->mark / MERGE_GAP;
-    for (size_t g = pool->mark; cached < enough && (g = free_before(pool, g)) != NONE;)
-        cached += kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
+    pool->merge_at = mark + mark / MERGE_GAP;
+    enough = enough / gap * SAMPLE;
+    for (size_t end = mark; end >= gap && cached < enough; end -= gap)
+        for (size_t g = end; (g = free_before(pool, end - SAMPLE, g)) != NONE;)
+            cached += kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
     return cached >= enough;
 }
 
@@ -622,9 +633,10 @@ static void merge_all(struct m_pool *pool)
     bump_retire(pool);
     size_t start = pool->mark, end = start;
     forget_free(pool);
-    for (size_t g = pool->mark; (g = free_before(pool, g)) != NONE;) {
+    for (size_t g = pool->mark; (g = free_before(pool, 0, g)) != NONE;) {
         size_t n = length_at(pool, g);
-        set_links(address_of(pool, g), NULL, NULL);
+        if (!(pool->flags & POOL_KEEP_CONTENTS))
+            set_links(address_of(pool, g), NULL, NULL);
         pool->tags[g + n - 1] = INTERIOR;
         pool->tags[g] = INTERIOR;
         if (g + n != start) {
@@ -1153,13 +1165,10 @@ static void settle(struct m_pool *pool, size_t g, size_t n, size_t m, size_t kep
     HOOK_OPEN(chunk, size);
 }
 
-int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
-                 enum pool_type type)
+/* What the short way of a resize leaves. */
+static SLOW int realloc_any(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
+                            enum pool_type type)
 {
-    if (!pool)
-        return -1;
-    if (!ptr)
-        return refuse(pool, POOL_NULL_ARGUMENT, NULL);
     unsigned char *chunk = load(ptr);
     if (!chunk && old_size == 0)
         return pool_alloc(pool, ptr, new_size, type);
@@ -1188,6 +1197,30 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
     }
     settle(pool, g, n, m, kept, new_size);
     return 0;
+}
+
+int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
+                 enum pool_type type)
+{
+    if (!pool)
+        return -1;
+    if (!ptr)
+        return refuse(pool, POOL_NULL_ARGUMENT, NULL);
+    /* The short way: a small chunk that grows, and has nothing free behind it. */
+    void *chunk = load(ptr);
+    size_t n = (old_size + GRANULE - 1) / GRANULE, m = (new_size + GRANULE - 1) / GRANULE;
+    size_t g = pool_granule(pool, chunk);
+    if (n - 1 < m - 1 && m - 1 < SMALL - 1 && (unsigned)type <= POOL_USER && g < pool->quick &&
+        pool->tags[g] == (LIVE | n) && !is_behind(pool, g + n)) {
+        void *moved = pool_take_short(pool, m);
+        if (moved) {
+            memcpy(moved, chunk, old_size);
+            (void)pool_give_short(pool, chunk, n);
+            store(ptr, moved);
+            return 0;
+        }
+    }
+    return realloc_any(pool, ptr, old_size, new_size, type);
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */

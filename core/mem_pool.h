@@ -323,8 +323,10 @@ void pool_wipe_more(void *chunk, size_t granules); /* fewer than POOL_SMALL */
 
 #if defined(__GNUC__)
 #define POOL_LIKELY(x) __builtin_expect(!!(x), 1)
+#define POOL_PREFETCH(at) __builtin_prefetch((at), 1)
 #else
 #define POOL_LIKELY(x) (x)
+#define POOL_PREFETCH(at) ((void)(at))
 #endif
 
 /* The tag of a chunk's first granule; its length in granules is in the lower bits. */
@@ -357,40 +359,62 @@ inline void pool_wipe(void *chunk, size_t n)
     }
 }
 
+/* A live chunk of n < POOL_SMALL granules, if one is cached or the bump run has room; else NULL. */
+inline void *pool_take_short(struct m_pool *pool, size_t n)
+{
+    unsigned char *tags = pool->tags;
+    void **list = &pool->cache[n % POOL_SMALL]; /* n is less, which compilers may not see */
+    void *chunk = *list;
+    size_t g = pool_granule(pool, chunk);
+    /* The user may have scribbled on the link that named this chunk: ask its tag. */
+    if (POOL_LIKELY(g < pool->quick && tags[g] == (unsigned char)(POOL_TAG_CACHED | n))) {
+        memcpy(list, chunk, sizeof(void *));
+        POOL_PREFETCH(*list); /* its link will be read for the next chunk of this length */
+        memset(chunk, 0, sizeof(void *));
+        tags[g] = (unsigned char)(POOL_TAG_LIVE | n);
+        return chunk;
+    }
+    chunk = pool->bump;
+    g = pool_granule(pool, chunk);
+    if ((size_t)(pool->bump_end - pool->bump) < n * POOL_GRANULE || g >= pool->quick)
+        return NULL;
+    pool->bump += n * POOL_GRANULE;
+    tags[g] = (unsigned char)(POOL_TAG_LIVE | n);
+    return chunk;
+}
+
+/* Caches a chunk if it is live and of n < POOL_SMALL granules; else 0. */
+inline int pool_give_short(struct m_pool *pool, void *chunk, size_t n)
+{
+    unsigned char *tags = pool->tags;
+    void **list = &pool->cache[n % POOL_SMALL];
+    size_t g = pool_granule(pool, chunk);
+    if (!POOL_LIKELY(g < pool->quick && tags[g] == (unsigned char)(POOL_TAG_LIVE | n)))
+        return 0;
+    if (!(pool->flags & POOL_KEEP_CONTENTS))
+        pool_wipe(chunk, n);
+    memcpy(chunk, list, sizeof(void *));
+    *list = chunk;
+    tags[g] = (unsigned char)(POOL_TAG_CACHED | n);
+    return 1;
+}
+
 inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type)
 {
     size_t n = (size + POOL_GRANULE - 1) / POOL_GRANULE; /* 0 where it overflows */
-    void *chunk;
+    void *chunk = NULL;
     if (!pool || !ptr) {
         pool_refuse(pool, POOL_NULL_ARGUMENT, NULL);
         return -1;
     }
-    if (POOL_LIKELY(n - 1 < POOL_SMALL - 1 && (unsigned)type <= POOL_USER)) {
-        unsigned char *tags = pool->tags;
-        void **list = &pool->cache[n % POOL_SMALL]; /* n is less, which compilers may not see */
-        chunk = *list;
-        size_t g = pool_granule(pool, chunk);
-        /* The user may have scribbled on the link that named this chunk: ask its tag. */
-        if (POOL_LIKELY(g < pool->quick && tags[g] == (unsigned char)(POOL_TAG_CACHED | n))) {
-            memcpy(list, chunk, sizeof(void *));
-            memset(chunk, 0, sizeof(void *));
-            tags[g] = (unsigned char)(POOL_TAG_LIVE | n);
-            memcpy(ptr, &chunk, sizeof chunk); /* *ptr may be of any pointer type */
-            return 0;
-        }
-        chunk = pool->bump;
-        g = pool_granule(pool, chunk);
-        if ((size_t)(pool->bump_end - pool->bump) >= n * POOL_GRANULE && g < pool->quick) {
-            pool->bump += n * POOL_GRANULE;
-            tags[g] = (unsigned char)(POOL_TAG_LIVE | n);
-            memcpy(ptr, &chunk, sizeof chunk);
-            return 0;
-        }
+    if (POOL_LIKELY(n - 1 < POOL_SMALL - 1 && (unsigned)type <= POOL_USER))
+        chunk = pool_take_short(pool, n);
+    if (!POOL_LIKELY(chunk)) {
+        chunk = pool_alloc_any(pool, size, type);
+        if (!chunk)
+            return -1;
     }
-    chunk = pool_alloc_any(pool, size, type);
-    if (!chunk)
-        return -1;
-    memcpy(ptr, &chunk, sizeof chunk);
+    memcpy(ptr, &chunk, sizeof chunk); /* *ptr may be of any pointer type */
     return 0;
 }
 
@@ -403,21 +427,8 @@ inline int pool_free(void **ptr, size_t size, struct m_pool *pool)
         return -1;
     }
     memcpy(&chunk, ptr, sizeof chunk);
-    if (POOL_LIKELY(chunk && n - 1 < POOL_SMALL - 1)) {
-        unsigned char *tags = pool->tags;
-        void **list = &pool->cache[n % POOL_SMALL];
-        size_t g = pool_granule(pool, chunk);
-        if (POOL_LIKELY(g < pool->quick && tags[g] == (unsigned char)(POOL_TAG_LIVE | n))) {
-            if (!(pool->flags & POOL_KEEP_CONTENTS))
-                pool_wipe(chunk, n);
-            memcpy(chunk, list, sizeof(void *));
-            *list = chunk;
-            tags[g] = (unsigned char)(POOL_TAG_CACHED | n);
-            memset(ptr, 0, sizeof chunk);
-            return 0;
-        }
-    }
-    if (pool_free_any(pool, chunk, size) != 0)
+    if (!(POOL_LIKELY(chunk && n - 1 < POOL_SMALL - 1) && pool_give_short(pool, chunk, n)) &&
+        pool_free_any(pool, chunk, size) != 0)
         return -1;
     memset(ptr, 0, sizeof chunk);
     return 0;

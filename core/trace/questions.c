@@ -8,6 +8,7 @@
 #define pool_error asked_error
 #define pool_free asked_free
 #define pool_free_any asked_free_any
+#define pool_give_short asked_give_short
 #define pool_granule asked_granule
 #define pool_init asked_init
 #define pool_init_with asked_init_with
@@ -19,6 +20,7 @@
 #define pool_size_of asked_size_of
 #define pool_stats asked_stats
 #define pool_strerror asked_strerror
+#define pool_take_short asked_take_short
 #define pool_trim asked_trim
 #define pool_walk asked_walk
 #define pool_wipe asked_wipe
