@@ -19,6 +19,7 @@
  * on a bad argument or file, 4 if an arm cannot run the workload on this machine.
  */
 #include "app.h"
+#include "channel.h"
 #include "loops.h"
 #include "probe.h"
 #include "settings.h"
@@ -141,23 +142,34 @@ void *open_arm(const struct peer *peer, struct peer_needs needs)
 
 /* --- Micro workloads ------------------------------------------------------------------------ */
 
-/* One thread's share of a workload: its arrays, its arm, its litter. */
+/* What the threads of a workload with several owners have in common. */
+struct Shared {
+    void *arm;
+    struct channel *channels;
+};
+
+/* One thread's share of a workload: its arrays, its arm unless that is shared, its litter. */
 class Player
 {
   public:
-    Player(const Workload &workload, const struct loops *loops)
-        : workload_(workload), loops_(loops), scale_(workload.scale)
+    Player(const Workload &workload, const struct loops *loops, const Shared *shared = nullptr,
+           unsigned thread = 0)
+        : workload_(workload), loops_(loops), scale_(workload.scale), owns_arm_(!shared)
     {
         const struct shape *shape = workload.shape;
-        if (shape_prepare(&work_, shape, scale_) != 0)
+        if (shape_prepare(&work_, shape, scale_, loops->peer) != 0)
             fail(4, "no memory for the workload's arrays");
-        const struct peer_needs own = {(size_t)scale_->live * scale_->most, scale_->live,
-                                       scale_->most};
-        const bool one_size = loops->peer->abilities & PEER_ONE_SIZE;
-        struct peer_needs needs = workload.littered ? litter_needs(scale_) : own;
-        if (one_size)
-            needs.largest = own.largest;
-        arm_ = open_arm(loops->peer, needs);
+        if (shared) {
+            work_.channels = shared->channels;
+            work_.thread = thread;
+            arm_ = shared->arm;
+        } else {
+            const struct peer_needs own = shape_needs(shape, scale_);
+            struct peer_needs needs = workload.littered ? litter_needs(scale_) : own;
+            if (loops->peer->abilities & PEER_ONE_SIZE)
+                needs.largest = own.largest;
+            arm_ = open_arm(loops->peer, needs);
+        }
         if (workload.littered && litter_make(&litter_, scale_, loops->peer, arm_) != 0)
             fail(4, "no memory for the litter's arrays");
         if (!shape->ends_empty)
@@ -177,7 +189,8 @@ class Player
         }
         if (workload_.littered)
             litter_drop(&litter_, loops_->peer, arm_);
-        loops_->peer->close(arm_);
+        if (owns_arm_)
+            loops_->peer->close(arm_);
         shape_drop(&work_);
     }
 
@@ -191,10 +204,16 @@ class Player
             loops_->peer->reset(arm_);
     }
 
+    const struct work &work() const
+    {
+        return work_;
+    }
+
   private:
     const Workload &workload_;
     const struct loops *loops_;
     const struct scale *scale_;
+    const bool owns_arm_;
     struct work work_;
     void *arm_;
     struct litter litter_{};
@@ -202,22 +221,38 @@ class Player
 
 void run_shape(benchmark::State &state, const Workload &workload, const struct loops *loops)
 {
+    const struct shape *shape = workload.shape;
     Player player(workload, loops);
+    const size_t done = player.work().done, reached = player.work().reached_bytes;
     iterate(state, [&] { player.batch(); });
-    state.counters["operations"] = (double)workload.shape->operations(workload.scale);
+    const double batches = (double)state.iterations();
+    state.counters["operations"] = shape->capacity ? (double)(player.work().done - done) / batches
+                                                   : (double)shape->operations(workload.scale);
+    if (shape->capacity && (loops->peer->abilities & PEER_BOUNDED))
+        state.counters["usable_share"] =
+            (double)(player.work().reached_bytes - reached) / batches / (double)shape->capacity;
 }
 
 /* Every thread does all iterations on its own, all at the same time: an iteration is a batch of
- * each of them. A delay follows at the end. */
+ * each of them. A delay follows at the end. Owners have one arm and hand objects over, others have
+ * an arm each. */
 void run_threads(benchmark::State &state, const Workload &workload, const struct loops *loops)
 {
+    const struct shape *shape = workload.shape;
+    const unsigned count = shape->owners ? shape->owners : workload.threads;
     const long iterations = (long)state.max_iterations;
-    std::barrier meet((std::ptrdiff_t)workload.threads + 1);
+    Shared shared{};
+    if (shape->owners) {
+        if (channels_open(&shared.channels, shape, workload.scale->live / CHANNEL_PLACES) != 0)
+            fail(4, "no memory for the workload's arrays");
+        shared.arm = open_arm(loops->peer, shape_needs(shape, workload.scale));
+    }
+    std::barrier meet((std::ptrdiff_t)count + 1);
     std::vector<std::thread> threads;
-    threads.reserve(workload.threads);
-    for (unsigned i = 0; i < workload.threads; i++)
-        threads.emplace_back([&] {
-            Player player(workload, loops);
+    threads.reserve(count);
+    for (unsigned i = 0; i < count; i++)
+        threads.emplace_back([&, i] {
+            Player player(workload, loops, shape->owners ? &shared : nullptr, i);
             meet.arrive_and_wait(); /* all are ready: the clock starts … */
             meet.arrive_and_wait(); /* … and they do … */
             for (long done = 0; done < iterations; done++)
@@ -232,8 +267,12 @@ void run_threads(benchmark::State &state, const Workload &workload, const struct
     iterate(state, all, iterations);
     for (std::thread &thread : threads)
         thread.join();
+    if (shape->owners) {
+        loops->peer->close(shared.arm);
+        channels_close(shared.channels, shape);
+    }
     state.counters["operations"] =
-        (double)(workload.shape->operations(workload.scale) * workload.threads);
+        (double)(shape->operations(workload.scale) * (shape->owners ? 1 : count));
 }
 
 /* --- Traces --------------------------------------------------------------------------------- */
@@ -304,6 +343,13 @@ void run_app(benchmark::State &state, const struct app *app, const struct loops 
 
 /* --- What there is -------------------------------------------------------------------------- */
 
+/* Litter would be gone with the first reset; of sizes not each as likely it would be gigabytes; of
+ * a capacity it would be a part; and which of several owners has it would be chance. */
+bool has_littered(const struct shape &shape)
+{
+    return !shape.resets && !shape.own_sizes && !shape.capacity && !shape.owners;
+}
+
 /* Micro workloads three times over: as they are, on a littered heap, with as many threads as were
  * asked for. A recorded program has its own past, and its threads' order. */
 std::vector<Workload> all_workloads()
@@ -312,9 +358,7 @@ std::vector<Workload> all_workloads()
     const auto add_shapes = [&](const std::string &suffix, bool littered, unsigned threads) {
         for (size_t i = 0; i < shape_count; i++)
             for (size_t j = 0; j < shapes[i]->scale_count; j++)
-                /* Litter would be gone with the first reset; of sizes not each as likely it would
-                 * be gigabytes. */
-                if (!(littered && (shapes[i]->resets || shapes[i]->own_sizes)))
+                if (!(littered && !has_littered(*shapes[i])) && !(threads > 1 && shapes[i]->owners))
                     workloads.push_back(
                         {std::string(shapes[i]->name) + "/" + shapes[i]->scales[j].name + suffix, i,
                          shapes[i], &shapes[i]->scales[j], nullptr, false, littered, threads,
@@ -345,16 +389,36 @@ bool applies(const Workload &workload, const struct peer *peer)
         return !one_size && (peer->abilities & PEER_REUSES) && (peer->abilities & PEER_ALLOCATES);
     if (workload.trace)
         return !one_size;
+    if (workload.shape->owners)
+        return peer->abilities & PEER_SHARED;
     if (one_size && (workload.shape->resizes || workload.scale->least != workload.scale->most))
         return false;
     return (peer->abilities & PEER_REUSES) || (workload.shape->ends_empty && !workload.littered);
+}
+
+/* Why an arm does not apply that does so to other workloads alike; NULL where its own limits say
+ * so, or it does. */
+const char *objection(const Workload &workload, const struct peer *peer)
+{
+    if (!workload.shape || !workload.shape->owners || (peer->abilities & PEER_SHARED))
+        return nullptr;
+    return peer->abilities & PEER_ALLOCATES
+               ? "It belongs to one thread at a time, and here one thread frees what another "
+                 "allocated."
+               : "It gives every thread the same memory, which they would fight for.";
+}
+
+/* Whether several threads do a workload. */
+bool has_threads(const Workload &workload)
+{
+    return workload.threads > 1 || (workload.shape && workload.shape->owners);
 }
 
 /* Whether the probes can do a workload: what runs once has no slope and no percentiles, and its
  * memory is that of the warm trace. */
 bool has_probes(const Workload &workload)
 {
-    return !workload.cold && !workload.littered && workload.threads == 1;
+    return !workload.cold && !workload.littered && !has_threads(workload);
 }
 
 std::string quoted(const std::string &text)
@@ -414,10 +478,14 @@ void print_list(const std::vector<Workload> &workloads)
     text += "],\n\"workloads\":[";
     for (size_t i = 0; i < workloads.size(); i++) {
         const Workload &workload = workloads[i];
-        std::string applying;
-        for (size_t j = 0; j < arm_count; j++)
-            if (applies(workload, arms[j]->peer))
-                applying += (applying.empty() ? "" : ",") + quoted(arms[j]->peer->name);
+        std::string applying, excluded;
+        for (size_t j = 0; j < arm_count; j++) {
+            const struct peer *peer = arms[j]->peer;
+            if (applies(workload, peer))
+                applying += (applying.empty() ? "" : ",") + quoted(peer->name);
+            if (const char *why = objection(workload, peer))
+                excluded += (excluded.empty() ? "" : ",") + quoted(peer->name) + ":" + quoted(why);
+        }
         text +=
             std::string(i ? "," : "") + "\n{\"workload\":" + quoted(workload.name) +
             ",\"question\":" + quoted(question(workload)) +
@@ -428,8 +496,9 @@ void print_list(const std::vector<Workload> &workloads)
             ",\"operations\":" + std::to_string(operations(workload)) +
             ",\"heap\":" + (workload.littered ? "\"littered\"" : "\"fresh\"") +
             ",\"threads\":" + std::to_string(workload.threads) +
-            ",\"probes\":" + (has_probes(workload) ? "true" : "false") + ",\"arms\":[" + applying +
-            "]}";
+            ",\"probes\":" + (has_probes(workload) ? "true" : "false") +
+            ",\"capacity\":" + std::to_string(workload.shape ? workload.shape->capacity : 0) +
+            ",\"excluded\":{" + excluded + "},\"arms\":[" + applying + "]}";
     }
     text += "],\n\"absent_workloads\":[";
     for (const struct absent_app *absent = absent_apps; absent->name; absent++)
@@ -558,11 +627,11 @@ void add_benchmark(const Workload &workload, const struct loops *loops)
                                      [&workload, loops](benchmark::State &state) {
                                          workload.app     ? run_app(state, workload.app, loops)
                                          : workload.trace ? run_trace(state, workload, loops)
-                                         : workload.threads > 1
+                                         : has_threads(workload)
                                              ? run_threads(state, workload, loops)
                                              : run_shape(state, workload, loops);
                                      });
-    if (workload.threads > 1) /* not the time of the thread that waits for the others */
+    if (has_threads(workload)) /* not the time of the thread that waits for the others */
         added->MeasureProcessCPUTime()->UseRealTime();
     if (workload.cold)
         added->Iterations(1);

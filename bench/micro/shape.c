@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int shape_prepare(struct work *work, const struct shape *shape, const struct scale *scale)
+int shape_prepare(struct work *work, const struct shape *shape, const struct scale *scale,
+                  const struct peer *peer)
 {
     *work = (struct work){.shape = shape, .scale = scale};
+    work->limit_bytes = peer->abilities & PEER_BOUNDED ? SIZE_MAX : shape->capacity;
     work->objects = calloc(scale->live, sizeof *work->objects);
     work->sizes = calloc(scale->live, sizeof *work->sizes);
     if (work->objects && work->sizes && shape->prepare(work) == 0)
@@ -23,6 +25,12 @@ void shape_drop(struct work *work)
     free(work->order);
     free(work->steps);
     *work = (struct work){0};
+}
+
+struct peer_needs shape_needs(const struct shape *shape, const struct scale *scale)
+{
+    return (struct peer_needs){(size_t)scale->live * scale->most, scale->live, scale->most,
+                               shape->capacity};
 }
 
 int shape_steps(struct work *work, size_t count)
@@ -153,7 +161,7 @@ struct peer_needs litter_needs(const struct scale *scale)
 {
     const uint32_t live = litter_count(scale) + scale->live;
     const size_t largest = scale->most > LITTER_LARGEST ? scale->most : LITTER_LARGEST;
-    return (struct peer_needs){live * largest, live, largest};
+    return (struct peer_needs){live * largest, live, largest, 0};
 }
 
 /* Half of the workload's sizes, half of sizes that are each as likely as their double. */

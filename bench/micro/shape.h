@@ -41,7 +41,13 @@ struct work {
     uint32_t *order;    /* in which places are freed */
     struct step *steps; /* what is replaced, over and over */
     size_t step_count;
-    size_t next; /* where the next batch starts, in order or in steps */
+    size_t next; /* where the next batch starts, in order, in steps or in a channel */
+    /* Of a shape with a capacity: what it may have live, SIZE_MAX where the arm is what refuses;
+     * and of all batches so far, what was live when they last got no more, and operations. */
+    size_t limit_bytes, reached_bytes, done;
+    /* Of a shape with several owners: the thread that this is for, and what they hand over. */
+    unsigned thread;
+    struct channel *channels;
 };
 
 struct shape {
@@ -57,7 +63,13 @@ struct shape {
     int resizes;    /* batches call realloc */
     int resets;     /* batches call reset, where there is one */
     int own_sizes;  /* sizes of the scale are not each as likely: on other heaps they would be */
-    /* Operations of one batch: an alloc and a free are two. */
+    /* Bytes that it fills, on an arm of just that capacity where it has one; 0 for a shape that
+     * never fills an arm. */
+    size_t capacity;
+    /* Threads with a batch each, that free on one arm what others allocated; 0 for a single one. */
+    unsigned owners;
+    /* Operations of one batch, or of one of each owner: an alloc and a free are two. With a capacity
+     * about as many, and work->done counts. */
     size_t (*operations)(const struct scale *scale);
     /* Fills *work's arrays; -1 for lack of memory. */
     int (*prepare)(struct work *work);
@@ -88,9 +100,12 @@ void litter_drop(struct litter *litter, const struct peer *peer, void *arm);
 /* What it takes of an arm at most. */
 struct peer_needs litter_needs(const struct scale *scale);
 
-/* Prepares a workload; -1 for lack of memory. shape_drop frees what it took. */
-int shape_prepare(struct work *work, const struct shape *shape, const struct scale *scale);
+/* Prepares a workload for a peer; -1 for lack of memory. shape_drop frees what it took. */
+int shape_prepare(struct work *work, const struct shape *shape, const struct scale *scale,
+                  const struct peer *peer);
 void shape_drop(struct work *work);
+/* What a scale takes of an arm at most, its litter left out. */
+struct peer_needs shape_needs(const struct shape *shape, const struct scale *scale);
 
 /* Room for so many steps, or for an order of so many places; -1 for lack of memory. */
 int shape_steps(struct work *work, size_t count);
@@ -184,7 +199,7 @@ SHAPE_LOOP void shape_peak(struct work *work, const struct peer *peer, void *arm
 }
 
 /* Before the first batch and after the last of a shape that does not end empty. */
-SHAPE_LOOP void shape_fill(struct work *work, const struct peer *peer, void *arm)
+SHAPE_LOOP void shape_fill_places(struct work *work, const struct peer *peer, void *arm)
 {
     for (uint32_t i = 0; i < work->scale->live; i++)
         work->objects[i] = object_write(peer, peer->alloc(arm, work->sizes[i]), work->sizes[i]);

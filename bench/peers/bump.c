@@ -19,13 +19,12 @@ static int open_bump(void **arm, const struct peer_needs *needs)
 {
     size_t size;
     struct bump *self = space_reserve(&size);
-    (void)needs;
     if (!self)
         return -1;
     self->size = size;
     self->base = (char *)self + 64;
     self->next = self->base;
-    self->end = (char *)self + size;
+    self->end = needs->capacity ? self->base + needs->capacity : (char *)self + size;
     *arm = self;
     return 0;
 }
@@ -92,7 +91,7 @@ static const struct peer peer_bump = {
     .about = "a bump pointer: a floor",
     .promise = "unspecified",
     .limits = "It frees all at once or not at all, so only workloads that end empty apply.",
-    .abilities = PEER_ALLOCATES,
+    .abilities = PEER_ALLOCATES | PEER_BOUNDED,
     .open = open_bump,
     .close = close_bump,
     .alloc = alloc,

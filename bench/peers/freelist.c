@@ -43,12 +43,11 @@ static int open_freelist(void **arm, const struct peer_needs *needs)
 {
     size_t size;
     struct freelist *self = space_reserve(&size);
-    (void)needs;
     if (!self)
         return -1;
     self->size = size;
     self->next = (char *)self + (sizeof *self + 63) / 64 * 64;
-    self->end = (char *)self + size;
+    self->end = needs->capacity ? self->next + needs->capacity : (char *)self + size;
     *arm = self;
     return 0;
 }
@@ -127,7 +126,7 @@ static const struct peer peer_freelist = {
     .about = "unchecked free lists: a floor",
     .promise = "unspecified",
     .limits = "It checks nothing and never gives one size's memory to another.",
-    .abilities = PEER_REUSES | PEER_ALLOCATES,
+    .abilities = PEER_REUSES | PEER_ALLOCATES | PEER_BOUNDED,
     .open = open_freelist,
     .close = close_freelist,
     .alloc = alloc,

@@ -55,18 +55,18 @@ SHAPE_LOOP void *loops_resize(const struct peer *peer, void *arm, void *ptr, siz
 }
 
 #define LOOPS_BATCH(shape, name)                                                                   \
-    static void loop_##name##_##shape(struct work *work, void *arm)                                \
+    static void batch_##name##_##shape(struct work *work, void *arm)                               \
     {                                                                                              \
         shape##_batch(work, &peer_##name, arm);                                                    \
     }
 
-#define LOOPS_BATCH_NAME(shape, name) loop_##name##_##shape,
+#define LOOPS_BATCH_NAME(shape, name) batch_##name##_##shape,
 
 #define LOOPS(name)                                                                                \
     EACH_SHAPE(LOOPS_BATCH, name)                                                                  \
     static void loop_##name##_fill(struct work *work, void *arm)                                   \
     {                                                                                              \
-        shape_fill(work, &peer_##name, arm);                                                       \
+        shape_fill_places(work, &peer_##name, arm);                                                \
     }                                                                                              \
     static void loop_##name##_drain(struct work *work, void *arm)                                  \
     {                                                                                              \

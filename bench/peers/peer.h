@@ -17,13 +17,16 @@ struct peer_needs {
     size_t live_bytes; /* at a time */
     size_t objects;    /* at a time */
     size_t largest;    /* bytes of one object */
+    size_t capacity;   /* bytes of memory that PEER_BOUNDED has in all; 0 for plenty */
 };
 
 enum peer_ability {
     PEER_REUSES = 1u << 0,    /* freed memory is given out again; else only reset gets it back */
     PEER_ALLOCATES = 1u << 1, /* objects do not share memory; else it measures the harness alone */
     PEER_ONE_SIZE = 1u << 2,  /* all objects are of peer_needs.largest bytes, and none is resized */
-    PEER_LOOSE = 1u << 3      /* objects are aligned to 8 bytes only */
+    PEER_LOOSE = 1u << 3,     /* objects are aligned to 8 bytes only */
+    PEER_BOUNDED = 1u << 4,   /* refuses what peer_needs.capacity has no room for */
+    PEER_SHARED = 1u << 5     /* any thread may use it, and free what another one allocated */
 };
 
 struct peer {

@@ -1,7 +1,7 @@
 /* What the arms of the pool share.
  *
  * All are lazy pools with far more address space than the workload needs, so that neither their
- * capacity nor its exhaustion plays a part. The chunks of a user who knows nothing of their type
+ * capacity nor its exhaustion plays a part, unless it is what the workload asks about. The chunks of a user who knows nothing of their type
  * are aligned for any (POOL_USER).
  */
 #ifndef POOLPROOF_POOL_ARM_H
@@ -23,6 +23,8 @@ static inline int pool_arm_open(void **arm, const struct peer_needs *needs, unsi
     config.capacity = needs->live_bytes < least / 8 ? least : needs->live_bytes * 8;
     if (config.capacity > POOL_MAX_CAPACITY)
         config.capacity = POOL_MAX_CAPACITY;
+    if (needs->capacity != 0)
+        config.capacity = needs->capacity;
     if (pool_init_with(pool, &config) != 0) {
         free(pool);
         return -1;

@@ -7,7 +7,7 @@ int playing_prepare(struct playing *playing, const struct subject *subject)
 {
     *playing = (struct playing){.subject = subject, .loops = subject->loops};
     if (subject->shape)
-        return shape_prepare(&playing->work, subject->shape, subject->scale);
+        return shape_prepare(&playing->work, subject->shape, subject->scale, subject->loops->peer);
     playing->slots = calloc(subject->replay->slots + (size_t)1, sizeof *playing->slots);
     return playing->slots ? 0 : -1;
 }
@@ -17,9 +17,9 @@ int playing_open(struct playing *playing, const struct loops *loops)
     const struct scale *scale = playing->subject->scale;
     const struct replay *replay = playing->subject->replay;
     const struct peer_needs needs =
-        scale ? (struct peer_needs){(size_t)scale->live * scale->most, scale->live, scale->most}
+        scale ? shape_needs(playing->subject->shape, scale)
               : (struct peer_needs){replay->peak_bytes + 16 * (size_t)replay->peak_objects,
-                                    replay->peak_objects, replay->largest};
+                                    replay->peak_objects, replay->largest, 0};
     playing->loops = loops;
     return playing->subject->loops->peer->open(&playing->arm, &needs);
 }
@@ -123,9 +123,12 @@ int probe_work(const struct subject *subject, long iterations, FILE *out)
         return -1;
     playing_fill(&playing);
     playing_warm(&playing);
+    const size_t before = playing.work.done;
     probe_counted(&playing, iterations);
-    fprintf(out, "{\"iterations\":%ld,\"operations\":%zu}", iterations,
-            playing_operations(&playing));
+    const double operations = subject->shape && subject->shape->capacity
+                                  ? (double)(playing.work.done - before) / (double)iterations
+                                  : (double)playing_operations(&playing);
+    fprintf(out, "{\"iterations\":%ld,\"operations\":%.17g}", iterations, operations);
     if (subject->shape)
         playing_drain(&playing);
     playing_close(&playing);

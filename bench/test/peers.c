@@ -88,7 +88,7 @@ static void check_arm(const struct peer *peer)
     static struct object objects[OBJECTS];
     const int one_size = (peer->abilities & PEER_ONE_SIZE) != 0;
     const size_t largest = one_size ? ONE_SIZE : 2 * LARGEST;
-    const struct peer_needs needs = {OBJECTS * largest, OBJECTS, largest};
+    const struct peer_needs needs = {OBJECTS * largest, OBJECTS, largest, 0};
     uint64_t random = 1;
     void *arm;
     check(peer->open(&arm, &needs) == 0, peer, "does not open");
@@ -114,11 +114,36 @@ static void check_arm(const struct peer *peer)
     peer->close(arm);
 }
 
+/* A capacity is kept to, nearly all of it can be had, and it can be had again. */
+static void check_capacity(const struct peer *peer)
+{
+    enum { CAPACITY = 1 << 20, SIZE = 64 };
+    static void *objects[CAPACITY / SIZE + 1];
+    const struct peer_needs needs = {CAPACITY, CAPACITY / SIZE, SIZE, CAPACITY};
+    void *arm;
+    check(peer->open(&arm, &needs) == 0, peer, "does not open with a capacity");
+    for (int turn = 0; turn < 2; turn++) {
+        size_t count = 0;
+        while (count <= CAPACITY / SIZE && (objects[count] = peer->alloc(arm, SIZE)) != NULL)
+            count++;
+        check(count <= CAPACITY / SIZE, peer, "gave more than its capacity");
+        check(count > CAPACITY / SIZE / 20 * 19, peer, "refused what its capacity has room for");
+        for (size_t i = 0; i < count; i++)
+            peer->free(arm, objects[i], SIZE);
+        if (!(peer->abilities & PEER_REUSES))
+            peer->reset(arm);
+    }
+    peer->close(arm);
+}
+
 int main(void)
 {
-    for (size_t i = 0; i < arm_count; i++)
+    for (size_t i = 0; i < arm_count; i++) {
         if (arms[i]->peer->abilities & PEER_ALLOCATES)
             check_arm(arms[i]->peer);
+        if (arms[i]->peer->abilities & PEER_BOUNDED)
+            check_capacity(arms[i]->peer);
+    }
     printf("%zu arms, %zu failures\n", arm_count, failures);
     return failures != 0;
 }

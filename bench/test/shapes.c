@@ -1,6 +1,7 @@
 /* Every workload does what it says: what it hands back is of the size that it asked for, an
  * iteration has as many operations as stated, sizes keep to their scale, and nothing stays live.
  */
+#include "channel.h"
 #include "loops.h"
 
 #include <stdio.h>
@@ -74,6 +75,47 @@ static const struct peer peer_checked = {
 
 LOOPS(checked)
 
+static unsigned complain(const struct shape *shape, const struct scale *scale, unsigned complaints)
+{
+    complaints += seen.wrong + (seen.live != 0) + (seen.most_live > scale->live) +
+                  (seen.least < scale->least) + (seen.most > scale->most);
+    if (complaints != 0)
+        printf("%s/%s: %u wrong sizes, %zu left live, %zu live of %u, sizes %zu to %zu, %zu "
+               "operations of %zu\n",
+               shape->name, scale->name, seen.wrong, seen.live, seen.most_live, scale->live,
+               seen.least, seen.most, seen.operations, shape->operations(scale));
+    return complaints;
+}
+
+/* The owners of a workload one after the other, which the places of their channels allow. */
+static unsigned check_owners(size_t index, const struct scale *scale)
+{
+    enum { MOST_OWNERS = 4 };
+    const struct shape *shape = shapes[index];
+    struct work works[MOST_OWNERS];
+    struct channel *channels;
+    unsigned complaints = shape->owners > MOST_OWNERS;
+    memset(&seen, 0, sizeof seen);
+    seen.least = SIZE_MAX;
+    if (complaints || channels_open(&channels, shape, scale->live / CHANNEL_PLACES) != 0)
+        return 1;
+    for (unsigned i = 0; i < shape->owners; i++) {
+        complaints += shape_prepare(&works[i], shape, scale, &peer_checked) != 0;
+        works[i].channels = channels;
+        works[i].thread = i;
+    }
+    for (unsigned batch = 0; batch < 3 * CHANNEL_PLACES && complaints == 0; batch++) {
+        seen.operations = 0;
+        for (unsigned i = 0; i < shape->owners; i++)
+            loops_checked.batches[index](&works[i], NULL);
+        complaints += seen.operations != shape->operations(scale);
+    }
+    for (unsigned i = 0; i < shape->owners; i++)
+        shape_drop(&works[i]);
+    channels_close(channels, shape);
+    return complain(shape, scale, complaints);
+}
+
 /* Returns how many complaints there are, each printed. */
 static unsigned check(size_t index, const struct scale *scale)
 {
@@ -83,7 +125,7 @@ static unsigned check(size_t index, const struct scale *scale)
     unsigned complaints = 0;
     memset(&seen, 0, sizeof seen);
     seen.least = SIZE_MAX;
-    if (shape_prepare(&work, shape, scale) != 0)
+    if (shape_prepare(&work, shape, scale, &peer_checked) != 0)
         return 1;
     if (!shape->ends_empty)
         loops_checked.fill(&work, NULL);
@@ -93,22 +135,20 @@ static unsigned check(size_t index, const struct scale *scale)
     for (size_t i = 0; i < batches; i++) {
         const size_t live = seen.live;
         seen.operations = 0;
+        work.done = work.reached_bytes = 0;
         loops_checked.batches[index](&work, NULL);
-        complaints += seen.operations != stated || seen.live != live;
+        complaints += seen.operations != (shape->capacity ? work.done : stated);
+        complaints += seen.live != live;
+        /* Where nothing refuses, what stops it is the capacity. */
+        complaints += shape->capacity != 0 && (work.reached_bytes > shape->capacity ||
+                                               work.reached_bytes + scale->most < shape->capacity);
     }
     if (!shape->ends_empty) {
         shape_settle(&work);
         loops_checked.drain(&work, NULL);
     }
     shape_drop(&work);
-    complaints += seen.wrong + (seen.live != 0) + (seen.most_live > scale->live) +
-                  (seen.least < scale->least) + (seen.most > scale->most);
-    if (complaints != 0)
-        printf("%s/%s: %u wrong sizes, %zu left live, %zu live of %u, sizes %zu to %zu, %zu "
-               "operations of %zu\n",
-               shape->name, scale->name, seen.wrong, seen.live, seen.most_live, scale->live,
-               seen.least, seen.most, seen.operations, stated);
-    return complaints;
+    return complain(shape, scale, complaints);
 }
 
 int main(void)
@@ -116,6 +156,7 @@ int main(void)
     unsigned complaints = 0;
     for (size_t i = 0; i < shape_count; i++)
         for (size_t j = 0; j < shapes[i]->scale_count; j++)
-            complaints += check(i, &shapes[i]->scales[j]);
+            complaints += shapes[i]->owners ? check_owners(i, &shapes[i]->scales[j])
+                                            : check(i, &shapes[i]->scales[j]);
     return complaints != 0;
 }

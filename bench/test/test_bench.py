@@ -128,6 +128,39 @@ def test_threads_have_an_arm_each(measure, bench):
         assert sample["operations"] == 3 * 2000 and sample["iterations"] == 20
 
 
+@pytest.mark.parametrize("workload, least", [("fill/64", 1), ("fill/mixed16-512", 0.95),
+                                             ("refill/mixed16-512", 0.85)])
+def test_arms_with_a_capacity_say_how_much_of_it_is_usable(measure, workload, least):
+    """Sizes of 64 bytes fit in without any loss; others are rounded up to 16 bytes."""
+    words = [f"--workload={workload}", "--iterations=3"]
+    for arm in ("pool", "pool-keep", "freelist"):
+        _, sample = measure(*words, f"--arm={arm}")
+        assert least <= sample["usable_share"] <= 1
+        assert sample["usable_share"] < 1 or workload == "fill/64"
+    _, bump = measure(*words, "--arm=bump")  # what it has given out is never given out again
+    assert (bump["usable_share"] < 0.6) == workload.startswith("refill")
+    _, unbounded = measure(*words, "--arm=malloc")
+    assert "usable_share" not in unbounded
+    assert unbounded["operations"] >= sample["operations"]
+
+
+@pytest.mark.parametrize("workload", ["xmalloc-test/64", "xmalloc-test/mixed16-512",
+                                      "cache-scratch/8"])
+def test_objects_that_change_hands_are_for_mallocs_alone(bench, measure, workload):
+    listed = json.loads(bench("--list").stdout)
+    [item] = [item for item in listed["workloads"] if item["workload"] == workload]
+    assert item["arms"] == ["malloc", "calloc"] and not item["probes"]
+    assert set(item["excluded"]) == {entry["arm"] for entry in listed["arms"]} - {*item["arms"]}
+    assert "belongs to one thread" in item["excluded"]["pool-keep"]
+    for arm in item["arms"]:
+        _, sample = measure(f"--workload={workload}", f"--arm={arm}", "--iterations=20")
+        assert sample["operations"] == item["operations"] and sample["iterations"] == 20
+    answer = bench(f"--workload={workload}", "--arm=pool")
+    assert answer.returncode == 2 and "does not apply" in answer.stderr
+    many = json.loads(bench("--list", "--threads=2").stdout)["workloads"]
+    assert not any(entry["workload"].startswith(f"{workload}/") for entry in many)
+
+
 def test_a_run_proves_what_it_measured(measure):
     context, sample = measure("--workload=pair/64", "--arm=malloc", "--iterations=7")
     assert sample["iterations"] == 7 and sample["operations"] == 2000
