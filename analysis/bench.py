@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof bench."""
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a first answer within six minutes")
-    size.add_argument("--full", action="store_true", help="twice the rounds, up to ninety minutes")
+    size.add_argument("--full", action="store_true",
+                      help="every size, and instructions, within an hour")
     offer.add_arguments(parser)
     parser.add_argument("--record", action="store_true",
                         help="record the programs anew instead of playing their kept traces")
@@ -254,8 +255,11 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
     workloads = [
         Workload(item["workload"], item["question"],
                  [arm.name for arm in arms if arm.benchmark_arm in item["arms"]],
-                 item["parameters"], item["source"], harness=item["harness"]) for item in listed
+                 item["parameters"], item["source"], harness=item["harness"],
+                 capacity_bytes=item["capacity"], excluded=item["excluded"]) for item in listed
     ]
+    if "work" in (asked_parts(args) or plan.MODES[_mode(args)].budgets_s):
+        arms = countable(binary, arms)
     console.print(
         f"calibrating {wording.count(len(workloads), 'workload')},"
         f" {sum(len(item.arms) for item in workloads)} times an arm on one", highlight=False)
@@ -276,6 +280,8 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
                 ledger=ledger.Rule(spin_reference_ns=ledger.spin_reference_ns()),
                 environment=machine.facts(), parts=list(extent.estimates_s),
                 left_out=offer.left_out(usable, arms, args.arm) +
+                offer.excluded(listed, offered.arms, args.arm, args.quick) +
+                uncounted(arms) +
                 offer.sizes_left_out(offered.workloads, listed, args.workload, args.quick or
                                      bool(args.threads)) + extent.left_out + [
                     {"what": name, "why": f"it was not built; install {package}"}
@@ -283,7 +289,8 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
                     if not args.workload and not args.quick
                 ],
                 part_rounds=extent.part_rounds, estimates_s=extent.estimates_s,
-                least_rounds=extent.least_rounds, limit_s=extent.limit_s)
+                least_rounds=extent.least_rounds, limit_s=extent.limit_s,
+                part_limits_s=extent.part_limits_s)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,9 +301,24 @@ class Extent:
     rounds: int
     least_rounds: int
     limit_s: float
+    part_limits_s: dict[str, float]
     part_rounds: dict[str, int]
     estimates_s: dict[str, float]
     left_out: list[dict[str, str]]
+
+
+def countable(binary: pathlib.Path, arms: list[plan.Arm]) -> list[plan.Arm]:
+    """The arms, marked where Valgrind cannot run them; as they are where there is no Valgrind."""
+    if not environment.find_program("valgrind"):
+        return arms
+    return probes.with_countable(str(binary), arms)
+
+
+def uncounted(arms: Iterable[plan.Arm]) -> list[dict[str, str]]:
+    """Arms whose instructions are not counted: what, why."""
+    names = [arm.name for arm in arms if not arm.counted]
+    return [{"what": f"work of {', '.join(names)}", "why": "Valgrind cannot run a process with"
+             " this library preloaded"}] if names else []
 
 
 def _extent(args: argparse.Namespace, arms: list[plan.Arm], workloads: list[Workload],
@@ -304,10 +326,10 @@ def _extent(args: argparse.Namespace, arms: list[plan.Arm], workloads: list[Work
     """Fits each part into its share of the mode's time."""
     mode, asked = plan.MODES[_mode(args)], asked_parts(args)
     by_name = {arm.name: arm for arm in arms}
-    wanted, least = _rounds(args, mode, by_name, workloads)
+    wanted, fewest, needed = _rounds(args, mode, by_name, workloads)
     budgets_s = {part: mode.whole_s / len(asked) for part in asked} or mode.budgets_s
     keep = bool(args.workload)
-    fitted = plan.fit(workloads, calibrations, (wanted, least),
+    fitted = plan.fit(workloads, calibrations, (wanted, fewest),
                       budgets_s.get("time", mode.budgets_s["time"]),
                       keep or "time" not in budgets_s)
     workloads = fitted.workloads
@@ -347,20 +369,22 @@ def _extent(args: argparse.Namespace, arms: list[plan.Arm], workloads: list[Work
         raise UserError(f"{' and '.join(budgets_s)} cannot be had of {', '.join(parts_of)}: that is"
                         " for workloads of one thread, repeated on a heap of their own")
     limit_s = budgets_s.get("time", 0.0) * plan.REPEATED
-    return Extent(kept, fitted.rounds, fitted.rounds if args.rounds or keep else least,
-                  max(limit_s, plan.REPEATED * estimates_s.get("time", 0.0)), part_rounds,
-                  estimates_s, left_out)
+    return Extent(kept, fitted.rounds, fitted.rounds if args.rounds or keep else needed,
+                  max(limit_s, plan.REPEATED * estimates_s.get("time", 0.0)),
+                  {} if keep else {part: plan.REPEATED * max(budgets_s[part], estimates_s[part])
+                                   for part in part_rounds},
+                  part_rounds, estimates_s, left_out)
 
 
 def _rounds(args: argparse.Namespace, mode: plan.Mode, arms_by_name: dict[str, plan.Arm],
-            workloads: list[Workload]) -> tuple[int, int]:
+            workloads: list[Workload]) -> tuple[int, int, int]:
     """(the mode's rounds, or more where its family of claims could not be proved with so few; the
-    fewest that prove it), or twice what the user wants."""
+    fewest that are planned; the fewest that prove the family), or thrice what the user wants."""
     if args.rounds:
-        return args.rounds, args.rounds
+        return args.rounds, args.rounds, args.rounds
     family = sum(len(plan.compared(arms_by_name, item)) for item in workloads)
     least = inference.rounds_needed(family) + 1
-    return max(mode.rounds, least), least
+    return max(mode.rounds, least), max(mode.fewest, least), least
 
 
 def calibrate(binary: pathlib.Path, traces: list[Trace], workload: Workload,
@@ -440,8 +464,12 @@ def with_parts(known: Plan, added: list[str], args: argparse.Namespace) -> Plan:
     probed = {item["workload"] for item in listed if item["probes"]}
     if not any(item.workload in probed for item in known.workloads):
         raise UserError(f"{args.resume} has no workload that {' or '.join(added)} applies to")
+    arms = known.arms
+    if "work" in added:
+        arms = countable(pathlib.Path(known.benchmark["path"]), arms)
     return dataclasses.replace(
-        known, parts=[*known.parts, *added],
+        known, arms=arms, parts=[*known.parts, *added],
+        left_out=known.left_out + (uncounted(arms) if "work" in added else []),
         part_rounds=known.part_rounds | {part: plan.PART_ROUNDS[part] for part in added},
         workloads=[
             dataclasses.replace(item, parts=[*item.parts, *added])
@@ -535,9 +563,13 @@ def _probe(known: Record, part: str, appender: samples.Appender, console: Consol
         display.advance(lines[0])
 
     try:
-        probes.run_part(known.plan, part, todo, appender, listen)
+        begun = probes.run_part(known.plan, part, todo, appender, listen)
     finally:
         display.close()
+    if begun < len(todo):
+        console.print(f"mind: time is up for {part} after {begun} of"
+                      f" {wording.count(len(todo), 'probe')}; --resume does the others",
+                      style="yellow", soft_wrap=True, highlight=False)
 
 
 def _show_parts(taken: Record, console: Console) -> int:

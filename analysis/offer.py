@@ -193,9 +193,12 @@ def print_offer(offered: Offer, traces: Sequence[Trace], console: Console) -> No
         if item["workload"] in fresh:
             line(item["workload"], item["question"])
     alone = sorted({name.partition("/")[0] for name in fresh if name not in littered})
+    shared = sorted({item["workload"].partition("/")[0] for item in offered.workloads
+                     if item["excluded"]})
     console.print(
         "  Each" + (f" but {', '.join(alone)}" if alone else "") +
-        " also on a littered heap, as NAME/littered; with --threads N as NAME/N-threads.",
+        " also on a littered heap, as NAME/littered; with --threads N as NAME/N-threads" +
+        (f", but {', '.join(shared)}" if shared else "") + ".",
         soft_wrap=True, markup=False, highlight=False)
     reasons: dict[str, dict[str, None]] = {}
     for item in offered.workloads:
@@ -204,6 +207,9 @@ def print_offer(offered: Offer, traces: Sequence[Trace], console: Console) -> No
     for reason, shapes in reasons.items():
         console.print(f"  {', '.join(shapes)}: the harness may take more than a fifth of the"
                       f" fastest arm's time. {reason}", soft_wrap=True, markup=False,
+                      highlight=False)
+    for what, reason in exclusions(offered.workloads, offered.arms):
+        console.print(f"  {what}: not applicable. {reason}", soft_wrap=True, markup=False,
                       highlight=False)
     console.print("\nRecorded programs", style="bold")
     for item in offered.workloads:
@@ -260,12 +266,7 @@ def choose_workloads(listed: Sequence[dict[str, Any]], wanted: Sequence[str], qu
                 if item["workload"] in plan.QUICK or plan.is_trace(item["workload"])]
     return [item for item in listed
             if (item["heap"] == "fresh" or item["workload"] in plan.LITTERED)
-            and (full or not of_full_runs(item["workload"]))]
-
-
-def of_full_runs(workload: str) -> bool:
-    """Whether a full run alone measures this workload where none is named."""
-    return any(fnmatch.fnmatchcase(workload, pattern) for pattern in plan.FULL)
+            and (full or not plan.of_full_runs(item["workload"]))]
 
 
 def _choose_threads(listed: Sequence[dict[str, Any]], wanted: Sequence[str], quick: bool,
@@ -289,8 +290,10 @@ def applying(offered: Offer, listed: Sequence[dict[str, Any]], wanted: Sequence[
     names = {arm for item in listed for arm in item["arms"]}
     for arm in offered.arms:
         if arm.name in wanted and arm.benchmark_arm not in names:
+            reason = next((item["excluded"][arm.benchmark_arm] for item in listed
+                           if arm.benchmark_arm in item["excluded"]), arm.limits)
             raise UserError(f"{arm.name} applies to none of these workloads"
-                            + (f". {arm.limits}" if arm.limits else ""))
+                            + (f". {reason}" if reason else ""))
     return [arm for arm in offered.arms if arm.benchmark_arm in names]
 
 
@@ -316,12 +319,36 @@ def left_out(arms: Sequence[Arm], chosen: Sequence[Arm], wanted: Sequence[str]) 
              " name them with --arm, or run longer"}]
 
 
+def exclusions(listed: Sequence[dict[str, Any]],
+               arms: Sequence[Arm]) -> list[tuple[str, str]]:
+    """(which arms on which workloads, why not as a sentence) where the limits of an arm do not say
+    so."""
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for item in listed:
+        for arm in arms:
+            reason = item["excluded"].get(arm.benchmark_arm)
+            if reason:
+                names, workloads = found.setdefault(reason, ({}, {}))
+                names[arm.name] = workloads[item["workload"]] = None
+    return [(f"{', '.join(names)}, on {', '.join(workloads)}", reason)
+            for reason, (names, workloads) in found.items()]
+
+
+def excluded(listed: Sequence[dict[str, Any]], arms: Sequence[Arm], wanted: Sequence[str],
+             quick: bool) -> list[dict[str, str]]:
+    """The exclusions among the arms that a run would have: what, why."""
+    names = {arm.name for arm in choose_arms(arms, wanted, quick)}
+    return [{"what": what, "why": reason[0].lower() + reason[1:].removesuffix(".")}
+            for what, reason in exclusions(listed, [arm for arm in arms if arm.name in names])]
+
+
 def sizes_left_out(listed: Sequence[dict[str, Any]], chosen: Sequence[dict[str, Any]],
                    wanted: Sequence[str], quick: bool) -> list[dict[str, str]]:
     """Workloads of a full run that this one has not: what, why. Those of a quick run are few by
     its name."""
     names = {item["workload"] for item in chosen}
-    missing = [item["workload"] for item in listed if item["heap"] == "fresh"
+    missing = [item["workload"] for item in listed
+               if (item["heap"] == "fresh" or item["workload"] in plan.LITTERED)
                and item["threads"] == 1 and item["workload"] not in names]
     if wanted or quick or not missing:
         return []

@@ -8,6 +8,7 @@ follows from its seed, so that a run that goes on after a kill does what it woul
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import json
 import pathlib
 import platform
@@ -62,6 +63,8 @@ class Mode:
     """Part → what its processes together may take: without compiling, recording, calibrating,
     reporting and the rounds that are run again. Parts without a budget are measured when asked
     for."""
+    fewest: int = 0
+    """Rounds below which loops are shortened and workloads left out instead."""
 
     @property
     def whole_s(self) -> float:
@@ -71,12 +74,13 @@ class Mode:
 
 MODES = {
     "quick": Mode(rounds=8, budgets_s={"time": 140, "memory": 20, "latency": 30}),
-    "default": Mode(rounds=20, budgets_s={"time": 950, "memory": 50, "latency": 120}),
-    "full": Mode(rounds=40, budgets_s={"time": 3000, "memory": 120, "latency": 300, "work": 700}),
+    "default": Mode(rounds=20, budgets_s={"time": 850, "memory": 50, "latency": 110}, fewest=20),
+    "full": Mode(rounds=40, budgets_s={"time": 1950, "memory": 100, "latency": 240, "work": 500},
+                 fewest=20),
 }
-"""Six, twenty and ninety minutes hold all of that, and a quarter of the rounds run again. More
+"""Six, twenty-two and sixty minutes hold all of that, and a quarter of the rounds run again. More
 rounds are run where a mode's family of claims could not be proved with so few; fewer, down to what
-it needs, where the budget does not suffice."""
+it needs or the mode's fewest, where the budget does not suffice."""
 
 PART_ROUNDS = {"memory": 3, "latency": 5, "work": 2}
 """How often a part does the same; less where its budget does not suffice."""
@@ -90,7 +94,8 @@ the caches and beyond them."""
 FULL = ("pair/32", "pair/128", "[lf]ifo/[!6]*", "random/32x*", "random/128x*", "churn/16/*",
         "churn/32/*", "churn/128/*", "churn/256/*", "butterfly/mixed*", "larson/8-64/*",
         "glibc-simple/16x1600", "glibc-simple/1024*", "alloc-test/8-8192/*", "sh6bench/*x20000",
-        "fleet/*/50000", "cache-thrash/*")
+        "fleet/*/50000", "cache-thrash/*", "walk/*/100000", "churn/mixed16-1024/10000*", "fill/64",
+        "xmalloc-test/mixed*")
 """Patterns of the workloads that a full run alone measures where none is named: further sizes of
 those that the others have, and what asks a question of threads."""
 
@@ -131,6 +136,8 @@ class Arm:
     """What it is, as a phrase of the benchmark binary."""
     limits: str = ""
     """What it cannot do, as a sentence."""
+    counted: bool = True
+    """Whether Valgrind, which counts instructions, can run it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +165,11 @@ class Workload:
     """Why the harness may be more than a fifth of the fastest arm's time, as a sentence."""
     latency_iterations: int = 1
     """Of the loop whose every operation is timed."""
+    capacity_bytes: int = 0
+    """That it fills, on an arm of just that capacity where it has one; 0 for a workload that does
+    not."""
+    excluded: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Benchmark arm → why it does not apply, as a sentence, where its limits do not say so."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,6 +218,9 @@ class Plan:
     """With fewer rounds the family of claims cannot be proved; 0 for as many as there are."""
     limit_s: float = 0.0
     """Once samples have taken so long, no round is begun beyond least_rounds. 0 for never."""
+    part_limits_s: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Part other than time → once it has taken so long, no process of it is begun. None of what was
+    asked for by name."""
 
     def to_json(self) -> dict[str, Any]:
         """The plan as run.json's object."""
@@ -258,7 +273,8 @@ def list_workloads(binary: pathlib.Path, traces: Sequence[Trace],
             "workload": item["workload"], "question": item["question"], "arms": list(item["arms"]),
             "parameters": item.get("parameters") or "", "source": item.get("source") or "",
             "heap": item.get("heap", "fresh"), "threads": int(item.get("threads", 1)),
-            "harness": item.get("harness") or "", "probes": item.get("probes", False) is True
+            "harness": item.get("harness") or "", "probes": item.get("probes", False) is True,
+            "capacity": int(item.get("capacity", 0)), "excluded": dict(item.get("excluded", {}))
         } for item in listed["workloads"]]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{binary} --list does not answer as it should: {error!r}",
@@ -359,6 +375,19 @@ def is_app(workload: str) -> bool:
     return workload.startswith("app/")
 
 
+def of_full_runs(workload: str) -> bool:
+    """Whether a full run alone measures this workload where none is named."""
+    return any(fnmatch.fnmatchcase(workload, pattern) for pattern in FULL)
+
+
+def weight(workload: str) -> int:
+    """How little a run can do without a workload: least of all without real programs and what
+    every run measures, most easily without further sizes."""
+    if workload in QUICK or is_trace(workload) or is_app(workload):
+        return 2
+    return 0 if of_full_runs(workload) else 1
+
+
 # --- How long, and in which order ----------------------------------------------------------------
 
 
@@ -400,8 +429,8 @@ def fit(workloads: Sequence[Workload], calibrations: Mapping[str, Calibration],
     rounds: wanted, and the fewest that prove anything. What the processes cost apart from their
     timed loops is paid first; the rest is shared by the samples, within SHORTEST_SAMPLE_S and
     LONGEST_SAMPLE_S of the baseline's timed loop for each. If that does not suffice there are fewer
-    rounds, then shorter loops down to LEAST_SAMPLE_S, then fewer workloads, the dearest first and
-    those of QUICK last, unless they were asked for (keep).
+    rounds, then shorter loops down to LEAST_SAMPLE_S, then fewer workloads, unless they were asked
+    for (keep): those that matter least (see weight), the dearest of them first.
     """
     wanted, least = rounds
     chosen, dropped = list(workloads), []
@@ -411,7 +440,8 @@ def fit(workloads: Sequence[Workload], calibrations: Mapping[str, Calibration],
         share_s = _share_s(chosen, calibrations, count, budget_s)
         if share_s >= LEAST_SAMPLE_S or keep or len(chosen) == 1:
             break
-        droppable = [item for item in chosen if item.workload not in QUICK] or chosen
+        least_weight = min(weight(item.workload) for item in chosen)
+        droppable = [item for item in chosen if weight(item.workload) == least_weight]
         dearest = max(droppable, key=lambda item: _round_s(item, calibrations[item.workload],
                                                            LEAST_SAMPLE_S))
         chosen.remove(dearest)
@@ -516,9 +546,10 @@ def probe_s(part: str, calibration: Calibration, arm: str) -> float:
     return (2 * VALGRIND_START_S + VALGRIND_FACTOR * own_s) / SIDE_BY_SIDE
 
 
-def probed_arms(arms_by_name: Mapping[str, Arm], workload: Workload) -> list[str]:
-    """The arms of a workload that parts other than time look at."""
-    return [name for name in workload.arms if arms_by_name[name].role in PROBED_ROLES]
+def probed_arms(arms_by_name: Mapping[str, Arm], workload: Workload, part: str) -> list[str]:
+    """The arms of a workload that a part other than time looks at."""
+    return [name for name in workload.arms if arms_by_name[name].role in PROBED_ROLES
+            and (part != "work" or arms_by_name[name].counted)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -539,7 +570,7 @@ def fit_part(part: str, workloads: Sequence[Workload], arms_by_name: Mapping[str
     costs_s = {
         item.workload: sum(
             probe_s(part, calibrations[item.workload], name)
-            for name in probed_arms(arms_by_name, item)) for item in workloads
+            for name in probed_arms(arms_by_name, item, part)) for item in workloads
     }
     costs_s = {name: cost_s for name, cost_s in costs_s.items() if cost_s > 0}
     dropped = []

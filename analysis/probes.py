@@ -8,9 +8,11 @@ a time.
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import functools
 import itertools
 import json
+import math
 import pathlib
 import re
 import statistics
@@ -57,7 +59,8 @@ def _answer(run: Plan, task: Task, part: str, more: list[str], hashes: Hashes,
     command.remove("--benchmark_format=json")
     variables = collect.child_environment(arm.preload, 0)
     if part == "work":
-        variables["LD_PRELOAD"] = ":".join(filter(None, (still_clock(run), arm.preload)))
+        variables["LD_PRELOAD"] = ":".join(filter(
+            None, (still_clock(run.benchmark["path"]), arm.preload)))
     outcome = collect.run_process((before or []) + command, variables, PATIENCE_S[part])
     collect.check_end(outcome)
     try:
@@ -122,20 +125,34 @@ def probe_work(run: Plan, task: Task, hashes: Hashes) -> list[Work]:
     short, short_count, proof = _count(run, task, 1, hashes)
     longer = 1 + max(1, round(plan.WORK_OPERATIONS / short["operations"]))
     told, long_count, _ = _count(run, task, longer, hashes)
-    if told["operations"] != short["operations"] or long_count <= short_count:
+    operations = (longer * told["operations"] - short["operations"]) / (longer - 1)
+    alike = told["operations"] == short["operations"] or workload.capacity_bytes
+    if not alike or operations <= 0 or long_count <= short_count:
         raise Unusable(f"counts {short_count} instructions for 1 iteration and {long_count} for"
                        f" {longer}")
-    slope = (long_count - short_count) / (longer - 1) / told["operations"]
+    slope = (long_count - short_count) / (longer - 1) / operations
     return [
-        Work(workload.workload, arm.name, round_, slope, float(told["operations"]), 1, longer,
+        Work(workload.workload, arm.name, round_, slope, operations, 1, longer,
              short_count, long_count, f"{valgrind_version()} callgrind",
              round(time.monotonic() - started, 3), **proof)
     ]
 
 
-def still_clock(run: Plan) -> str:
+def still_clock(binary: str) -> str:
     """The library with a clock that stands still: some allocators do more where time passes."""
-    return str(pathlib.Path(run.benchmark["path"]).parent / "libpoolproof-still.so")
+    return str(pathlib.Path(binary).parent / "libpoolproof-still.so")
+
+
+def with_countable(binary: str, arms: Sequence[Arm]) -> list[Arm]:
+    """The arms, marked where a process that has their library preloaded dies in Valgrind."""
+    dies: dict[str | None, bool] = {None: False}
+    for preload in dict.fromkeys(arm.preload for arm in arms if arm.preload):
+        variables = collect.child_environment(None, 0)
+        variables["LD_PRELOAD"] = f"{still_clock(binary)}:{preload}"
+        command = [environment.find_program("valgrind") or "valgrind", "--quiet", "--tool=none",
+                   binary, "--owner"]
+        dies[preload] = collect.run_process(command, variables, PATIENCE_S["work"]).exit_code != 0
+    return [dataclasses.replace(arm, counted=not dies[arm.preload]) for arm in arms]
 
 
 def _count(run: Plan, task: Task, iterations: int,
@@ -183,7 +200,7 @@ def tasks(run: Plan, part: str) -> Iterator[Task]:
     for round_ in range(run.part_rounds.get(part, 0)):
         for workload in plan.workload_order(run, round_):
             if part in workload.parts:
-                arms = set(plan.probed_arms(run.arms_by_name(), workload))
+                arms = set(plan.probed_arms(run.arms_by_name(), workload, part))
                 for arm in plan.arm_order(run, workload, round_, 0):
                     if arm.name in arms:
                         yield round_, workload, arm
@@ -201,12 +218,24 @@ def missing(run: Plan, part: str, done: Iterable[Any], refused: Iterable[Refusal
 
 
 def run_part(run: Plan, part: str, todo: Sequence[Task], appender: Appender,
-             listener: Callable[[Lines], None]) -> None:
-    """Does what is to do, appending as it ends. `listener` is told of each process's lines."""
+             listener: Callable[[Lines], None]) -> int:
+    """Does what is to do, appending as it ends, and returns how much of it: all, unless the part's
+    limit of time was reached. `listener` is told of each process's lines."""
     hashes = Hashes()
+    end = time.monotonic() + run.part_limits_s.get(part, math.inf)
+    passed = 0
+
+    def in_time() -> Iterator[Task]:
+        nonlocal passed
+        for task in todo:
+            if time.monotonic() >= end:
+                return
+            passed += 1
+            yield task
+
     withdrawn: set[tuple[str, str]] = set()
     workers = 1 if part == "latency" else min(plan.SIDE_BY_SIDE, environment.processors())
-    waiting = iter(todo)
+    waiting = in_time()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         under_way: set[concurrent.futures.Future] = set()
         try:
@@ -217,7 +246,7 @@ def run_part(run: Plan, part: str, todo: Sequence[Task], appender: Appender,
                         workers - len(under_way)):
                     under_way.add(pool.submit(_one, run, part, task, hashes))
                 if not under_way:
-                    return
+                    return passed
                 ended, under_way = concurrent.futures.wait(
                     under_way, return_when=concurrent.futures.FIRST_COMPLETED)
                 for lines in (future.result() for future in ended):

@@ -135,8 +135,11 @@ def _sample(workload: Workload, arm: plan.Arm, round_: int, position: int, time_
 
 
 def _counters(workload: Workload, arm: plan.Arm) -> dict[str, float]:
-    """A warm trace tells its memory; other workloads only what they hold."""
+    """A warm trace tells its memory, and a capacity how much of it was usable; other workloads only
+    what they hold."""
     live = float(3 << 20)
+    if workload.capacity_bytes and (arm.role in ("pool", "delay") or arm.name == "freelist"):
+        return {"usable_share": 1 - 0.0123 * (len(arm.name) - 3)}
     if not plan.is_trace(workload.workload) or plan.is_cold(workload.workload):
         return {"peak_live_bytes": live}
     more = 1.05 if arm.role == "pool" else 1.1 + 0.1 * (len(arm.name) % 5)
@@ -207,6 +210,25 @@ EXAMPLE = {
                                | rivals(63, 75, 66, 70, "-calloc"))
 }
 """A made-up run with every verdict in it."""
+
+
+def make_uneven(rounds: int, noise: Noise, seed: int = 1) -> Record:
+    """A run in which a capacity is filled, and objects change hands, which pools cannot do."""
+    truths = {name: EXAMPLE[name] for name in ("pair/64", "trace/sqlite")} | {
+        "fill/64": Truth("How much is usable?", EXAMPLE["lifo/64"].times_ns),
+        "xmalloc-test/64": Truth(
+            "What if another frees?",
+            {name: time_ns for name, time_ns in EXAMPLE["lifo/64"].times_ns.items()
+             if "pool" not in name and name not in plan.FLOORS}),
+    }
+    why = "Such an arm belongs to one thread."
+    run = make_plan(truths, rounds, seed)
+    run = dataclasses.replace(run, workloads=[
+        dataclasses.replace(item, capacity_bytes=4 << 20 if item.workload == "fill/64" else 0,
+                            excluded={arm.benchmark_arm: why for arm in run.arms
+                                      if arm.name not in item.arms})
+        for item in run.workloads])
+    return Record(pathlib.Path("synthetic"), run, make_samples(run, truths, noise), [])
 
 
 # --- Beside time, and at full size ----------------------------------------------------------------

@@ -236,9 +236,11 @@ def noise_grid(analysis: Analysis) -> Grid:
 
 def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.Arm] = ()) -> Grid:
     """All arms of one workload, fastest first: time, how the pool of equal promise compares, and
-    where they were measured, work and memory. Then those of the run's `arms` that cannot do it."""
+    where they were measured, usable capacity, work and memory. Then those of the run's `arms` that
+    cannot do it."""
     name = result.workload.workload
     works, remembers = measured.has(measured.work, name), measured.has(measured.memory, name)
+    fills = result.workload.capacity_bytes > 0
     by_pair = {(claim.arm, claim.baseline): claim for claim in result.claims}
     rows = []
     for promise in ("malloc", "calloc", ""):
@@ -253,18 +255,33 @@ def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.A
                           "" if role == "rival" else wording.describe(arm.arm)),
                      Cell(wording.time(arm.time_ns), spread),
                      _claim_cell(claim) if claim else Cell("–")]
+            cells += [_usable_cell(arm.counters.get(USABLE))] if fills else []
             cells += [_work_cell(measured.work.get(place))] if works else []
             cells += [_peak_cell(measured.memory.get(place))] if remembers else []
             rows.append(Row(cells, "own" if role == "pool" else "" if role == "rival" else "aside"))
     unable = [arm for arm in arms if arm.name not in result.workload.arms]
-    rows += [Row([Cell(wording.arm_label(arm.name), arm.limits), Cell("not applicable"),
-                  *[Cell("–")] * (1 + works + remembers)], "aside") for arm in unable]
+    rows += [Row([Cell(wording.arm_label(arm.name),
+                       result.workload.excluded.get(arm.benchmark_arm, arm.limits)),
+                  Cell("not applicable"), *[Cell("–")] * (1 + fills + works + remembers)], "aside")
+             for arm in unable]
     columns = [Column("arm"), Column("median time", True), Column("pool’s ratio", True)]
+    columns += [Column("usable", True, f"of {wording.size(result.workload.capacity_bytes)}, when a"
+                       " request was first refused")] if fills else []
     columns += [Column("instructions", True)] if works else []
     columns += [Column("peak memory", True)] if remembers else []
     return Grid(f"arms-{slug(name)}",
                 f"{wording.count(result.rounds, 'round')} of {name}, one process each", columns,
                 rows)
+
+
+USABLE = "usable_share"
+"""The counter of a sample: the share of a capacity that was live when a request was refused."""
+
+
+def _usable_cell(share: float | None) -> Cell:
+    if share is None:
+        return Cell("n/a", "no capacity", kind="off")
+    return Cell(f"{100 * share:.1f} %")
 
 
 def _work_cell(instructions: float | None) -> Cell:

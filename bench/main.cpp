@@ -403,9 +403,9 @@ const char *objection(const Workload &workload, const struct peer *peer)
     if (!workload.shape || !workload.shape->owners || (peer->abilities & PEER_SHARED))
         return nullptr;
     return peer->abilities & PEER_ALLOCATES
-               ? "It belongs to one thread at a time, and here one thread frees what another "
-                 "allocated."
-               : "It gives every thread the same memory, which they would fight for.";
+               ? "One thread frees what another allocated, and such an arm belongs to one thread "
+                 "at a time."
+               : "Every thread would get the same memory, and fight for it.";
 }
 
 /* Whether several threads do a workload. */

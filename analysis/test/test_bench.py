@@ -371,6 +371,21 @@ def test_too_small_a_budget_costs_rounds_then_length_then_the_dearest_workload()
     assert len(kept.workloads) == 3 and kept.rounds == 8
 
 
+def test_further_sizes_are_left_out_before_programs_and_what_every_run_has():
+    names = ["pair/64", "pair/128", "lifo/64x1000", "trace-cold/x", "app/lua"]
+    costs = {name: plan.Calibration(1e-6, 0.1) for name in names}
+    costs["app/lua"] = plan.Calibration(0.3, 0.0)  # the dearest
+
+    def kept(budget_s):
+        fits = plan.fit(workloads(*names), costs, (20, 8), budget_s)
+        return [item.workload for item in fits.workloads]
+
+    assert kept(12.5) == names
+    assert kept(11.0) == ["pair/64", "lifo/64x1000", "trace-cold/x", "app/lua"]
+    assert kept(9.0) == ["pair/64", "trace-cold/x", "app/lua"]
+    assert kept(7.0) == ["pair/64", "trace-cold/x"]
+
+
 def test_an_iteration_longer_than_a_sample_runs_once():
     costs = {"pair/64": plan.Calibration(7.0, 0.02)}
     [fitted] = plan.fit(workloads("pair/64"), costs, (1, 1), budget_s=1.0).workloads

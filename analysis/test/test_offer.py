@@ -173,7 +173,7 @@ def test_a_full_run_alone_measures_every_size(binary):
              for quick, full in ((True, False), (False, False), (False, True))]
     quick, default, full = map(set, names)
     assert quick < default < full
-    assert full - default == {name for name in full if offer.of_full_runs(name)}
+    assert full - default == {name for name in full if plan.of_full_runs(name)}
     assert {"larson/8-1000/5000", "fleet/8-32768/10000", "app/lua"} <= default
     assert all(any(fnmatch.fnmatchcase(name, pattern) for name in full) for pattern in plan.FULL)
     assert "pair/32" in [item["workload"] for item in
@@ -221,6 +221,26 @@ def test_an_arm_that_does_not_apply_is_refused_with_the_reason(binary):
         offer.applying(offered, mixed, ["bump"])
 
 
+def test_an_arm_that_cannot_do_a_workload_alone_is_named_with_the_reason(binary, poolproof,
+                                                                       tmp_path, monkeypatch):
+    offered = offer.offer(binary, [])
+    handed = offer.choose_workloads(offered.workloads, ["xmalloc-test/64"], False)
+    with pytest.raises(UserError, match="pool-keep applies to none of these workloads. One thread"):
+        offer.applying(offered, handed, ["pool-keep"])
+    monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
+    monkeypatch.setattr(bench, "program_traces", lambda *_: ([], []))
+    run = tmp_path / "run"
+    done = poolproof("bench", "--workload", "xmalloc-test/64", "pair/64", "--arm", "pool-keep",
+                     "--rounds", "1", "-o", str(run))
+    assert done.returncode == 0, done.stderr
+    said = [item for item in samples.read_plan(run).left_out if "belongs to one" in item["why"]]
+    assert [item["what"] for item in said] == ["pool-keep, on xmalloc-test/64"]
+    arms = {sample.arm for sample in samples.read(run).samples
+            if sample.workload == "xmalloc-test/64"}
+    assert arms == {"glibc", "null"}
+    assert "such an arm belongs to one thread at a time" in (run / "report.html").read_text()
+
+
 def test_every_arm_of_the_binary_says_what_it_is(binary):
     told, absent = plan.list_arms(binary)
     offered = offer.offer(binary, [])
@@ -240,6 +260,7 @@ def test_the_list_has_a_line_for_everything(binary, poolproof, monkeypatch):
     assert {"pool", "glibc", "null", "noop", "pair/64", "trace/lua", "ghost"} <= set(names)
     assert len(names) == len(set(names))
     assert "absent: install libghost" in done.stdout
+    assert "cache-scratch/8: not applicable. One thread frees" in done.stdout
 
 
 def test_threads_go_through_to_the_report(binary, poolproof, tmp_path, monkeypatch):

@@ -145,6 +145,47 @@ def test_work_is_the_slope_between_two_lengths(poolproof, counted, tmp_path):
     assert "1 of 2 figures agree to the instruction; not pair/64 with glibc" in done.stdout
 
 
+def test_operations_may_vary_where_a_capacity_is_filled_and_nowhere_else(monkeypatch):
+    """Of the iterations between the two lengths, each has the operations of those alone."""
+    def count(run, task, iterations, hashes):
+        operations = 30_000 if iterations == 1 else 29_000
+        proof = dict.fromkeys(("malloc_owner", "malloc_sha256", "benchmark_sha256",
+                               "benchmark_version", "compiler", "compiler_flags"), "x")
+        return {"iterations": iterations, "operations": operations}, iterations * 280_000, proof
+
+    monkeypatch.setattr(probes, "_count", count)
+    monkeypatch.setattr(probes, "valgrind_version", lambda: "valgrind-0")
+    arm = plan.Arm("a", "a", "pool", "")
+    fills = plan.Workload("refill", "?", ["a"], capacity_bytes=4 << 20)
+    [line] = probes.probe_work(None, (0, fills, arm), None)
+    assert (line.long_iterations, line.operations) == (2, 28_000)
+    assert line.instructions_per_operation == 10
+    with pytest.raises(collect.Unusable):
+        probes.probe_work(None, (0, plan.Workload("pair", "?", ["a"]), arm), None)
+
+
+def test_an_allocator_that_dies_in_valgrind_is_not_counted(monkeypatch):
+    tried = []
+
+    def run_process(command, variables, patience_s):
+        tried.append(variables["LD_PRELOAD"])
+        code = -6 if "scudo" in variables["LD_PRELOAD"] else 0
+        return collect.Outcome(code, b"", "", False, 0.0, 1.0, None)
+
+    monkeypatch.setattr(collect, "run_process", run_process)
+    arms = [plan.Arm("pool", "pool", "pool", ""),
+            plan.Arm("scudo", "malloc", "rival", "malloc", "/scudo.so"),
+            plan.Arm("scudo-calloc", "calloc", "rival", "calloc", "/scudo.so"),
+            plan.Arm("jemalloc", "malloc", "rival", "malloc", "/jemalloc.so")]
+    marked = probes.with_countable("/bin/bench", arms)
+    assert [arm.counted for arm in marked] == [True, False, False, True] and len(tried) == 2
+    names = {arm.name: arm for arm in marked}
+    workload = plan.Workload("w", "?", list(names))
+    assert plan.probed_arms(names, workload, "work") == ["pool", "jemalloc"]
+    assert plan.probed_arms(names, workload, "memory") == list(names)
+    assert bench.uncounted(marked)[0]["what"] == "work of scudo, scudo-calloc"
+
+
 def test_work_without_valgrind_is_one_line(poolproof, tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "find_program", lambda *_: None)
     probes.valgrind_version.cache_clear()
@@ -212,23 +253,39 @@ def planned(fake, monkeypatch, *words, traces=()):
                            bench.output_console())
 
 
-@pytest.mark.parametrize("mode, most_s, times", [("--quick", 360, 10), ("--full", 5400, 90)])
+@pytest.mark.parametrize("mode, most_s, times", [("--quick", 360, 10), ("", 1500, 30),
+                                                 ("--full", 3600, 90)])
 def test_a_mode_keeps_its_time_with_many_arms(fake, monkeypatch, mode, most_s, times):
     many(fake, 6, {})
     # As if there were so many times as many arms.
     monkeypatch.setattr(collect, "calibrate",
                         lambda *_: (plan.Calibration(1e-5, times * 0.05, 2.0), 1))
     monkeypatch.setattr(collect, "try_arm", lambda *_: None)
-    made = planned(fake, monkeypatch, mode)
+    made = planned(fake, monkeypatch, *mode.split())
     longest_s = plan.REPEATED * made.estimates_s["time"] + sum(
         seconds for part, seconds in made.estimates_s.items() if part != "time")
     assert longest_s < most_s - 40  # for calibrating and reporting
-    assert made.least_rounds <= made.rounds
+    assert made.least_rounds <= made.rounds >= plan.MODES[made.mode].fewest
     assert made.limit_s <= plan.REPEATED * plan.MODES[made.mode].budgets_s["time"]
     if mode == "--full":
         assert len(made.workloads) < 7 and "work" not in made.parts  # nothing of it would fit
         assert made.left_out and all(item["what"] and item["why"] for item in made.left_out)
         assert "pair/64" in [item.workload for item in made.workloads]
+
+
+def test_time_that_is_up_ends_a_part_which_can_go_on(fake, poolproof, tmp_path):
+    run = tmp_path / "run"
+    assert poolproof("bench", "--memory", *FEW, "-o", str(run)).returncode == 0
+    whole = (run / "memory.jsonl").read_text().splitlines(keepends=True)
+    (run / "memory.jsonl").write_text(whole[0])
+    value = json.loads((run / "run.json").read_text())
+    assert "part_limits_s" in value and not value["part_limits_s"]  # it was asked for by name
+    (run / "run.json").write_text(json.dumps(value | {"part_limits_s": {"memory": 0.0}}))
+    done = poolproof("bench", "--resume", str(run))
+    assert done.returncode == 0 and "time is up for memory after 0 of 8 probes" in done.stdout
+    (run / "run.json").write_text(json.dumps(value))
+    assert poolproof("bench", "--resume", str(run)).returncode == 0
+    assert len((run / "memory.jsonl").read_text().splitlines()) == len(whole) == 9
 
 
 def test_time_that_is_up_ends_a_run_after_the_rounds_that_it_needs(fake, poolproof, tmp_path):

@@ -232,6 +232,22 @@ def test_a_workload_ends_with_the_arms_that_cannot_do_it(analysis):
         arm.name not in result.workload.arms for arm in analysis.plan.arms)
 
 
+def test_a_capacity_and_what_pools_cannot_do_are_shown_with_their_reasons():
+    analysis = verdicts.analyse(synthetic.make_uneven(7, synthetic.normal(0.01)))
+    measured = parts.of(analysis)
+    grids = {result.workload.workload: tables.workload_grid(result, measured, analysis.plan.arms)
+             for result in analysis.results}
+    at = [column.title for column in grids["fill/64"].columns].index("usable")
+    usable = {row.cells[0].text: row.cells[at] for row in grids["fill/64"].rows}
+    assert usable["pool"].text == "98.8 %" and usable["freelist"].text == "93.8 %"
+    assert usable["glibc"] == tables.Cell("n/a", "no capacity", kind="off")
+    assert "4.00\xa0MiB" in grids["fill/64"].columns[at].note
+    assert not any(column.title == "usable" for column in grids["pair/64"].columns)
+    handed = {row.cells[0].text: row.cells for row in grids["xmalloc-test/64"].rows}
+    assert handed["pool"][0].note == "Such an arm belongs to one thread."
+    assert handed["pool"][1].text == "not applicable" != handed["glibc"][1].text
+
+
 @pytest.mark.parametrize("share, text, why", [(0.3, "30 %", "Because."), (0.1, "10 %", ""),
                                               (None, "–", "")])
 def test_a_large_share_of_the_harness_is_explained(analysis, share, text, why):
