@@ -31,6 +31,8 @@ from analysis.samples import Record
 
 RUNS = environment.ROOT / "results" / "runs"
 TRACES = "traces"
+ASKED_FILE = "asked"
+"""The command line of a run that has no plan yet."""
 REPEATS_TOLD = 5
 INTERRUPTED = 130
 
@@ -86,12 +88,21 @@ def run(args: argparse.Namespace) -> int:
         traces += kept_traces({trace.name for trace in traces})
         offer.print_offer(offer.offer(binary, traces, args.malloc), traces, console)
         return environment.PASS
+    return _begin(args, binary, traces, console)
+
+
+def _begin(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace],
+           console: Console) -> int:
+    """Plans and measures. What was asked for lies in the folder until the plan does."""
     with new_folder(args.output) as folder:
+        with environment.whole_file(folder / ASKED_FILE) as stream:
+            stream.write(_command_again(args) + "\n")
         recorded, notes = program_traces(wanted_programs(args), folder, console, args.record)
         taken = {trace.name for trace in traces}
         traces += [trace for trace in recorded if trace.name not in taken]
         new = make_plan(args, binary, traces, notes, console)
         samples.write_plan(folder, new)
+        (folder / ASKED_FILE).unlink()
     return measure(folder, new, console)
 
 
@@ -189,6 +200,7 @@ def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
         yield folder.resolve()
     except BaseException:
         shutil.rmtree(folder / TRACES, ignore_errors=True)
+        (folder / ASKED_FILE).unlink(missing_ok=True)
         if not existed:
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -439,6 +451,8 @@ def _resume(args: argparse.Namespace, console: Console) -> int:
     if given:
         raise UserError(f"--resume goes on as the run was planned; leave out {' '.join(given)}")
     folder = args.resume.resolve()
+    if (folder / ASKED_FILE).is_file() and not (folder / samples.RUN_FILE).exists():
+        return run(_asked(folder))
     known = samples.read_plan(folder)
     more = asked_parts(args)
     require_parts([*known.parts, *more])
@@ -456,6 +470,16 @@ def _resume(args: argparse.Namespace, console: Console) -> int:
         known = with_parts(known, added, args)
         samples.write_plan(folder, known)
     return measure(folder, known, console)
+
+
+def _asked(folder: pathlib.Path) -> argparse.Namespace:
+    """The arguments of a run that was stopped before it had a plan."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    words = shlex.split((folder / ASKED_FILE).read_text(encoding="utf-8"))
+    args = parser.parse_args(words[2:])
+    args.output = folder
+    return args
 
 
 def with_parts(known: Plan, added: list[str], args: argparse.Namespace) -> Plan:

@@ -26,6 +26,7 @@ sys.path.insert(0, {root!r})
 from analysis import __main__, bench
 bench.benchmark_binary = lambda: pathlib.Path({binary!r})
 bench.program_traces = lambda *_: ([], [])
+{before}
 sys.argv = ["poolproof", *sys.argv[1:]]
 sys.exit(__main__.main())
 """
@@ -61,10 +62,11 @@ def poolproof(fake, monkeypatch, capsys):
     return run
 
 
-def start(fake, *words, **more):
-    """Starts a command line as a process of its own, to be killed."""
+def start(fake, *words, before="", **more):
+    """Starts a command line as a process of its own, to be killed, after these lines of Python."""
     driver = fake.parent / "driver.py"
-    driver.write_text(DRIVER.format(root=str(environment.ROOT), binary=str(fake)))
+    driver.write_text(DRIVER.format(root=str(environment.ROOT), binary=str(fake),
+                                    before=before))
     # A shell starts its background jobs with interrupts ignored, and their children inherit that.
     return subprocess.Popen([sys.executable, "-B", str(driver), *words], stdout=subprocess.DEVNULL,
                             text=True, env=os.environ | {"POOLPROOF_INSTALL": "no"},
@@ -183,6 +185,50 @@ def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolpr
     assert after.startswith(whole)
     keys = [(s.workload, s.arm, s.round) for s in samples.read(run).samples if s.attempt == 0]
     assert len(keys) == len(set(keys)) == 18
+
+
+def test_killed_before_there_is_a_plan_it_is_planned_again(fake, poolproof, tmp_path):
+    settle(fake, seconds=0.5)
+    run = tmp_path / "run"
+    process = start(fake, "bench", *FEW, "-o", str(run), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (run / "asked").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not (run / "run.json").exists()
+    settle(fake)
+    done = poolproof("bench", "--resume", str(run))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(samples.read(run).samples) == 18 and samples.read_plan(run).seed == 7
+    assert (run / "report.html").exists() and not (run / "asked").exists()
+
+
+@pytest.mark.parametrize("left", ["", "<!DOCTYPE html>half"])
+def test_killed_while_it_reports_it_reports_again(fake, poolproof, tmp_path, left):
+    run = tmp_path / "run"
+    process = start(fake, "bench", *FEW, "-o", str(run), stderr=subprocess.DEVNULL,
+                    before=f"""
+import time
+def stall(*_):
+    pathlib.Path({str(run)!r}, "report.html").write_text({left!r})
+    time.sleep(60)
+bench.render.write_all = stall
+bench.ledger.objection = lambda *_: None
+""")
+    deadline = time.monotonic() + 30
+    while not (run / "report.html").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    taken = (run / "samples.jsonl").read_bytes()
+    done = poolproof("bench", "--resume", str(run))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (run / "samples.jsonl").read_bytes() == taken and taken.count(b"\n") == 18
+    assert (run / "report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert (run / "verdicts.json").exists()
 
 
 def test_interrupted_it_says_how_to_go_on(fake, poolproof, tmp_path):
