@@ -484,7 +484,10 @@ void print_list(const std::vector<Workload> &workloads)
             if (applies(workload, peer))
                 applying += (applying.empty() ? "" : ",") + quoted(peer->name);
             if (const char *why = objection(workload, peer))
-                excluded += (excluded.empty() ? "" : ",") + quoted(peer->name) + ":" + quoted(why);
+                excluded.append(excluded.empty() ? "" : ",")
+                    .append(quoted(peer->name))
+                    .append(":")
+                    .append(quoted(why));
         }
         text +=
             std::string(i ? "," : "") + "\n{\"workload\":" + quoted(workload.name) +
@@ -497,8 +500,9 @@ void print_list(const std::vector<Workload> &workloads)
             ",\"heap\":" + (workload.littered ? "\"littered\"" : "\"fresh\"") +
             ",\"threads\":" + std::to_string(workload.threads) +
             ",\"probes\":" + (has_probes(workload) ? "true" : "false") +
-            ",\"capacity\":" + std::to_string(workload.shape ? workload.shape->capacity : 0) +
-            ",\"excluded\":{" + excluded + "},\"arms\":[" + applying + "]}";
+            ",\"capacity\":" + std::to_string(workload.shape ? workload.shape->capacity : 0);
+        text.append(",\"excluded\":{").append(excluded);
+        text.append("},\"arms\":[").append(applying).append("]}");
     }
     text += "],\n\"absent_workloads\":[";
     for (const struct absent_app *absent = absent_apps; absent->name; absent++)
