@@ -820,11 +820,13 @@ static enum pool_reason take_buffer(struct m_pool *pool, const struct pool_confi
 {
     size_t pad = (size_t)(0 - (uintptr_t)config->buffer) % GRANULE;
     size_t room = config->buffer_size > pad ? config->buffer_size - pad : 0;
+    size_t most = memory_for(POOL_MAX_CAPACITY / GRANULE);
+    room = room < most ? room : most;
     size_t group = memory_for(2 * SMALL) - memory_for(SMALL); /* what SMALL granules take */
     size_t n = room < 2 * group ? 0 : (room / group - 1) * SMALL;
-    while (n < POOL_MAX_CAPACITY / GRANULE && memory_for(n + 1) <= room)
+    while (memory_for(n + 1) <= room)
         n++;
-    if (n == 0 || memory_for(n) > room)
+    if (n == 0)
         return POOL_BUFFER_TOO_SMALL;
     pool->source = SOURCE_BUFFER;
     pool->memory = config->buffer;

@@ -1,6 +1,8 @@
 /* vast GIBIBYTES: pools of more bytes than the machine has, most of which are never touched. */
+#define _DEFAULT_SOURCE 1 /* MAP_NORESERVE */
 #include "rig.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -209,12 +211,40 @@ static void in_quarters(void **state)
     vast_close(&pool, before);
 }
 
+/* A caller's buffer that is longer than any pool gives the largest pool, and one that is not gives
+ * less than it is. */
+static void in_a_buffer(void **state)
+{
+    (void)state;
+    struct pool_config config = {.buffer_size = SHADOWED ? capacity : 2 * capacity};
+    struct m_pool pool = {0};
+    struct pool_stats stats;
+    void *ptr = NULL;
+    config.buffer = mmap(NULL, config.buffer_size, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (config.buffer == MAP_FAILED) {
+        print_message("# the machine refuses %zu GiB of address space\n", config.buffer_size >> 30);
+        skip();
+    }
+    assert_int_equal(pool_init_with(&pool, &config), 0);
+    assert_int_equal(pool_stats(&pool, &stats), 0);
+    if (config.buffer_size > POOL_MAX_CAPACITY)
+        assert_int_equal(stats.capacity, POOL_MAX_CAPACITY);
+    else
+        assert_in_range(stats.capacity, config.buffer_size / 17 * 15, config.buffer_size);
+    assert_int_equal(pool_alloc(&pool, &ptr, 100, POOL_I8), 0);
+    assert_int_equal(pool_check(&pool, NULL), 0);
+    assert_int_equal(pool_free(&ptr, 100, &pool), 0);
+    pool_destroy(&pool);
+    assert_int_equal(munmap(config.buffer, config.buffer_size), 0);
+}
+
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_one_chunk),  cmocka_unit_test(between_two_small_ones),
         cmocka_unit_test(in_quarters),   cmocka_unit_test(runs_of_every_length),
-        cmocka_unit_test(after_a_reset),
+        cmocka_unit_test(after_a_reset), cmocka_unit_test(in_a_buffer),
     };
     size_t gibibytes = count == 2 ? strtoul(arguments[1], NULL, 10) : 0;
     if (gibibytes == 0 || gibibytes > 64) {
