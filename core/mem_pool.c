@@ -540,7 +540,7 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 static void set_mark(struct m_pool *pool, size_t mark)
 {
     pool->mark = mark;
-    pool->quick = HOOK_WATCHED || pool->flags & POOL_STRICT ? 0 : mark;
+    pool->quick = (HOOK_WATCHED | (pool->flags & POOL_STRICT)) ? 0 : mark;
 }
 
 /* The bump run ⇒ a filed run, or back behind mark if it is the last. */
@@ -688,8 +688,9 @@ static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
 static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = run_find(pool, n, align), length = g == NONE ? 0 : length_at(pool, g);
-    if (g == NONE || !run_take(pool, g, length))
+    if (g == NONE)
         return NONE;
+    (void)run_take(pool, g, length); /* run_find has seen that its links hold */
     size_t start = fit(pool, g, length, n, align);
     tag_set(pool, start, LIVE, n);
     if (start > g)
@@ -1304,7 +1305,7 @@ int pool_stats(const struct m_pool *pool, struct pool_stats *stats)
 /* Each invariant of DESIGN.md that a piece of the block can break; NULL if it breaks none. */
 static const char *check_piece(const struct m_pool *pool, size_t g, struct extent piece)
 {
-    if (piece.n == 0 || piece.n > pool->granules - g)
+    if (piece.n - 1 >= pool->granules - g) /* an empty one wraps */
         return "I1: the pieces cover the block without gaps";
     if (piece.kind == POOL_FRESH || (g == bump_at(pool) && pool->bump < pool->bump_end))
         return NULL;
@@ -1325,7 +1326,8 @@ static const char *check_piece(const struct m_pool *pool, size_t g, struct exten
 }
 
 /* Walks the caches and bins, which must reach exactly the cached granules and the runs that were
- * counted. */
+ * counted. check_piece has found each run linked, so no list of a bin comes back to where it was,
+ * and only a head can be something else. */
 static const char *check_lists(const struct m_pool *pool, size_t cached, size_t runs)
 {
     size_t left = cached, shared = 0;
@@ -1344,8 +1346,8 @@ static const char *check_lists(const struct m_pool *pool, size_t cached, size_t 
     for (unsigned b = next_bin(pool, 0); b < POOL_BINS; b = next_bin(pool, b + 1)) {
         if (!pool->bins[b])
             return "I7: the map knows which bins are not empty";
-        for (void *run = pool->bins[b]; run; run = links_of(run).next)
-            if (!is_run(pool, run, b) || runs-- == 0)
+        for (void *run = pool->bins[b]; run; run = links_of(run).next, runs--)
+            if (!is_run(pool, run, b))
                 return "I4: a run is filed under its length, and its neighbours there link back";
     }
     return runs ? "I4: a run is filed under its length, and its neighbours there link back" : NULL;
