@@ -11,6 +11,7 @@
 /* Requests since watch_from, and the one that fails: 1 the first, 0 none. */
 static struct {
     int watching;
+    int keeps; /* whether the system takes no page back before its time */
     size_t requests, mallocs, returns, fail_at;
     int for_good; /* whether those behind it fail as well */
 } watch;
@@ -40,6 +41,7 @@ void __real_free(void *ptr);
 void *__real_mmap(void *at, size_t size, int access, int flags, int file, off_t offset);
 void *__real_mmap64(void *at, size_t size, int access, int flags, int file, off_t offset);
 int __real_munmap(void *at, size_t size);
+int __real_madvise(void *at, size_t size, int advice);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
@@ -49,6 +51,7 @@ void __wrap_free(void *ptr);
 void *__wrap_mmap(void *at, size_t size, int access, int flags, int file, off_t offset);
 void *__wrap_mmap64(void *at, size_t size, int access, int flags, int file, off_t offset);
 int __wrap_munmap(void *at, size_t size);
+int __wrap_madvise(void *at, size_t size, int advice);
 
 void *__wrap_malloc(size_t size)
 {
@@ -93,6 +96,11 @@ int __wrap_munmap(void *at, size_t size)
 {
     watch.returns += (size_t)watch.watching;
     return __real_munmap(at, size);
+}
+
+int __wrap_madvise(void *at, size_t size, int advice)
+{
+    return watch.keeps ? -1 : __real_madvise(at, size, advice);
 }
 
 static const struct pool_config from_malloc = {.capacity = 8192};
@@ -208,6 +216,36 @@ static void nth_request_fails(void **state)
             }
 }
 
+/* A system that refuses to take pages back, as it does where memory is locked: what is freed is
+ * zeroed by hand, and a trim says that it released nothing. */
+static void pages_are_kept(void **state)
+{
+    (void)state;
+    const size_t size = (size_t)20 << 20;
+    for (int keeps = 0; keeps < 2; keeps++) {
+        const struct pool_config config = {.capacity = 2 * size, .flags = POOL_LAZY};
+        struct m_pool pool = {0};
+        void *ptr = NULL;
+        size_t released = 1;
+        assert_int_equal(pool_init_with(&pool, &config), 0);
+        watch.keeps = keeps;
+        for (int round = 0; round < 2; round++) {
+            assert_int_equal(pool_alloc(&pool, &ptr, size, POOL_I8), 0);
+            assert_filled(ptr, size, 0);
+            memset(ptr, 0xff, size);
+            assert_int_equal(pool_free(&ptr, size, &pool), 0);
+        }
+        assert_int_equal(pool_trim(&pool, &released), 0);
+        if (keeps)
+            assert_int_equal(released, 0);
+        else
+            assert_in_range(released, size - 8192, size);
+        assert_int_equal(pool_check(&pool, NULL), 0);
+        watch.keeps = 0;
+        pool_destroy(&pool);
+    }
+}
+
 /* A user's source, which fails the n-th time that it is asked. */
 struct own_source {
     size_t asked, fail_at, held;
@@ -303,9 +341,13 @@ static void own_source_is_misaligned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(default_pool_is_one_malloc), cmocka_unit_test(all_goes_back),
-        cmocka_unit_test(buffer_asks_for_nothing),    cmocka_unit_test(nth_request_fails),
-        cmocka_unit_test(own_source_fails),           cmocka_unit_test(own_source_is_misaligned),
+        cmocka_unit_test(default_pool_is_one_malloc),
+        cmocka_unit_test(all_goes_back),
+        cmocka_unit_test(buffer_asks_for_nothing),
+        cmocka_unit_test(nth_request_fails),
+        cmocka_unit_test(own_source_fails),
+        cmocka_unit_test(own_source_is_misaligned),
+        cmocka_unit_test(pages_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

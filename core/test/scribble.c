@@ -382,19 +382,93 @@ static void aimed(void **state)
                 }
 }
 
+/* A list of long cached chunks, which is emptied before fresh memory is touched, ends where a link
+ * no longer names one of them. */
+static void long_lists_end(void **state)
+{
+    (void)state;
+    const size_t large = 6000 * 16, size = POOL_SMALL * 16, rest = 1000 * 16;
+    for (int aim = 0; aim < 3; aim++) {
+        struct rig rig;
+        unsigned char *first = NULL, *chunks[2] = {NULL}, *walls[2] = {NULL}, *more = NULL;
+        rig_open(&rig, &kinds[0], 8192 * 16);
+        assert_int_equal(pool_alloc(&rig.pool, (void **)&first, large, POOL_I8), 0);
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(pool_alloc(&rig.pool, (void **)&chunks[i], size, POOL_I8), 0);
+            assert_int_equal(pool_alloc(&rig.pool, (void **)&walls[i], 16, POOL_I8), 0);
+            memset(walls[i], 0x99, 16);
+        }
+        unsigned char *last = chunks[1];
+        for (size_t i = 0; i < 2; i++)
+            assert_int_equal(pool_free((void **)&chunks[i], size, &rig.pool), 0);
+        struct pool_stats stats;
+        assert_int_equal(pool_stats(&rig.pool, &stats), 0);
+        assert_int_equal(stats.cached_chunks, 2); /* whose list begins with the last one */
+        const uintptr_t aims[] = {(uintptr_t)walls[0], (uintptr_t)rig.base + rig.capacity,
+                                  (uintptr_t)rig.base - 16};
+        raw_write(last, &aims[aim], sizeof aims[aim]);
+
+        assert_int_equal(pool_alloc(&rig.pool, (void **)&more, rest, POOL_I8), 0);
+        assert_true(more >= walls[1] + 16 && more + rest <= rig.base + rig.capacity);
+        for (size_t i = 0; i < 2; i++) {
+            unsigned char *ptr = NULL; /* where the two were */
+            assert_int_equal(pool_alloc(&rig.pool, (void **)&ptr, size, POOL_I8), 0);
+            assert_true(ptr >= first + large && ptr + size <= rig.base + rig.capacity);
+            assert_true(ptr + size <= more || ptr >= more + rest);
+            assert_filled(ptr, size, 0);
+            memset(ptr, 0x66, size);
+        }
+        for (size_t i = 0; i < 2; i++)
+            assert_filled(walls[i], 16, 0x99);
+        assert_int_equal(pool_reset(&rig.pool), 0);
+        rig_assert_sound(&rig);
+        rig_close(&rig);
+    }
+}
+
+/* Where nothing is free, a list that begins with what the user wrote is told from an empty one. */
+static void full_pool_tells(void **state)
+{
+    (void)state;
+    for (int aim = 0; aim < 3; aim++) {
+        struct rig rig;
+        unsigned char *chunk = NULL, *other = NULL;
+        rig_open(&rig, &kinds[0], 1024);
+        assert_int_equal(pool_alloc(&rig.pool, (void **)&other, 1008, POOL_I8), 0);
+        assert_int_equal(pool_alloc(&rig.pool, (void **)&chunk, 16, POOL_I8), 0);
+        unsigned char *there = chunk;
+        assert_int_equal(pool_free((void **)&chunk, 16, &rig.pool), 0);
+        const uintptr_t aims[] = {0, (uintptr_t)other, 16};
+        raw_write(there, &aims[aim], sizeof aims[aim]);
+
+        assert_int_equal(pool_alloc(&rig.pool, (void **)&chunk, 16, POOL_I8), 0);
+        assert_ptr_equal(chunk, there);
+        assert_filled(chunk, 16, 0);
+        chunk = NULL;
+        assert_int_equal(pool_alloc(&rig.pool, (void **)&chunk, 16, POOL_I8), -1);
+        assert_null(chunk);
+        assert_int_equal(pool_error(&rig.pool), aim == 0 ? POOL_OUT_OF_MEMORY : POOL_CORRUPTED);
+        assert_int_equal(rig.told.reason, pool_error(&rig.pool));
+        assert_int_equal(pool_reset(&rig.pool), 0);
+        rig_assert_sound(&rig);
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     static const char *const harms[] = {"over freed chunks", "past the end", "both"};
     static struct outing outings[COUNT_OF(harms) * KINDS];
-    static struct CMUnitTest tests[COUNT_OF(outings) + 2] = {cmocka_unit_test(aimed),
-                                                             cmocka_unit_test(rings)};
+    static struct CMUnitTest tests[COUNT_OF(outings) + 4] = {
+        cmocka_unit_test(aimed), cmocka_unit_test(rings), cmocka_unit_test(long_lists_end),
+        cmocka_unit_test(full_pool_tells)};
     for (size_t i = 0; i < COUNT_OF(outings); i++) {
         struct outing *outing = &outings[i];
         outing->kind = &kinds[i % KINDS];
         outing->harm = 1 + (int)(i / KINDS);
         snprintf(outing->name, sizeof outing->name, "%s (%s)", harms[i / KINDS],
                  outing->kind->name);
-        tests[i + 2] = (struct CMUnitTest){
+        tests[i + 4] = (struct CMUnitTest){
             .name = outing->name, .test_func = go_wandering, .initial_state = outing};
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
