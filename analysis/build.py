@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -179,7 +180,8 @@ def _configure(folder: pathlib.Path, settings: dict) -> None:
     c, cxx = settings["compilers"]
     command = ["meson", "setup", *settings["options"], *settings["machine"][:1], str(folder),
                str(environment.ROOT)]
-    code, output = _run(command, folder, {"CC": c, "CXX": cxx})
+    unkept = {"LLVM_PROFILE_FILE": os.devnull}  # what programs count that Meson tries out
+    code, output = _run(command, folder, {"CC": c, "CXX": cxx} | unkept)
     if code != 0:
         lines = output.splitlines()
         wrong = [line for line in lines if "ERROR" in line] or lines[-3:]
