@@ -1,9 +1,9 @@
 """Builds the sources with two compilers and runs every test there is.
 
 The C tests run twice: as gcc's release build, and as clang's build under ASan and UBSan. Beside
-them stand the Python tests, the packaging tests, the linters and the repository's rules. A suite's
-name after `test` chooses it alone. --quick leaves out the sanitizers, the linters and the packaging
-tests.
+them stand the Python tests, the packaging tests, the linters, the repository's rules and the pool's
+coverage. A suite's name after `test` chooses it alone. --quick leaves out the sanitizers, the
+linters, the packaging tests and the coverage.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Result:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="run these suites alone")
     parser.add_argument("--quick", action="store_true",
-                        help="leave out the sanitizers, the linters and the packaging tests")
+                        help="leave out the sanitizers, the linters, the packaging tests and the "
+                             "coverage")
     parser.add_argument("--list", action="store_true", help="name the suites")
 
 
@@ -85,7 +86,7 @@ def run_alone(arguments: argparse.Namespace) -> int:
     folders: dict[str, pathlib.Path] = {}
     builds = needed_builds(arguments)
     results = tell("build", prepare, builds, folders) if builds else []
-    known = sorted({"lint", "rules", *python_suites, *meson_suites(folders)})
+    known = sorted({"coverage", "lint", "rules", *python_suites, *meson_suites(folders)})
     if arguments.list:
         print("suites: " + ", ".join(known))
         return environment.PASS
@@ -93,7 +94,7 @@ def run_alone(arguments: argparse.Namespace) -> int:
         if suite not in known:
             raise environment.UserError(wrong_suite(suite, known))
     everything = not arguments.suites
-    left_out = {"package", "lint"} if arguments.quick and everything else set()
+    left_out = {"coverage", "lint", "package"} if arguments.quick and everything else set()
     chosen = (set(known) if everything else set(arguments.suites)) - left_out
 
     shutil.rmtree(LOGS, ignore_errors=True)
@@ -107,6 +108,8 @@ def run_alone(arguments: argparse.Namespace) -> int:
         results += tell("rules", check_rules)
     if "lint" in chosen:
         results += tell("lint", check_lint, folders)
+    if "coverage" in chosen:
+        results += tell("coverage", check_coverage)
     if arguments.quick and everything:
         results += [Result(name, "skipped", "left out by --quick")
                     for name in ("sanitize", *sorted(left_out))]
@@ -114,8 +117,8 @@ def run_alone(arguments: argparse.Namespace) -> int:
 
 
 def needed_builds(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """The configurations that the chosen suites may need; two suites never need compiled code."""
-    if arguments.suites and set(arguments.suites) <= {"rules", "analysis"}:
+    """The configurations that the chosen suites may need; three never need one of these."""
+    if arguments.suites and set(arguments.suites) <= {"rules", "analysis", "coverage"}:
         return ()
     return TEST_BUILDS[:1] if arguments.quick else TEST_BUILDS
 
@@ -324,7 +327,7 @@ def read_junit(suite: str, report: pathlib.Path) -> list[Result]:
     return results
 
 
-# --- Rules and linters ----------------------------------------------------------------------------
+# --- Rules, linters, coverage ---------------------------------------------------------------------
 
 
 def check_rules() -> list[Result]:
@@ -347,6 +350,21 @@ def check_lint(folders: dict[str, pathlib.Path]) -> list[Result]:
         results.append(Result(f"lint: {name}", "failed" if complaints else "passed",
                               output="\n".join(complaints)))
     return results
+
+
+def check_coverage() -> list[Result]:
+    """One result for each rule about what the tests and the corpora cover."""
+    from analysis import coverage  # which runs tests by this module
+
+    try:
+        rules_of_coverage = coverage.check()
+    except environment.UserError as error:
+        if error.exit_code == environment.UNFIT:
+            return [Result("coverage: measured", "skipped", str(error))]
+        return [Result("coverage: measured", "failed", output=str(error))]
+    return [Result(f"coverage: {rule}", "failed" if complaints else "passed",
+                   output="\n".join(complaints))
+            for rule, complaints in rules_of_coverage.items()]
 
 
 # --- Running, watching, telling -------------------------------------------------------------------
