@@ -614,16 +614,19 @@ static inline size_t free_before(const struct m_pool *pool, size_t from, size_t 
 /* Whether enough is cached, asked now and then: a sample of the tags answers. */
 static int worth_merging(struct m_pool *pool)
 {
-    size_t mark = pool->mark, cached = 0, enough = mark / MERGE_SHARE;
-    size_t gap = mark / SAMPLES < SAMPLE ? SAMPLE : mark / SAMPLES;
+    size_t mark = pool->mark, gap = mark / SAMPLES, looked = 0, cached = 0;
     if (mark < pool->merge_at)
         return 0;
     pool->merge_at = mark + mark / MERGE_GAP;
-    enough = enough / gap * SAMPLE;
-    for (size_t end = mark; end >= gap && cached < enough; end -= gap)
-        for (size_t g = end; (g = free_before(pool, end - SAMPLE, g)) != NONE;)
+    if (gap < SAMPLE)
+        gap = SAMPLE;
+    for (size_t end = mark; end > 0; end -= end < gap ? end : gap) {
+        size_t from = end < SAMPLE ? 0 : end - SAMPLE;
+        looked += end - from;
+        for (size_t g = end; (g = free_before(pool, from, g)) != NONE;)
             cached += kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
-    return cached >= enough;
+    }
+    return cached >= looked / MERGE_SHARE;
 }
 
 /* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address
