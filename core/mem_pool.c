@@ -30,6 +30,15 @@
 #define HOOK_WATCHED 0
 #endif
 
+/* The checked build knows sizes to the byte, seals what lies behind each chunk, verifies free memory
+ * before it is used again, and delays that. Everything of its own stands under "The checked build"
+ * below, or in a constant condition. */
+#if defined(POOL_CHECKED)
+#define CHECKED 1
+#else
+#define CHECKED 0
+#endif
+
 /* What only refusals go through stays out of the others' way. */
 #if defined(__GNUC__)
 #define COLD __attribute__((cold, noinline))
@@ -43,7 +52,9 @@
 
 #define GRANULE ((size_t)POOL_GRANULE)
 #define SMALL ((size_t)POOL_SMALL)
-#define NONE SIZE_MAX /* no granule */
+#define NONE SIZE_MAX              /* no granule */
+#define DIRTY (SIZE_MAX - CHECKED) /* nor here, for a user has written to what would be given */
+#define REDZONE ((size_t)CHECKED)  /* granules behind a chunk that belong to it, and to nobody */
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
@@ -153,23 +164,35 @@ static size_t granules_for(size_t bytes)
     return bytes / GRANULE + (bytes % GRANULE != 0);
 }
 
+/* Granules of a chunk of so many bytes; cannot overflow. */
+static size_t chunk_granules(size_t bytes)
+{
+    return granules_for(bytes) + REDZONE;
+}
+
+/* Bytes of the largest chunk that so many granules hold. */
+static inline size_t usable(size_t n)
+{
+    return (n - (CHECKED && n)) * GRANULE;
+}
+
 /* Lengths of SMALL granules and more contain a granule whose number is a multiple of 64, and
- * nothing else contains it: that granule's word in spans is theirs. Stored less one, for 2^32
- * granules to fit. */
+ * nothing else contains it: that granule's word in spans is theirs. Stored less one, and less
+ * the redzone, for 2^32 granules to fit. */
 static void span_set(struct m_pool *pool, size_t g, size_t n)
 {
-    pool->spans[(g + SMALL - 1) / SMALL] = (uint32_t)(n - 1);
-    pool->spans[(g + n - 1) / SMALL] = (uint32_t)(n - 1);
+    pool->spans[(g + SMALL - 1) / SMALL] = (uint32_t)(n - 1 - REDZONE);
+    pool->spans[(g + n - 1) / SMALL] = (uint32_t)(n - 1 - REDZONE);
 }
 
 static size_t span_from(const struct m_pool *pool, size_t first)
 {
-    return (size_t)pool->spans[(first + SMALL - 1) / SMALL] + 1;
+    return (size_t)pool->spans[(first + SMALL - 1) / SMALL] + 1 + REDZONE;
 }
 
 static size_t span_to(const struct m_pool *pool, size_t last)
 {
-    return (size_t)pool->spans[last / SMALL] + 1;
+    return (size_t)pool->spans[last / SMALL] + 1 + REDZONE;
 }
 
 static void tag_set(struct m_pool *pool, size_t g, unsigned kind, size_t n)
@@ -328,6 +351,289 @@ static void wipe_closed(const struct m_pool *pool, size_t g, size_t n)
     HOOK_CLOSE(address_of(pool, g), n * GRANULE);
 }
 
+/* Whether free memory is zero: where its contents are promised, or verified. */
+static inline int is_wiping(const struct m_pool *pool)
+{
+    return CHECKED || !(pool->flags & POOL_KEEP_CONTENTS);
+}
+
+/* --- The checked build ------------------------------------------------------------------------ */
+
+#if CHECKED
+
+/* What the bytes from a chunk's last one to its end hold. */
+#define SEAL 0xb5
+/* What a chunk holds on arrival if it is promised nothing, for what reads it to show. */
+#define UNWRITTEN 0xa7
+/* In place of a chunk's slack: it is freed, and waits. */
+#define WAITING 0xff
+
+/* Freed chunks wait in a ring, the oldest first, while they are less than this share of the block.
+ * To everything that goes by tags a waiting chunk is live. */
+#define WAITING_SHARE 4
+
+/* In front of spans. The ring is behind them, of the chunks' first granules. A chunk is two granules
+ * at least, so that half as many words hold all. */
+struct quarantine {
+    size_t granules; /* of all that wait */
+    size_t first, count;
+};
+
+_Static_assert(sizeof(struct quarantine) % sizeof(uint32_t) == 0, "spans stand behind it");
+
+#define BEFORE_SPANS sizeof(struct quarantine)
+
+static struct quarantine *quarantine_of(const struct m_pool *pool)
+{
+    return (struct quarantine *)(void *)address_of(pool, pool->granules);
+}
+
+static size_t ring_length(const struct m_pool *pool)
+{
+    return pool->granules / 2 + 1;
+}
+
+static uint32_t *ring_slot(const struct m_pool *pool, size_t i)
+{
+    return pool->spans + pool->granules / SMALL + 1 + i % ring_length(pool);
+}
+
+/* One byte a granule: by how much the chunk that starts there is smaller than its granules. */
+static unsigned char *slack_of(const struct m_pool *pool, size_t g)
+{
+    return pool->tags + pool->granules + g;
+}
+
+static size_t checked_memory_for(size_t granules)
+{
+    return sizeof(struct quarantine) + (granules / 2 + 1) * sizeof(uint32_t) + granules;
+}
+
+static int is_waiting(const struct m_pool *pool, size_t g)
+{
+    return *slack_of(pool, g) == WAITING;
+}
+
+static size_t waiting_granules(const struct m_pool *pool)
+{
+    return quarantine_of(pool)->granules;
+}
+
+static size_t exact_size(const struct m_pool *pool, size_t g, size_t n)
+{
+    return usable(n) - *slack_of(pool, g);
+}
+
+/* The chunk at g is of so many bytes: notes that, and seals what is behind them. */
+static void seal(const struct m_pool *pool, size_t g, size_t size)
+{
+    unsigned char *end = address_of(pool, g) + size;
+    size_t rest = chunk_granules(size) * GRANULE - size;
+    *slack_of(pool, g) = (unsigned char)(rest - REDZONE * GRANULE);
+    HOOK_OPEN(end, rest);
+    memset(end, SEAL, rest);
+    HOOK_CLOSE(end, rest);
+}
+
+/* Whether nothing was written behind the size bytes of the chunk at g. */
+static int is_sealed(const struct m_pool *pool, size_t g, size_t size)
+{
+    unsigned char *end = address_of(pool, g) + size;
+    size_t rest = chunk_granules(size) * GRANULE - size, i = 0;
+    HOOK_OPEN(end, rest);
+    while (i < rest && end[i] == SEAL)
+        i++;
+    HOOK_CLOSE(end, rest);
+    return i == rest;
+}
+
+/* Whether the chunk of n granules that starts at g is of so many bytes and has kept to them. */
+static int is_intact(const struct m_pool *pool, size_t g, size_t n, size_t size)
+{
+    return !is_waiting(pool, g) && exact_size(pool, g, n) == size && is_sealed(pool, g, size);
+}
+
+/* Why the live chunk at g is not one of so many bytes, or none that has kept to them. */
+static enum pool_reason why_not_intact(const struct m_pool *pool, size_t g, size_t size)
+{
+    return exact_size(pool, g, length_at(pool, g)) == size ? POOL_OVERRUN : POOL_WRONG_SIZE;
+}
+
+static int is_zero(unsigned char *at, size_t bytes)
+{
+    uint64_t any = 0;
+    HOOK_OPEN(at, bytes);
+    for (size_t i = 0; i < bytes; i += sizeof any) {
+        uint64_t word;
+        memcpy(&word, at + i, sizeof word);
+        any |= word;
+    }
+    HOOK_CLOSE(at, bytes);
+    return any == 0;
+}
+
+/* Whether n free granules from g on are zero behind so many bytes of links. Of more than GIVE_BACK,
+ * which may never have been touched, only either end is looked at. */
+static int is_zero_from(const struct m_pool *pool, size_t g, size_t n, size_t links)
+{
+    size_t end = g + n < pool->peak ? g + n : pool->peak;
+    if (g >= end)
+        return 1;
+    unsigned char *at = address_of(pool, g) + links;
+    size_t bytes = (size_t)(address_of(pool, end) - at), part = GIVE_BACK / 2;
+    if (bytes <= GIVE_BACK)
+        return is_zero(at, bytes);
+    return is_zero(at, part) && is_zero(at + bytes - part, part);
+}
+
+/* Whether n granules from g on, all of one free piece, are. */
+static int is_clean(const struct m_pool *pool, size_t g, size_t n)
+{
+    int filed = g < pool->mark && kind_at(pool, g) == RUN;
+    return is_zero_from(pool, g, n, filed ? sizeof(struct links) : 0);
+}
+
+/* A place that was found for n granules, or DIRTY if they are not clean. */
+static size_t if_clean(const struct m_pool *pool, size_t start, size_t n)
+{
+    return start == NONE || is_clean(pool, start, n) ? start : DIRTY;
+}
+
+/* Makes a chunk of size bytes that has just been opened ready for its user. */
+static void arrive(const struct m_pool *pool, unsigned char *chunk, size_t size)
+{
+    if (pool->flags & POOL_KEEP_CONTENTS && size <= GIVE_BACK)
+        memset(chunk, UNWRITTEN, size);
+    seal(pool, pool_granule(pool, chunk), size);
+}
+
+/* How much of the block a reset wipes, in granules: also what nobody was given and someone may have
+ * written to. Memory not of the system is wiped anyway when it is used for the first time. */
+static size_t reset_extent(const struct m_pool *pool)
+{
+    return pool->source == SOURCE_SYSTEM ? pool->granules : pool->peak;
+}
+
+static void forget_waiting(const struct m_pool *pool)
+{
+    *quarantine_of(pool) = (struct quarantine){0};
+}
+
+/* What a piece of the block shows of writes to where nobody may write; NULL if nothing. */
+static const char *check_bytes(const struct m_pool *pool, size_t g, size_t n, enum pool_kind kind)
+{
+    if (kind != POOL_LIVE)
+        return is_clean(pool, g, n) ? NULL : "I9: free granules are zero but for their links";
+    if (*slack_of(pool, g) >= GRANULE || !is_sealed(pool, g, exact_size(pool, g, n)))
+        return "I10: the seal behind each chunk is whole";
+    return NULL;
+}
+
+#else
+
+/* Without it nothing is sealed or verified, and nothing waits. */
+#define BEFORE_SPANS 0
+
+static inline size_t ring_length(const struct m_pool *pool)
+{
+    (void)pool;
+    return 0;
+}
+
+static inline size_t checked_memory_for(size_t granules)
+{
+    (void)granules;
+    return 0;
+}
+
+static inline int is_waiting(const struct m_pool *pool, size_t g)
+{
+    (void)pool;
+    (void)g;
+    return 0;
+}
+
+static inline size_t waiting_granules(const struct m_pool *pool)
+{
+    (void)pool;
+    return 0;
+}
+
+static inline size_t exact_size(const struct m_pool *pool, size_t g, size_t n)
+{
+    (void)pool;
+    (void)g;
+    return usable(n);
+}
+
+static inline void seal(const struct m_pool *pool, size_t g, size_t size)
+{
+    (void)pool;
+    (void)g;
+    (void)size;
+}
+
+static inline int is_intact(const struct m_pool *pool, size_t g, size_t n, size_t size)
+{
+    (void)pool;
+    (void)g;
+    (void)n;
+    (void)size;
+    return 1;
+}
+
+static inline enum pool_reason why_not_intact(const struct m_pool *pool, size_t g, size_t size)
+{
+    (void)pool;
+    (void)g;
+    (void)size;
+    return POOL_WRONG_SIZE;
+}
+
+static inline int is_clean(const struct m_pool *pool, size_t g, size_t n)
+{
+    (void)pool;
+    (void)g;
+    (void)n;
+    return 1;
+}
+
+static inline size_t if_clean(const struct m_pool *pool, size_t start, size_t n)
+{
+    (void)pool;
+    (void)n;
+    return start;
+}
+
+static inline void arrive(const struct m_pool *pool, unsigned char *chunk, size_t size)
+{
+    (void)pool;
+    (void)chunk;
+    (void)size;
+}
+
+static inline size_t reset_extent(const struct m_pool *pool)
+{
+    return top_at(pool);
+}
+
+static inline void forget_waiting(const struct m_pool *pool)
+{
+    (void)pool;
+}
+
+static inline const char *check_bytes(const struct m_pool *pool, size_t g, size_t n,
+                                      enum pool_kind kind)
+{
+    (void)pool;
+    (void)g;
+    (void)n;
+    (void)kind;
+    return NULL;
+}
+
+#endif
+
 /* --- Runs, filed by length -------------------------------------------------------------------- */
 
 /* The number of the highest bit that is set; value is not 0. */
@@ -392,7 +698,8 @@ static void run_file(struct m_pool *pool, size_t g, size_t n)
         pool->tags[g + n - 1] = (unsigned char)(n < SMALL ? n : LONG_END);
     tag_set(pool, g, RUN, n);
     set_links(run, head, NULL);
-    if (head)
+    /* A checked head that a user has written to shall not be put right by this. */
+    if (head && (!CHECKED || !links_of(head).prev))
         set_prev(head, run);
     pool->bins[b] = run;
     pool->bin_map[b / 64] |= UINT64_C(1) << b % 64;
@@ -459,8 +766,8 @@ static size_t fit(const struct m_pool *pool, size_t g, size_t length, size_t n, 
     return start - g <= length && length - (start - g) >= n ? start : NONE;
 }
 
-/* A run that n granules at a multiple of align fit into, or NONE: the first of a bin, or (unless
- * POOL_STRICT) any. */
+/* A run that n granules at a multiple of align fit into: the first of a bin, or (unless POOL_STRICT)
+ * any; NONE if there is none, DIRTY if a user has scribbled on the links that lead there. */
 static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
 {
     int deep = 0;
@@ -471,13 +778,17 @@ static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
                 size_t g = pool_granule(pool, run);
                 struct links links = links_of(run);
                 if (!is_linked(pool, run, b, links))
+#if CHECKED
+                    return DIRTY;
+#else
                     break;
+#endif
                 if (fit(pool, g, length_at(pool, g), n, align) != NONE)
                     return g;
                 run = links.next;
             } while (deep && run);
         }
-    } while (!deep++ && !(pool->flags & POOL_STRICT));
+    } while (!deep++ && (CHECKED || !(pool->flags & POOL_STRICT)));
     return NONE;
 }
 
@@ -498,7 +809,7 @@ static struct extent piece_at(const struct m_pool *pool, size_t g)
         return (struct extent){(end < top ? end : top) - g, POOL_RUN};
     switch (kind_at(pool, g)) {
     case LIVE:
-        return (struct extent){length_at(pool, g), POOL_LIVE};
+        return (struct extent){length_at(pool, g), is_waiting(pool, g) ? POOL_CACHED : POOL_LIVE};
     case CACHED:
         return (struct extent){length_at(pool, g), POOL_CACHED};
     default:
@@ -540,7 +851,7 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 static void set_mark(struct m_pool *pool, size_t mark)
 {
     pool->mark = mark;
-    pool->quick = (HOOK_WATCHED | (pool->flags & POOL_STRICT)) ? 0 : mark;
+    pool->quick = (CHECKED | HOOK_WATCHED | (pool->flags & POOL_STRICT)) ? 0 : mark;
 }
 
 /* The bump run ⇒ a filed run, or back behind mark if it is the last. */
@@ -575,9 +886,57 @@ static void forget_free(struct m_pool *pool)
 {
     memset(pool->cache, 0, sizeof pool->cache);
     pool->shared = 0;
+    forget_waiting(pool);
     memset(pool->bins, 0, sizeof pool->bins);
     memset(pool->bin_map, 0, sizeof pool->bin_map);
 }
+
+#if CHECKED
+
+/* The oldest waiting chunks ⇒ runs, until those of so many granules are left. 0 if one is met that
+ * has been written to, which stays where it is. */
+static int let_go(struct m_pool *pool, size_t most)
+{
+    struct quarantine *waiting = quarantine_of(pool);
+    while (waiting->granules > most) {
+        size_t g = *ring_slot(pool, waiting->first);
+        size_t n = g < pool->mark && kind_at(pool, g) == LIVE ? length_at(pool, g) : 0;
+        if (n == 0 || !is_waiting(pool, g) || !is_clean(pool, g, n))
+            return 0;
+        waiting->first = (waiting->first + 1) % ring_length(pool);
+        waiting->count--;
+        waiting->granules -= n;
+        pool->tags[g] = INTERIOR;
+        release(pool, g, n);
+    }
+    return 1;
+}
+
+/* A freed chunk ⇒ a waiting one. A single granule, which is no chunk but the end of one that has
+ * shrunk, does not wait. */
+static void shelve(struct m_pool *pool, size_t g, size_t n)
+{
+    struct quarantine *waiting = quarantine_of(pool);
+    if (n <= REDZONE) {
+        pool->tags[g] = INTERIOR;
+        release(pool, g, n);
+        return;
+    }
+    tag_set(pool, g, LIVE, n);
+    *slack_of(pool, g) = WAITING;
+    *ring_slot(pool, waiting->first + waiting->count++) = (uint32_t)g;
+    waiting->granules += n;
+    (void)let_go(pool, pool->granules / WAITING_SHARE);
+}
+
+/* Everything free ⇒ runs, but for what has been written to. */
+static void merge_all(struct m_pool *pool)
+{
+    (void)let_go(pool, 0);
+    bump_retire(pool);
+}
+
+#else
 
 /* Eight tags as a number, the first in its lowest byte. */
 static inline uint64_t eight(const unsigned char *tags)
@@ -638,7 +997,7 @@ static void merge_all(struct m_pool *pool)
     forget_free(pool);
     for (size_t g = pool->mark; (g = free_before(pool, 0, g)) != NONE;) {
         size_t n = length_at(pool, g);
-        if (!(pool->flags & POOL_KEEP_CONTENTS))
+        if (is_wiping(pool))
             set_links(address_of(pool, g), NULL, NULL);
         pool->tags[g + n - 1] = INTERIOR;
         pool->tags[g] = INTERIOR;
@@ -674,12 +1033,15 @@ static void shared_release(struct m_pool *pool)
     }
 }
 
-/* n granules from the bump run, or NONE. */
+#endif
+
+/* n granules from the bump run; NONE or DIRTY if they cannot be had. */
 static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = bump_at(pool), end = bump_end_at(pool), start = fit(pool, g, end - g, n, align);
-    if (start == NONE)
-        return NONE;
+    start = if_clean(pool, start, n);
+    if (start >= DIRTY)
+        return start;
     pool->bump = address_of(pool, start + n);
     tag_set(pool, start, LIVE, n);
     if (start > g)
@@ -687,14 +1049,17 @@ static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
     return start;
 }
 
-/* n granules from a filed run, or NONE. What is left of it becomes the bump run or is filed. */
+/* n granules from a filed run; NONE or DIRTY if they cannot be had. What is left of it becomes the
+ * bump run or is filed. */
 static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = run_find(pool, n, align), length = g == NONE ? 0 : length_at(pool, g);
-    if (g == NONE)
-        return NONE;
+    size_t g = run_find(pool, n, align);
+    if (g >= DIRTY)
+        return g;
+    size_t length = length_at(pool, g), start = fit(pool, g, length, n, align);
+    if (!is_clean(pool, start, n))
+        return DIRTY;
     (void)run_take(pool, g, length); /* run_find has seen that its links hold */
-    size_t start = fit(pool, g, length, n, align);
     tag_set(pool, start, LIVE, n);
     if (start > g)
         release(pool, g, start - g);
@@ -716,7 +1081,7 @@ static void advance(struct m_pool *pool, size_t to)
     if (pool->source == SOURCE_SYSTEM)
         return;
     memset(pool->tags + peak, INTERIOR, to - peak);
-    if (!(pool->flags & POOL_KEEP_CONTENTS))
+    if (is_wiping(pool))
         wipe_closed(pool, peak, to - peak);
 }
 
@@ -755,6 +1120,33 @@ static int would_fit_at_bump(const struct m_pool *pool, size_t n, size_t align)
            fit(pool, mark - tail, pool->granules - (mark - tail), n, align) != NONE;
 }
 
+#if CHECKED
+
+/* n granules at a multiple of align, or NONE with the pool as it was; DIRTY if it is corrupted. What
+ * waits is only taken where nothing else is left. */
+static size_t take(struct m_pool *pool, size_t n, size_t align)
+{
+    size_t waiting = waiting_granules(pool);
+    if (waiting > pool->granules / WAITING_SHARE) /* the oldest has been written to */
+        return DIRTY;
+    size_t g = bump_carve(pool, n, align);
+    if (g == NONE)
+        g = run_carve(pool, n, align);
+    if (g != NONE || !would_fit(pool, n, align))
+        return g;
+    bump_retire(pool);
+    while ((g = run_carve(pool, n, align)) == NONE && !would_fit_at_bump(pool, n, align))
+        if (waiting == 0 || !let_go(pool, waiting /= 2))
+            return DIRTY;
+    if (g == NONE) {
+        grow(pool, n, align);
+        g = bump_carve(pool, n, align);
+    }
+    return g;
+}
+
+#else
+
 /* n granules at a multiple of align, or NONE with the pool as it was, unless it is corrupted. What
  * is free already is merged before fresh memory is touched. */
 static size_t take(struct m_pool *pool, size_t n, size_t align)
@@ -783,12 +1175,15 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
     return g;
 }
 
+#endif
+
 /* --- The struct's life ------------------------------------------------------------------------ */
 
 /* Bytes for a block of so many granules and its bookkeeping behind it: the block, spans, tags. */
 static size_t memory_for(size_t granules)
 {
-    return granules * GRANULE + (granules / SMALL + 1) * sizeof(uint32_t) + granules;
+    return granules * GRANULE + (granules / SMALL + 1) * sizeof(uint32_t) + granules +
+           checked_memory_for(granules);
 }
 
 static enum pool_reason check_config(const struct pool_config *config)
@@ -824,13 +1219,13 @@ static enum pool_reason take_buffer(struct m_pool *pool, const struct pool_confi
 {
     size_t pad = (size_t)(0 - (uintptr_t)config->buffer) % GRANULE;
     size_t room = config->buffer_size > pad ? config->buffer_size - pad : 0;
-    size_t most = memory_for(POOL_MAX_CAPACITY / GRANULE);
+    size_t most = memory_for(POOL_MAX_CAPACITY / GRANULE + REDZONE);
     room = room < most ? room : most;
     size_t group = memory_for(2 * SMALL) - memory_for(SMALL); /* what SMALL granules take */
     size_t n = room < 2 * group ? 0 : (room / group - 1) * SMALL;
     while (memory_for(n + 1) <= room)
         n++;
-    if (n == 0)
+    if (n <= REDZONE)
         return POOL_BUFFER_TOO_SMALL;
     pool->source = SOURCE_BUFFER;
     pool->memory = config->buffer;
@@ -846,7 +1241,7 @@ static enum pool_reason take_memory(struct m_pool *pool, const struct pool_confi
     size_t capacity = config->capacity ? config->capacity : POOL_DEFAULT_CAPACITY;
     if (config->buffer)
         return take_buffer(pool, config);
-    pool->granules = granules_for(capacity);
+    pool->granules = chunk_granules(capacity);
     pool->memory_size = memory_for(pool->granules);
     if (config->map) {
         pool->source = SOURCE_USER;
@@ -895,9 +1290,10 @@ int pool_init_with(struct m_pool *pool, const struct pool_config *config)
     made.unmap = config->unmap;
     made.on_error = config->on_error;
     made.context = config->context;
-    made.spans = (uint32_t *)(void *)address_of(&made, made.granules);
-    made.tags = (unsigned char *)(made.spans + made.granules / SMALL + 1);
+    made.spans = (uint32_t *)(void *)(address_of(&made, made.granules) + BEFORE_SPANS);
+    made.tags = (unsigned char *)(made.spans + made.granules / SMALL + 1 + ring_length(&made));
     made.bump = made.bump_end = made.base;
+    forget_waiting(&made);
     HOOK_CLOSE(made.base, made.granules * GRANULE);
     *pool = made;
     return 0;
@@ -909,10 +1305,10 @@ int pool_reset(struct m_pool *pool)
         return -1;
     if (!pool->granules)
         return refuse(pool, POOL_DEAD, NULL);
-    if (pool->flags & POOL_KEEP_CONTENTS)
-        HOOK_CLOSE(pool->base, top_at(pool) * GRANULE);
+    if (is_wiping(pool))
+        wipe_closed(pool, 0, reset_extent(pool));
     else
-        wipe_closed(pool, 0, top_at(pool));
+        HOOK_CLOSE(pool->base, top_at(pool) * GRANULE);
     zero(pool, pool->tags, pool->mark);
     forget_free(pool);
     pool->bump = pool->bump_end = pool->base;
@@ -949,7 +1345,7 @@ static size_t alignment_of(unsigned type)
 /* Why a chunk of these can never be had from this pool, or POOL_OK. */
 static enum pool_reason check_request(const struct m_pool *pool, size_t size, unsigned type)
 {
-    if (size - 1 < pool->granules * GRANULE && type <= POOL_USER)
+    if (size - 1 < usable(pool->granules) && type <= POOL_USER)
         return POOL_OK;
     if (!pool->granules)
         return POOL_DEAD;
@@ -958,14 +1354,15 @@ static enum pool_reason check_request(const struct m_pool *pool, size_t size, un
     if (type > POOL_PAGE)
         return POOL_BAD_ALIGNMENT;
     size_t start = align_granule(pool, 0, alignment_of(type));
-    if (start > pool->granules || size > (pool->granules - start) * GRANULE)
+    if (start > pool->granules || size > usable(pool->granules - start))
         return POOL_TOO_LARGE;
     return POOL_OK;
 }
 
-static inline int is_chunk(const struct m_pool *pool, size_t g, size_t n)
+/* Whether a live chunk of size bytes, which are n granules, starts at g. */
+static inline int is_chunk(const struct m_pool *pool, size_t g, size_t n, size_t size)
 {
-    return n > 0 && is_tagged(pool, g, LIVE, n);
+    return n > REDZONE && is_tagged(pool, g, LIVE, n) && is_intact(pool, g, n, size);
 }
 
 /* Why no live chunk of so many bytes starts at p. */
@@ -982,13 +1379,13 @@ static COLD enum pool_reason why_not_chunk(const struct m_pool *pool, const void
         return POOL_MISALIGNED;
     if (g >= top_at(pool))
         return POOL_STALE;
-    if (kind_at(pool, g) == LIVE)
-        return POOL_WRONG_SIZE;
+    if (kind_at(pool, g) == LIVE && !is_waiting(pool, g))
+        return why_not_intact(pool, g, size);
     if (kind_at(pool, g) || (g >= bump_at(pool) && g < bump_end_at(pool)))
         return POOL_ALREADY_FREE;
     while (g && !pool->tags[g]) /* back to whatever stands before or around it */
         g--;
-    return kind_at(pool, g) == LIVE ? POOL_INTERIOR : POOL_ALREADY_FREE;
+    return kind_at(pool, g) == LIVE && !is_waiting(pool, g) ? POOL_INTERIOR : POOL_ALREADY_FREE;
 }
 
 /* Opens a chunk to its user. */
@@ -997,6 +1394,7 @@ static inline void hand_out(const struct m_pool *pool, unsigned char *chunk, siz
     HOOK_OPEN(chunk, size);
     if (pool->flags & POOL_KEEP_CONTENTS)
         HOOK_UNDEFINED(chunk, size);
+    arrive(pool, chunk, size);
 }
 
 /* Where chunks of n granules are cached. */
@@ -1025,7 +1423,7 @@ static unsigned char *cache_pop(struct m_pool *pool, size_t n, size_t align)
 static unsigned char *bump_pop(struct m_pool *pool, size_t n)
 {
     unsigned char *chunk = pool->bump;
-    if ((size_t)(pool->bump_end - chunk) < n * GRANULE)
+    if (CHECKED || (size_t)(pool->bump_end - chunk) < n * GRANULE)
         return NULL;
     pool->bump = chunk + n * GRANULE;
     pool->tags[(size_t)(chunk - pool->base) / GRANULE] = (unsigned char)(LIVE | n);
@@ -1041,7 +1439,7 @@ static unsigned char *obtain(struct m_pool *pool, size_t n, size_t align)
     if (chunk)
         return chunk;
     size_t g = take(pool, n, align);
-    return g == NONE ? NULL : address_of(pool, g);
+    return g >= DIRTY ? NULL : address_of(pool, g);
 }
 
 /* Why obtain gave NULL: free memory that cannot be had has been scribbled on. */
@@ -1049,8 +1447,9 @@ static COLD enum pool_reason why_none(const struct m_pool *pool, size_t n, size_
 {
     if (n < SMALL && pool->cache[n] && ((uintptr_t)pool->cache[n] & (align - 1)) == 0)
         return POOL_CORRUPTED;
-    return !(pool->flags & POOL_STRICT) && would_fit(pool, n, align) ? POOL_CORRUPTED
-                                                                     : POOL_OUT_OF_MEMORY;
+    return (CHECKED || !(pool->flags & POOL_STRICT)) && would_fit(pool, n, align)
+               ? POOL_CORRUPTED
+               : POOL_OUT_OF_MEMORY;
 }
 
 void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
@@ -1060,7 +1459,7 @@ void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
         pool_refuse(pool, reason, NULL);
         return NULL;
     }
-    size_t n = granules_for(size), align = alignment_of((unsigned)type);
+    size_t n = chunk_granules(size), align = alignment_of((unsigned)type);
     unsigned char *chunk = obtain(pool, n, align);
     if (chunk)
         hand_out(pool, chunk, size);
@@ -1069,25 +1468,19 @@ void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
     return chunk;
 }
 
+#if !CHECKED
+
 static int is_cacheable(const struct m_pool *pool, size_t n)
 {
     return !(pool->flags & POOL_STRICT) &&
            (n < SMALL || pool->shared + n <= pool->mark / SHARED_SHARE);
 }
 
-/* The live chunk of n granules at g ⇒ free. */
-static void free_chunk(struct m_pool *pool, size_t g, size_t n)
+/* A freed chunk ⇒ a cached one, or part of a run. */
+static void shelve(struct m_pool *pool, size_t g, size_t n)
 {
-    unsigned char *chunk = address_of(pool, g);
-    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
-        HOOK_OPEN(chunk, n * GRANULE);
-        if (n < SMALL)
-            pool_wipe(chunk, n);
-        else
-            zero(pool, chunk, n * GRANULE);
-    }
-    HOOK_CLOSE(chunk, n * GRANULE);
     if (is_cacheable(pool, n)) {
+        unsigned char *chunk = address_of(pool, g);
         void **list = list_of(pool, n);
         pool->shared += n < SMALL ? 0 : n;
         set_next(chunk, *list);
@@ -1099,12 +1492,29 @@ static void free_chunk(struct m_pool *pool, size_t g, size_t n)
     }
 }
 
+#endif
+
+/* The live chunk of n granules at g ⇒ free. */
+static void free_chunk(struct m_pool *pool, size_t g, size_t n)
+{
+    unsigned char *chunk = address_of(pool, g);
+    if (is_wiping(pool)) {
+        HOOK_OPEN(chunk, n * GRANULE);
+        if (n < SMALL)
+            pool_wipe(chunk, n);
+        else
+            zero(pool, chunk, n * GRANULE);
+    }
+    HOOK_CLOSE(chunk, n * GRANULE);
+    shelve(pool, g, n);
+}
+
 int pool_free_any(struct m_pool *pool, void *ptr, size_t size)
 {
     if (!ptr && pool->granules)
         return 0;
-    size_t n = granules_for(size), g = pool_granule(pool, ptr);
-    if (!is_chunk(pool, g, n))
+    size_t n = chunk_granules(size), g = pool_granule(pool, ptr);
+    if (!is_chunk(pool, g, n, size))
         return refuse(pool, why_not_chunk(pool, ptr, size), ptr);
     free_chunk(pool, g, n);
     return 0;
@@ -1122,7 +1532,7 @@ static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
     size_t right = g + n, end = g + m, run = run_behind(pool, right);
     if (run) {
-        if (run < m - n || !run_take(pool, right, run))
+        if (run < m - n || !is_clean(pool, right, m - n) || !run_take(pool, right, run))
             return 0;
         if (run > m - n)
             run_file(pool, end, run - (m - n));
@@ -1130,7 +1540,8 @@ static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
         size_t bump = bump_at(pool), bump_end = bump_end_at(pool);
         if (bump == bump_end && right == pool->mark)
             bump = bump_end = right;
-        if (bump != right || end > (bump_end == pool->mark ? pool->granules : bump_end))
+        if (bump != right || end > (bump_end == pool->mark ? pool->granules : bump_end) ||
+            !is_clean(pool, right, m - n))
             return 0;
         pool->bump = address_of(pool, end);
         advance(pool, end > bump_end ? end : bump_end);
@@ -1144,7 +1555,7 @@ static int extend_merged(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
     if (free_until(pool, g + n) < g + m)
         return 0;
-    if (pool->flags & POOL_STRICT)
+    if (!CHECKED && pool->flags & POOL_STRICT)
         bump_retire(pool);
     else
         merge_all(pool);
@@ -1169,6 +1580,7 @@ static void settle(struct m_pool *pool, size_t g, size_t n, size_t m, size_t kep
     }
     HOOK_CLOSE(chunk + round_up(size, GRANULE) - GRANULE, GRANULE);
     HOOK_OPEN(chunk, size);
+    seal(pool, g, size);
 }
 
 /* What the short way of a resize leaves. */
@@ -1178,8 +1590,9 @@ static SLOW int realloc_any(struct m_pool *pool, void **ptr, size_t old_size, si
     unsigned char *chunk = load(ptr);
     if (!chunk && old_size == 0)
         return pool_alloc(pool, ptr, new_size, type);
-    size_t n = granules_for(old_size), m = granules_for(new_size), g = pool_granule(pool, chunk);
-    if (!is_chunk(pool, g, n))
+    size_t n = chunk_granules(old_size), m = chunk_granules(new_size);
+    size_t g = pool_granule(pool, chunk);
+    if (!is_chunk(pool, g, n, old_size))
         return refuse(pool,
                       pool->granules && !chunk ? POOL_NULL_ARGUMENT
                                                : why_not_chunk(pool, chunk, old_size),
@@ -1234,9 +1647,9 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
 size_t pool_size_of(const struct m_pool *pool, const void *ptr)
 {
     size_t g = pool ? pool_granule(pool, ptr) : NONE;
-    if (!pool || g >= pool->mark || kind_at(pool, g) != LIVE)
+    if (!pool || g >= pool->mark || kind_at(pool, g) != LIVE || is_waiting(pool, g))
         return 0;
-    return length_at(pool, g) * GRANULE;
+    return exact_size(pool, g, length_at(pool, g));
 }
 
 int pool_owns(const struct m_pool *pool, const void *ptr)
@@ -1250,7 +1663,7 @@ size_t pool_required(size_t count, size_t size, enum pool_type type)
     if (count == 0 || size == 0 || (unsigned)type > POOL_PAGE || size > POOL_MAX_CAPACITY)
         return 0;
     size_t unit = alignment_of((unsigned)type) / GRANULE, n = granules_for(size);
-    size_t stride = round_up(n, unit), lead = unit - 1;
+    size_t stride = round_up(n + REDZONE, unit), lead = unit - 1;
     if (n + lead > most || (count - 1) > (most - n - lead) / stride)
         return 0;
     return (lead + (count - 1) * stride + n) * GRANULE;
@@ -1277,29 +1690,31 @@ int pool_stats(const struct m_pool *pool, struct pool_stats *stats)
     if (!pool || !stats || !pool->granules)
         return -1;
     struct pool_stats sum = {0};
+    size_t available = 0;
     for (size_t g = 0, n; g < pool->granules; g += n) {
         struct extent piece = piece_at(pool, g);
         n = piece.n;
         if (piece.kind == POOL_LIVE) {
             sum.live_chunks++;
-            sum.live_bytes += n * GRANULE;
+            sum.live_bytes += usable(n);
             continue;
         }
         size_t end = free_until(pool, g);
         sum.free_runs++;
-        if ((end - g) * GRANULE > sum.largest_free)
-            sum.largest_free = (end - g) * GRANULE;
+        available += end - g;
+        if (usable(end - g) > sum.largest_free)
+            sum.largest_free = usable(end - g);
         for (n = 0; g + n < end; n += piece.n) {
             piece = piece_at(pool, g + n);
             if (piece.kind == POOL_CACHED) {
                 sum.cached_chunks++;
-                sum.cached_bytes += piece.n * GRANULE;
+                sum.cached_bytes += usable(piece.n);
             }
         }
     }
-    sum.capacity = pool->granules * GRANULE;
-    sum.free_bytes = sum.capacity - sum.live_bytes;
-    sum.high_water = top_at(pool) * GRANULE;
+    sum.capacity = usable(pool->granules);
+    sum.free_bytes = usable(available);
+    sum.high_water = usable(top_at(pool));
     sum.overhead = sizeof *pool + pool->memory_size - sum.capacity;
     *stats = sum;
     return 0;
@@ -1366,6 +1781,7 @@ static const char *check_all(const struct m_pool *pool)
     for (size_t g = 0; g < pool->granules;) {
         struct extent piece = piece_at(pool, g);
         const char *broken = check_piece(pool, g, piece);
+        broken = broken ? broken : check_bytes(pool, g, piece.n, piece.kind);
         if (broken)
             return broken;
         cached += piece.kind == POOL_CACHED ? piece.n : 0;
@@ -1375,7 +1791,7 @@ static const char *check_all(const struct m_pool *pool)
     for (size_t g = bump; g < end; g++)
         if (pool->tags[g] != INTERIOR)
             return "I2: only the first and the last granule of a piece are tagged";
-    return check_lists(pool, cached, runs);
+    return check_lists(pool, cached - waiting_granules(pool), runs);
 }
 
 int pool_check(const struct m_pool *pool, const char **broken)
@@ -1413,6 +1829,7 @@ const char *pool_strerror(enum pool_reason reason)
         [POOL_BUFFER_TOO_SMALL] = "the buffer has no room for a granule and its bookkeeping",
         [POOL_NO_BACKING] = "the source of memory gave none",
         [POOL_CORRUPTED] = "freed memory was written to",
+        [POOL_OVERRUN] = "something was written behind the end of this chunk",
     };
     return (unsigned)reason < POOL_REASONS ? sentences[reason] : "no reason of this library";
 }

@@ -11,6 +11,9 @@
  *   - One pool belongs to one thread at a time; different pools are independent.
  *   - Sizes are bytes. A pool counts in granules of POOL_GRANULE bytes, to which sizes are rounded
  *     up.
+ *   - The checked build of the library (-Dchecked=true, or POOL_CHECKED defined where mem_pool.c is
+ *     compiled) refuses more, at a price in time and memory. What differs is said below; the struct
+ *     and the calls are the same, so that programs need not know which build they are linked with.
  *   - "Constant" cost means a bound on instructions that holds for every pool and every history;
  *     DESIGN.md states each bound.
  */
@@ -106,6 +109,8 @@ enum pool_reason {
     POOL_BUFFER_TOO_SMALL, /* the caller's buffer has no room for one granule and its bookkeeping */
     POOL_NO_BACKING,       /* malloc, the system or the configured map gave no memory */
     POOL_CORRUPTED,        /* something wrote into freed memory; only pool_reset or destroy go on */
+    POOL_OVERRUN,          /* checked build: something wrote behind the end of this chunk, or before
+                              the start of the next one */
     POOL_REASONS           /* how many reasons there are */
 };
 
@@ -212,7 +217,9 @@ void pool_destroy(struct m_pool *pool);
  * object pointer, cast to void **.
  * Fails if and only if pool or ptr is NULL, the pool is dead, size is 0, type is beyond POOL_PAGE,
  * the chunk is larger than the pool, or no adjacent free granules hold it at its alignment. A pool
- * whose freed memory has been written to may also answer POOL_CORRUPTED.
+ * whose freed memory has been written to may also answer POOL_CORRUPTED; the checked build always
+ * does before it gives out what was written to. That may have merged free memory; what is live and
+ * *ptr are as they were.
  * Cost: constant, amortised over the frees before it; with POOL_STRICT constant. Once the capacity
  * has been used up, a call that finds no run at hand, and so each POOL_OUT_OF_MEMORY, looks at
  * every piece unless POOL_STRICT. Memory used for the first time costs its zeroes. */
@@ -231,7 +238,8 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
 
 /* Wipes the chunk at *ptr (unless POOL_KEEP_CONTENTS), makes it available and sets *ptr to NULL.
  * size is the size that it was allocated with; in the ordinary build any size of as many granules
- * will do. *ptr == NULL is a success that does nothing.
+ * will do. In the checked build a chunk that was written past is refused too (POOL_OVERRUN), and
+ * one that is freed waits, while less than a quarter of the block does, before it is used again. *ptr == NULL is a success that does nothing.
  * Fails if and only if pool or ptr is NULL, the pool is dead, or no live chunk of that many
  * granules starts at *ptr.
  * Cost: constant, besides the wipe. A refusal may look as far back as the chunk that ptr is inside
@@ -240,8 +248,8 @@ POOL_INLINE int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
-/* The usable bytes of the live chunk that starts at ptr, its size rounded up to granules; 0 if none
- * does. Cost: constant. */
+/* The usable bytes of the live chunk that starts at ptr, its size rounded up to granules, or in the
+ * checked build its size; 0 if none does. Cost: constant. */
 size_t pool_size_of(const struct m_pool *pool, const void *ptr);
 
 /* 1 if ptr points into the pool's block, else 0. Cost: constant. */
@@ -255,7 +263,7 @@ size_t pool_required(size_t count, size_t size, enum pool_type type);
 
 enum pool_kind {
     POOL_LIVE,   /* a chunk that the user holds */
-    POOL_CACHED, /* a freed chunk, kept whole for reuse */
+    POOL_CACHED, /* a freed chunk, kept whole for reuse, or waiting in the checked build */
     POOL_RUN,    /* adjacent free granules */
     POOL_FRESH   /* granules that have never been given out */
 };
@@ -266,7 +274,8 @@ struct pool_piece {
     enum pool_kind kind;
 };
 
-/* Calls visit for each piece of the block in address order; the pieces cover it without gaps. A
+/* Calls visit for each piece of the block in address order; the pieces cover it without gaps. In the
+ * checked build the block is a granule longer than the capacity, and so is each live chunk. A
  * visit that returns non-zero ends the walk, and that value is returned; a visit must not change
  * the pool.
  * Fails (-1) if and only if pool or visit is NULL or the pool is dead.
@@ -276,7 +285,7 @@ int pool_walk(const struct m_pool *pool,
 
 /* Verifies every invariant of DESIGN.md. On failure *broken names the first that does not hold;
  * broken may be NULL. Fails if and only if one does not hold or the pool is NULL or dead.
- * Cost: proportional to the granules ever given out. */
+ * Cost: proportional to the granules ever given out; in the checked build to the free bytes. */
 int pool_check(const struct m_pool *pool, const char **broken);
 
 struct pool_stats {
@@ -285,8 +294,9 @@ struct pool_stats {
     size_t live_chunks;
     size_t cached_bytes; /* freed and kept whole by size; available */
     size_t cached_chunks;
-    size_t free_bytes; /* capacity - live_bytes: all that is available, cached and fresh included */
-    size_t free_runs;  /* maximal runs of adjacent available granules */
+    size_t free_bytes;   /* capacity - live_bytes, and in the checked build less what parts the live
+                          chunks: all that is available, cached and fresh included */
+    size_t free_runs;    /* maximal runs of adjacent available granules */
     size_t largest_free; /* bytes of the longest of them: the largest chunk that can be had now */
     size_t high_water;   /* bytes from the start of the block up to the last given out since init
                            or reset */
