@@ -8,13 +8,26 @@ size_t granules_of(size_t bytes)
     return bytes / POOL_GRANULE + (bytes % POOL_GRANULE != 0);
 }
 
-int model_start(struct model *model, uintptr_t base, size_t capacity, unsigned flags,
+size_t chunk_granules(const struct model *model, size_t bytes)
+{
+    return granules_of(bytes) + model->redzone;
+}
+
+size_t usable_bytes(const struct model *model, size_t granules)
+{
+    return granules > model->redzone ? (granules - model->redzone) * POOL_GRANULE : 0;
+}
+
+int model_start(struct model *model, uintptr_t base, size_t bytes, unsigned flags, size_t redzone,
                 uint32_t slot_count)
 {
-    size_t granules = capacity / POOL_GRANULE;
+    size_t granules = bytes / POOL_GRANULE;
     size_t words = granules / 64 + 1;
-    *model = (struct model){
-        .base = base, .granules = granules, .flags = flags, .slot_count = slot_count};
+    *model = (struct model){.base = base,
+                            .granules = granules,
+                            .flags = flags,
+                            .redzone = redzone,
+                            .slot_count = slot_count};
     /* One allocation, for a fuzzer makes many models: the maps stand behind the slots. */
     size_t maps = words * 2 * sizeof *model->live / sizeof *model->slots + 1;
     model->slots = calloc((size_t)slot_count + 1 + maps, sizeof *model->slots);
@@ -101,6 +114,16 @@ size_t model_chunk_at(const struct model *model, size_t g)
     return model->reach - g;
 }
 
+size_t model_size_at(const struct model *model, uintptr_t address)
+{
+    uintptr_t offset = address - model->base;
+    size_t n = offset % POOL_GRANULE == 0 ? model_chunk_at(model, offset / POOL_GRANULE) : 0;
+    for (uint32_t slot = 0; model->redzone && n != 0 && slot < model->slot_count; slot++)
+        if (model->slots[slot].held.address == address)
+            return model->slots[slot].held.size;
+    return usable_bytes(model, n);
+}
+
 void model_extents(const struct model *model, size_t *count, size_t *longest)
 {
     *count = 0;
@@ -143,14 +166,14 @@ enum pool_reason model_due_request(const struct model *model, size_t size, unsig
         return POOL_ZERO_SIZE;
     if (align > POOL_PAGE)
         return POOL_BAD_ALIGNMENT;
-    if (!fits(model, 0, model->granules, granules_of(size), align))
+    if (!fits(model, 0, model->granules, chunk_granules(model, size), align))
         return POOL_TOO_LARGE;
     return POOL_OK;
 }
 
 struct due model_due_room(const struct model *model, size_t size, unsigned align)
 {
-    size_t n = granules_of(size);
+    size_t n = chunk_granules(model, size);
     size_t at_worst = n + alignment_of(align) / POOL_GRANULE - 1;
     int strict = (model->flags & POOL_STRICT) != 0;
     size_t sure = strict ? at_worst + at_worst / 4 + 1 : at_worst;
@@ -173,7 +196,7 @@ struct due model_due_room(const struct model *model, size_t size, unsigned align
 
 uintptr_t model_first_fit(const struct model *model, size_t size, unsigned align)
 {
-    size_t n = granules_of(size);
+    size_t n = chunk_granules(model, size);
     for (size_t g = model_live_until(model, 0); g < model->granules;) {
         size_t end = model_free_until(model, g);
         if (fits(model, g, end, n, align))
@@ -187,16 +210,16 @@ int model_fits_in_place(const struct model *model, uint32_t slot, size_t size, u
 {
     struct place held = model->slots[slot].held;
     size_t g = (held.address - model->base) / POOL_GRANULE;
-    size_t n = granules_of(size);
+    size_t n = chunk_granules(model, size);
     return held.address % alignment_of(align) == 0 &&
-           (n <= granules_of(held.size) ||
-            n <= model_free_until(model, g + granules_of(held.size)) - g);
+           (n <= chunk_granules(model, held.size) ||
+            n <= model_free_until(model, g + chunk_granules(model, held.size)) - g);
 }
 
 struct due model_due_resize(const struct model *model, uint32_t slot, size_t size, unsigned align)
 {
     int stays = model_fits_in_place(model, slot, size, align);
-    int grows = granules_of(size) > granules_of(model->slots[slot].held.size);
+    int grows = chunk_granules(model, size) > chunk_granules(model, model->slots[slot].held.size);
     if (stays && (!grows || !(model->flags & POOL_STRICT)))
         return (struct due){POOL_OK, 0};
     struct due due = model_due_room(model, size, align);
@@ -215,8 +238,11 @@ enum pool_reason model_due_free(const struct model *model, uintptr_t address, si
         return POOL_OUTSIDE;
     if (offset % POOL_GRANULE != 0)
         return POOL_MISALIGNED;
-    if (bit_at(model->starts, g))
-        return granules_of(size) == model_chunk_at(model, g) ? POOL_OK : POOL_WRONG_SIZE;
+    if (bit_at(model->starts, g)) {
+        size_t due = model_size_at(model, address);
+        int same = model->redzone ? size == due : granules_of(size) * POOL_GRANULE == due;
+        return same ? POOL_OK : POOL_WRONG_SIZE;
+    }
     if (bit_at(model->live, g))
         return POOL_INTERIOR;
     return g < model->reach ? POOL_ALREADY_FREE : POOL_STALE;
@@ -228,7 +254,7 @@ const char *model_put(struct model *model, uint32_t slot, struct place place, un
 {
     uintptr_t offset = place.address - model->base;
     size_t g = offset / POOL_GRANULE;
-    size_t n = granules_of(place.size);
+    size_t n = chunk_granules(model, place.size);
     if (g >= model->granules || n > model->granules - g)
         return "the chunk is not inside of the block";
     if (offset % POOL_GRANULE != 0)
@@ -251,7 +277,7 @@ void model_take(struct model *model, uint32_t slot)
 {
     struct place held = model->slots[slot].held;
     size_t g = (held.address - model->base) / POOL_GRANULE;
-    size_t n = granules_of(held.size);
+    size_t n = chunk_granules(model, held.size);
     set_bits(model->live, g, n, 0);
     set_bits(model->starts, g, 1, 0);
     model->live_granules -= n;

@@ -11,6 +11,14 @@
 #include "mem_pool.h"
 #include "trace.h"
 
+/* Granules behind each chunk of this build's pools that belong to it, and to nobody. The block of a
+ * pool is longer than its capacity by as many. */
+#if defined(POOL_CHECKED)
+#define POOL_REDZONE 1
+#else
+#define POOL_REDZONE 0
+#endif
+
 /* An object's place; address 0 is none. */
 struct place {
     uintptr_t address;
@@ -29,6 +37,7 @@ struct model {
     uintptr_t base;
     size_t granules;
     unsigned flags; /* of enum pool_flag */
+    size_t redzone; /* granules; where there is one, sizes are known to the byte */
     size_t
         reach; /* granules below it were given out since the start or the last reset, or skipped */
     size_t live_granules;
@@ -45,9 +54,9 @@ struct due {
     int may_pass;            /* a refusal that may also be a success: see model_due_room */
 };
 
-/* A model of an empty pool; model_free gives the memory back. Fails for lack of memory.
+/* A model of an empty pool whose block has so many bytes; model_free gives the memory back. Fails for lack of memory.
  * Cost: memory for two bits a granule, touched as it is used. */
-int model_start(struct model *model, uintptr_t base, size_t capacity, unsigned flags,
+int model_start(struct model *model, uintptr_t base, size_t bytes, unsigned flags, size_t redzone,
                 uint32_t slot_count);
 void model_free(struct model *model);
 
@@ -100,5 +109,15 @@ void model_extents(const struct model *model, size_t *count, size_t *longest);
 
 /* Granules of so many bytes, rounded up. */
 size_t granules_of(size_t bytes);
+
+/* Granules that a chunk of so many bytes takes, its redzone included. */
+size_t chunk_granules(const struct model *model, size_t bytes);
+
+/* Bytes of the largest chunk that so many granules hold. */
+size_t usable_bytes(const struct model *model, size_t granules);
+
+/* What pool_size_of says of the chunk that starts at an address; 0 if none does. Cost: where there
+ * are redzones, proportional to the slots. */
+size_t model_size_at(const struct model *model, uintptr_t address);
 
 #endif

@@ -46,7 +46,7 @@ int execute_on_model(const struct trace *trace, size_t capacity, struct outcome 
 {
     struct model model;
     *outcome = (struct outcome){0};
-    if (model_start(&model, BASE, granules_of(capacity) * POOL_GRANULE, 0, trace->slots) != 0)
+    if (model_start(&model, BASE, granules_of(capacity) * POOL_GRANULE, 0, 0, trace->slots) != 0)
         return -1;
     for (size_t i = 0; i < trace->count; i++) {
         const struct trace_op *op = &trace->ops[i];

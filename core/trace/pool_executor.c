@@ -253,13 +253,15 @@ static int look_at_statistics(struct run *run, const struct questions *ask)
         size_t found;
         size_t due;
     } rows[] = {
-        {"capacity", stats.capacity, model->granules * POOL_GRANULE},
-        {"live_bytes", stats.live_bytes, model->live_granules * POOL_GRANULE},
+        {"capacity", stats.capacity, usable_bytes(model, model->granules)},
+        {"live_bytes", stats.live_bytes,
+         (model->live_granules - model->redzone * model->live_chunks) * POOL_GRANULE},
         {"live_chunks", stats.live_chunks, model->live_chunks},
-        {"free_bytes", stats.free_bytes, (model->granules - model->live_granules) * POOL_GRANULE},
+        {"free_bytes", stats.free_bytes,
+         usable_bytes(model, model->granules - model->live_granules)},
         {"free_runs", stats.free_runs, free_runs},
-        {"largest_free", stats.largest_free, longest * POOL_GRANULE},
-        {"high_water", stats.high_water, model->reach * POOL_GRANULE},
+        {"largest_free", stats.largest_free, usable_bytes(model, longest)},
+        {"high_water", stats.high_water, usable_bytes(model, model->reach)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].found != rows[i].due)
@@ -271,11 +273,10 @@ static int look_at_statistics(struct run *run, const struct questions *ask)
     return 0;
 }
 
-static int report_shadow(struct run *run, uintptr_t at)
+static int report_shadow(struct run *run, uintptr_t at, int closed)
 {
     return report(run, "shadow", "the byte at %lld is %s to ASan", offset_of(run, at),
-                  shadow_first_closed(at, 1) != 0 ? "closed, but due to be open"
-                                                  : "open, but due to be closed");
+                  closed ? "closed, but due to be open" : "open, but due to be closed");
 }
 
 /* pool_check looks at every tag. In a block of many it waits until as many operations have passed
@@ -290,9 +291,19 @@ static int is_check_due(const struct run *run)
             run->not_checked >= run->model.reach / CHEAP);
 }
 
+/* The first byte whose shadow is not as the model has it; 0 if there is none, or nobody asks. */
+static uintptr_t find_wrong_shadow(const struct run *run)
+{
+    size_t bytes = (run->whole ? run->model.granules : run->model.reach) * POOL_GRANULE;
+    return run->oracles & ORACLE_SHADOW ? shadow_wrong(&run->shadow, run->model.base, bytes) : 0;
+}
+
 static int look(struct run *run, const struct questions *ask)
 {
     run->not_seen = 0;
+    /* A checked pool is looked at before it is asked, for it closes what it has verified. */
+    uintptr_t wrong = run->model.redzone != 0 ? find_wrong_shadow(run) : 0;
+    int closed = wrong != 0 && shadow_first_closed(wrong, 1) != 0;
     if (is_check_due(run)) {
         run->not_checked = 0;
         const char *broken = "nothing";
@@ -311,13 +322,11 @@ static int look(struct run *run, const struct questions *ask)
         if (look_at_statistics(run, ask) != 0)
             return -1;
     }
-    if (run->oracles & ORACLE_SHADOW) {
-        size_t bytes = (run->whole ? run->model.granules : run->model.reach) * POOL_GRANULE;
-        uintptr_t wrong = shadow_wrong(&run->shadow, run->model.base, bytes);
-        if (wrong != 0)
-            return report_shadow(run, wrong);
+    if (wrong == 0) {
+        wrong = find_wrong_shadow(run);
+        closed = wrong != 0 && shadow_first_closed(wrong, 1) != 0;
     }
-    return 0;
+    return wrong != 0 ? report_shadow(run, wrong, closed) : 0;
 }
 
 /* --- Objects ---------------------------------------------------------------------------------- */
@@ -359,13 +368,14 @@ static int receive(struct run *run, uint32_t slot, const void *chunk, size_t siz
                       offset_of(run, place.address));
     if (run->oracles & ORACLE_SHADOW) {
         shadow_open(&run->shadow, place.address, size);
-        uintptr_t at = shadow_wrong(&run->shadow, place.address, granules_of(size) * POOL_GRANULE);
+        uintptr_t at = shadow_wrong(&run->shadow, place.address,
+                                    chunk_granules(&run->model, size) * POOL_GRANULE);
         if (at != 0)
-            return report_shadow(run, at);
+            return report_shadow(run, at, shadow_first_closed(at, 1) != 0);
     }
     if (!(run->oracles & ORACLE_MODEL))
         return 0;
-    if (pool_size_of(&run->pool, chunk) != granules_of(size) * POOL_GRANULE)
+    if (pool_size_of(&run->pool, chunk) != model_size_at(&run->model, place.address))
         return report(run, "model", "pool_size_of says %zu for %zu bytes",
                       pool_size_of(&run->pool, chunk), size);
     if (!pool_owns(&run->pool, chunk))
@@ -502,9 +512,7 @@ static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new
     if (run->oracles & ORACLE_MODEL) {
         uintptr_t offset = address - run->model.base;
         int inside = offset / POOL_GRANULE < run->model.granules;
-        size_t bytes = inside && offset % POOL_GRANULE == 0
-                           ? model_chunk_at(&run->model, offset / POOL_GRANULE) * POOL_GRANULE
-                           : 0;
+        size_t bytes = model_size_at(&run->model, address);
         if (pool_owns(&run->pool, chunk) != inside)
             return report(run, "model", "pool_owns is wrong about the address at %lld",
                           offset_of(run, address));
@@ -666,11 +674,12 @@ static int start(struct run *run, const struct pool_config *config)
         (uintptr_t)block.start % POOL_GRANULE != 0)
         return report(run, "model", "a new pool's block is not one fresh, aligned piece");
     size_t due = (own.capacity != 0 ? own.capacity : POOL_DEFAULT_CAPACITY);
-    if (own.buffer == NULL && block.size != granules_of(due) * POOL_GRANULE)
+    if (own.buffer == NULL && block.size != (granules_of(due) + POOL_REDZONE) * POOL_GRANULE)
         return report(run, "model", "a new pool of %zu bytes has a block of %zu", due, block.size);
     run->whole = block.size <= EXECUTOR_WHOLE_BLOCK;
     uintptr_t base = (uintptr_t)block.start;
-    if (model_start(&run->model, base, block.size, own.flags, run->trace->slots) != 0 ||
+    if (model_start(&run->model, base, block.size, own.flags, POOL_REDZONE, run->trace->slots) !=
+            0 ||
         ((run->oracles & ORACLE_SHADOW) && shadow_start(&run->shadow, base, block.size) != 0))
         return report(run, "executor", "not enough memory for the model");
     if (run->whole && (run->oracles & ORACLE_REFUSAL)) {
@@ -690,7 +699,7 @@ static int drain(struct run *run)
             return -1;
     if (look(run, &its_own) != 0 || !(run->oracles & ORACLE_MODEL))
         return run->finding->oracle == NULL ? 0 : -1;
-    size_t capacity = run->model.granules * POOL_GRANULE;
+    size_t capacity = usable_bytes(&run->model, run->model.granules);
     void *chunk = UNTOUCHED;
     if (pool_alloc(&run->pool, &chunk, capacity, POOL_I8) != 0)
         return report(run, "model", "all is free, but the whole capacity was refused: %s",
