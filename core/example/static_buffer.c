@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include "mem_pool.h"
 
-static unsigned char memory[4096];
+static unsigned char memory[8192];
 
 struct reading {
     unsigned sensor;

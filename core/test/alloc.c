@@ -62,6 +62,8 @@ static void giants_are_zeroed_to_the_byte(void **state)
 static void zeroed_after_a_smaller_free(void **state)
 {
     (void)state;
+    if (is_left_out("a smaller size is refused"))
+        return;
     for (size_t granules = 1; granules <= 200; granules += granules < 70 ? 1 : 13) {
         struct rig rig;
         size_t size = granules * POOL_GRANULE;
@@ -167,7 +169,7 @@ static void whole_capacity(void **state)
                 assert_int_equal(ledger_alloc(&ledger, rig.capacity, POOL_I8), 0);
                 assert_int_equal(ledger_alloc(&ledger, 1, POOL_I8), -1);
                 ledger_free(&ledger, 0);
-                while (ledger.count < ledger.granules)
+                while (ledger.count < ledger.granules / chunk_granules(16))
                     assert_int_equal(ledger_alloc(&ledger, 1 + ledger.count % 16, POOL_USER), 0);
                 assert_int_equal(ledger_alloc(&ledger, 1, POOL_I8), -1);
                 ledger_assert_agrees(&ledger);
@@ -178,28 +180,29 @@ static void whole_capacity(void **state)
         }
 }
 
-/* The seed's pool is 1,024 bytes: one chunk, or 64 of 16 bytes. */
+/* The seed's pool is 1,024 bytes: one chunk, or 64 of 16 bytes; half as many with redzones. */
 static void default_capacity(void **state)
 {
     (void)state;
     struct m_pool pool = {0};
-    void *chunks[64] = {NULL};
+    enum { FIT = REDZONE ? 32 : 64 };
+    void *chunks[FIT] = {NULL};
     void *more = NULL;
     assert_int_equal(pool_init(&pool), 0);
-    for (size_t i = 0; i < 64; i++)
+    for (size_t i = 0; i < FIT; i++)
         assert_int_equal(pool_alloc(&pool, &chunks[i], 16, ud), 0);
     assert_int_equal(pool_alloc(&pool, &more, 1, i8), -1);
     assert_int_equal(pool_error(&pool), POOL_OUT_OF_MEMORY);
     assert_null(more);
-    for (size_t i = 0; i < 64; i++)
+    for (size_t i = 0; i < FIT; i++)
         memset(chunks[i], (int)i + 1, 16);
-    for (size_t i = 0; i < 64; i++)
+    for (size_t i = 0; i < FIT; i++)
         assert_filled(chunks[i], 16, (unsigned char)(i + 1));
-    for (size_t i = 0; i < 64; i += 2)
+    for (size_t i = 0; i < FIT; i += 2)
         assert_int_equal(pool_free(&chunks[i], 16, &pool), 0);
     assert_int_equal(pool_alloc(&pool, &more, 17, i8), -1); /* no two free granules are adjacent */
     assert_int_equal(pool_error(&pool), POOL_OUT_OF_MEMORY);
-    for (size_t i = 1; i < 64; i += 2)
+    for (size_t i = 1; i < FIT; i += 2)
         assert_int_equal(pool_free(&chunks[i], 16, &pool), 0);
     assert_int_equal(pool_alloc(&pool, &more, 1024, f64), 0);
     pool_destroy(&pool);
@@ -228,17 +231,18 @@ static void neighbours_merge(void **state)
                         assert_int_equal(ledger_alloc(&ledger, three[i], POOL_I8), 0);
                         chunks[i] = ledger.entries[ledger.count - 1].ptr;
                     }
-                    while (ledger_alloc(&ledger, ledger_longest(&ledger) * 16, POOL_I8) == 0)
-                        if (ledger_longest(&ledger) == 0)
-                            break;
+                    while (usable_bytes(ledger_longest(&ledger)) > 0 &&
+                           ledger_alloc(&ledger, usable_bytes(ledger_longest(&ledger)), POOL_I8) ==
+                               0)
+                        ;
                     for (size_t i = 0; i < 3; i++) {
                         for (at[i] = 0; ledger.entries[at[i]].ptr != chunks[orders[o][i]];)
                             at[i]++;
                         ledger_free(&ledger, at[i]);
                     }
                     ledger_assert_agrees(&ledger);
-                    assert_int_equal(ledger_alloc(&ledger, ledger_longest(&ledger) * 16, POOL_I8),
-                                     0);
+                    assert_int_equal(
+                        ledger_alloc(&ledger, usable_bytes(ledger_longest(&ledger)), POOL_I8), 0);
                     assert_int_equal(ledger_alloc(&ledger, 16, POOL_I8), -1);
                     ledger_close(&ledger);
                     rig_close(&rig);
@@ -346,6 +350,8 @@ static void free_wipes_each_size(void **state)
 static void keep_contents_keeps(void **state)
 {
     (void)state;
+    if (is_left_out("freed memory is zeroed, to see what is written to it"))
+        return;
     for (size_t k = 0; k < KINDS; k++) {
         if (!(kinds[k].flags & POOL_KEEP_CONTENTS))
             continue;

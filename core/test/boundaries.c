@@ -19,10 +19,10 @@ static void small_capacities(void **state)
             ledger_free(&ledger, 0);
             /* By every size that divides it: full to the last granule each time */
             for (size_t size = 16; size <= rig.capacity; size += 16) {
-                for (size_t i = 0; i < rig.capacity / size; i++)
+                for (size_t i = 0; i < ledger.granules / chunk_granules(size); i++)
                     assert_int_equal(ledger_alloc(&ledger, size, POOL_I8), 0);
                 assert_int_equal(ledger_alloc(&ledger, size, POOL_I8), -1);
-                if (size % 48 == 0)
+                if (REDZONE || size % 48 == 0) /* what waits would part what is free */
                     ledger_reset(&ledger);
                 else
                     while (ledger.count > 0)

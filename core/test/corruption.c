@@ -12,6 +12,7 @@ struct broken {
     const char *name;
     void (*damage)(struct m_pool *pool);
     const char *invariant;
+    int ordinary; /* not in the checked build, which caches nothing */
 };
 
 static void top_beyond_mark(struct m_pool *pool)
@@ -115,22 +116,22 @@ static void runs_in_a_ring(struct m_pool *pool)
 }
 
 static const struct broken breaks[] = {
-    {"top beyond mark", top_beyond_mark, "I8"},
-    {"mark beyond the block", mark_beyond_block, "I8"},
-    {"bump beyond its end", bump_beyond_end, "I8"},
-    {"bump run beyond mark", end_beyond_mark, "I8"},
-    {"bump run before mark", end_before_mark, "I8"},
-    {"mark beyond peak", mark_beyond_peak, "I8"},
-    {"the map of an empty bin", map_of_empty_bin, "I7"},
-    {"a cache list lost", list_lost, "I6"},
-    {"shared granules miscounted", shared_miscounted, "I6"},
-    {"a piece beyond the block", piece_beyond_block, "I1"},
-    {"a tag inside a chunk", tag_inside_chunk, "I2"},
-    {"a tag in the bump run", tag_in_bump_run, "I2"},
-    {"the end of a run", end_of_run, "I3"},
-    {"a live chunk in a bin", bin_of_live_chunk, "I4"},
-    {"a run without a previous one", run_without_previous, "I4"},
-    {"runs in a ring", runs_in_a_ring, "I4"},
+    {"top beyond mark", top_beyond_mark, "I8", 0},
+    {"mark beyond the block", mark_beyond_block, "I8", 0},
+    {"bump beyond its end", bump_beyond_end, "I8", 0},
+    {"bump run beyond mark", end_beyond_mark, "I8", 0},
+    {"bump run before mark", end_before_mark, "I8", 0},
+    {"mark beyond peak", mark_beyond_peak, "I8", 0},
+    {"the map of an empty bin", map_of_empty_bin, "I7", 0},
+    {"a cache list lost", list_lost, "I6", 1},
+    {"shared granules miscounted", shared_miscounted, "I6", 0},
+    {"a piece beyond the block", piece_beyond_block, "I1", 1},
+    {"a tag inside a chunk", tag_inside_chunk, "I2", 1},
+    {"a tag in the bump run", tag_in_bump_run, "I2", 1},
+    {"the end of a run", end_of_run, "I3", 1},
+    {"a live chunk in a bin", bin_of_live_chunk, "I4", 1},
+    {"a run without a previous one", run_without_previous, "I4", 1},
+    {"runs in a ring", runs_in_a_ring, "I4", 1},
 };
 
 static void each_is_named(void **state)
@@ -155,6 +156,8 @@ static void each_is_named(void **state)
     raw_read(memory, whole.memory, whole.memory_size);
     for (size_t i = 0; i < COUNT_OF(breaks); i++) {
         const char *said = NULL;
+        if (breaks[i].ordinary && is_left_out(breaks[i].name))
+            continue;
         breaks[i].damage(&rig.pool);
         assert_int_equal(pool_check(&rig.pool, &said), -1);
         if (strncmp(said, breaks[i].invariant, 2) != 0)

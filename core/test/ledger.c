@@ -1,10 +1,5 @@
 #include "ledger.h"
 
-static size_t granules_of(size_t size)
-{
-    return size / POOL_GRANULE + (size % POOL_GRANULE != 0);
-}
-
 static unsigned char byte_of(uint64_t contents, size_t index)
 {
     return (unsigned char)((contents * 0x9d + index * 0x35 + (index >> 8)) | 1); /* never 0 */
@@ -36,13 +31,13 @@ static int are_free(const struct ledger *ledger, size_t first, size_t count)
 
 static void mark(struct ledger *ledger, const struct entry *entry, unsigned char taken)
 {
-    memset(ledger->taken + granule_at(ledger, entry->ptr), taken, granules_of(entry->size));
+    memset(ledger->taken + granule_at(ledger, entry->ptr), taken, chunk_granules(entry->size));
 }
 
 /* Whether some place holds `size` bytes at the alignment; with `empty`, as if nothing lived. */
 static int has_room(const struct ledger *ledger, size_t size, unsigned type, int empty)
 {
-    size_t need = granules_of(size);
+    size_t need = chunk_granules(size);
     size_t align = (size_t)1 << type;
     size_t run = 0;
     for (size_t i = ledger->granules; i-- > 0;) {
@@ -60,7 +55,7 @@ static int must_find(const struct ledger *ledger, size_t size, unsigned type)
     if (!(ledger->rig->config.flags & POOL_STRICT))
         return has_room(ledger, size, type, 0);
     size_t padding = type > POOL_USER ? ((size_t)1 << type) / POOL_GRANULE : 0;
-    size_t need = granules_of(size) + padding;
+    size_t need = chunk_granules(size) + padding;
     return ledger_longest(ledger) >= need + (need + 3) / 4;
 }
 
@@ -91,19 +86,19 @@ static void assert_well_placed(const struct ledger *ledger, const void *ptr, siz
     assert_aligned(ptr, type);
     assert_true((const unsigned char *)ptr >= ledger->rig->base);
     size_t first = granule_at(ledger, ptr);
-    if (!are_free(ledger, first, granules_of(size)))
+    if (!are_free(ledger, first, chunk_granules(size)))
         fail_msg("the chunk of %zu bytes at granule %zu overlaps another or leaves the block", size,
                  first);
     assert_int_equal(pool_owns(pool, ptr), 1);
     assert_int_equal(pool_owns(pool, (const char *)ptr + size - 1), 1);
-    assert_int_equal(pool_size_of(pool, ptr), granules_of(size) * POOL_GRANULE);
+    assert_int_equal(pool_size_of(pool, ptr), size_as_known(size));
 }
 
 void ledger_open(struct ledger *ledger, struct rig *rig)
 {
     memset(ledger, 0, sizeof *ledger);
     ledger->rig = rig;
-    ledger->granules = rig->capacity / POOL_GRANULE;
+    ledger->granules = rig->block / POOL_GRANULE;
     ledger->taken = calloc(ledger->granules, 1);
     ledger->zeroes = !(rig->config.flags & POOL_KEEP_CONTENTS);
     assert_non_null(ledger->taken);
@@ -157,7 +152,7 @@ int ledger_realloc(struct ledger *ledger, size_t index, size_t size, unsigned ty
     int must = must_find(ledger, size, type);
     mark(ledger, entry, 0);
     int in_place = (uintptr_t)entry->ptr % ((size_t)1 << type) == 0 &&
-                   are_free(ledger, first, granules_of(size));
+                   are_free(ledger, first, chunk_granules(size));
     mark(ledger, entry, 1);
 
     void *ptr = entry->ptr;
@@ -230,7 +225,8 @@ static int see(void *context, const struct pool_piece *piece)
 
     if (piece->kind == POOL_LIVE) {
         assert_null(memchr(ledger->taken + first, 0, count));
-        assert_int_equal(pool_size_of(&ledger->rig->pool, piece->start), piece->size);
+        size_t size = pool_size_of(&ledger->rig->pool, piece->start);
+        assert_int_equal(chunk_granules(size), count);
         tour->live++;
         tour->run = 0;
     } else {
@@ -243,7 +239,7 @@ static int see(void *context, const struct pool_piece *piece)
             tour->longest = tour->run;
         if (piece->kind == POOL_CACHED) {
             tour->cached++;
-            tour->cached_bytes += piece->size;
+            tour->cached_bytes += usable_bytes(count);
         }
     }
     if (piece->kind != POOL_FRESH)
@@ -259,15 +255,15 @@ void ledger_assert_agrees(const struct ledger *ledger)
     struct tour tour = {.ledger = ledger, .next = rig->base};
     rig_assert_sound(rig);
     assert_int_equal(pool_walk(&rig->pool, see, &tour), 0);
-    assert_ptr_equal(tour.next, rig->base + rig->capacity);
+    assert_ptr_equal(tour.next, rig->base + rig->block);
     assert_int_equal(tour.live, ledger->count);
 
-    size_t live_bytes = 0;
+    size_t live_bytes = 0, live_granules = 0;
     for (size_t i = 0; i < ledger->count; i++) {
         const struct entry *entry = &ledger->entries[i];
-        size_t usable = granules_of(entry->size) * POOL_GRANULE;
-        assert_int_equal(pool_size_of(&rig->pool, entry->ptr), usable);
-        live_bytes += usable;
+        assert_int_equal(pool_size_of(&rig->pool, entry->ptr), size_as_known(entry->size));
+        live_granules += chunk_granules(entry->size);
+        live_bytes += usable_bytes(chunk_granules(entry->size));
     }
     struct pool_stats stats;
     assert_int_equal(pool_stats(&rig->pool, &stats), 0);
@@ -276,11 +272,11 @@ void ledger_assert_agrees(const struct ledger *ledger)
     assert_int_equal(stats.live_chunks, ledger->count);
     assert_int_equal(stats.cached_bytes, tour.cached_bytes);
     assert_int_equal(stats.cached_chunks, tour.cached);
-    assert_int_equal(stats.free_bytes, rig->capacity - live_bytes);
+    assert_int_equal(stats.free_bytes, usable_bytes(ledger->granules - live_granules));
     assert_int_equal(stats.free_runs, tour.runs);
-    assert_int_equal(stats.largest_free, tour.longest);
-    assert_int_equal(stats.largest_free, ledger_longest(ledger) * POOL_GRANULE);
-    assert_true(stats.high_water >= tour.fresh_from);
+    assert_int_equal(stats.largest_free, usable_bytes(tour.longest / POOL_GRANULE));
+    assert_int_equal(stats.largest_free, usable_bytes(ledger_longest(ledger)));
+    assert_true(stats.high_water >= usable_bytes(tour.fresh_from / POOL_GRANULE));
     assert_true(stats.high_water <= rig->capacity);
     assert_true(stats.overhead >= sizeof(struct m_pool));
     rig_assert_guards(rig);

@@ -170,7 +170,7 @@ static void made_again(void **state)
         {.capacity = 4096},
         {.buffer = buffer, .buffer_size = sizeof buffer},
         {.capacity = 1 << 20, .flags = POOL_LAZY},
-        {.capacity = 64, .flags = POOL_STRICT | POOL_KEEP_CONTENTS},
+        {.capacity = 128, .flags = POOL_STRICT | POOL_KEEP_CONTENTS},
     };
     for (size_t round = 0; round < 12; round++) {
         assert_int_equal(pool_init_with(&pool, &configs[round % COUNT_OF(configs)]), 0);

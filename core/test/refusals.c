@@ -113,7 +113,7 @@ static void stage_open(struct stage *stage, const struct kind *kind, int aged)
     if (!aged)
         assert_int_equal(pool_walk(&rig->pool, find_fresh, &stage->spots[AT_FRESH]), 1);
     stage->spots[AT_BASE] = rig->base;
-    stage->spots[AT_END] = rig->base + rig->capacity;
+    stage->spots[AT_END] = rig->base + rig->block;
     rig->told.count = 0;
 }
 
@@ -370,7 +370,7 @@ static size_t fill_up(struct rig *rig, void **chunks, size_t room, size_t step)
     size_t count = 0;
     while (count < room && pool_alloc(&rig->pool, &chunks[count], 16, POOL_I8) == 0)
         count++;
-    assert_int_equal(count, rig->capacity / 16);
+    assert_int_equal(count, rig->block / 16 / chunk_granules(16));
     for (size_t i = 0; step > 0 && i < count; i += step)
         assert_int_equal(pool_free(&chunks[i], 16, &rig->pool), 0);
     rig->told.count = 0;
@@ -387,7 +387,8 @@ static void out_of_memory(void **state)
             struct snapshot before;
             rig_open(&rig, &kinds[k], 16384);
             size_t count = fill_up(&rig, chunks, COUNT_OF(chunks), step == 1 ? 0 : step);
-            size_t size = step < 2 ? 1 : 17;
+            size_t spare = (size_t)REDZONE * POOL_GRANULE; /* too little for a chunk */
+            size_t size = step < 2 ? 1 : 17 + spare;
 
             void *ptr = &rig;
             snapshot_take(&before, &rig);
@@ -403,13 +404,20 @@ static void out_of_memory(void **state)
                 int hemmed_in = step < 2;
                 ptr = chunks[i];
                 snapshot_take(&before, &rig);
-                result = pool_realloc(&rig.pool, &ptr, 16, hemmed_in ? 17 : 49, POOL_I8);
+                result = pool_realloc(&rig.pool, &ptr, 16, (hemmed_in ? 17 : 49) + spare, POOL_I8);
                 assert_ptr_equal(ptr, chunks[i]);
                 snapshot_assert_same(&before, &rig);
                 assert_told(&rig, result, POOL_OUT_OF_MEMORY, ptr);
             }
             rig_close(&rig);
         }
+}
+
+/* Whether a granule of a chunk of 16 bytes is aligned for the type. */
+static int holds_aligned(const void *chunk, unsigned type)
+{
+    uintptr_t last = (uintptr_t)chunk + chunk_granules(16) * POOL_GRANULE - 1;
+    return ((uintptr_t)chunk - 1) >> type != last >> type;
 }
 
 /* Free granules enough, but none where the alignment asks for them. */
@@ -424,7 +432,7 @@ static void out_of_aligned_memory(void **state)
             rig_open(&rig, &kinds[k], 16384);
             size_t count = fill_up(&rig, chunks, COUNT_OF(chunks), 0);
             for (size_t i = 0; i < count; i++)
-                if ((uintptr_t)chunks[i] % ((size_t)1 << type) != 0)
+                if (!holds_aligned(chunks[i], type))
                     assert_int_equal(pool_free(&chunks[i], 16, &rig.pool), 0);
             void *ptr = &rig;
             snapshot_take(&before, &rig);

@@ -21,6 +21,26 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Granules behind each chunk that belong to it, and to nobody. */
+#if defined(POOL_CHECKED)
+#define REDZONE 1
+#else
+#define REDZONE 0
+#endif
+
+/* Granules that a chunk of `size` bytes takes, bytes of the largest chunk that so many hold, and
+ * what pool_size_of says of one of `size` bytes: the exact size in the checked build alone. */
+size_t chunk_granules(size_t size);
+size_t usable_bytes(size_t granules);
+size_t size_as_known(size_t size);
+
+/* The capacity in which `count` chunks of `size` bytes lie side by side and fill it. */
+size_t room_for(size_t count, size_t size);
+
+/* Whether this is the checked build, of which the running test is then left out: prints and counts
+ * that as a TAP comment, with the reason. */
+int is_left_out(const char *why);
+
 /* Where a pool's memory comes from. */
 enum source { FROM_MALLOC, FROM_BUFFER, FROM_MAP, FROM_SYSTEM, FROM_HUGE_PAGES, SOURCES };
 
@@ -48,7 +68,8 @@ struct rig {
     struct pool_config config;
     struct told told;
     unsigned char *base; /* the pool's block */
-    size_t capacity;     /* its bytes, from pool_stats */
+    size_t capacity;     /* the largest chunk's bytes, from pool_stats */
+    size_t block;        /* the block's bytes: in the checked build a redzone more */
     unsigned char *own;  /* the test's memory that the pool works in, else NULL */
     size_t own_size;
     size_t shift;    /* bytes from a page boundary to where that memory starts */

@@ -19,6 +19,8 @@
 /* What a pool may make resident for the few pages that a test touches. */
 #define RESIDENT_MOST ((size_t)64 << 20)
 
+#define POOL_PAGE_BYTES ((size_t)1 << POOL_PAGE)
+
 static const size_t NEAR = 112, FAR = 4096; /* bytes of the chunks at either end */
 
 static size_t capacity; /* as the command line says */
@@ -84,7 +86,8 @@ static void find_run(size_t n, unsigned flags)
 {
     struct m_pool pool;
     unsigned char *low = NULL, *run = NULL, *high = NULL;
-    vast_open(&pool, (n + 2) * POOL_GRANULE, flags);
+    size_t granules = 2 * chunk_granules(POOL_GRANULE) + chunk_granules(n * POOL_GRANULE);
+    vast_open(&pool, usable_bytes(granules), flags);
     assert_int_equal(pool_alloc(&pool, (void **)&low, POOL_GRANULE, POOL_I8), 0);
     assert_int_equal(pool_alloc(&pool, (void **)&run, n * POOL_GRANULE, POOL_I8), 0);
     assert_int_equal(pool_alloc(&pool, (void **)&high, POOL_GRANULE, POOL_I8), 0);
@@ -134,20 +137,23 @@ static void at_both_ends(unsigned flags, size_t bytes)
     struct m_pool pool;
     struct pool_stats stats;
     unsigned char *near = NULL, *giant = NULL, *far = NULL, *more = NULL;
-    size_t before = peak_resident(), middle = bytes - NEAR - FAR;
+    size_t before = peak_resident(), redzones = (size_t)2 * REDZONE * POOL_GRANULE;
+    size_t middle = bytes - NEAR - FAR - redzones;
     vast_open(&pool, bytes, flags);
     assert_int_equal(pool_alloc(&pool, (void **)&near, NEAR - 12, POOL_I8), 0);
     assert_int_equal(pool_alloc(&pool, (void **)&giant, middle, POOL_I8), 0);
     assert_int_equal(pool_alloc(&pool, (void **)&far, FAR, POOL_I8), 0);
     assert_int_equal(pool_alloc(&pool, (void **)&more, 1, POOL_I8), -1);
     assert_int_equal(pool_error(&pool), POOL_OUT_OF_MEMORY);
-    assert_filled(near, NEAR - 12, 0);
-    assert_filled(far, FAR, 0);
+    if (!REDZONE || !(flags & POOL_KEEP_CONTENTS)) { /* whose contents are then made to show */
+        assert_filled(near, NEAR - 12, 0);
+        assert_filled(far, FAR, 0);
+    }
     memset(near, 0x11, NEAR - 12);
     memset(far, 0x22, FAR);
     giant[0] = giant[middle / 2] = giant[middle - 1] = 0x33;
     assert_int_equal(pool_stats(&pool, &stats), 0);
-    assert_int_equal(stats.live_bytes, bytes);
+    assert_int_equal(stats.live_bytes, bytes - redzones);
     assert_int_equal(stats.live_chunks, 3);
     assert_int_equal(stats.largest_free, 0);
     assert_int_equal(pool_size_of(&pool, giant), middle);
@@ -187,7 +193,7 @@ static void in_quarters(void **state)
     (void)state;
     struct m_pool pool;
     unsigned char *quarters[4] = {NULL};
-    size_t before = peak_resident(), quarter = capacity / 4;
+    size_t before = peak_resident(), quarter = capacity / 4 - (size_t)REDZONE * POOL_PAGE_BYTES;
     vast_open(&pool, capacity, POOL_STRICT);
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(pool_alloc(&pool, (void **)&quarters[i], quarter, POOL_PAGE), 0);
