@@ -51,18 +51,31 @@ static int is_too_small(const struct input *input, const struct pool_config *con
     return refused;
 }
 
-void input_check(const struct input *input, unsigned oracles)
+typedef int execute(const struct trace *, const struct pool_config *, unsigned, struct finding *);
+
+static void check_with(const struct input *input, execute *run, unsigned oracles)
 {
     struct backing backing;
     struct pool_config config;
     struct finding finding;
     if (backing_open(input, &backing, &config) != 0)
         return;
-    if (!is_too_small(input, &config) &&
-        execute_on_pool(&input->trace, &config, oracles, &finding) != 0)
+    if (!is_too_small(input, &config) && run(&input->trace, &config, oracles, &finding) != 0)
         target_fail(input, &finding);
     const char *const complaint = backing_complaint(&backing);
     if (complaint)
         target_complain(input, "backing", complaint);
     backing_close(&backing);
+}
+
+void input_check(const struct input *input, unsigned oracles)
+{
+    check_with(input, execute_on_pool, oracles);
+}
+
+void input_check_twin(const struct input *input, unsigned oracles)
+{
+    /* How small a buffer may be differs between the two. */
+    if (input->source != INPUT_BUFFER || input->bytes >= INPUT_BUFFER_ENOUGH)
+        check_with(input, execute_on_twin, oracles);
 }

@@ -76,6 +76,9 @@ enum { INPUT_BUFFER_ENOUGH = 96 };
  * reported as target_fail does. A buffer that is rightly called too small runs nothing. */
 void input_check(const struct input *input, unsigned oracles);
 
+/* The same on a pool of the other kind: see execute_on_twin. */
+void input_check_twin(const struct input *input, unsigned oracles);
+
 /* Prints a finding to stderr, first as a line of JSON and then for people, with the input as
  * text up to the operation; then aborts, which is how an engine learns of it. */
 _Noreturn void target_fail(const struct input *input, const struct finding *finding);

@@ -51,6 +51,11 @@ enum oracle {
 int execute_on_pool(const struct trace *trace, const struct pool_config *config, unsigned oracles,
                     struct finding *finding);
 
+/* The same on a pool of the other kind: a checked one where this build's are ordinary, an ordinary
+ * one where they are checked. */
+int execute_on_twin(const struct trace *trace, const struct pool_config *config, unsigned oracles,
+                    struct finding *finding);
+
 /* What a trace asks of a pool, found without one. Bytes are of whole granules. */
 struct outcome {
     size_t refused; /* requests that found no room or were too large; their objects are left out */

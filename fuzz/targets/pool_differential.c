@@ -1,5 +1,5 @@
 /* One trace keeps its contents and its refusals wherever it runs: on malloc, and on pools from
- * every source and with every flag. */
+ * every source and with every flag, ordinary and checked. */
 #ifdef NDEBUG
 #error "the pool's assertions are one of the oracles; build without NDEBUG"
 #endif
@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
             input.source = (enum input_source)((unsigned)input.source + i) % INPUT_SOURCES;
             input.flags = flags[i];
             input_check(&input, ORACLE_MODEL | ORACLE_REFUSAL);
+            input_check_twin(&input, ORACLE_MODEL | ORACLE_REFUSAL);
         }
     }
     input_free(&input);

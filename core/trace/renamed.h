@@ -1,0 +1,35 @@
+/* Inside core/trace: the pool's functions under other names, which start with POOL_PREFIX, for a copy
+ * of its source beside the library. */
+#ifndef POOLPROOF_RENAMED_H
+#define POOLPROOF_RENAMED_H
+
+#define RENAMED_JOIN(prefix, name) prefix##name
+#define RENAMED_WITH(prefix, name) RENAMED_JOIN(prefix, name)
+#define RENAMED(name) RENAMED_WITH(POOL_PREFIX, name)
+
+#define pool_alloc RENAMED(alloc)
+#define pool_alloc_any RENAMED(alloc_any)
+#define pool_check RENAMED(check)
+#define pool_destroy RENAMED(destroy)
+#define pool_error RENAMED(error)
+#define pool_free RENAMED(free)
+#define pool_free_any RENAMED(free_any)
+#define pool_give_short RENAMED(give_short)
+#define pool_granule RENAMED(granule)
+#define pool_init RENAMED(init)
+#define pool_init_with RENAMED(init_with)
+#define pool_owns RENAMED(owns)
+#define pool_realloc RENAMED(realloc)
+#define pool_refuse RENAMED(refuse)
+#define pool_required RENAMED(required)
+#define pool_reset RENAMED(reset)
+#define pool_size_of RENAMED(size_of)
+#define pool_stats RENAMED(stats)
+#define pool_strerror RENAMED(strerror)
+#define pool_take_short RENAMED(take_short)
+#define pool_trim RENAMED(trim)
+#define pool_walk RENAMED(walk)
+#define pool_wipe RENAMED(wipe)
+#define pool_wipe_more RENAMED(wipe_more)
+
+#endif

@@ -1,0 +1,4 @@
+/* The twin itself. */
+#include "twin.h"
+
+#include "mem_pool.c"
