@@ -438,6 +438,8 @@ static void long_lists_end(void **state)
 static void full_pool_tells(void **state)
 {
     (void)state;
+    if (is_left_out("a write to what waits is told by the first alloc"))
+        return;
     for (int aim = 0; aim < 3; aim++) {
         struct rig rig;
         unsigned char *chunk = NULL, *other = NULL;
