@@ -79,6 +79,7 @@ BUG = Control("planted", PLANTED, r"^finding: the contents oracle at operation "
 POISON = _misused("write-freed", r"^==\d+==ERROR: AddressSanitizer: use-after-poison ")
 LEAK = _misused("forget-pool", r"^==\d+==ERROR: LeakSanitizer: detected memory leaks$")
 UNDEFINED = _misused("use-overaligned", r"^\S+:\d+:\d+: runtime error: .*misaligned address 0x")
+OVERRUN = _misused("write-past-size", r"^outcome: pool_check: I10: ")
 UNSET = _misused("read-unwritten", r"^==\d+==WARNING: MemorySanitizer: use-of-uninitialized-value$")
 RACE = _misused("two-threads", r"^WARNING: ThreadSanitizer: data race \(pid=\d+\)$")
 INVALID = _misused("write-freed", r"^==\d+== Invalid write of size 1$")
@@ -100,10 +101,10 @@ INSTRUMENTS = (
     Instrument("gcc debug", "gcc-debug", (BUG,), quick=True),
     Instrument("clang release", "clang-release", (BUG,), quick=True),
     Instrument("clang debug", "clang-debug", (BUG,)),
-    Instrument("gcc release, checked", "gcc-release-checked", (BUG,), quick=True),
-    Instrument("gcc debug, checked", "gcc-debug-checked", (BUG,)),
-    Instrument("clang release, checked", "clang-release-checked", (BUG,)),
-    Instrument("clang debug, checked", "clang-debug-checked", (BUG,)),
+    Instrument("gcc release, checked", "gcc-release-checked", (BUG, OVERRUN), quick=True),
+    Instrument("gcc debug, checked", "gcc-debug-checked", (BUG, OVERRUN)),
+    Instrument("clang release, checked", "clang-release-checked", (BUG, OVERRUN)),
+    Instrument("clang debug, checked", "clang-debug-checked", (BUG, OVERRUN)),
     Instrument("clang ASan, LSan, UBSan", "sanitize", (POISON, LEAK, UNDEFINED), quick=True),
     Instrument("gcc ASan, LSan, UBSan", "gcc-sanitize", (POISON, LEAK, UNDEFINED)),
     Instrument("MSan", "memory", (UNSET,), quick=True),

@@ -16,6 +16,7 @@ from analysis import environment
 DOCUMENT = environment.ROOT / "core" / "MISUSE.md"
 UNNOTICED = "unnoticed"
 CHANCE = "left to chance"
+UNTRIED = "not tried"
 LIMIT_S = 60
 
 BUILDS = {
@@ -49,12 +50,14 @@ INTRO = """\
 
 Each row is a mistake in using a pool, each column a way to build the program that makes it.
 *Refused* is -1 with that reason, and nothing changed. A tool that is named ended the program with
-a report. *Unnoticed* is what it says: **that build does not detect this**, and the program went
+a report. *pool_check* names the invariant that a check finds broken afterwards, in the checked
+build, which refuses the next use of that memory too. *Not tried* is a misuse that the build leaves
+no occasion for. *Unnoticed* is what it says: **that build does not detect this**, and the program went
 on; the last section names what no build sees.
 
 The table is written by `./poolproof check --matrix`, by doing each misuse in each build, and
-compared with each build by `./poolproof check`; the ordinary and the sanitized column by
-`./poolproof test` too. Valgrind needs `-DPOOL_VALGRIND`; a race (*left to chance*) is told from
+compared with each build by `./poolproof check`; the ordinary, the checked and the sanitized column
+by `./poolproof test` too. Valgrind needs `-DPOOL_VALGRIND`; a race (*left to chance*) is told from
 luck by ThreadSanitizer alone.
 """
 
@@ -102,7 +105,8 @@ def render(sentences: dict[str, str], columns: dict[str, dict[str, str]]) -> str
     for name, sentence in sentences.items():
         rows.append([f"`{name}`", sentence, *(columns[build][name] for build in shown)])
     unseen = [f"- `{name}`: {sentence}" for name, sentence in sentences.items()
-              if {columns[build][name] for build in shown} <= {UNNOTICED, CHANCE}]
+              if all(columns[build][name] in (UNNOTICED, CHANCE)
+                     or columns[build][name].startswith(UNTRIED) for build in shown)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     last = "\n".join(unseen) or "Nothing."
     return f"{INTRO}\n{table}\n\n## What no build notices\n\n{last}\n"

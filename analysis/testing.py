@@ -1,9 +1,9 @@
 """Builds the sources with two compilers and runs every test there is.
 
-The C tests run twice: as gcc's release build, and as clang's build under ASan and UBSan. Beside
-them stand the Python tests, the packaging tests, the linters, the repository's rules and the pool's
-coverage. A suite's name after `test` chooses it alone. --quick leaves out the sanitizers, the
-linters, the packaging tests and the coverage.
+The C tests run three times: as gcc's release build, ordinary and checked, and as clang's build
+under ASan and UBSan. Beside them stand the Python tests, the packaging tests, the linters, the
+repository's rules and the pool's coverage. A suite's name after `test` chooses it alone. --quick
+leaves out the sanitizers, the checked build, the linters, the packaging tests and the coverage.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Callable, Iterable, Iterator
 
 from analysis import build, environment, lint, rules
 
-TEST_BUILDS = ("release", "sanitize")
+TEST_BUILDS = ("release", "sanitize", "gcc-release-checked")
 LOGS = build.BUILD_ROOT / "test"
 LIMIT_S = 1800
 """A runner of tests is ended after this long; each of Meson's tests has a shorter limit of its
@@ -67,8 +67,8 @@ class Result:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="run these suites alone")
     parser.add_argument("--quick", action="store_true",
-                        help="leave out the sanitizers, the linters, the packaging tests and the "
-                             "coverage")
+                        help="leave out the sanitizers, the checked build, the linters, the "
+                             "packaging tests and the coverage")
     parser.add_argument("--list", action="store_true", help="name the suites")
 
 
@@ -112,7 +112,7 @@ def run_alone(arguments: argparse.Namespace) -> int:
         results += tell("coverage", check_coverage)
     if arguments.quick and everything:
         results += [Result(name, "skipped", "left out by --quick")
-                    for name in ("sanitize", *sorted(left_out))]
+                    for name in (*TEST_BUILDS[1:], *sorted(left_out))]
     return conclude(results, time.monotonic() - start)
 
 
@@ -343,7 +343,8 @@ def check_lint(folders: dict[str, pathlib.Path]) -> list[Result]:
     results = []
     for name, check in lint.CHECKS.items():
         try:
-            complaints = check(list(folders.values()))
+            complaints = check([folder for configuration, folder in folders.items()
+                                if not configuration.endswith("-checked")])
         except environment.UserError as error:
             results.append(Result(f"lint: {name}", "skipped", str(error)))
             continue

@@ -1,7 +1,8 @@
 /* One misuse of a pool, done on purpose, so that each build can show what it says of it.
  *
  *     misuse --list      NAME<tab>SENTENCE for each
- *     misuse NAME        does it, and prints "outcome: refused: REASON" or "outcome: unnoticed"
+ *     misuse NAME        does it, and prints "outcome: refused: REASON" or "outcome: unnoticed",
+ *                        or in the checked build "outcome: pool_check: INVARIANT"
  *
  * A build whose tool stops the process prints that tool's report instead. An unknown name is exit
  * code 2. core/MISUSE.md holds the outcomes.
@@ -367,6 +368,22 @@ static const struct misuse {
     {"copy-pool", copy_pool, "a pool is copied, and both are used"},
 };
 
+/* What a misuse came to; of one that went unnoticed, what the checked build finds afterwards. */
+static const char *or_found(const char *outcome)
+{
+#if defined(POOL_CHECKED)
+    static char text[160];
+    const char *broken = NULL;
+    struct pool_stats stats;
+    if (strcmp(outcome, "unnoticed") == 0 && pool_stats(&pool, &stats) == 0 &&
+        pool_check(&pool, &broken) != 0) {
+        snprintf(text, sizeof text, "pool_check: %s", broken);
+        return text;
+    }
+#endif
+    return outcome;
+}
+
 enum { MISUSES = sizeof misuses / sizeof *misuses };
 
 int main(int count, char **arguments)
@@ -381,7 +398,7 @@ int main(int count, char **arguments)
         if (strcmp(arguments[1], misuses[i].name) != 0)
             continue;
         open_pool(&pool, 0);
-        printf("outcome: %s\n", misuses[i].act());
+        printf("outcome: %s\n", or_found(misuses[i].act()));
         pool_destroy(&pool);
         return 0;
     }

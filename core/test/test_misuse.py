@@ -1,4 +1,4 @@
-"""core/MISUSE.md states what the ordinary and the sanitized build make of each misuse."""
+"""core/MISUSE.md states what the builds that `test` makes do with each misuse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from analysis import build, environment, misuse, testing
 
 
-@pytest.mark.parametrize("configuration", ["release", "sanitize"])
+@pytest.mark.parametrize("configuration", ["release", "sanitize", "gcc-release-checked"])
 def test_document_states_what_happens(configuration: str) -> None:
     try:
         folder = build.ensure_build(configuration)
