@@ -52,8 +52,8 @@ Each row is a mistake in using a pool, each column a way to build the program th
 *Refused* is -1 with that reason, and nothing changed. A tool that is named ended the program with
 a report. *pool_check* names the invariant that a check finds broken afterwards, in the checked
 build, which refuses the next use of that memory too. *Not tried* is a misuse that the build leaves
-no occasion for. *Unnoticed* is what it says: **that build does not detect this**, and the program went
-on; the last section names what no build sees.
+no occasion for. *Unnoticed* is what it says: **that build does not detect this**, and the program
+went on; the last section names what no build sees.
 
 The table is written by `./poolproof check --matrix`, by doing each misuse in each build, and
 compared with each build by `./poolproof check`; the ordinary, the checked and the sanitized column

@@ -30,9 +30,9 @@
 #define HOOK_WATCHED 0
 #endif
 
-/* The checked build knows sizes to the byte, seals what lies behind each chunk, verifies free memory
- * before it is used again, and delays that. Everything of its own stands under "The checked build"
- * below, or in a constant condition. */
+/* The checked build knows sizes to the byte, seals what lies behind each chunk, verifies free
+ * memory before it is used again, and delays that. Everything of its own stands under "The checked
+ * build" below, or in a constant condition. */
 #if defined(POOL_CHECKED)
 #define CHECKED 1
 #else
@@ -372,8 +372,8 @@ static inline int is_wiping(const struct m_pool *pool)
  * To everything that goes by tags a waiting chunk is live. */
 #define WAITING_SHARE 4
 
-/* In front of spans. The ring is behind them, of the chunks' first granules. A chunk is two granules
- * at least, so that half as many words hold all. */
+/* In front of spans. The ring is behind them, of the chunks' first granules. A chunk is two
+ * granules at least, so that half as many words hold all. */
 struct quarantine {
     size_t granules; /* of all that wait */
     size_t first, count;
@@ -766,8 +766,9 @@ static size_t fit(const struct m_pool *pool, size_t g, size_t length, size_t n, 
     return start - g <= length && length - (start - g) >= n ? start : NONE;
 }
 
-/* A run that n granules at a multiple of align fit into: the first of a bin, or (unless POOL_STRICT)
- * any; NONE if there is none, DIRTY if a user has scribbled on the links that lead there. */
+/* A run that n granules at a multiple of align fit into: the first of a bin, or (unless
+ * POOL_STRICT) any; NONE if there is none, DIRTY if a user has scribbled on the links that lead
+ * there. */
 static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
 {
     int deep = 0;
@@ -1122,8 +1123,8 @@ static int would_fit_at_bump(const struct m_pool *pool, size_t n, size_t align)
 
 #if CHECKED
 
-/* n granules at a multiple of align, or NONE with the pool as it was; DIRTY if it is corrupted. What
- * waits is only taken where nothing else is left. */
+/* n granules at a multiple of align, or NONE with the pool as it was; DIRTY if it is corrupted.
+ * What waits is only taken where nothing else is left. */
 static size_t take(struct m_pool *pool, size_t n, size_t align)
 {
     size_t waiting = waiting_granules(pool);

@@ -239,7 +239,8 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
 /* Wipes the chunk at *ptr (unless POOL_KEEP_CONTENTS), makes it available and sets *ptr to NULL.
  * size is the size that it was allocated with; in the ordinary build any size of as many granules
  * will do. In the checked build a chunk that was written past is refused too (POOL_OVERRUN), and
- * one that is freed waits, while less than a quarter of the block does, before it is used again. *ptr == NULL is a success that does nothing.
+ * one that is freed waits, while less than a quarter of the block does, before it is used again.
+ * *ptr == NULL is a success that does nothing.
  * Fails if and only if pool or ptr is NULL, the pool is dead, or no live chunk of that many
  * granules starts at *ptr.
  * Cost: constant, besides the wipe. A refusal may look as far back as the chunk that ptr is inside
@@ -274,8 +275,8 @@ struct pool_piece {
     enum pool_kind kind;
 };
 
-/* Calls visit for each piece of the block in address order; the pieces cover it without gaps. In the
- * checked build the block is a granule longer than the capacity, and so is each live chunk. A
+/* Calls visit for each piece of the block in address order; the pieces cover it without gaps. In
+ * the checked build the block is a granule longer than the capacity, and so is each live chunk. A
  * visit that returns non-zero ends the walk, and that value is returned; a visit must not change
  * the pool.
  * Fails (-1) if and only if pool or visit is NULL or the pool is dead.

@@ -1,5 +1,5 @@
-/* What only the checked build refuses: sizes wrong by a byte, writes past the end of a chunk and into
- * freed ones; and the quarantine that lets the latter be seen.
+/* What only the checked build refuses: sizes wrong by a byte, writes past the end of a chunk and
+ * into freed ones; and the quarantine that lets the latter be seen.
  */
 #include "rig.h"
 

@@ -54,7 +54,8 @@ struct due {
     int may_pass;            /* a refusal that may also be a success: see model_due_room */
 };
 
-/* A model of an empty pool whose block has so many bytes; model_free gives the memory back. Fails for lack of memory.
+/* A model of an empty pool whose block has so many bytes; model_free gives the memory back. Fails
+ * for lack of memory.
  * Cost: memory for two bits a granule, touched as it is used. */
 int model_start(struct model *model, uintptr_t base, size_t bytes, unsigned flags, size_t redzone,
                 uint32_t slot_count);

@@ -1,5 +1,5 @@
-/* Inside core/trace: the pool's functions under other names, which start with POOL_PREFIX, for a copy
- * of its source beside the library. */
+/* Inside core/trace: the pool's functions under other names, which start with POOL_PREFIX, for a
+ * copy of its source beside the library. */
 #ifndef POOLPROOF_RENAMED_H
 #define POOLPROOF_RENAMED_H
 
