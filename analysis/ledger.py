@@ -89,7 +89,7 @@ def objection(samples: Iterable, rule: Rule) -> str | None:
     stolen = sum(sample.steal_s for sample in samples)
     wall = sum(sample.wall_s for sample in samples)
     if stolen > rule.steal_share * wall:
-        return f"{stolen / wall:.1%} of the time stolen by the hypervisor"
+        return f"{100 * stolen / wall:.1f} % of the time stolen by the hypervisor"
     spin = statistics.median(probe for sample in samples
                              for probe in (sample.spin_before_ns, sample.spin_after_ns))
     if rule.spin_reference_ns and spin > rule.spin_ratio * rule.spin_reference_ns:

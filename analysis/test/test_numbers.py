@@ -440,8 +440,88 @@ class Expected:
         return {key: [value] for key, value in found.items()}
 
 
-STATED = {"facts-table", "libraries-table", "repeats-table", "bugs-table"}
-"""Tables of facts, each cell as run.json, a sample or the scoreboard has it."""
+    def facts_table(self):
+        raw, facts = self.raw, self.raw.run["environment"]
+        said = {title: facts.get(key) for title, key in (
+            ("processor", "processor"), ("processors", "processors"),
+            ("architecture", "architecture"), ("memory", "memory_bytes"),
+            ("virtual machine", "virtual_machine"), ("system", "system"), ("kernel", "kernel"),
+            ("C library", "c_library"), ("transparent huge pages", "huge_pages"),
+            ("address randomisation", "address_randomisation"),
+            ("frequency governor", "frequency_governor"), ("load at the start", "load_at_start"),
+            ("sources", "source"), ("Poolproof", "poolproof"), ("Python", "python"))}
+        said["memory"] = size_of(said["memory"])
+        if said["load at the start"] is not None:
+            said["load at the start"] = f"{said['load at the start']:.2f}"
+        if said["virtual machine"] is not None:
+            said["virtual machine"] = ["no", "yes"][said["virtual machine"]]
+        for title, key in (("compiler", "compiler"), ("compiler flags", "compiler_flags"),
+                           ("Google Benchmark", "benchmark_version")):
+            said[title] = ", ".join(sorted({line[key] for line in raw.samples}))
+        said["statistics by"] = ", ".join(f"{name} {version}" for name, version
+                                          in facts["libraries"].items())
+        removed = ", ".join(facts["variables_removed"])
+        said["variables kept from the samples"] = removed or "none was set"
+        return {title: [str(value)] for title, value in said.items() if value not in (None, "")}
+
+    def libraries_table(self):
+        raw, run = self.raw, self.raw.run
+        served = collections.defaultdict(set)
+        for line in raw.samples:
+            served[line["malloc_owner"], line["malloc_sha256"]].add(line["arm"])
+        found = {owner: [", ".join(label(arm) for arm in raw.arms if arm in arms), digest[:16]]
+                 for (owner, digest), arms in served.items()}
+        assert len(found) == len(served)
+        found[run["benchmark"]["path"].split("/")[-1]] = ["all", run["benchmark"]["sha256"][:16]]
+        for trace in run["traces"]:
+            found[f"trace {trace['name']}"] = [trace["origin"], trace["sha256"][:16]]
+        return found | {item["arm"]: [f"absent: install {item['package']}", "–"]
+                        for item in run["absent"]}
+
+    def repeats_table(self):
+        """By workload and round: what the attempt before had against it."""
+        rule, attempts = self.raw.run["ledger"], collections.defaultdict(list)
+        for line in self.raw.samples:
+            attempts[line["workload"], line["round"], line["attempt"]].append(line)
+        found = collections.defaultdict(list)
+        for name, round_, attempt in attempts:
+            if attempt == 0:
+                continue
+            before = attempts[name, round_, attempt - 1]
+            stolen = sum(line["steal_s"] for line in before) / sum(line["wall_s"]
+                                                                   for line in before)
+            spin = statistics.median([line[key] for line in before
+                                      for key in ("spin_before_ns", "spin_after_ns")])
+            slower = spin / rule["spin_reference_ns"]
+            why = (f"{100 * stolen:.1f} % of the time stolen by the hypervisor"
+                   if stolen > rule["steal_share"] else
+                   f"the machine ran {slower:.2f} times slower than at the start"
+                   if slower > rule["spin_ratio"] else "the ledger was bad")
+            found[name].append([str(round_ + 1), why])
+        return found
+
+    def bugs_table(self):
+        found, classes = {}, collections.defaultdict(list)
+        for bug in scoreboard()["scores"]:
+            if bug["kind"] == "bug":
+                classes[bug["class"]].append(bug)
+        for name, planted in classes.items():
+            took = [statistics.median(trial["found"] for trial in bug["trials"])
+                    for bug in planted if bug["verdict"] == "found"]
+            seen = {trial["oracle"] for bug in planted for trial in bug["trials"]
+                    if trial["oracle"]}
+            found[name] = [f"{len(took)} of {len(planted)}", f"{max(took):,.0f}" if took else "–",
+                           ", ".join(sorted(seen)) or "none"]
+        return found
+
+
+def scoreboard():
+    path = environment.ROOT / "results" / "bugs" / "scoreboard.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+MANY_ROWS = {"leaders-table", "repeats-table"}
+"""Tables with several rows of one heading."""
 
 
 def matches(cell, wanted):
@@ -457,10 +537,8 @@ def check_tables(page, raw):
     for element in page.iter("table"):
         name = element.get("id")
         heading, rows = table_of(element)
-        if name in STATED:
-            continue
         wanted = expected.of(name)
-        if name == "leaders-table":
+        if name in MANY_ROWS:
             wanted = {key: list(value) for key, value in wanted.items()}
             for (key, _), *cells in rows:
                 row = wanted[key].pop(0)
@@ -630,8 +708,11 @@ def run(request, tmp_path_factory):
             again = [dataclasses.replace(
                 sample, attempt=1, cpu_time_ns=1.5 * sample.cpu_time_ns)
                 for sample in record.samples
-                if sample.workload == "lifo/64" and sample.round in (2, 5)]
-            record.samples.extend(again)
+                if sample.workload == "lifo/64" and sample.round in (2, 5, 7)]
+            troubles = {2: {"steal_s": 0.0123}, 5: {"spin_after_ns": 1_654_321}}
+            record.samples[:] = [dataclasses.replace(
+                sample, **troubles.get(sample.round, {}) if sample.workload == "lifo/64" else {})
+                for sample in record.samples] + again
         synthetic.write(record, folder)
     render.write_all(verdicts.analyse(samples.read(folder)), folder)
     return folder
@@ -640,7 +721,8 @@ def run(request, tmp_path_factory):
 def test_every_number_in_a_table_follows_from_the_raw_samples(run):
     seen = check_tables(read(run / "report.html"), Raw(run))
     assert {"headline", "map", "arms", "noise", "leaders", "floors", "ledger", "sight",
-            "tally", "memory"} <= set(seen)
+            "tally", "memory", "facts", "libraries", "bugs"} <= set(seen)
+    assert ("repeats" in seen) == (Raw(run).attempts > 0)
     assert sum(seen.values()) > 400
 
 
@@ -661,6 +743,20 @@ def test_markdown_says_what_the_page_says(run):
                 assert cell.replace("|", "\\|") in text and note.replace("|", "\\|") in text
 
 
+def test_every_number_about_planted_bugs_is_the_scoreboards(run):
+    """Counted anew from the trials of each bug."""
+    section = next(room for room in read(run / "report.html").iter("section")
+                   if room.get("id") == "bugs")
+    board = scoreboard()
+    planted = [bug for bug in board["scores"] if bug["kind"] == "bug"]
+    counts = [len(planted), sum(bug["verdict"] == "found" for bug in planted),
+              sum(bug["median_reached"] is not None for bug in planted),
+              f"{board['executions']:,}", len(board["seeds"])]
+    said = [number for paragraph in section.iter("p")
+            for number in NUMBER.findall(plain(paragraph))]
+    assert set(said) == numbers_of(counts) and len(said) >= len(set(counts))
+
+
 @pytest.mark.parametrize("old, new", [("2.2", "2.3"), ("4.37", "4.38")])
 def test_a_wrong_number_is_noticed(tmp_path, old, new):
     record = synthetic.make_record(synthetic.EXAMPLE, 13, synthetic.normal(0.008), seed=3)
@@ -673,6 +769,24 @@ def test_a_wrong_number_is_noticed(tmp_path, old, new):
     page.write_text(text.replace(cells[0], cells[0].replace(old, new), 1), encoding="utf-8")
     with pytest.raises(AssertionError):
         check_tables(read(page), Raw(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["facts-table", "libraries-table", "repeats-table", "bugs-table"])
+def test_a_wrong_fact_is_noticed(run, tmp_path, name):
+    """The last digit of each table's last number, changed."""
+    text = (run / "report.html").read_text(encoding="utf-8")
+    start = text.find(f'<table id="{name}"')
+    if start < 0:
+        assert name == "repeats-table"
+        return
+    end = text.index("</table>", start)
+    place = max(found.end() for found in re.finditer(r"\d(?=[^<>]*</td>)", text[start:end])) - 1
+    digit = text[start + place]
+    page = tmp_path / "report.html"
+    page.write_text(text[:start + place] + str((int(digit) + 1) % 10) + text[start + place + 1:],
+                    encoding="utf-8")
+    with pytest.raises(AssertionError):
+        check_tables(read(page), Raw(run))
 
 
 def test_the_published_report_has_the_numbers_of_its_samples():
