@@ -67,7 +67,7 @@ def order_statistic_interval(differences: Sequence[float], level: float = 1 - AL
     median = float(numpy.median(values))
     k, coverage = _bounding_rank(n, level)
     if k == 0:
-        return Interval(median, -math.inf, math.inf, 0.0, n)
+        return Interval(median, -math.inf, math.inf, coverage, n)
     return Interval(median, float(values[k - 1]), float(values[n - k]), coverage, n)
 
 
@@ -163,7 +163,7 @@ def shift_interval(base: Sequence[float], new: Sequence[float],
     median, rounds = float(numpy.median(pairs)), min(len(first), len(second))
     k, coverage = _bounding_pair(len(first), len(second), level)
     if k == 0:
-        return Interval(median, -math.inf, math.inf, 0.0, rounds)
+        return Interval(median, -math.inf, math.inf, coverage, rounds)
     return Interval(median, float(pairs[k - 1]), float(pairs[-k]), coverage, rounds)
 
 
@@ -173,20 +173,22 @@ def _bounding_pair(n: int, m: int, level: float) -> tuple[int, float]:
     level.
 
     The statistic's distribution has the coefficients of the Gaussian binomial (n + m over n) as its
-    frequencies (Mann and Whitney, Annals of Mathematical Statistics 18, 1947). Beyond EXACT_PAIRS
-    pairs its normal approximation serves.
+    frequencies, of which the lower half is counted (Mann and Whitney, Annals of Mathematical
+    Statistics 18, 1947). Beyond EXACT_PAIRS pairs its normal approximation serves.
     """
     if n * m > EXACT_PAIRS:
         reach = stats.norm.ppf((1 + level) / 2) * math.sqrt(n * m * (n + m + 1) / 12)
-        return max(0, math.floor(n * m / 2 - reach)), level
-    ways = [1] + [0] * (n * m)
+        k = max(0, math.floor(n * m / 2 - reach))
+        return k, level if k else 0.0
+    half = n * m // 2
+    ways = [1] + [0] * (half - 1)
     for i in range(1, n + 1):
-        for u in range(n * m, m + i - 1, -1):
+        for u in range(half - 1, m + i - 1, -1):
             ways[u] -= ways[u - m - i]
-        for u in range(i, n * m + 1):
+        for u in range(i, half):
             ways[u] += ways[u - i]
     total, below, found = math.comb(n + m, n), 0, (0, 0.0)
-    for k in range(1, n * m // 2 + 1):
+    for k in range(1, half + 1):
         below += ways[k - 1]
         coverage = 1 - 2 * (below / total)
         if coverage < level:

@@ -1,6 +1,8 @@
 """The statistics on tiny inputs whose answers are known by hand or from published tables."""
 
+import itertools
 import math
+import warnings
 
 import numpy
 import pytest
@@ -28,6 +30,14 @@ def test_interval_is_between_the_published_order_statistics(n, lower, upper, cov
 def test_fewer_than_six_rounds_admit_no_interval(n):
     interval = inference.order_statistic_interval(range(n))
     assert (interval.low, interval.high, interval.coverage) == (-math.inf, math.inf, 0.0)
+
+
+@pytest.mark.parametrize("level, low, high, coverage", [(0.3, 2, 3, 0.375), (0.375, 2, 3, 0.375),
+                                                        (0.376, 1, 4, 0.875), (0.875, 1, 4, 0.875)])
+def test_the_innermost_pair_that_reaches_the_level_is_taken(level, low, high, coverage):
+    """Of four values 1, 4, 6, 4 and 1 of 16 patterns have 0 to 4 below the median."""
+    seen = inference.order_statistic_interval([4, 2, 3, 1], level)
+    assert (seen.low, seen.high, seen.coverage) == (low, high, coverage)
 
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf]])
@@ -60,12 +70,29 @@ def test_signed_rank_by_hand():
     assert inference.signed_rank_test([1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(2 / 2**8)
     assert inference.signed_rank_test([-1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(4 / 2**8)
     assert inference.signed_rank_test([0, 0, 0]) == 1
+    assert inference.signed_rank_test([0, 5]) == 1
+
+
+def test_signed_rank_is_exact_up_to_fifty_rounds():
+    assert inference.signed_rank_test(range(1, 51)) == pytest.approx(2 / 2**50, rel=1e-9)
+    z = (51 * 52 / 4) / math.sqrt(51 * 52 * 103 / 24)  # all ranks positive, by the normal curve
+    assert inference.signed_rank_test(range(1, 52)) == pytest.approx(
+        math.erfc(z / math.sqrt(2)), rel=1e-6)
+
+
+def test_signed_rank_with_ties_is_the_normal_approximation():
+    """Ranks 1.5 1.5 3.5 3.5 5 6 7 8, the first of them negative; two ties of two take 2 * 6 / 48
+    off the variance."""
+    z = (18 - 1.5) / math.sqrt(8 * 9 * 17 / 24 - 12 / 48)
+    assert inference.signed_rank_test([-1, 1, 2, 2, 3, 4, 5, 6]) == pytest.approx(
+        math.erfc(z / math.sqrt(2)))
 
 
 def test_holm_by_hand():
     # Sorted .005 .01 .03 .04, times 4 3 2 1, then never falling: .02 .03 .06 .06.
     assert inference.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert inference.holm([]) == []
+    assert inference.holm([0.03]) == [0.03]
     assert inference.holm([0.9, 0.8]) == [1, 1]
 
 
@@ -112,6 +139,11 @@ def test_verdicts_at_their_edges(low, high, p, expected):
     assert inference.verdict(interval(low, high), 0.1, p) == expected
 
 
+def test_the_edges_of_what_is_equal_and_small():
+    assert inference.verdict(interval(-0.05, 0.05), 0.05, 1) == "equal"
+    assert inference.verdict(interval(-0.2, -0.1), 0.1, 0.001) == "small"
+
+
 def test_noise_is_no_evidence_of_equality():
     assert inference.verdict(interval(-0.3, 0.3), 0.7, 1) == "inconclusive"
     assert inference.verdict(interval(0.05, 0.3), 0.7, 0.001) == "small"
@@ -153,6 +185,12 @@ def test_the_signed_rank_test_affirms_what_it_proves_too():
     assert not inference.affirms(near_zero, 0.001, "equal")
     assert not inference.affirms([v + 0.11 for v in near_zero], 0.7, "equal")
     assert not inference.affirms([v - 0.11 for v in near_zero], 0.7, "equal")
+
+
+def test_a_centre_on_the_limit_does_not_lie_beyond_it():
+    """Eleven rounds at the limit, which the signed-rank test leaves out, and nine beyond it."""
+    assert not inference.affirms([0.03] * 11 + BEYOND[-9:], 0.03, "faster")
+    assert inference.affirms([0.03] * 9 + BEYOND[-11:], 0.03, "faster")
 
 
 def test_the_signed_rank_test_hears_the_few_that_are_far_away():
@@ -199,7 +237,6 @@ def test_a_shift_lies_between_the_published_pairs(n, m, rejects):
 
 
 def test_a_shifts_coverage_by_counting_every_order():
-    import itertools
     seen = inference.shift_interval([1, 2, 3, 4], [10, 20, 30, 40, 50])
     k = sum(pair < seen.low for pair in
             sorted(b - a for a in (1, 2, 3, 4) for b in (10, 20, 30, 40, 50))) + 1
@@ -211,6 +248,33 @@ def test_a_shifts_coverage_by_counting_every_order():
 @pytest.mark.parametrize("n, m", [(3, 3), (2, 7), (1, 30)])
 def test_too_few_rounds_admit_no_shift(n, m):
     seen = inference.shift_interval(range(n), range(m))
+    assert (seen.low, seen.high, seen.coverage) == (-math.inf, math.inf, 0.0)
+
+
+@pytest.mark.parametrize("level, low, high, coverage", [(0.3, 1.9, 2.0, 1 / 3),
+                                                        (1 - 2 * (2 / 6), 1.9, 2.0, 1 / 3),
+                                                        (0.34, 0.9, 3.0, 2 / 3),
+                                                        (1 - 2 * (1 / 6), 0.9, 3.0, 2 / 3)])
+def test_the_innermost_shifts_that_reach_the_level_are_taken(level, low, high, coverage):
+    """Of two and two values 1, 1, 2, 1 and 1 of 6 orders have 0 to 4 pairs the wrong way round."""
+    seen = inference.shift_interval([0.0, 1.1], [2.0, 3.0], level)
+    assert (seen.low, seen.high) == (pytest.approx(low), pytest.approx(high))
+    assert seen.coverage == pytest.approx(coverage)
+
+
+@pytest.mark.parametrize("n, m, k", [(101, 100, 4241), (1, 10_000, 250)])
+def test_bounds_of_many_pairs_by_hand(n, m, k):
+    """10,100 pairs: half of them, less 1.95996 of sqrt(10,100 * 202 / 12), is 4,241.8. One value
+    among 10,000, which are still counted: 2 k of 10,001 places at most 5 %."""
+    base, new = numpy.arange(n) * m, numpy.arange(m)
+    pairs = numpy.sort(numpy.subtract.outer(new, base), axis=None)
+    seen = inference.shift_interval(base, new)
+    assert (seen.low, seen.high) == (pairs[k - 1], pairs[-k])
+    assert seen.coverage == (0.95 if n == 101 else pytest.approx(1 - 500 / 10_001))
+
+
+def test_one_value_among_more_than_are_counted_admits_no_shift():
+    seen = inference.shift_interval([0.0], range(10_001))
     assert (seen.low, seen.high, seen.coverage) == (-math.inf, math.inf, 0.0)
 
 
@@ -232,10 +296,10 @@ def test_the_interval_of_a_shift_inverts_its_test():
 
 def test_many_rounds_take_the_normal_approximation(monkeypatch):
     generator = numpy.random.default_rng(6)
-    base, new = generator.normal(0, 1, 60), generator.normal(0.2, 1, 60)
+    base, new = generator.normal(0, 1, 40), generator.normal(0.3, 1, 40)
     exact, p = inference.shift_interval(base, new), inference.rank_sum_test(base, new)
     inference._bounding_pair.cache_clear()
-    monkeypatch.setattr(inference, "EXACT_PAIRS", 3599)
+    monkeypatch.setattr(inference, "EXACT_PAIRS", 1599)
     near = inference.shift_interval(base, new)
     inference._bounding_pair.cache_clear()
     assert (near.low, near.high) == (pytest.approx(exact.low, abs=0.01),
@@ -249,7 +313,24 @@ def test_rank_sum_by_hand():
     assert inference.rank_sum_test([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
     assert inference.rank_sum_test([5, 6, 7, 8], [1, 2, 3, 4]) == pytest.approx(2 / 70)
     assert inference.rank_sum_test([1, 1], [1, 1, 1]) == 1
-    assert 0.2 < inference.rank_sum_test([1, 2, 2, 3], [2, 2, 3, 4]) < 1
+    assert inference.rank_sum_test([1, 1, 1, 1], [2, 2, 2, 2]) < 0.05
+
+
+def test_rank_sum_with_ties_is_the_normal_approximation():
+    """U is 4.5 of 16; four and two equal values take 66 / 56 off, and half a place goes to
+    continuity."""
+    z = (8 - 4.5 - 0.5) / math.sqrt(16 / 12 * (9 - 66 / 56))
+    assert inference.rank_sum_test([1, 2, 2, 3], [2, 2, 3, 4]) == pytest.approx(
+        math.erfc(z / math.sqrt(2)))
+
+
+def test_rank_sum_is_exact_up_to_its_most_pairs(monkeypatch):
+    monkeypatch.setattr(inference, "EXACT_PAIRS", 16)
+    assert inference.rank_sum_test([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
+    monkeypatch.setattr(inference, "EXACT_PAIRS", 15)
+    z = (8 - 0.5) / math.sqrt(16 * 9 / 12)
+    assert inference.rank_sum_test([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(
+        math.erfc(z / math.sqrt(2)))
 
 
 def test_brunner_munzel_affirms_a_shift_in_its_direction_alone():
@@ -265,6 +346,11 @@ def test_brunner_munzel_affirms_a_shift_in_its_direction_alone():
     assert not inference.shift_affirmed(new, base, 0.03, "equal")
     assert inference.shift_affirmed(base, [v + 0.01 for v in base], 0.08, "equal")
     assert not inference.shift_affirmed([0.0] * 8, [0.11] * 8, 0.7, "equal")
+
+
+def test_runs_that_touch_are_not_wholly_apart():
+    assert not inference.shift_affirmed([0.0, 0.5, 1.0], [1.0, 1.5, 1.0], 0.0, "faster")
+    assert not inference.shift_affirmed([1.0, 1.5], [0.0, 1.0], 0.0, "faster")
 
 
 def test_brunner_munzel_minds_spreads_that_differ():
@@ -287,6 +373,61 @@ def test_a_shift_that_wanders_within_a_run_is_no_shift():
     assert inference.halves_agree([0.0], [0.1], 0.03, "faster")
     assert not inference.halves_agree([0.0], [0.1], 0.1, "faster")
     assert not inference.halves_agree([0.1], [0.0], 0.1, "slower")
+    edge = inference.LARGEST_EQUALITY
+    assert inference.halves_agree([0.0, 0.0], [edge, edge], 0.03, "equal")
+    assert not inference.halves_agree([0.0, 0.0], [edge, 1.001 * edge], 0.03, "equal")
+
+
+def test_halves_are_two_and_the_first_has_the_odd_round():
+    steady, wavering = [0.0] * 6, [0.1, 0.0, 0.1, 0.1, 0.0, 0.1]  # a third of it halves the shift
+    assert inference.halves_agree(steady, wavering, 0.06, "faster")
+    assert inference.halves_agree(wavering, steady, 0.06, "slower")
+    assert inference.halves_agree([0.0] * 5, [0.1, 0.0, 0.1, 0.1, 0.1], 0.06, "faster")
+    assert not inference.halves_agree([0.0] * 5, [0.1, 0.1, 0.1, 0.1, 0.0], 0.06, "faster")
+
+
+def test_one_round_has_one_half():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert inference.halves_agree([0.0], [0.1, 0.2], 0.03, "faster")
+        assert inference.halves_agree([0.0, 0.1], [0.2], 0.03, "faster")
+
+
+# --- One verdict from all methods ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("views, word, doubt", [
+    ({}, "faster", ""), ({"the wall clock": BEYOND}, "faster", ""),
+    ({"the wall clock": [-v for v in BEYOND]}, "inconclusive",
+     "faster, not borne out by the wall clock"),
+])
+def test_a_pair_is_judged_by_every_view(views, word, doubt):
+    seen = inference.judge_pairs(BEYOND, 0.03, 0.01, views)
+    assert (seen.verdict, seen.doubt) == (word, doubt)
+    assert seen.interval == inference.order_statistic_interval(BEYOND)
+
+
+def test_a_verdict_that_proves_nothing_needs_no_other_method():
+    seen = inference.judge_pairs(OUTVOTED, 0.055, 0.01, {"the wall clock": [-1.0] * 20})
+    assert (seen.verdict, seen.doubt) == ("small", "")
+
+
+STEADY = [0.001 * i for i in range(20)]
+SHIFTED = [0.1 + v for v in STEADY]
+
+
+@pytest.mark.parametrize("new, views, word, doubt", [
+    (SHIFTED, {}, "faster", ""), (SHIFTED, {"the wall clock": (STEADY, SHIFTED)}, "faster", ""),
+    (SHIFTED, {"the wall clock": (SHIFTED, STEADY)}, "inconclusive",
+     "faster, not borne out by the wall clock"),
+    ([0.04 + v for v in STEADY], {"the wall clock": (SHIFTED, STEADY)}, "small", ""),
+    ([0.049 + v for v in STEADY[:10]] + [0.2 + v for v in STEADY[:10]], {}, "inconclusive",
+     "faster, not borne out by each half of the rounds"),
+])
+def test_a_shift_is_judged_by_every_method(new, views, word, doubt):
+    seen = inference.judge_shift(STEADY, new, 0.04, 0.01, views)
+    assert (seen.verdict, seen.doubt) == (word, doubt)
+    assert seen.interval == inference.shift_interval(STEADY, new)
 
 
 # --- Whole families, over and over ---------------------------------------------------------------

@@ -97,6 +97,15 @@ def test_ratio_is_baseline_time_over_arm_time():
     back = verdicts.reverse(claim)
     assert back.ratio == pytest.approx(
         1 / 1.1) and (back.arm, back.baseline) == ("jemalloc", "pool-keep")
+    assert (back.time_ns, back.baseline_time_ns, back.verdict) == (5.5, 5.0, claim.verdict)
+
+
+def test_a_claim_seen_from_its_baseline_is_turned_round():
+    claim = next(c for c in claims_of(ten_percent(), NOISES["calm"], 1).family)
+    back = verdicts.reverse(claim)
+    assert (back.low, back.high) == (pytest.approx(1 / claim.high), pytest.approx(1 / claim.low))
+    assert (claim.verdict, back.verdict) == ("faster", "slower")
+    assert verdicts.reverse(back) == claim
 
 
 def test_every_number_of_verdicts_json_comes_from_the_raw_samples(tmp_path):
@@ -158,6 +167,134 @@ def test_only_equal_promises_are_compared():
         assert claim.baseline.endswith("-calloc") == (claim.promise == "calloc")
 
 
+# --- Which rows are taken -------------------------------------------------------------------------
+
+FOUR = {"first": Truth("", {"pool-keep": 4.0, "noop": 1.0} | synthetic.rivals(5, 8, 6, 7)
+                       | synthetic.rivals(9, 9.5, 9.25, 9.75, "-calloc")),
+        "second": Truth("", {"pool-keep": 3.0, "pool": 5.0, "noop": 0.5}
+                        | synthetic.rivals(2, 8, 6, 7)
+                        | synthetic.rivals(9, 9.5, 9.25, 9.75, "-calloc"))}
+
+
+def exact_record(truths, rounds=7):
+    """A run without noise: every round has the true times."""
+    return synthetic.make_record(truths, rounds, lambda generator: 0.0,
+                                 machine=lambda generator: 0.0)
+
+
+def only(record, *arms):
+    """The record as if these arms alone had been planned."""
+    bare = [dataclasses.replace(workload, arms=[arm for arm in workload.arms if arm in arms])
+            for workload in record.plan.workloads]
+    return dataclasses.replace(
+        record, plan=dataclasses.replace(record.plan, workloads=bare),
+        samples=[sample for sample in record.samples if sample.arm in arms])
+
+
+def test_the_best_rival_is_the_fastest_of_the_pools_own_claims():
+    first, second = verdicts.analyse(exact_record(FOUR)).results
+    assert first.against_best("pool-keep").baseline == "glibc"
+    assert first.against_best("pool") is None  # though the calloc rivals have a claim of their own
+    assert second.against_best("pool-keep").baseline == "glibc"
+    assert second.against_best("pool").baseline == "glibc-calloc"
+    assert first.against_best("glibc-calloc") is None
+    assert first.leaders["calloc"].kind == "leader" and first.leaders["calloc"].arm == "glibc-calloc"
+
+
+def test_a_result_has_its_own_arms_refusals_and_harness():
+    record = exact_record(FOUR)
+    refusals = [samples.Refusal("first", "mimalloc", 3, 0, "malloc belongs to another", False),
+                samples.Refusal("second", "jemalloc", 2, 0, "ended by SIGSEGV", True)]
+    gone = {("first", "mimalloc"), ("second", "jemalloc")}
+    kept = [s for s in record.samples if (s.workload, s.arm) not in gone]
+    first, second = verdicts.analyse(
+        dataclasses.replace(record, samples=kept, refusals=refusals)).results
+    assert (first.refusals, second.refusals) == (refusals[:1], refusals[1:])
+    assert (first.harness_share, second.harness_share) == (0.25, 0.25)  # 1 of 4, 0.5 of 2
+    assert first.arm("tcmalloc").time_ns == 7 and first.arm("mimalloc") is None
+    assert second.arm("mimalloc").times_ns == [6.0] * 7
+    assert set(first.leaders) == {"malloc", "calloc"}
+
+
+def test_without_its_no_op_arm_a_harness_has_no_share():
+    record = only(exact_record(FOUR), "pool-keep", "glibc")
+    assert [result.harness_share for result in verdicts.analyse(record).results] == [None, None]
+    record = only(exact_record(FOUR), "noop", "null")
+    assert [result.harness_share for result in verdicts.analyse(record).results] == [None, None]
+
+
+def test_two_arms_are_enough_for_a_claim_and_for_a_control():
+    pair = verdicts.analyse(only(exact_record(FOUR), "pool-keep", "jemalloc"))
+    assert [(c.workload, c.arm, c.baseline, c.p) for c in pair.claims] == [
+        (name, "pool-keep", "jemalloc", 2 / 2**7) for name in FOUR]
+    nulls = verdicts.analyse(only(exact_record(FOUR), "null", "glibc"))
+    assert [(c.arm, c.baseline, c.kind, c.p) for c in nulls.claims] == [
+        ("null", "glibc", "control", 1.0)] * 2
+    assert nulls.results[0].null_differences == [0.0] * 7
+    assert nulls.results[0].limit == pytest.approx(math.log(1.03))
+    delays = verdicts.analyse(only(exact_record(FOUR), "pool-keep-delayed", "pool-keep"))
+    assert [(c.arm, c.baseline, c.kind) for c in delays.claims] == [
+        ("pool-keep-delayed", "pool-keep", "control")] * 2
+
+
+def test_one_arm_of_a_promise_leads_nobody():
+    result = verdicts.analyse(only(exact_record(FOUR), "glibc", "null")).results[0]
+    assert result.claims == [] and result.leaders == {"malloc": None}
+    assert result.smallest_provable() == math.inf
+
+
+def test_a_leaders_p_value_is_at_most_one():
+    """Seven rounds, four of them one way: the sign test says 1, and six pairs say no more."""
+    record = exact_record({"even": Truth("", {"pool-keep": 9.0} | synthetic.rivals(7, 8, 5, 6))})
+    swapped = {"mimalloc": 6.5, "tcmalloc": 5.0}
+    record = dataclasses.replace(record, samples=[
+        dataclasses.replace(s, cpu_time_ns=swapped[s.arm])
+        if s.arm in swapped and s.round < 3 else s for s in record.samples])
+    leader = verdicts.analyse(record).results[0].leaders["malloc"]
+    assert (leader.arm, leader.baseline, leader.p) == ("mimalloc", "tcmalloc", 1.0)
+
+
+def test_the_medians_of_an_arm():
+    record = exact_record(FOUR, rounds=9)
+    numbered = [dataclasses.replace(
+        s, cpu_time_ns=s.cpu_time_ns * (1 + s.round), max_rss_bytes=1000 * s.round,
+        minor_faults=10 * s.round, counters={"held": float(s.round), "once": 5.0}
+        if s.round else {"held": 0.0}) for s in record.samples]
+    arm = verdicts.analyse(dataclasses.replace(record, samples=numbered)).results[0].arm("glibc")
+    assert arm.times_ns == [5.0 * (1 + n) for n in range(9)]
+    assert (arm.time_ns, arm.low_ns, arm.high_ns) == (25, pytest.approx(10), pytest.approx(40))
+    assert (arm.max_rss_bytes, arm.minor_faults) == (4000, 40)
+    assert arm.counters == {"held": 4.0, "once": 5.0}
+
+
+def test_what_nobody_knows_has_no_median():
+    record = exact_record(FOUR, rounds=5)
+    bare = [dataclasses.replace(s, max_rss_bytes=None, counters={"held": 1.0}
+                                if s.arm == "null" else {}) for s in record.samples]
+    arm = verdicts.analyse(dataclasses.replace(record, samples=bare)).results[0].arm("glibc")
+    assert (arm.max_rss_bytes, arm.counters) == (None, {})
+    assert (arm.low_ns, arm.high_ns) == (0, math.inf)
+
+
+@pytest.mark.parametrize("gone, complete", [(lambda s: False, True),
+                                            (lambda s: s.round == 6 and s.workload == "first", False),
+                                            (lambda s: s.round == 6, False),
+                                            (lambda s: s.workload == "second", False)])
+def test_a_run_is_complete_with_every_round_of_every_workload(gone, complete):
+    record = exact_record(FOUR)
+    kept = [sample for sample in record.samples if not gone(sample)]
+    assert verdicts.analyse(dataclasses.replace(record, samples=kept)).complete is complete
+
+
+def test_the_other_clock_is_counted_where_it_proves_otherwise():
+    record = exact_record(ten_percent(2.0), rounds=20)
+    assert verdicts.analyse(record).differing == 0
+    near = [dataclasses.replace(s, time_ns=s.time_ns * 3.0) if s.arm == "pool-keep"
+            and s.round < 12 else s for s in record.samples]
+    analysis = verdicts.analyse(dataclasses.replace(record, samples=near))
+    assert [c.verdict for c in analysis.family] == ["faster"] * 4 and analysis.differing == 4
+
+
 # --- Rounds that do not count --------------------------------------------------------------------
 
 
@@ -196,6 +333,11 @@ def test_a_round_run_again_counts_once_with_its_last_attempt():
     assert set(used["attempt"]) == {1}
     assert [(r.workload, r.round) for r in analysis.repeats] == [("ten", 2)]
     assert "stolen" in analysis.repeats[0].reason
+    once_more = [dataclasses.replace(s, attempt=2) for s in again]
+    repeats = verdicts.analyse(
+        dataclasses.replace(record, samples=bad + again + once_more)).repeats
+    assert [(r.round, r.reason) for r in repeats] == [
+        (2, analysis.repeats[0].reason), (2, "the ledger was bad")]
 
 
 def test_the_ledgers_rule():
@@ -247,11 +389,12 @@ def test_a_verdict_that_the_wall_clock_denies_is_taken_back():
                if entry["doubt"])
 
 
-def test_a_verdict_that_only_repeated_rounds_bear_out_is_taken_back():
-    """Fifteen of twenty rounds were run again, and only then was the pool the faster one."""
+@pytest.mark.parametrize("repeated", [15, 20])
+def test_a_verdict_that_only_repeated_rounds_bear_out_is_taken_back(repeated):
+    """Rounds were run again, and only then was the pool the faster one."""
     record = small_record(20)
-    again = [dataclasses.replace(s, attempt=1) for s in record.samples if s.round < 15]
-    before = disturbed(record, range(15), cpu_time_ns=1.5)
+    again = [dataclasses.replace(s, attempt=1) for s in record.samples if s.round < repeated]
+    before = disturbed(record, range(repeated), cpu_time_ns=1.5)
     claim = pool_and_jemalloc(verdicts.analyse(
         dataclasses.replace(record, samples=[*before.samples, *again])))
     assert claim.doubt == ("faster, not borne out by the rounds as they were before they were run"
