@@ -62,7 +62,7 @@ def nearest(path: pathlib.Path) -> str:
         names = os.listdir(path.parent)
     except OSError:
         return ""
-    near = difflib.get_close_matches(path.name, sorted(names), n=2, cutoff=0.6)
+    near = difflib.get_close_matches(path.name, sorted({*names} - {path.name}), n=2, cutoff=0.6)
     found = " or ".join(str(path.parent / name) for name in near)
     return f"; did you mean {found}?" if near else ""
 

@@ -290,7 +290,8 @@ def read_plan(folder: pathlib.Path) -> Plan:
     """run.json of a run folder, checked. UserError if it is absent, damaged or of another
     schema."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder{environment.nearest(folder)}")
+        what = "is no folder" if folder.exists() else "no such folder"
+        raise UserError(f"{folder}: {what}{environment.nearest(folder)}")
     path = folder / RUN_FILE
     try:
         plan = decoded(path.read_text(encoding="utf-8"))

@@ -105,6 +105,9 @@ def test_folders_that_are_none(tmp_path):
         samples.read(tmp_path / "absent")
     with pytest.raises(UserError, match="not a run folder"):
         samples.read(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file: is no folder$"):
+        samples.read(tmp_path / "file")
 
 
 def test_a_plan_without_samples_reads_as_empty(run):
