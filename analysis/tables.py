@@ -435,6 +435,11 @@ def sight_grid(analysis: Analysis) -> Grid:
                      f" {wording.percent(able[-1][0])} ({able[-1][1]})"))
     elif able:
         rows.append(("smallest provable difference", "none", "too few rounds, or no null arm"))
+    if able:
+        seen_ten = sum(value <= inference.LARGEST_EQUALITY for value, _ in able)
+        rows.append(("a true difference of 10 %", f"provable on {seen_ten} of {len(able)}",
+                     "workloads; on the others this run could not have seen so little"
+                     if seen_ten < len(able) else "workloads"))
     rows.append((f"a known delay of {plan.DELAY_PERCENT:g} %",
                  f"seen on {seen} of {len(delays)}" if delays else "not put to the test",
                  "workloads, with the pool slowed down on purpose"))

@@ -47,11 +47,13 @@ class Answer:
 
 
 def ratio(value: float) -> str:
-    """A ratio with as many digits as can matter: 2.41, 12.3, 140."""
+    """A ratio with as many digits as can matter: 0.051, 2.41, 12.3, 140."""
     if not math.isfinite(value):
         return "∞"
     if value <= 0:
         return "0"
+    if value < 0.1:
+        return f"{value:#.2g}"
     digits = 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:.{digits}f}"
 
@@ -258,7 +260,8 @@ def delay_sentence(analysis: Analysis) -> str:
     text = (f"The pool with a known delay was told apart from the pool on {len(seen)} of"
             f" {count(len(delays), 'workload')}")
     return text + ("."
-                   if not missed else f"; on the other {missed} this run could not see so little.")
+                   if not missed else f"; on the other {'one' if missed == 1 else missed} this run"
+                   " could not see so little.")
 
 
 def null_sentence(analysis: Analysis) -> str:

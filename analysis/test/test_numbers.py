@@ -159,6 +159,8 @@ class Raw:
 
 
 def times_as_fast(value):
+    if 0 < value < 0.1:
+        return f"{value:#.2g}"
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
@@ -379,6 +381,9 @@ class Expected:
                 (share(statistics.median(value for value, _ in able)),
                  f"the middle workload; from {share(able[0][0])} ({able[0][1]}) to"
                  f" {share(able[-1][0])} ({able[-1][1]})")],
+            "a true difference of 10 %": [
+                (f"provable on {sum(value <= math.log(1.1) for value, _ in able)} of {len(able)}",
+                 None)],
             "a known delay of 5 %": [(f"seen on {seen} of {len(slowed)}", None)],
         }
 

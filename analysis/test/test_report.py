@@ -323,3 +323,19 @@ def test_times_in_words(value, text):
                                          (3 << 30, "3.00 GiB")])
 def test_sizes_in_words(value, text):
     assert wording.size(value) == text.replace(" ", wording.NARROW)
+
+
+def test_a_ratio_far_below_one_keeps_two_digits():
+    assert [wording.ratio(value) for value in (0.0512, 0.00499, 0.12, 0.0, 2.414)] == [
+        "0.051", "0.0050", "0.12", "0", "2.41"]
+
+
+@pytest.mark.parametrize("noise, rounds, able", [(0.005, 20, 1), (0.08, 20, 0), (0.005, 6, 0)])
+def test_the_first_screen_says_whether_ten_percent_could_be_seen(noise, rounds, able):
+    truths = {"w": synthetic.Truth("?", {"pool-keep": 2.0} | synthetic.rivals(2, 2, 2, 2))}
+    analysis = verdicts.analyse(
+        synthetic.make_record(truths, rounds, synthetic.normal(noise), seed=2))
+    rows = {row.cells[0].text: row.cells[1] for row in tables.sight_grid(analysis).rows}
+    cell = rows["a true difference of 10 %"]
+    assert cell.text == f"provable on {able} of 1"
+    assert ("could not have seen" in cell.note) == (able == 0)
