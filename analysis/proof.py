@@ -13,13 +13,14 @@ import dataclasses
 import difflib
 import gc
 import math
+import re
 import zlib
 from typing import Callable
 
 import numpy
 from scipy import stats
 
-from analysis import comparison, environment, inference
+from analysis import comparison, environment, inference, mutants
 from analysis.environment import UserError
 
 README = environment.ROOT / "analysis" / "README.md"
@@ -297,10 +298,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--check", action="store_true",
                       help="say whether the figures in analysis/README.md are these")
     what.add_argument("--write", action="store_true", help="put them there")
+    what.add_argument("--mutants", nargs="?", type=_count, const=0, metavar="N",
+                      help="instead, change the code of the statistics in every small way, or in N"
+                      " ways out of these, and say which change no test notices")
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,4}", text):
+        raise argparse.ArgumentTypeError(f"a whole number above zero is needed, not {text!r}")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Computes the figures; prints, checks or writes them."""
+    """Computes the figures; prints, checks or writes them. Or tries the tests on mutants."""
+    if args.mutants is not None:
+        return mutants.run(args.mutants or None)
     readme = README.read_text(encoding="utf-8") if args.check or args.write else ""
     before = published(readme) if readme else ""
     total = len(CONDITIONS) + len(LONGER) + len(GATE_CONDITIONS)

@@ -198,7 +198,7 @@ def test_the_best_rival_is_the_fastest_of_the_pools_own_claims():
     assert second.against_best("pool-keep").baseline == "glibc"
     assert second.against_best("pool").baseline == "glibc-calloc"
     assert first.against_best("glibc-calloc") is None
-    assert first.leaders["calloc"].kind == "leader" and first.leaders["calloc"].arm == "glibc-calloc"
+    assert (first.leaders["calloc"].kind, first.leaders["calloc"].arm) == ("leader", "glibc-calloc")
 
 
 def test_a_result_has_its_own_arms_refusals_and_harness():
@@ -276,10 +276,9 @@ def test_what_nobody_knows_has_no_median():
     assert (arm.low_ns, arm.high_ns) == (0, math.inf)
 
 
-@pytest.mark.parametrize("gone, complete", [(lambda s: False, True),
-                                            (lambda s: s.round == 6 and s.workload == "first", False),
-                                            (lambda s: s.round == 6, False),
-                                            (lambda s: s.workload == "second", False)])
+@pytest.mark.parametrize("gone, complete", [
+    (lambda s: False, True), (lambda s: s.round == 6 and s.workload == "first", False),
+    (lambda s: s.round == 6, False), (lambda s: s.workload == "second", False)])
 def test_a_run_is_complete_with_every_round_of_every_workload(gone, complete):
     record = exact_record(FOUR)
     kept = [sample for sample in record.samples if not gone(sample)]
