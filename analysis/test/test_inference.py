@@ -262,6 +262,14 @@ def test_the_innermost_shifts_that_reach_the_level_are_taken(level, low, high, c
     assert seen.coverage == pytest.approx(coverage)
 
 
+def test_orders_are_counted_up_to_the_middle():
+    """Of three and four values 1, 1, 2, 3, 4 and 4 of 35 orders have 0 to 5 pairs the wrong way
+    round, and as many have 7 to 12."""
+    seen = inference.shift_interval([0.0, 10.0, 20.0], [1.0, 3.0, 6.0, 8.5], 0.1)
+    assert (seen.low, seen.high) == (-7.0, -4.0)
+    assert seen.coverage == pytest.approx(1 - 2 * 15 / 35)
+
+
 @pytest.mark.parametrize("n, m, k", [(101, 100, 4241), (1, 10_000, 250)])
 def test_bounds_of_many_pairs_by_hand(n, m, k):
     """10,100 pairs: half of them, less 1.95996 of sqrt(10,100 * 202 / 12), is 4,241.8. One value
