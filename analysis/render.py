@@ -57,7 +57,6 @@ def _collecting_later() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-        gc.collect()
 
 
 @_collecting_later()

@@ -191,18 +191,19 @@ def analyse(record: Record) -> Analysis:
     """Everything that the samples of a run have to say. Pure; a second for ten thousand samples."""
     frame = mark_used(record)
     first = whole_attempts(record, frame, min)
-    results = _results(record, frame, first, CLOCK)
+    results = [_result(*judged) for judged in _judged(record, frame, first, CLOCK)]
     family = [claim for result in results for claim in result.claims]
     controls = [claim for result in results for claim in (result.null, result.delay) if claim]
     other = {(claim.workload, claim.arm, claim.baseline): claim.verdict
-             for result in _results(record, frame, first, OTHER_CLOCK) for claim in result.claims}
+             for _, _, claims in _judged(record, frame, first, OTHER_CLOCK) for claim in claims}
     differing = sum(claim.proved and other.get((claim.workload, claim.arm, claim.baseline))
                     != claim.verdict for claim in family)
     return Analysis(record, results, [*family, *controls], _repeats(record), frame, differing)
 
 
-def _results(record: Record, frame: pandas.DataFrame, first: pandas.Series,
-             clock: str) -> list[WorkloadResult]:
+def _judged(record: Record, frame: pandas.DataFrame, first: pandas.Series,
+            clock: str) -> list[tuple[_Prepared, float, list[Claim]]]:
+    """By one clock, each workload with its δ and its claims."""
     prepared = [
         _prepare(record, workload, frame, clock, first) for workload in record.plan.workloads
     ]
@@ -331,16 +332,15 @@ def _ranking(data: _Prepared, promise: str) -> list[str]:
     return sorted(names, key=lambda name: (data.times[name].median(), name))
 
 
-def _judge(prepared: Sequence[_Prepared]) -> list[WorkloadResult]:
+def _judge(prepared: Sequence[_Prepared]) -> list[tuple[_Prepared, float, list[Claim]]]:
     """Judges the whole family at once, as Holm's procedure demands."""
     questions = [_questions(data) for data in prepared]
     adjusted = iter(inference.holm([item.p for item in itertools.chain(*questions)]))
-    results = []
+    judged = []
     for data, asked in zip(prepared, questions):
         limit = inference.noise_limit(_null_differences(data))
-        claims = [_claim(data, item, limit, next(adjusted)) for item in asked]
-        results.append(_result(data, limit, claims))
-    return results
+        judged.append((data, limit, [_claim(data, item, limit, next(adjusted)) for item in asked]))
+    return judged
 
 
 def _claim(data: _Prepared, asked: _Question, limit: float, p_holm: float) -> Claim:
