@@ -260,6 +260,10 @@ class _Prepared:
         """Logarithms of baseline time / arm time, one a round."""
         return _differences(self.times, arm, baseline)
 
+    def median_ns(self, arm: str) -> float:
+        """Of an arm, over the rounds."""
+        return float(numpy.median(self.times[arm].to_numpy()))
+
 
 def _differences(times: pandas.DataFrame, arm: str, baseline: str) -> numpy.ndarray:
     return numpy.log(times[baseline].to_numpy() / times[arm].to_numpy())
@@ -329,7 +333,7 @@ def _ranking(data: _Prepared, promise: str) -> list[str]:
     """The arms of one promise, the smallest median time first."""
     plan = data.record.plan
     names = [name for name in data.times.columns if plan.arm(name).promise == promise]
-    return sorted(names, key=lambda name: (data.times[name].median(), name))
+    return sorted(names, key=lambda name: (data.median_ns(name), name))
 
 
 def _judge(prepared: Sequence[_Prepared]) -> list[tuple[_Prepared, float, list[Claim]]]:
@@ -351,8 +355,7 @@ def _claim(data: _Prepared, asked: _Question, limit: float, p_holm: float) -> Cl
                                    views)
     return Claim(data.workload.workload, asked.arm, asked.baseline, asked.kind, asked.promise,
                  judged.interval, limit, asked.p, p_holm, judged.verdict,
-                 float(data.times[asked.arm].median()), float(data.times[asked.baseline].median()),
-                 judged.doubt)
+                 data.median_ns(asked.arm), data.median_ns(asked.baseline), judged.doubt)
 
 
 def _null_differences(data: _Prepared) -> list[float]:
