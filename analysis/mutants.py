@@ -9,6 +9,7 @@ the original.
 from __future__ import annotations
 
 import ast
+import collections
 import copy
 import dataclasses
 import gc
@@ -46,6 +47,8 @@ EQUIVALENT = {
     "inference._shifted_above: answer.pvalue <= ALPHA / 2 → answer.pvalue < ALPHA / 2": _NEVER,
     "inference._shifted_above: lower.min() >= upper.max() → lower.min() > upper.max()":
         "Where all of the one lie at or above the other, the test does not say the opposite.",
+    "inference.verdict: interval.low > limit → interval.low >= limit (2)":
+        "An interval that only touches δ from above has not come so far.",
     "verdicts.high: self.interval.high < 700 → self.interval.high <= 700": _FINITE,
     "verdicts.high: self.interval.high < 700 → self.interval.high < 701": _FINITE,
 }
@@ -87,13 +90,15 @@ def mutants(module: str, source: str) -> list[Mutant]:
     """Every mutant of a module's text, from its first line to its last."""
     tree = ast.parse(source)
     found: dict[str, Mutant] = {}
+    alike: dict[str, int] = collections.Counter()
     for where, line, shown, change in _changes(tree, ""):
         before = _header(shown)
         old = _put(*change)
         made = Mutant(module, where, line, before, _header(shown), copy.deepcopy(tree))
         _put(*change[:-1], old)
+        alike[made.name] += 1
         if made.name in found:
-            made = dataclasses.replace(made, after=f"{made.after} ({len(found)})")
+            made = dataclasses.replace(made, after=f"{made.after} ({alike[made.name]})")
         found[made.name] = made
     return list(found.values())
 

@@ -356,6 +356,14 @@ def test_brunner_munzel_affirms_a_shift_in_its_direction_alone():
     assert not inference.shift_affirmed([0.0] * 8, [0.11] * 8, 0.7, "equal")
 
 
+@pytest.mark.parametrize("n, affirmed", [(8, True), (9, False)])
+def test_each_side_of_brunner_munzel_has_half_of_alpha(n, affirmed):
+    """Its one-sided p-value is 0.0239 for eight and 0.0310 for nine rounds, moved by two and a
+    quarter."""
+    base = [float(i) for i in range(n)]
+    assert inference.shift_affirmed(base, [v + 2.25 for v in base], 0.0, "faster") is affirmed
+
+
 def test_runs_that_touch_are_not_wholly_apart():
     assert not inference.shift_affirmed([0.0, 0.5, 1.0], [1.0, 1.5, 1.0], 0.0, "faster")
     assert not inference.shift_affirmed([1.0, 1.5], [0.0, 1.0], 0.0, "faster")
