@@ -120,10 +120,10 @@ def test_figures_are_written_to_their_place():
 
 def test_check_tells_a_difference(monkeypatch, capsys):
     monkeypatch.setattr(proof, "figures", lambda told: "other\n")
-    assert proof.run(argparse.Namespace(check=True, write=False)) == 1
+    assert proof.run(argparse.Namespace(check=True, write=False, mutants=None)) == 1
     assert "+other" in capsys.readouterr().out
     monkeypatch.setattr(proof, "figures", lambda told: PUBLISHED)
-    assert proof.run(argparse.Namespace(check=True, write=False)) == 0
+    assert proof.run(argparse.Namespace(check=True, write=False, mutants=None)) == 0
 
 
 def test_bounds_by_hand():
