@@ -5,6 +5,12 @@
 #define GUARD_SIZE 128
 
 #define NO_SANITIZE __attribute__((no_sanitize_address, noinline))
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer) /* what is looked at and scribbled on need not be written */
+#undef NO_SANITIZE
+#define NO_SANITIZE __attribute__((no_sanitize("memory"), noinline))
+#endif
+#endif
 
 #define EACH_SOURCE(flags, suffix)                                                                 \
     {"malloc" suffix, FROM_MALLOC, flags}, {"buffer" suffix, FROM_BUFFER, flags},                  \
