@@ -4,23 +4,27 @@ A line is one instrument: a compiler's build, a sanitizer, Valgrind, another mac
 reads the sources. Its cells are what it looked at. The cell `control` is a mistake made on purpose
 that the instrument must object to, told by a line of its report: an instrument that lets it pass
 has proved nothing. --quick takes the instruments that find most in ten minutes, --full takes all.
+As many are at work at a time as there are processors.
 """
 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import dataclasses
 import json
+import multiprocessing
 import os
 import pathlib
 import re
 import resource
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
-from typing import Callable, Iterable
+from typing import Callable, Iterable, Iterator
 
 from analysis import build, environment, lint, misuse, testing
 
@@ -56,6 +60,8 @@ class Instrument:
     tool: str = ""
     """What looks on besides the build: "valgrind", "clang-tidy", "cppcheck", or nothing."""
     only: tuple[str, ...] = CELLS[:6]
+    cpu_s: int = 60
+    """About what all its cells take, from nothing, so that the longest can begin first."""
 
 
 @dataclasses.dataclass
@@ -162,18 +168,57 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_alone(chosen: list[Instrument], extent: str) -> int:
-    """Runs the instruments one after another, keeps what they said, and prints the table."""
+    """Runs the instruments, keeps what they said, and prints the table."""
     shutil.rmtree(KEPT, ignore_errors=True)
     KEPT.mkdir(parents=True)
     shutil.rmtree(testing.LOGS, ignore_errors=True)
     testing.LOGS.mkdir(parents=True)
-    table: dict[str, dict[str, Cell]] = {}
     start = time.monotonic()
-    for instrument in chosen:
-        table[instrument.title] = look(instrument)
-        print(line_of(instrument.title, table[instrument.title]), flush=True)
+    found: dict[str, dict[str, Cell]] = {}
+    for title, cells in at_a_time(chosen):
+        found[title] = cells
+        print(line_of(title, cells), flush=True)
+    table = {instrument.title: found[instrument.title] for instrument in chosen}
     keep(table, extent, time.monotonic() - start)
     return conclude(table, time.monotonic() - start)
+
+
+def at_a_time(chosen: list[Instrument]) -> Iterator[tuple[str, dict[str, Cell]]]:
+    """(title, cells) of each instrument as it ends; the longest begin first.
+
+    Each has a process of its own, so that what it costs can be told from what the others do.
+    """
+    longest_first = sorted(chosen, key=lambda instrument: -instrument.cpu_s)
+    with concurrent.futures.ProcessPoolExecutor(
+            min(os.cpu_count() or 1, len(chosen)), multiprocessing.get_context("fork"),
+            initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+        work = {pool.submit(apart, instrument): instrument for instrument in longest_first}
+        try:
+            for done in concurrent.futures.as_completed(work):
+                yield work[done].title, done.result()
+        except BaseException:
+            for child in multiprocessing.active_children():
+                if child.pid:
+                    os.kill(child.pid, signal.SIGINT)
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+_interrupted: list[bool] = []
+
+
+def apart(instrument: Instrument) -> dict[str, Cell]:
+    """`look`, in a process that minds an interrupt only while it works, and begins nothing then."""
+    if _interrupted:
+        return {}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return look(instrument)
+    except KeyboardInterrupt:
+        _interrupted.append(True)
+        return {}
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def has_option(name: str) -> bool:
@@ -345,8 +390,8 @@ def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
 
 def read_mistakes(tool: str, folder: pathlib.Path) -> str:
     """What a tool that reads sources says of a file that is full of mistakes."""
-    place = KEPT / "mistakes"
-    place.mkdir(exist_ok=True)
+    place = KEPT / "mistakes" / tool
+    place.mkdir(parents=True, exist_ok=True)
     source = (place / "mistakes").with_suffix(".c")
     shutil.copyfile(folder / "core" / "test" / "mistakes", source)
     if tool == "analyzer":
@@ -365,9 +410,7 @@ READERS = {"analyzer": lint.check_analyzer, **lint.CHECKS}
 
 
 def read_sources(tool: str, folder: pathlib.Path) -> Cell:
-    folders = [folder]
-    if (build.BUILD_ROOT / "sanitize" / "compile_commands.json").exists():
-        folders.append(build.BUILD_ROOT / "sanitize")
+    folders = [folder, build.ensure_build("sanitize")]  # which has a source or two of its own
     complaints = READERS[tool](folders)
     if complaints:
         return Cell("failed", f"{len(complaints)} complaints; {complaints[0]}")

@@ -6,6 +6,7 @@ import argparse
 import json
 import pathlib
 import re
+import time
 
 import jsonschema
 import pytest
@@ -96,6 +97,52 @@ def test_every_instrument_has_a_control_and_a_build() -> None:
             re.compile(control.line)
     names = [check.name_of(instrument) for instrument in check.INSTRUMENTS]
     assert len(set(names)) == len(names)
+
+
+def instrument(title: str, cpu_s: int) -> check.Instrument:
+    return check.Instrument(title, "release", (check.BUG,), cpu_s=cpu_s)
+
+
+def test_instruments_work_beside_one_another_and_pay_for_themselves_alone(
+        kept: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    """The one waits until the other, begun after it, is busy; what that costs is not its own."""
+    def work(title: str) -> check.Cell:
+        end, start = time.monotonic() + 60, time.process_time()
+        if title == "busy":
+            (tmp_path / "busy").touch()
+            while time.process_time() < start + 0.5:
+                pass
+        while not (tmp_path / "busy").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        return check.Cell("passed" if time.monotonic() < end else "failed", "said")
+    monkeypatch.setattr(check, "look", lambda one: {"build": check.timed(lambda: work(one.title))})
+    monkeypatch.setattr(check.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(check.testing, "LOGS", tmp_path / "test")
+    chosen = [instrument("busy", 1), instrument("waits", 2)]
+    assert check.run_alone(chosen, "chosen") == environment.PASS
+    facts = json.loads((kept / "check.json").read_text())
+    cells = {one["title"]: one["cells"]["build"] for one in facts["instruments"]}
+    assert list(cells) == ["busy", "waits"]
+    assert cells["busy"]["cpu_s"] >= 0.3 > cells["waits"]["cpu_s"]
+    assert "2 cells passed" in capsys.readouterr().out
+
+
+def test_an_interrupt_ends_what_is_under_way_and_begins_nothing(
+        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(one: check.Instrument) -> dict[str, check.Cell]:
+        (tmp_path / one.title).touch()
+        time.sleep(0 if one.title == "first" else 60)
+        return {}
+    monkeypatch.setattr(check, "look", look)
+    monkeypatch.setattr(check.os, "cpu_count", lambda: 2)
+    start = time.monotonic()
+    going = check.at_a_time([instrument(name, 0) for name in ("first", "a", "b", "c", "d")])
+    assert next(going)[0] == "first"
+    with pytest.raises(KeyboardInterrupt):
+        going.throw(KeyboardInterrupt)
+    assert time.monotonic() - start < 30
+    assert not (tmp_path / "d").exists()
 
 
 def test_an_unknown_instrument_is_refused() -> None:
