@@ -141,6 +141,7 @@ int binary_write(struct sink *sink, const struct trace *trace)
     struct writer *writer = malloc(sizeof *writer);
     if (writer == NULL)
         return -1;
+    sink->held = writer;
     writer->sink = sink;
     writer->crc = 0;
     writer->size = 0;
@@ -166,7 +167,6 @@ int binary_write(struct sink *sink, const struct trace *trace)
     writer->size += put_varint(writer->payload + writer->size,
                                trace->site_count != 0 ? trace->site_count - 1 : 0);
     end_block(writer, BLOCK_END);
-    free(writer);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 struct sink {
     gzFile file;
     int failed;
+    void *held; /* to be freed once the file is closed: zlib reads it then if a write failed */
 };
 
 void sink_put(struct sink *sink, const void *bytes, size_t size);

@@ -137,6 +137,7 @@ static int write_open(int descriptor, enum trace_form form, const struct trace *
         sink.failed = 1;
         why = errno;
     }
+    free(sink.held);
     if (!sink.failed && result == 0 && is_regular && fsync(descriptor) != 0) {
         sink.failed = 1;
         why = errno;
