@@ -35,7 +35,8 @@ SUITES = {"core": "core", "trace": "trace", "corpora": "fuzz"}
 
 LIMIT_S = 300
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
-            "--errors-for-leak-kinds=definite"]
+            "--errors-for-leak-kinds=definite",
+            f"--suppressions={pathlib.Path(__file__).with_name('memcheck.supp')}"]
 PLANTED = "wipe-one-byte-short"
 """The planted bug of the ordinary builds' control: any build of the pool must show it."""
 

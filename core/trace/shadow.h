@@ -22,6 +22,8 @@
     __attribute__((no_sanitize("address", "memory", "undefined", "coverage"), noinline))
 #elif defined(POOLPROOF_ASAN)
 #define SEES_CLOSED __attribute__((no_sanitize("address"), no_sanitize("undefined"), noinline))
+#elif defined(__GNUC__)
+#define SEES_CLOSED __attribute__((noinline)) /* Valgrind knows it by its name */
 #else
 #define SEES_CLOSED
 #endif
