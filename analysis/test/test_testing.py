@@ -1,5 +1,7 @@
 """Results are read whole from Meson, TAP and pytest, counted once, and told with their reasons."""
 
+import json
+
 import pytest
 
 from analysis import testing
@@ -31,6 +33,23 @@ def test_tap_gives_each_subtest():
         ("t/one", "passed"), ("t/two", "failed"), ("t/three", "skipped"), ("t/four", "skipped")]
     assert results[1].output.splitlines()[1:] == ["# 0x1 != 0x2", "# life.x:11: error: Failure!"]
     assert [result.reason for result in results[2:]] == ["no huge pages", "no network"]
+
+
+@pytest.mark.parametrize("log", ["testlog.json", "testlog-valgrind.json"])
+def test_mesons_log_is_found_also_where_a_wrapper_names_it(log, tmp_path, monkeypatch):
+    logs = tmp_path / "meson-logs"
+    for folder in (logs, tmp_path / "meson-info"):
+        folder.mkdir()
+    tests = [{"name": "life", "protocol": "exitcode", "suite": ["poolproof:core"]}]
+    (tmp_path / "meson-info" / "intro-tests.json").write_text(json.dumps(tests))
+    (logs / "testlog-older.json").write_text("of another run")
+
+    def run(*_):
+        (logs / log).write_text(json.dumps(
+            {"name": "poolproof:core / life", "result": "OK", "returncode": 0}))
+        return 0, ""
+    monkeypatch.setattr(testing, "watch", run)
+    assert testing.run_meson("x", tmp_path, None) == [Result("x: core/life", "passed")]
 
 
 def test_a_plain_test_is_one_result():
