@@ -10,6 +10,7 @@ import pathlib
 import re
 import signal
 import subprocess
+from typing import Sequence
 
 from analysis import environment
 
@@ -28,6 +29,15 @@ BUILDS = {
     "valgrind": "Valgrind",
 }
 """Build → its column in the document."""
+
+ALIKE = {
+    **dict.fromkeys(("gcc-debug", "clang-release", "clang-debug", "i686", "s390x", "aarch64"),
+                    "release"),
+    **dict.fromkeys(("gcc-debug-checked", "clang-release-checked", "clang-debug-checked"),
+                    "gcc-release-checked"),
+    "gcc-sanitize": "sanitize",
+}
+"""Build → the one whose column is true of it too."""
 
 BY_LUCK = {"two-threads": "thread"}
 """Misuse → the only build whose answer does not hang on how threads happen to run."""
@@ -62,10 +72,10 @@ luck by ThreadSanitizer alone.
 """
 
 
-def misuses(program: pathlib.Path) -> dict[str, str]:
+def misuses(program: pathlib.Path, wrapper: Sequence[str] = ()) -> dict[str, str]:
     """Misuse → its sentence, from the program's own list."""
-    answer = subprocess.run([str(program), "--list"], stdout=subprocess.PIPE, text=True, check=True,
-                            timeout=LIMIT_S, env=environment.clean_environment())
+    answer = subprocess.run([*wrapper, str(program), "--list"], stdout=subprocess.PIPE, text=True,
+                            check=True, timeout=LIMIT_S, env=environment.clean_environment())
     return dict(line.split("\t") for line in answer.stdout.splitlines())
 
 
@@ -73,7 +83,7 @@ def outcomes(build: str, program: pathlib.Path, variables: dict[str, str],
              wrapper: list[str]) -> dict[str, str]:
     """Misuse → what this build makes of it."""
     found = {}
-    for name in misuses(program):
+    for name in misuses(program, wrapper):
         if BY_LUCK.get(name, build) != build:
             found[name] = CHANCE
             continue
@@ -125,9 +135,11 @@ def documented(text: str) -> dict[str, dict[str, str]]:
 
 def differences(build: str, found: dict[str, str], text: str) -> list[str]:
     """Where a build's outcomes are not what the document states, a line each."""
-    stated = documented(text).get(build)
+    column = ALIKE.get(build, build)
+    stated = documented(text).get(column)
     if stated is None:
-        return [f"the document has no column {BUILDS[build]}; ./poolproof check --matrix writes it"]
+        return [f"the document has no column {BUILDS[column]}; ./poolproof check --matrix writes "
+                "it"]
     return [f"{name}: {found.get(name, 'no such misuse')}, but the document says "
             f"{stated.get(name, 'nothing')}"
             for name in sorted(found.keys() | stated.keys())

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from analysis import __main__ as commands
-from analysis import build, check, environment, machines
+from analysis import build, check, environment, machines, misuse
 
 SCHEMA = json.loads((environment.ROOT / "results/schema/check.schema.json").read_text())
 
@@ -97,6 +97,21 @@ def test_every_instrument_has_a_control_and_a_build() -> None:
             re.compile(control.line)
     names = [check.name_of(instrument) for instrument in check.INSTRUMENTS]
     assert len(set(names)) == len(names)
+
+
+def test_every_build_that_commits_misuses_has_a_column() -> None:
+    for one in check.INSTRUMENTS:
+        if "misuse" in one.only:
+            column = misuse.ALIKE.get(one.configuration, one.configuration)
+            assert column in misuse.BUILDS, one.title
+
+
+def test_a_build_is_held_to_the_column_of_its_kind() -> None:
+    text = "| misuse | what happens | ordinary |\n| --- | --- | --- |\n| `a` | b | refused |\n"
+    assert misuse.differences("s390x", {"a": "refused"}, text) == []
+    assert misuse.differences("s390x", {"a": "unnoticed"}, text) == [
+        "a: unnoticed, but the document says refused"]
+    assert "no column MSan" in misuse.differences("memory", {}, text)[0]
 
 
 def instrument(title: str, cpu_s: int) -> check.Instrument:
