@@ -203,7 +203,8 @@ void throws(void **)
     rig on(4096);
     assert_true(throws_bad_alloc([&] { (void)on.resource.allocate(16, 8192); }));
     assert_int_equal(on.heard.reason, POOL_BAD_ALIGNMENT);
-    assert_true(throws_bad_alloc([&] { (void)on.resource.allocate(SIZE_MAX, 1); }));
+    const volatile std::size_t all = SIZE_MAX; // compilers know that nothing is so large
+    assert_true(throws_bad_alloc([&] { (void)on.resource.allocate(all, 1); }));
     assert_int_equal(on.heard.reason, POOL_TOO_LARGE);
 
     std::pmr::vector<std::pmr::string> names(&on.resource);
