@@ -5,33 +5,45 @@ top=$(cd "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 objects=$WORK/poolproof
 mkdir -p "$objects"
 
+compile() { # SOURCE OBJECT [OPTION…]
+    $CC $CFLAGS -std=c11 -D_GNU_SOURCE -I"$top/core" -I"$top/core/trace" -I"$top/fuzz" "${@:3}" \
+        -c "$1" -o "$2"
+}
+
+pool=$objects/mem_pool.o
+compile "$top/core/mem_pool.c" "$pool"
 library=()
-for source in "$top"/core/mem_pool.c "$top"/core/trace/*.c \
-    "$top"/fuzz/{backing,finding,input,scribble}.c; do
+for source in "$top"/core/trace/*.c "$top"/fuzz/{backing,finding,input,scribble,steps}.c; do
     name=$(basename "$source" .c)
     [ "$name" != main ] || continue
-    $CC $CFLAGS -std=c11 -D_GNU_SOURCE -I"$top/core" -I"$top/core/trace" -I"$top/fuzz" \
-        -c "$source" -o "$objects/$name.o"
+    compile "$source" "$objects/$name.o"
     library+=("$objects/$name.o")
 done
+
+# pool_cost counts the blocks that the pool runs, beside whatever the engine counts for itself.
+steps=(-fsanitize-coverage=trace-pc)
+counted=$objects/mem_pool-counted.o
+compile "$top/core/mem_pool.c" "$counted" "${steps[@]}"
 
 # The mutation of operations asks libFuzzer for that of bytes.
 mutator=
 if [ "${FUZZING_ENGINE:-libfuzzer}" = libfuzzer ]; then
     mutator=$objects/mutator.o
-    $CC $CFLAGS -std=c11 -I"$top/core" -I"$top/core/trace" -I"$top/fuzz" \
-        -c "$top/fuzz/mutator.c" -o "$mutator"
+    compile "$top/fuzz/mutator.c" "$mutator"
 fi
 
 for source in "$top"/fuzz/targets/*.c; do
     name=$(basename "$source" .c)
-    [ "$name" != pool_cost ] || continue # hunts for slow calls with counters of its own, not for bugs
     family=${name%%_*}
-    $CC $CFLAGS -std=c11 -I"$top/core" -I"$top/core/trace" -I"$top/fuzz" \
-        -c "$source" -o "$objects/$name.o"
-    extra=
-    [ "$family" != pool ] || extra=$mutator
-    $CXX $CXXFLAGS "$objects/$name.o" ${extra:+"$extra"} "${library[@]}" $LIB_FUZZING_ENGINE \
+    if [ "$name" = pool_cost ]; then
+        compile "$source" "$objects/$name.o" "${steps[@]}"
+        parts=("$counted" -Wl,--wrap=__sanitizer_cov_trace_pc)
+    else
+        compile "$source" "$objects/$name.o"
+        parts=("$pool")
+    fi
+    [ "$family" != pool ] || parts+=(${mutator:+"$mutator"})
+    $CXX $CXXFLAGS "$objects/$name.o" "${parts[@]}" "${library[@]}" $LIB_FUZZING_ENGINE \
         -l:libz.a -o "$OUT/$name"
     seeds=()
     for folder in "$top/fuzz/corpus/$family" "$top/fuzz/corpus/$name"; do

@@ -57,7 +57,7 @@ PACKAGES = (
     _package("libclang-rt-19-dev", "sanitizers, and the rival scudo",
              FUZZING + " bench replay", "sanitizers, fuzzing, the arm scudo"),
     _package("llvm-19", "names in sanitizer reports", FUZZING, "readable reports"),
-    _package("afl++", "a second fuzzing engine", "fuzz", "--engine afl"),
+    _package("afl++", "a second fuzzing engine", "test fuzz", "--engine afl"),
     _package("clang-format-19", "checks the layout of C", CHECKING, "the format check"),
     _package("clang-tidy-19", "reads the C for mistakes", CHECKING, "the clang-tidy check"),
     _package("cppcheck", "reads the C for mistakes", CHECKING, "the cppcheck check"),

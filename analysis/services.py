@@ -1,8 +1,8 @@
 """Builds the fuzz targets as the public fuzzing services do, without Docker, and judges the result.
 
-The services set compilers, flags and engine from outside, move what was built, and count the
-sanitizer's calls in each target. `build_targets` and `complaints` do the same with the thresholds
-of OSS-Fuzz's build check. Standard library alone.
+The services set compilers, flags and engine from outside, move what was built, start each target
+with its engine, and count the sanitizer's calls in it. `build_targets` and `complaints` do the same
+with the thresholds of OSS-Fuzz's build check (`bad_build_check`). Standard library alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
+import zipfile
 
 from analysis import environment
 
@@ -39,11 +41,20 @@ ENGINES = {
 
 LEAST = {"address": {"asan": 1000}, "memory": {"msan": 1000}, "undefined": {"ubsan": 168},
          "coverage": {}}
-MOST = {"address": {"ubsan": 200}, "memory": {"asan": 0}, "undefined": {}, "coverage": {}}
+MOST = {"address": {"ubsan": 200, "msan": 3}, "memory": {"asan": 0, "ubsan": 200},
+        "undefined": {"asan": 0, "msan": 3}, "coverage": {}}
 """Sanitizer → calls of which sanitizer a target must hold at least, and may hold at most."""
 
 OWN = {"libfuzzer": 0, "afl": 18}
-"""Engine → calls of asan in its own runtime, which speaks to a sanitizer if there is one."""
+"""Engine → calls of asan in its own runtime, which speaks to a sanitizer if there is one. The
+services build AFL++ with address alone, where they do not matter; under the other sanitizers their
+bound of none would refuse every target there is, an empty one too."""
+
+SURROUNDINGS = {"UBSAN_OPTIONS": "print_stacktrace=1:silence_unsigned_overflow=1:symbolize=0"}
+"""What a target finds in its environment: counting modulo a power of two is told of, not judged."""
+
+THERE = re.compile(r"lib(c|m|dl|rt|pthread|resolv|gcc_s|stdc\+\+)\.so\.\d|ld-linux\S*")
+"""Shared libraries that are on the machines where the services run targets."""
 
 
 def build_targets(script: pathlib.Path, engine: str, sanitizer: str, place: pathlib.Path) -> \
@@ -85,8 +96,8 @@ def complaints(folder: pathlib.Path, engine: str, sanitizer: str) -> list[str]:
     found = targets_in(folder)
     wrong = [] if found else ["there is no fuzz target"]
     for target in found:
-        wrong += [f"{target.name}: {what}" for what in _calls(target, engine, sanitizer)]
-        wrong += [f"{target.name}: {what}" for what in _runs(target, engine)]
+        said = [*_needs(target), *_calls(target, engine, sanitizer), *STARTS[engine](target)]
+        wrong += [f"{target.name}: {what}" for what in said]
     return wrong
 
 
@@ -98,23 +109,63 @@ def count_calls(program: pathlib.Path) -> dict[str, int]:
             for name in ("asan", "msan", "ubsan")}
 
 
+def _needs(target: pathlib.Path) -> list[str]:
+    """Shared libraries that are not there where the services run it."""
+    text = subprocess.run(["objdump", "-p", str(target)], text=True, stdout=subprocess.PIPE,
+                          check=True, timeout=LIMIT_S).stdout
+    return [f"needs {name}, which is to be linked in"
+            for name in re.findall(r"^ *NEEDED +(\S+)$", text, re.M) if not THERE.fullmatch(name)]
+
+
 def _calls(target: pathlib.Path, engine: str, sanitizer: str) -> list[str]:
     if not (LEAST[sanitizer] or MOST[sanitizer]):
         return []
     counted = count_calls(target)
+    own = {"asan": OWN[engine]}
     few = [f"{counted[name]} calls of {name}, at least {least} are due"
            for name, least in LEAST[sanitizer].items() if counted[name] < least]
     return few + [f"{counted[name]} calls of {name}, at most {most} may be"
-                  for name, most in MOST[sanitizer].items() if counted[name] > most + OWN[engine]]
+                  for name, most in MOST[sanitizer].items()
+                  if counted[name] > most + own.get(name, 0)]
 
 
-def _runs(target: pathlib.Path, engine: str) -> list[str]:
-    """Four runs from another folder and without OUT, as the services start a target."""
-    words = ["-seed=1337", "-runs=4"] if engine == "libfuzzer" else []
-    answer = subprocess.run([str(target), *words], cwd="/", stdin=subprocess.DEVNULL, text=True,
-                            env={"PATH": os.environ["PATH"]}, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, errors="replace", timeout=60, check=False)
-    done = engine != "libfuzzer" or re.search(r"^Done 4 runs", answer.stdout, re.M)
-    if answer.returncode != 0 or not done:
-        return [f"does not run (exit code {answer.returncode}): {answer.stdout[-200:]}"]
-    return []
+def _said_by(words: list[str], variables: dict[str, str] | None = None) -> tuple[int, str]:
+    """(exit code, output) of a program that is started from another folder and without OUT."""
+    answer = subprocess.run(words, cwd="/", stdin=subprocess.DEVNULL, text=True, timeout=60,
+                            env=SURROUNDINGS | {"PATH": os.environ["PATH"]} | (variables or {}),
+                            check=False,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
+    return answer.returncode, answer.stdout
+
+
+def _with_libfuzzer(target: pathlib.Path) -> list[str]:
+    """Four runs, and then the seeds that stand beside it."""
+    code, said = _said_by([str(target), "-seed=1337", "-runs=4"])
+    if code != 0 or not re.search(r"^Done 4 runs", said, re.M):
+        return [f"does not run (exit code {code}): {said[-200:]}"]
+    seeds = target.with_name(f"{target.name}_seed_corpus.zip")
+    if not seeds.exists():
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        zipfile.ZipFile(seeds).extractall(folder)
+        code, said = _said_by([str(target), "-runs=0", folder])
+    return [f"does not pass on its seeds (exit code {code}): {said[-200:]}"] if code else []
+
+
+def _with_afl(target: pathlib.Path) -> list[str]:
+    """afl-fuzz starts it, tries an input on it, and is ready."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = pathlib.Path(folder)
+        (place / "in").mkdir()
+        (place / "in" / "input").write_text("hi")
+        _, said = _said_by(
+            ["afl-fuzz", "-E", "4", "-m", "none", "-i", str(place / "in"), "-o",
+             str(place / "out"), "--", str(target)],
+            {"AFL_NO_UI": "1", "AFL_SKIP_CPUFREQ": "1", "AFL_NO_AFFINITY": "1",
+             "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1", "AFL_FORKSRV_INIT_TMOUT": "30000"})
+    ready = "All set and ready to roll" in said
+    return [] if ready else [f"does not run under afl-fuzz: {said.strip()[-200:]}"]
+
+
+STARTS = {"libfuzzer": _with_libfuzzer, "afl": _with_afl}
+"""Engine → what starts a target and says what was wrong."""
