@@ -114,11 +114,11 @@ INSTRUMENTS = (
     Instrument("clang debug, checked", "clang-debug-checked", (BUG, OVERRUN)),
     Instrument("clang ASan, LSan, UBSan", "sanitize", (POISON, LEAK, UNDEFINED), quick=True),
     Instrument("gcc ASan, LSan, UBSan", "gcc-sanitize", (POISON, LEAK, UNDEFINED)),
-    Instrument("MSan", "memory", (UNSET,), quick=True),
-    Instrument("TSan", "thread", (RACE,), quick=True),
-    Instrument("Valgrind memcheck", "valgrind", (INVALID, JUMP, LOST), tool="valgrind"),
-    Instrument("32-bit x86", "i686", (BUG, _shown("word-size")), quick=True),
-    Instrument("big-endian s390x", "s390x", (BUG, _shown("byte-order"))),
+    Instrument("MSan", "memory", (UNSET,), quick=True, cpu_s=80),
+    Instrument("TSan", "thread", (RACE,), quick=True, cpu_s=100),
+    Instrument("Valgrind memcheck", "valgrind", (INVALID, JUMP, LOST), tool="valgrind", cpu_s=180),
+    Instrument("32-bit x86", "i686", (BUG, _shown("word-size")), quick=True, cpu_s=35),
+    Instrument("big-endian s390x", "s390x", (BUG, _shown("byte-order")), cpu_s=70),
     Instrument("aarch64", "aarch64", (BUG, _shown("char-sign"))),
     Instrument("gcc -fanalyzer", "release",
                (_read(r"^\S+:\d+:\d+: warning: double-.free. of .* \[-Wanalyzer-double-free\]$"),),
@@ -283,11 +283,9 @@ def tested(instrument: Instrument, folder: pathlib.Path, cell: str) -> Cell:
     chosen = [test["name"] for test in tests if suite in test["suite"]
               and depends_on_build(test, folder, instrument)]
     left = sum(suite in test["suite"] for test in tests) - len(chosen)
-    words: list[str] = ["--num-processes", str(os.cpu_count() or 1)]
+    words: list[str] = ["--num-processes", str(os.cpu_count() or 1), "--timeout-multiplier", "10"]
     if instrument.tool == "valgrind":
         words += ["--wrapper", shlex.join(VALGRIND)]
-    if instrument.tool == "valgrind" or instrument.configuration in build.machines.MACHINES:
-        words += ["--timeout-multiplier", "10"]
     results = testing.run_meson(instrument.configuration, folder, None, [*words, *chosen])
     failed = [result for result in results if result.outcome == "failed"]
     skips = [f"{result.name}: {result.reason}" for result in results if result.outcome == "skipped"]
