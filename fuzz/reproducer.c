@@ -162,7 +162,7 @@ static void remember(void)
     memcpy(pool_before, &pool, sizeof pool);
 #ifndef WITH_ASAN
     memory_before = memory_before ? memory_before : malloc(capacity);
-    expect(memory_before != NULL, "there is no memory for a copy");
+    expect(memory_before && block, "there is no memory for a copy");
     memcpy(memory_before, block, capacity);
 #endif
 }

@@ -33,7 +33,7 @@ int main(void)
     if (pool_init_with(&pool, &config) == -1)
         return 1;
 
-    struct reading *readings[200] = {NULL};
+    static struct reading *readings[200];
     for (size_t i = 0; i < 200; i++) {
         if (pool_alloc(&pool, (void **)&readings[i], sizeof(struct reading), POOL_F64) == -1)
             return 1;
