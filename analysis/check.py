@@ -125,7 +125,7 @@ INSTRUMENTS = (
                quick=True, tool="analyzer", only=("control", "read")),
     Instrument("clang-tidy", "release",
                (_read(r"^\S+:\d+:\d+: (warning|error): .*\[clang-analyzer-unix.Malloc"),),
-               quick=True, tool="clang-tidy", only=("control", "read")),
+               quick=True, tool="clang-tidy", only=("control", "read"), cpu_s=250),
     Instrument("cppcheck", "release",
                (_read(r"^\S+:\d+: error: .*out of bounds.*\[arrayIndexOutOfBounds\]$"),),
                quick=True, tool="cppcheck", only=("control", "read")),
