@@ -299,10 +299,11 @@ def applying(offered: Offer, listed: Sequence[dict[str, Any]], wanted: Sequence[
 
 def choose_arms(arms: Sequence[Arm], wanted: Sequence[str], quick: bool = False,
                 always: Collection[str] = ()) -> list[Arm]:
-    """The wanted arms and those of `always`, the baseline and its null arm among them; all if none
-    is named, but of a quick run those that the pool is held against."""
+    """The wanted arms and those of `always`, the baseline and its null arm among them; if none is
+    named all but plan.ON_REQUEST, and of a quick run those that the pool is held against."""
     if not wanted:
-        return [arm for arm in arms if not quick or arm.role != "other"]
+        return [arm for arm in arms
+                if arm.name not in plan.ON_REQUEST and (not quick or arm.role != "other")]
     names = matching("arm", wanted, [arm.name for arm in arms])
     if any(arm.promise == "calloc" for arm in arms if arm.name in names):
         always = [*always, *(f"{name}-calloc" for name in always)]
@@ -312,11 +313,14 @@ def choose_arms(arms: Sequence[Arm], wanted: Sequence[str], quick: bool = False,
 def left_out(arms: Sequence[Arm], chosen: Sequence[Arm], wanted: Sequence[str]) -> list[
         dict[str, str]]:
     """Arms that a run has not although nobody chose others: what, why."""
-    names = [arm.name for arm in arms if arm not in chosen]
-    if wanted or not names:
+    if wanted:
         return []
-    return [{"what": ", ".join(names), "why": "a quick run compares the pool with mallocs;"
-             " name them with --arm, or run longer"}]
+    names = [arm.name for arm in arms if arm not in chosen]
+    slow = [name for name in names if name in plan.ON_REQUEST]
+    others = [name for name in names if name not in slow]
+    reasons = {"a quick run compares the pool with mallocs; name them with --arm, or run longer":
+               others, "it takes tens of times as long as the others; name it with --arm": slow}
+    return [{"what": ", ".join(what), "why": why} for why, what in reasons.items() if what]
 
 
 def exclusions(listed: Sequence[dict[str, Any]],

@@ -33,6 +33,8 @@ DELAY = "pool-keep-delayed"
 DELAY_PERCENT = 5.0
 """The keeping pool with so much more time in each iteration: a run that cannot see it says so."""
 FLOORS = ("noop", "bump", "freelist")
+ON_REQUEST = ("pool-checked",)
+"""Arms that a run has only where they are named: they take tens of times as long as the others."""
 POOLS = {"pool": "calloc", "pool-keep": "malloc"}
 """Pool arms → the call that makes the same promise: zeroed memory, or memory of any contents."""
 

@@ -213,6 +213,15 @@ def test_arms_are_chosen_by_pattern_and_a_quick_run_leaves_pools_out():
         offer.choose_arms(arms, ["taloc"])
 
 
+def test_an_arm_far_slower_than_others_is_measured_where_it_is_named():
+    arms = plan.arms_for(["pool", "pool-checked", "malloc"], {})
+    whole = offer.choose_arms(arms, [])
+    assert "pool-checked" not in {arm.name for arm in whole}
+    [told] = offer.left_out(arms, whole, [])
+    assert told["what"] == "pool-checked" and "--arm" in told["why"]
+    assert "pool-checked" in {arm.name for arm in offer.choose_arms(arms, ["pool-c*"])}
+
+
 def test_an_arm_that_does_not_apply_is_refused_with_the_reason(binary):
     offered = offer.offer(binary, [])
     mixed = offer.choose_workloads(offered.workloads, ["churn/mixed16-512/1000"], False)

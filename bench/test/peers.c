@@ -120,6 +120,8 @@ static void check_capacity(const struct peer *peer)
     enum { CAPACITY = 1 << 20, SIZE = 64 };
     static void *objects[CAPACITY / SIZE + 1];
     const struct peer_needs needs = {CAPACITY, CAPACITY / SIZE, SIZE, CAPACITY};
+    /* The checked pool has a granule of its own behind each object: a fifth of all at this size. */
+    const size_t least = CAPACITY / SIZE / 20 * (strcmp(peer->name, "pool-checked") ? 19 : 15);
     void *arm;
     check(peer->open(&arm, &needs) == 0, peer, "does not open with a capacity");
     for (int turn = 0; turn < 2; turn++) {
@@ -127,7 +129,7 @@ static void check_capacity(const struct peer *peer)
         while (count <= CAPACITY / SIZE && (objects[count] = peer->alloc(arm, SIZE)) != NULL)
             count++;
         check(count <= CAPACITY / SIZE, peer, "gave more than its capacity");
-        check(count > CAPACITY / SIZE / 20 * 19, peer, "refused what its capacity has room for");
+        check(count > least, peer, "refused what its capacity has room for");
         for (size_t i = 0; i < count; i++)
             peer->free(arm, objects[i], SIZE);
         if (!(peer->abilities & PEER_REUSES))

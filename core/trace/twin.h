@@ -1,4 +1,4 @@
-/* Inside core/trace, and first of all: the twin of this build's pool, which is checked where the
+/* First of all that a file includes: its pool is the twin of this build's, which is checked where the
  * pool is ordinary, and ordinary where that is checked. */
 #ifndef POOLPROOF_TWIN_H
 #define POOLPROOF_TWIN_H
