@@ -68,8 +68,8 @@ struct shape {
     size_t capacity;
     /* Threads with a batch each, that free on one arm what others allocated; 0 for a single one. */
     unsigned owners;
-    /* Operations of one batch, or of one of each owner: an alloc and a free are two. With a capacity
-     * about as many, and work->done counts. */
+    /* Operations of one batch, or of one of each owner: an alloc and a free are two. With a
+     * capacity about as many, and work->done counts. */
     size_t (*operations)(const struct scale *scale);
     /* Fills *work's arrays; -1 for lack of memory. */
     int (*prepare)(struct work *work);

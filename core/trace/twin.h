@@ -1,5 +1,5 @@
-/* First of all that a file includes: its pool is the twin of this build's, which is checked where the
- * pool is ordinary, and ordinary where that is checked. */
+/* First of all that a file includes: its pool is the twin of this build's, which is checked where
+ * the pool is ordinary, and ordinary where that is checked. */
 #ifndef POOLPROOF_TWIN_H
 #define POOLPROOF_TWIN_H
 
