@@ -1013,11 +1013,11 @@ static void merge_all(struct m_pool *pool)
         run_file(pool, start, end - start);
 }
 
-/* The cached chunks of SMALL granules and more ⇒ runs. */
-static void shared_release(struct m_pool *pool)
+/* The cached chunks of SMALL granules and more ⇒ runs. 0 if there were none. */
+static int shared_release(struct m_pool *pool)
 {
     if (pool->shared == 0)
-        return;
+        return 0;
     pool->shared = 0;
     for (size_t i = SMALL; i < SMALL + POOL_SHARED; i++) {
         for (unsigned char *chunk; (chunk = pool->cache[i]) != NULL;) {
@@ -1032,6 +1032,7 @@ static void shared_release(struct m_pool *pool)
             release(pool, g, n);
         }
     }
+    return 1;
 }
 
 #endif
@@ -1160,10 +1161,11 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
     int fits = would_fit_at_bump(pool, n, align);
     if (!fits && ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
         return NONE;
-    shared_release(pool);
-    g = run_carve(pool, n, align);
-    if (g != NONE)
-        return g;
+    if (shared_release(pool)) {
+        g = run_carve(pool, n, align);
+        if (g != NONE)
+            return g;
+    }
     if (pool->flags & POOL_STRICT || (fits && !worth_merging(pool)))
         bump_retire(pool);
     else
@@ -1423,9 +1425,9 @@ static unsigned char *cache_pop(struct m_pool *pool, size_t n, size_t align)
 /* The first n granules of the bump run, tagged live; NULL if it is shorter. */
 static unsigned char *bump_pop(struct m_pool *pool, size_t n)
 {
-    unsigned char *chunk = pool->bump;
-    if (CHECKED || (size_t)(pool->bump_end - chunk) < n * GRANULE)
+    if (CHECKED || (size_t)(pool->bump_end - pool->bump) < n * GRANULE)
         return NULL;
+    unsigned char *chunk = pool->bump;
     pool->bump = chunk + n * GRANULE;
     pool->tags[(size_t)(chunk - pool->base) / GRANULE] = (unsigned char)(LIVE | n);
     return chunk;

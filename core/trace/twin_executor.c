@@ -3,4 +3,4 @@
 #undef POOLPROOF_QUESTIONS
 #define execute_on_pool execute_on_twin
 
-#include "pool_executor.c"
+#include "pool_executor.c" /* NOLINT(bugprone-suspicious-include) */

@@ -1,4 +1,4 @@
 /* The twin itself. */
 #include "twin.h"
 
-#include "mem_pool.c"
+#include "mem_pool.c" /* NOLINT(bugprone-suspicious-include) */

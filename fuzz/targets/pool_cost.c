@@ -7,11 +7,11 @@
 #include "input.h"
 #include "steps.h"
 
-/* Blocks of instructions: a bound that holds always, twice what has been seen, and what a look at
- * every granule may add where merging is put off. */
-enum { MOST = 2048, EACH_GRANULE = 64 };
+/* Blocks of instructions: what a call may take, what a look at each bin that is not empty may add,
+ * and what one at every granule may where merging is put off. Each is about twice what was seen. */
+enum { MOST = 1024, EACH_BIN = 192, EACH_GRANULE = 64 };
 
-static void judge(const struct input *input, const struct m_pool *pool, size_t since)
+static void judge(const struct input *input, const struct m_pool *pool, size_t since, size_t bins)
 {
     struct pool_stats stats;
     char message[80];
@@ -20,7 +20,7 @@ static void judge(const struct input *input, const struct m_pool *pool, size_t s
         target_complain(input, "model", "pool_stats was refused");
     steps_tell(length, &stats);
     const size_t sweep = stats.capacity / POOL_GRANULE * EACH_GRANULE;
-    const size_t most = MOST + (input->flags & POOL_STRICT ? 0 : sweep);
+    const size_t most = MOST + bins * EACH_BIN + (input->flags & POOL_STRICT ? 0 : sweep);
     snprintf(message, sizeof message, "a call took %zu steps; at most %zu are due", length, most);
     if (length > most)
         target_complain(input, "cost", message);
@@ -40,13 +40,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
             const enum pool_type type = (enum pool_type)op->align;
             void **const slot = &slots[op->slot];
             size_t *const held = &sizes[op->slot];
+            size_t bins = 0;
+            for (size_t b = 0; b < POOL_BINS; b++)
+                bins += pool.bins[b] != NULL;
             const size_t since = steps;
             if (op->kind == TRACE_FREE)
                 (void)pool_free(slot, *held, &pool);
             else if (op->size > 0 &&
                      pool_realloc(&pool, slot, *slot ? *held : 0, op->size, type) == 0)
                 *held = op->size;
-            judge(&input, &pool, since);
+            judge(&input, &pool, since, bins);
         }
         pool_destroy(&pool);
     }
