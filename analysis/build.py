@@ -66,6 +66,9 @@ DEBUG = "-Dbuildtype=debug"
 RELEASE = "-Dbuildtype=release"
 WATCHED = "-Dbuildtype=debugoptimized"
 
+COUNTED = (WATCHED, "-Dc_args=-O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc",
+           "-Dc_link_args=-fprofile-instr-generate")
+
 CONFIGURATIONS |= {
     "gcc-debug": _checked("gcc", DEBUG),
     "clang-release": _checked("clang", RELEASE),
@@ -81,10 +84,8 @@ CONFIGURATIONS |= {
     "i686": _checked("gcc", WATCHED, machine="i686"),
     "s390x": _checked("gcc", WATCHED, machine="s390x"),
     "aarch64": _checked("gcc", WATCHED, machine="aarch64"),
-    "coverage": _checked(
-        "clang", WATCHED,
-        "-Dc_args=-O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc",
-        "-Dc_link_args=-fprofile-instr-generate"),
+    "coverage": _checked("clang", *COUNTED),
+    "coverage-checked": _checked("clang", *COUNTED, "-Dchecked=true"),
 }
 
 

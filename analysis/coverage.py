@@ -1,9 +1,10 @@
 """Measures how much of the pool the tests and the corpora run: lines, branches, and MC/DC.
 
 MC/DC asks more than branches: that each condition of a decision has been seen to decide it alone
-(Hayhurst et al., NASA/TM-2001-210876). Whatever is not covered stands in core/test/uncovered.txt
-with its reason; anything else, and an exception that is covered after all, fails. So does the suite
-`coverage` of ./poolproof test.
+(Hayhurst et al., NASA/TM-2001-210876). The ordinary pool and the checked one are measured, each in
+a build of its own; a place that both have is covered where one of them covers it. Whatever is not
+covered stands in core/test/uncovered.txt with its reason; anything else, and an exception that is
+covered after all, fails. So does the suite `coverage` of ./poolproof test.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ KEPT = build.BUILD_ROOT / "coverage-report"
 EXCEPTIONS = environment.ROOT / "core" / "test" / "uncovered.txt"
 MCDC_LEAST = 0.95
 LIMIT_S = 900
+BUILDS = ("coverage", "coverage-checked")
 SUITES = ("core", "trace", "fuzz")
-NOT_THIS_BUILD = "AddressSanitizer"
-"""In the reason of a test that no build without it runs, and that covers nothing of its own."""
+NOT_THESE_BUILDS = ("AddressSanitizer", "checked build", "ordinary pool")
+"""In the reason of a test that covers nothing of its own in a build that skips it."""
 
 KINDS = {"line": "every line runs", "branch": "every branch goes both ways",
          "mcdc": "every condition decides by itself"}
@@ -69,7 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
     wrong = [complaint for complaints in rules.values() for complaint in complaints]
     if not arguments.no_html:
-        render(programs)
+        shutil.rmtree(KEPT, ignore_errors=True)
+        for name in BUILDS:
+            render(name, programs[name])
     keep(found)
     for kind, (covered, every) in found.counts.items():
         print(f"{TITLES[kind]}: {covered} of {every}, {share(covered, every):.2%}")
@@ -80,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     for line in skipped:
         print(f"skipped: {line}")
     if not arguments.no_html:
-        print(f"kept in {os.path.relpath(KEPT)}: index.html, coverage.svg, coverage.json")
+        print(f"kept in {os.path.relpath(KEPT)}: {BUILDS[0]}/index.html and {BUILDS[1]}/index.html,"
+              " coverage.svg, coverage.json")
     return environment.FINDING if wrong else environment.PASS
 
 
@@ -108,18 +113,23 @@ def sources_of_core() -> list[pathlib.Path]:
 # --- Measuring ------------------------------------------------------------------------------------
 
 
-def measure() -> tuple[Measured, list[pathlib.Path], list[str]]:
-    """What tests and corpora cover, the programs that they ran, and which were skipped and why."""
+def measure() -> tuple[Measured, dict[str, list[pathlib.Path]], list[str]]:
+    """What tests and corpora cover, the programs that each build ran, and which were skipped and
+    why."""
     for name, package in (("clang-19", "clang-19"), ("llvm-profdata-19", "llvm-19"),
                           ("llvm-cov-19", "llvm-19")):
         if not environment.find_program(name):
             raise environment.UserError(f"{name} is missing; install {package}", environment.UNFIT)
-    folder = build.ensure_build("coverage")
-    programs, skipped = count(folder)
     sources = sources_of_core()
-    found = read(export(folder, programs, sources, "text"),
-                 export(folder, programs, sources, "lcov"), sources)
-    return found, programs, skipped
+    programs: dict[str, list[pathlib.Path]] = {}
+    exported, lines, skipped = [], [], []
+    for name in BUILDS:
+        folder = build.ensure_build(name)
+        programs[name], lacking = count(folder)
+        exported.append(export(folder, programs[name], sources, "text"))
+        lines.append(export(folder, programs[name], sources, "lcov"))
+        skipped += lacking
+    return read(exported, lines, sources), programs, skipped
 
 
 def count(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
@@ -153,7 +163,8 @@ def count(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
                       if path.is_relative_to(folder) and path.is_file()
                       and os.access(path, os.X_OK))
     return programs, [f"{result.name}: {result.reason}" for result in results
-                      if result.outcome == "skipped" and NOT_THIS_BUILD not in result.reason]
+                      if result.outcome == "skipped"
+                      and not any(words in result.reason for words in NOT_THESE_BUILDS)]
 
 
 def tool(name: str, words: list[str]) -> str:
@@ -182,17 +193,19 @@ def export(folder: pathlib.Path, programs: list[pathlib.Path], sources: list[pat
 # --- Reading --------------------------------------------------------------------------------------
 
 
-def read(exported: str, lines: str, sources: Iterable[pathlib.Path]) -> Measured:
-    """What llvm-cov's JSON says of branches and decisions, and its lcov form of lines.
+def read(exported: Iterable[str], lines: Iterable[str],
+         sources: Iterable[pathlib.Path]) -> Measured:
+    """What llvm-cov's JSON of each build says of branches and decisions, and its lcov form of
+    lines.
 
-    Code that several programs hold is covered by all of them together.
+    Code that several programs and builds hold is covered by all of them together.
     """
     files = {str(path): path.read_text().split("\n") for path in sources}
     found = Measured({}, {})
-    data = json.loads(exported)["data"][0]
     branches: dict[tuple, int] = {}
     decisions: dict[tuple, bool] = {}
-    for file in data["files"]:
+    executed: dict[tuple, int] = {}
+    for file in (file for text in exported for file in json.loads(text)["data"][0]["files"]):
         for first, column, last, end, true, false, *_ in file["branches"]:
             for way, times in (("true", true), ("false", false)):
                 key = (file["filename"], first, column, last, end, way)
@@ -201,8 +214,10 @@ def read(exported: str, lines: str, sources: Iterable[pathlib.Path]) -> Measured
             for number, covered in enumerate(conditions, 1):
                 key = (file["filename"], first, column, last, end, f"condition {number}")
                 decisions[key] = decisions.get(key, False) or covered
-    _add(found, "line", {(name, line, 1, line, 0, ""): times
-                         for name, line, times in _lines(lines)}, files)
+    for name, line, times in (item for text in lines for item in _lines(text)):
+        key = (name, line, 1, line, 0, "")
+        executed[key] = executed.get(key, 0) + times
+    _add(found, "line", executed, files)
     _add(found, "branch", branches, files)
     _add(found, "mcdc", decisions, files)
     return found
@@ -281,12 +296,11 @@ def judge(found: Measured, exceptions: dict[str, str]) -> dict[str, list[str]]:
 # --- Showing --------------------------------------------------------------------------------------
 
 
-def render(programs: list[pathlib.Path]) -> None:
-    """The sources as HTML, each line with its count."""
-    shutil.rmtree(KEPT, ignore_errors=True)
-    tool("llvm-cov", ["show", "-format=html", f"-output-dir={KEPT}", "-show-branches=count",
-                      "-show-mcdc",
-                      *_words(build.BUILD_ROOT / "coverage", programs, sources_of_core())])
+def render(name: str, programs: list[pathlib.Path]) -> None:
+    """The sources as HTML, each line with its count in one build."""
+    tool("llvm-cov", ["show", "-format=html", f"-output-dir={KEPT / name}",
+                      "-show-branches=count", "-show-mcdc",
+                      *_words(build.BUILD_ROOT / name, programs, sources_of_core())])
 
 
 def keep(found: Measured) -> None:

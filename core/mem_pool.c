@@ -173,7 +173,7 @@ static size_t chunk_granules(size_t bytes)
 /* Bytes of the largest chunk that so many granules hold. */
 static inline size_t usable(size_t n)
 {
-    return (n - (CHECKED && n)) * GRANULE;
+    return (n - (CHECKED & (n > 0))) * GRANULE;
 }
 
 /* Lengths of SMALL granules and more contain a granule whose number is a multiple of 64, and
@@ -351,10 +351,16 @@ static void wipe_closed(const struct m_pool *pool, size_t g, size_t n)
     HOOK_CLOSE(address_of(pool, g), n * GRANULE);
 }
 
+/* Whether constant work is promised, which it never is in the checked build. */
+static inline int is_strict(const struct m_pool *pool)
+{
+    return !CHECKED & !!(pool->flags & POOL_STRICT);
+}
+
 /* Whether free memory is zero: where its contents are promised, or verified. */
 static inline int is_wiping(const struct m_pool *pool)
 {
-    return CHECKED || !(pool->flags & POOL_KEEP_CONTENTS);
+    return CHECKED | !(pool->flags & POOL_KEEP_CONTENTS);
 }
 
 /* --- The checked build ------------------------------------------------------------------------ */
@@ -519,6 +525,12 @@ static void forget_waiting(const struct m_pool *pool)
     *quarantine_of(pool) = (struct quarantine){0};
 }
 
+/* Whether a head is one by its links: what a user has written there shall not be put right. */
+static int is_first(void *head)
+{
+    return links_of(head).prev == NULL;
+}
+
 /* What a piece of the block shows of writes to where nobody may write; NULL if nothing. */
 static const char *check_bytes(const struct m_pool *pool, size_t g, size_t n, enum pool_kind kind)
 {
@@ -617,6 +629,12 @@ static inline size_t reset_extent(const struct m_pool *pool)
     return top_at(pool);
 }
 
+static inline int is_first(const void *head)
+{
+    (void)head;
+    return 1;
+}
+
 static inline void forget_waiting(const struct m_pool *pool)
 {
     (void)pool;
@@ -698,8 +716,7 @@ static void run_file(struct m_pool *pool, size_t g, size_t n)
         pool->tags[g + n - 1] = (unsigned char)(n < SMALL ? n : LONG_END);
     tag_set(pool, g, RUN, n);
     set_links(run, head, NULL);
-    /* A checked head that a user has written to shall not be put right by this. */
-    if (head && (!CHECKED || !links_of(head).prev))
+    if (head && is_first(head))
         set_prev(head, run);
     pool->bins[b] = run;
     pool->bin_map[b / 64] |= UINT64_C(1) << b % 64;
@@ -789,7 +806,7 @@ static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
                 run = links.next;
             } while (deep && run);
         }
-    } while (!deep++ && (CHECKED || !(pool->flags & POOL_STRICT)));
+    } while (!deep++ && !is_strict(pool));
     return NONE;
 }
 
@@ -901,8 +918,8 @@ static int let_go(struct m_pool *pool, size_t most)
     struct quarantine *waiting = quarantine_of(pool);
     while (waiting->granules > most) {
         size_t g = *ring_slot(pool, waiting->first);
-        size_t n = g < pool->mark && kind_at(pool, g) == LIVE ? length_at(pool, g) : 0;
-        if (n == 0 || !is_waiting(pool, g) || !is_clean(pool, g, n))
+        size_t n = length_at(pool, g);
+        if (!is_clean(pool, g, n))
             return 0;
         waiting->first = (waiting->first + 1) % ring_length(pool);
         waiting->count--;
@@ -1425,7 +1442,7 @@ static unsigned char *cache_pop(struct m_pool *pool, size_t n, size_t align)
 /* The first n granules of the bump run, tagged live; NULL if it is shorter. */
 static unsigned char *bump_pop(struct m_pool *pool, size_t n)
 {
-    if (CHECKED || (size_t)(pool->bump_end - pool->bump) < n * GRANULE)
+    if (CHECKED | ((size_t)(pool->bump_end - pool->bump) < n * GRANULE))
         return NULL;
     unsigned char *chunk = pool->bump;
     pool->bump = chunk + n * GRANULE;
@@ -1450,9 +1467,7 @@ static COLD enum pool_reason why_none(const struct m_pool *pool, size_t n, size_
 {
     if (n < SMALL && pool->cache[n] && ((uintptr_t)pool->cache[n] & (align - 1)) == 0)
         return POOL_CORRUPTED;
-    return (CHECKED || !(pool->flags & POOL_STRICT)) && would_fit(pool, n, align)
-               ? POOL_CORRUPTED
-               : POOL_OUT_OF_MEMORY;
+    return !is_strict(pool) && would_fit(pool, n, align) ? POOL_CORRUPTED : POOL_OUT_OF_MEMORY;
 }
 
 void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
@@ -1558,7 +1573,7 @@ static int extend_merged(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
     if (free_until(pool, g + n) < g + m)
         return 0;
-    if (!CHECKED && pool->flags & POOL_STRICT)
+    if (is_strict(pool))
         bump_retire(pool);
     else
         merge_all(pool);

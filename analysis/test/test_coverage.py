@@ -43,7 +43,7 @@ def lcov(source: pathlib.Path, times: int) -> str:
 
 
 def read(source: pathlib.Path, second: int) -> Measured:
-    return coverage.read(exported(source, second), lcov(source, second), [source])
+    return coverage.read([exported(source, second)], [lcov(source, second)], [source])
 
 
 def broken(rules: dict[str, list[str]]) -> list[str]:

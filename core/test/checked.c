@@ -443,6 +443,32 @@ static void giants(void **state)
     }
 }
 
+/* Two free neighbours are enough together, but one's links were written to, so that they cannot be
+ * joined: nothing is out of memory, and the reason says so. */
+static void written_links_keep_apart(void **state)
+{
+    (void)state;
+    enum { COUNT = 4 };
+    const size_t size = 100, both = usable_bytes(2 * chunk_granules(size));
+    const void *const nowhere[2] = {"", ""};
+    struct rig rig;
+    unsigned char *chunks[COUNT];
+    void *ptr = NULL;
+    rig_open(&rig, &kinds[0], room_for(COUNT, size));
+    for (size_t i = 0; i < COUNT; i++)
+        chunks[i] = take(&rig, size, POOL_I8);
+    give(&rig, chunks[1], size);
+    assert_int_equal(pool_trim(&rig.pool, NULL), 0); /* files it */
+    raw_write(chunks[1], nowhere, sizeof nowhere);
+    give(&rig, chunks[2], size);
+    assert_int_equal(pool_alloc(&rig.pool, &ptr, both, POOL_I8), -1);
+    assert_null(ptr);
+    assert_int_equal(pool_error(&rig.pool), POOL_CORRUPTED);
+    assert_int_equal(pool_reset(&rig.pool), 0);
+    rig_assert_sound(&rig);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +485,7 @@ int main(void)
         cmocka_unit_test(drains_before_out_of_memory),
         cmocka_unit_test(reset_goes_on),
         cmocka_unit_test(old_contents_do_not_return),
+        cmocka_unit_test(written_links_keep_apart),
         cmocka_unit_test(giants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,13 @@ static void runs_in_a_ring(struct m_pool *pool)
     set_link(pool, 7, 1, 7);
 }
 
+#if REDZONE
+static void slack_of_nothing(struct m_pool *pool)
+{
+    pool->tags[pool->granules] = POOL_GRANULE; /* the first chunk's, behind the tags */
+}
+#endif
+
 static const struct broken breaks[] = {
     {"top beyond mark", top_beyond_mark, "I8", 0},
     {"mark beyond the block", mark_beyond_block, "I8", 0},
@@ -132,6 +139,9 @@ static const struct broken breaks[] = {
     {"a live chunk in a bin", bin_of_live_chunk, "I4", 1},
     {"a run without a previous one", run_without_previous, "I4", 1},
     {"runs in a ring", runs_in_a_ring, "I4", 1},
+#if REDZONE
+    {"more slack than a granule has", slack_of_nothing, "I10", 0},
+#endif
 };
 
 static void each_is_named(void **state)
@@ -160,7 +170,7 @@ static void each_is_named(void **state)
             continue;
         breaks[i].damage(&rig.pool);
         assert_int_equal(pool_check(&rig.pool, &said), -1);
-        if (strncmp(said, breaks[i].invariant, 2) != 0)
+        if (strncmp(said, breaks[i].invariant, strlen(breaks[i].invariant)) != 0)
             fail_msg("%s: %s", breaks[i].name, said);
         rig.pool = whole;
         raw_write(whole.memory, memory, whole.memory_size);
