@@ -1117,7 +1117,7 @@ static void grow(struct m_pool *pool, size_t n, size_t align)
         more = 0;
     n += align_granule(pool, g, align) - g;
     more += n;
-    if (g + n <= pool->peak && g + more > pool->peak) /* memory that has been touched comes first */
+    if (g + n <= pool->peak) /* memory that has been touched costs nothing more, all of it */
         more = pool->peak - g;
     if (more < tail)
         more = tail;
@@ -1329,7 +1329,7 @@ int pool_reset(struct m_pool *pool)
         wipe_closed(pool, 0, reset_extent(pool));
     else
         HOOK_CLOSE(pool->base, top_at(pool) * GRANULE);
-    zero(pool, pool->tags, pool->mark);
+    zero(pool, pool->tags, top_at(pool));
     forget_free(pool);
     pool->bump = pool->bump_end = pool->base;
     pool->top = pool->merge_at = 0;
