@@ -31,6 +31,11 @@ FREESTANDING = {
 MEMORY_SOURCE = {"stdlib.h", "sys/mman.h", "unistd.h"}
 """What the library needs to get its block."""
 
+REPORT = re.compile(r"core/pool_report\.[ch]")
+"""Compiled into programs that are being debugged, never into the library."""
+
+REPORT_NEEDS = {"stdatomic.h", "stdio.h", "sanitizer/asan_interface.h"}
+
 CPP_ADAPTOR = {"cstddef", "cstdint", "exception", "limits", "memory_resource", "new", "utility"}
 
 C_SUFFIXES = {".c", ".h", ".cc", ".cpp", ".hpp"}
@@ -165,6 +170,8 @@ def library_is_freestanding(tree: Tree) -> Iterator[str]:
         if not file.is_c or room_of(file.path) != "core":
             continue
         for number, name in includes(file):
+            if REPORT.fullmatch(file.path) and name in REPORT_NEEDS:
+                continue
             tool = file.name == "pool_hooks.h" and name.startswith(("sanitizer/", "valgrind/"))
             adaptor = file.suffix == ".hpp" and name in CPP_ADAPTOR
             if name not in allowed and not tool and not adaptor and not resolve(file, name, paths):
@@ -177,6 +184,14 @@ def hooks_have_one_user(tree: Tree) -> Iterator[str]:
             for number, name in includes(file):
                 if name.rpartition("/")[2] == "pool_hooks.h":
                     yield f"{file.path}:{number}: only core/mem_pool.c includes pool_hooks.h"
+
+
+def library_knows_no_report(tree: Tree) -> Iterator[str]:
+    for file in tree:
+        if file.is_c and room_of(file.path) == "core" and not REPORT.fullmatch(file.path):
+            for number, name in includes(file):
+                if name.rpartition("/")[2] == "pool_report.h":
+                    yield f"{file.path}:{number}: the library must not know of pool_report.h"
 
 
 def analysis_names_no_c_file(tree: Tree) -> Iterator[str]:
@@ -274,6 +289,7 @@ RULES: tuple[Callable[[Tree], Iterator[str]], ...] = (
     rooms_keep_apart,
     library_is_freestanding,
     hooks_have_one_user,
+    library_knows_no_report,
     analysis_names_no_c_file,
     nothing_outside_the_house,
     names_say_something,

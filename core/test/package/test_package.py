@@ -262,21 +262,68 @@ def test_copied_files(language, compiler, sanitizers, files, tmp_path):
     assert_says_its_lines(language, tmp_path / "program")
 
 
+REPORT = """#include <stdio.h>
+#include "mem_pool.h"
+#include "pool_report.h"
+
+int main(int count, char **words)
+{
+    struct m_pool pool = {0};
+    char *chunk = NULL, text[1024];
+    (void)words;
+    if (pool_init(&pool) || pool_alloc(&pool, (void **)&chunk, 20, POOL_I8) ||
+        pool_report_watch(&pool))
+        return 1;
+    pool_describe(&pool, chunk, text, sizeof text);
+    fputs(text, stdout);
+    if (count > 1)
+        ((volatile char *)chunk)[20] = 1;
+    pool_report_forget(&pool);
+    pool_destroy(&pool);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("compiler", C.compilers)
+def test_copied_report(compiler, tmp_path):
+    need(compiler)
+    for name in ("mem_pool.c", "mem_pool.h", "pool_hooks.h", "pool_report.c", "pool_report.h"):
+        shutil.copy(CORE / name, tmp_path)
+    (tmp_path / "report.c").write_text(REPORT)
+    run(compiler, *C.options, "-fsanitize=address", "report.c", "mem_pool.c", "pool_report.c",
+        "-o", "program", cwd=tmp_path)
+    out, err = run(tmp_path / "program")
+    assert " is at the start of a live chunk of 20 bytes [" in out and err == ""
+    answer = subprocess.run([tmp_path / "program", "err"], capture_output=True, text=True,
+                            check=False, timeout=60)
+    assert answer.returncode != 0
+    assert re.search(r"^==\d+==ERROR: AddressSanitizer: use-after-poison .*"
+                     r"^0x\w+ is 0 bytes behind a live chunk of 20 bytes \[", answer.stderr,
+                     re.M | re.S)
+
+
 def test_as_a_subproject(tmp_path):
     need("meson", "ninja", "gcc", "g++")
     (tmp_path / "subprojects").mkdir()
     (tmp_path / "subprojects/poolproof").symlink_to(TOP)
     for language in (C, CPP):
         shutil.copy(language.source, tmp_path)
+    (tmp_path / "report.c").write_text(REPORT)
     (tmp_path / "meson.build").write_text(
         "project('user', 'c', 'cpp', default_options: 'cpp_std=c++17')\n"
-        "pool_dep = subproject('poolproof').get_variable('pool_dep')\n"
+        "poolproof = subproject('poolproof')\n"
+        "pool_dep = poolproof.get_variable('pool_dep')\n"
+        "report_dep = poolproof.get_variable('pool_report_dep')\n"
+        "executable('program-report', 'report.c', dependencies: report_dep)\n"
         "executable('program-c', 'main.c', dependencies: pool_dep)\n"
         "executable('program-cpp', 'containers.cpp', dependencies: pool_dep)\n")
     run("meson", "setup", "build", cwd=tmp_path)
     run("meson", "compile", "-C", "build", cwd=tmp_path)
     for language in (C, CPP):
         assert_says_its_lines(language, tmp_path / f"build/program-{language}")
+    out, _ = run(tmp_path / "build/program-report")
+    assert " is at the start of a live chunk of 32 bytes [" in out
 
 
 @pytest.mark.parametrize("compiler", C.compilers)
