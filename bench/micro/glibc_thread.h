@@ -25,6 +25,8 @@ static const struct shape shape_glibc_thread = {
         "What does a working set cost where nearly all objects are small and some are large?",
     .source = "Newton, benchtests: Add malloc microbenchmark, libc-alpha, April 2014",
     .parameters = "object sizes in bytes, as likely as the inverse of their square / live objects",
+    .harness = "Which object dies is read from a list and its address from memory, as wherever "
+               "objects die in no order.",
     .scales = glibc_thread_scales,
     .scale_count = sizeof glibc_thread_scales / sizeof *glibc_thread_scales,
     .own_sizes = 1,

@@ -27,6 +27,8 @@ static const struct shape shape_larson = {
         "Larson and Krishnan, Memory Allocation for Long-Running Server Applications, ISMM 1998; "
         "with several threads each keeps its own objects, as none may free what another pool gave",
     .parameters = "object sizes in bytes, each as likely / live objects of a thread",
+    .harness = "Which object dies is read from a list and its address from memory, as wherever "
+               "objects die in no order.",
     .scales = larson_scales,
     .scale_count = sizeof larson_scales / sizeof *larson_scales,
     .operations = churn_operations,

@@ -42,6 +42,9 @@ static const struct shape shape_sh6bench = {
     .question = "What does a batch cost of which a part dies in reverse and the rest in order?",
     .source = "MicroQuill, sh6bench, as Leijen describes it in mimalloc-bench",
     .parameters = "object sizes in bytes, in turn x objects of a batch",
+    .harness =
+        "Pointers and sizes of a batch's objects are stored and read back, as a program with as "
+        "many objects must.",
     .scales = sh6bench_scales,
     .scale_count = sizeof sh6bench_scales / sizeof *sh6bench_scales,
     .ends_empty = 1,
