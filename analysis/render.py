@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import collections
+import concurrent.futures
 import contextlib
 import gc
 import gzip
 import hashlib
 import json
+import multiprocessing
+import os
 import pathlib
 import re
 import shlex
@@ -29,6 +32,8 @@ from analysis.verdicts import Analysis, Claim, WorkloadResult
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "templates"
 SCOREBOARD = environment.ROOT / "results" / "bugs" / "scoreboard.json"
 PICTURE = "picture.svg"
+FEW = 12
+"""So many workloads are laid out before other processes would have begun."""
 REPORT_HTML, REPORT_MARKDOWN, SAMPLES_CSV = "report.html", "report.md", "samples.csv"
 
 SECTIONS = {
@@ -88,8 +93,7 @@ def page(analysis: Analysis) -> dict[str, Any]:
                  if (grid := tables.map_grid(analysis, promise))],
         "leaders": tables.leaders_grid(analysis),
         "dots": dots,
-        "workloads": [_workload(result, measured, dots, analysis.plan.arms)
-                      for result in analysis.results],
+        "workloads": _workloads(analysis, measured, dots),
         "parts": part_sentences(analysis, measured),
         "floors": tables.floors_grid(analysis),
         "ledger": _figure(charts.ledger(analysis, "ledger-chart"), tables.ledger_grid(analysis))
@@ -133,6 +137,33 @@ def _forest(analysis: Analysis, promise: str) -> dict[str, Any]:
     svg = charts.forest(analysis, promise, f"forest-{promise}")
     return _figure(svg, tables.headline_grid(analysis, promise)) | {
         "title": f"{pool}, {manner}, against the fastest {promise}"}
+
+
+_inherited: tuple[Analysis, Parts, bool] | None = None
+"""In a process that lays out workloads: what there is, which it was born with, without a copy."""
+
+
+def _inherit(*everything: Any) -> None:
+    global _inherited
+    _inherited = everything
+
+
+def _inherited_workload(number: int) -> dict[str, Any]:
+    analysis, measured, dots = _inherited
+    return _workload(analysis.results[number], measured, dots, analysis.plan.arms)
+
+
+def _workloads(analysis: Analysis, measured: Parts, dots: bool) -> list[dict[str, Any]]:
+    """Each workload laid out; of many, by as many processes as there are processors, as drawing
+    is most of a report's time."""
+    processors = len(os.sched_getaffinity(0))
+    if len(analysis.results) < FEW or processors == 1:
+        return [_workload(result, measured, dots, analysis.plan.arms)
+                for result in analysis.results]
+    with concurrent.futures.ProcessPoolExecutor(
+            processors, multiprocessing.get_context("fork"), _inherit,
+            (analysis, measured, dots)) as pool:
+        return list(pool.map(_inherited_workload, range(len(analysis.results)), chunksize=2))
 
 
 def _workload(result: WorkloadResult, measured: Parts, dots: bool,

@@ -7,13 +7,14 @@ import gzip
 import html.parser
 import io
 import json
+import os
 import re
-import time
 import xml.etree.ElementTree as ElementTree
 import zipfile
 
 import pandas
 import pytest
+from matplotlib import figure
 
 from analysis import charts, parts, plan, render, samples, synthetic, tables, verdicts, wording
 
@@ -189,11 +190,40 @@ def full_run(tmp_path_factory):
     return folder
 
 
+MOST_DRAWINGS = 30
+"""What a report may take, in units of drawing_s: 20 s where that is two thirds of a second."""
+
+
+def spent_s():
+    """Processor time of this process and those that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def drawing_s():
+    """Processor time of twenty small charts, which are the larger part of a report, on this machine
+    as busy as it is now."""
+    taken = []
+    for _ in range(3):
+        start = spent_s()
+        for _ in range(20):
+            drawn = figure.Figure()
+            axes = drawn.add_subplot()
+            axes.plot(range(20))
+            for at in range(20):
+                axes.text(at, at, str(at))
+            drawn.savefig(io.BytesIO(), format="svg")
+        taken.append(spent_s() - start)
+    return min(taken)
+
+
 def test_a_report_of_a_full_run_is_small_and_takes_seconds(full_run, tmp_path):
-    start = time.process_time()
+    drawing_s()  # what is loaded for the first one is not the charts'
+    unit = drawing_s()
+    start = spent_s()
     record = samples.read(full_run)
     paths = render.write_all(verdicts.analyse(record), tmp_path)
-    assert time.process_time() - start < 20
+    assert spent_s() - start < MOST_DRAWINGS * unit
     assert len(record.plan.workloads) == 76 and len(record.samples) > 50_000
     assert paths[0].stat().st_size < 1_000_000
     text = paths[0].read_text(encoding="utf-8")
