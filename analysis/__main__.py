@@ -7,6 +7,7 @@ import difflib
 import errno
 import importlib
 import os
+import signal
 import sys
 from types import ModuleType
 
@@ -114,6 +115,8 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def main() -> int:
     """Runs the process's command line; errors become one line on stderr."""
+    # Some runners start jobs with these blocked; they must end a run, and all that it started.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         return run(sys.argv[1:])
     except KeyboardInterrupt:

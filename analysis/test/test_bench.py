@@ -62,15 +62,20 @@ def poolproof(fake, monkeypatch, capsys):
     return run
 
 
+def as_a_runner_starts_its_jobs():
+    """An interrupt is not ignored, which a shell does to its background jobs, but it is blocked."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
 def start(fake, *words, before="", **more):
     """Starts a command line as a process of its own, to be killed, after these lines of Python."""
     driver = fake.parent / "driver.py"
     driver.write_text(DRIVER.format(root=str(environment.ROOT), binary=str(fake),
                                     before=before))
-    # A shell starts its background jobs with interrupts ignored, and their children inherit that.
     return subprocess.Popen([sys.executable, "-B", str(driver), *words], stdout=subprocess.DEVNULL,
                             text=True, env=os.environ | {"POOLPROOF_INSTALL": "no"},
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **more)
+                            preexec_fn=as_a_runner_starts_its_jobs, **more)
 
 
 def settle(fake, **settings):
