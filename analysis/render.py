@@ -361,7 +361,7 @@ def _packed(page_text: str) -> str:
 def _wide(content: Any) -> dict[str, Grid]:
     """The tables of a page that change on a narrow screen, one of each layout."""
     if isinstance(content, Grid):
-        return {content.layout: content} if len(content.columns) > 3 else {}
+        return {content.layout: content} if content.folds else {}
     members = content.values() if isinstance(content, dict) else content
     found: dict[str, Grid] = {}
     for member in members if isinstance(content, (dict, list)) else ():

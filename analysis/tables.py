@@ -62,6 +62,11 @@ class Grid:
         """A name that tables with the same columns share."""
         return "t-" + slug("-".join(column.title for column in self.columns))
 
+    @property
+    def folds(self) -> bool:
+        """Whether it becomes a list of its rows on a narrow screen: two columns fit there."""
+        return len(self.columns) > 2
+
 
 def promises(analysis: Analysis) -> list[str]:
     """The promises under which this run compared a pool with a rival."""
