@@ -524,6 +524,13 @@ def open_ledger(args: argparse.Namespace, folder: pathlib.Path,
 
 
 def run(args: argparse.Namespace) -> int:
+    build.BUILD_ROOT.mkdir(parents=True, exist_ok=True)
+    with environment.only_one(build.BUILD_ROOT / ".fuzz.lock",
+                              "another ./poolproof fuzz works in this tree; waiting for it"):
+        return run_alone(args)
+
+
+def run_alone(args: argparse.Namespace) -> int:
     name = build.FUZZERS[args.sanitizer] + ("-afl" if args.engine == "afl" else "")
     folder = build.ensure_build(name)
     if args.engine == "libfuzzer" and args.sanitizer == "address":

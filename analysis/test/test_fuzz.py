@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
@@ -291,6 +292,22 @@ def test_what_a_killed_run_had_found_is_kept_by_the_next(workshop: pathlib.Path)
     assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == environment.FINDING
     assert len(list((findings.KEPT / "pool_fake").iterdir())) == 1
     assert not left.exists()
+
+
+def test_a_second_run_waits_for_the_first_and_says_so(
+        workshop: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
+    engine(workshop, """\
+        time.sleep(0.2)
+        say("#9\\tDONE   cov: 7 ft: 8 corp: 3/9b exec/s: 400 rss: 30Mb")
+        say("stat::number_of_executed_units: 9")
+        """)
+    lock = environment.only_one(build.BUILD_ROOT / ".fuzz.lock", "")
+    lock.__enter__()
+    threading.Timer(0.5, lock.__exit__, (None, None, None)).start()
+    start = time.monotonic()
+    assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == environment.PASS
+    assert time.monotonic() >= start + 0.5
+    assert "another ./poolproof fuzz works in this tree; waiting" in capsys.readouterr().err
 
 
 # --- Reproducing ----------------------------------------------------------------------------------
