@@ -102,12 +102,17 @@ def test_a_campaign_under_other_circumstances_is_not_overwritten(
         campaign.Ledger(ledger.path, 5, programs, FACTS | {"sanitizer": "memory"})
 
 
-def test_the_published_campaign_keeps_its_schema() -> None:
-    path = environment.ROOT / "results" / "fuzz" / "campaign.json"
-    if not path.exists():
-        pytest.skip("no campaign is published")
-    said = json.loads(path.read_text())
-    assert campaign.read(path, {name: said[name] for name in FACTS})
+def test_the_published_campaigns_are_whole_and_left_no_finding() -> None:
+    published = sorted((environment.ROOT / "results" / "fuzz").glob("*.json"))
+    said = {path.stem: json.loads(path.read_text()) for path in published}
+    assert set(said) == {"libfuzzer-address", "libfuzzer-undefined"}
+    for path in published:
+        facts = {name: said[path.stem][name] for name in FACTS}
+        shares = campaign.read(path, facts)
+        assert path.stem == f"{facts['engine']}-{facts['sanitizer']}"
+        assert said[path.stem]["complete"] and not any(share.findings for share in shares)
+        assert said[path.stem]["executions"] == sum(share.executions for share in shares)
+    assert sum(each["executions"] for each in said.values()) >= 200_000_000
 
 
 @pytest.mark.parametrize("text, amount", [
