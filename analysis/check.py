@@ -24,6 +24,7 @@ import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
+from multiprocessing.synchronize import Event
 from typing import Callable, Iterable, Iterator
 
 from analysis import build, environment, lint, misuse, testing
@@ -192,14 +193,16 @@ def at_a_time(chosen: list[Instrument]) -> Iterator[tuple[str, dict[str, Cell]]]
     Each has a process of its own, so that what it costs can be told from what the others do.
     """
     longest_first = sorted(chosen, key=lambda instrument: -instrument.cpu_s)
+    fork = multiprocessing.get_context("fork")
+    stopped = fork.Event()
     with concurrent.futures.ProcessPoolExecutor(
-            min(os.cpu_count() or 1, len(chosen)), multiprocessing.get_context("fork"),
-            initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+            min(os.cpu_count() or 1, len(chosen)), fork, begin, (stopped,)) as pool:
         work = {pool.submit(apart, instrument): instrument for instrument in longest_first}
         try:
             for done in concurrent.futures.as_completed(work):
                 yield work[done].title, done.result()
         except BaseException:
+            stopped.set()  # before the signal, which one that is between two instruments misses
             for child in multiprocessing.active_children():
                 if child.pid:
                     os.kill(child.pid, signal.SIGINT)
@@ -207,18 +210,21 @@ def at_a_time(chosen: list[Instrument]) -> Iterator[tuple[str, dict[str, Cell]]]
             raise
 
 
-_interrupted: list[bool] = []
+_stopped: list[Event] = []
+
+
+def begin(stopped: Event) -> None:
+    """What each process of `at_a_time` starts with."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _stopped[:] = [stopped]
 
 
 def apart(instrument: Instrument) -> dict[str, Cell]:
     """`look`, in a process that minds an interrupt only while it works, and begins nothing then."""
-    if _interrupted:
-        return {}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return look(instrument)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return {} if _stopped[0].is_set() else look(instrument)
     except KeyboardInterrupt:
-        _interrupted.append(True)
         return {}
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import pathlib
 import re
+import signal
 import time
 
 import jsonschema
@@ -158,6 +161,22 @@ def test_an_interrupt_ends_what_is_under_way_and_begins_nothing(
         going.throw(KeyboardInterrupt)
     assert time.monotonic() - start < 30
     assert not (tmp_path / "d").exists()
+
+
+def test_a_process_that_misses_the_interrupt_begins_nothing_either(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes between two instruments, where it is ignored; what is next begins after it."""
+    event = multiprocessing.get_context("fork").Event()
+    monkeypatch.setattr(check, "look", lambda one: pytest.fail("begun"))
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        check.begin(event)
+        event.set()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert check.apart(instrument("next", 0)) == {}
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_unknown_instrument_is_refused() -> None:
