@@ -489,6 +489,10 @@ def relative(path: pathlib.Path) -> str:
 # --- The command ----------------------------------------------------------------------------------
 
 
+LOCK = ".fuzzing.lock"
+"""In the build folder; a build of the targets holds another meanwhile."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="*", metavar="TARGET", help="a file's name in fuzz/targets")
     parser.add_argument("--time", type=parse_duration, default=None, metavar="TIME",
@@ -525,7 +529,7 @@ def open_ledger(args: argparse.Namespace, folder: pathlib.Path,
 
 def run(args: argparse.Namespace) -> int:
     build.BUILD_ROOT.mkdir(parents=True, exist_ok=True)
-    with environment.only_one(build.BUILD_ROOT / ".fuzz.lock",
+    with environment.only_one(build.BUILD_ROOT / LOCK,
                               "another ./poolproof fuzz works in this tree; waiting for it"):
         return run_alone(args)
 

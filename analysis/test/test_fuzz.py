@@ -301,13 +301,17 @@ def test_a_second_run_waits_for_the_first_and_says_so(
         say("#9\\tDONE   cov: 7 ft: 8 corp: 3/9b exec/s: 400 rss: 30Mb")
         say("stat::number_of_executed_units: 9")
         """)
-    lock = environment.only_one(build.BUILD_ROOT / ".fuzz.lock", "")
+    lock = environment.only_one(build.BUILD_ROOT / fuzz.LOCK, "")
     lock.__enter__()
     threading.Timer(0.5, lock.__exit__, (None, None, None)).start()
     start = time.monotonic()
     assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == environment.PASS
     assert time.monotonic() >= start + 0.5
     assert "another ./poolproof fuzz works in this tree; waiting" in capsys.readouterr().err
+
+
+def test_the_lock_of_a_run_is_none_that_its_build_waits_for() -> None:
+    assert fuzz.LOCK not in {f".{name}.lock" for name in [*build.CONFIGURATIONS, "test"]}
 
 
 # --- Reproducing ----------------------------------------------------------------------------------
