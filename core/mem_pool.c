@@ -68,8 +68,18 @@
 #define SAMPLES ((size_t)128)
 #define SAMPLE ((size_t)64)
 
-/* Chunks of SMALL granules and more are cached up to this share of what has been touched; what is
- * beyond that is merged with its neighbours as it is freed. */
+/* Each chunk that comes the long way is worth a look at a tag elsewhere. A phase of the program has
+ * begun once PHASE_LOOKS more have met live chunks than cached ones, and is over once as many more
+ * have met cached ones, a live one counting PHASE_WEIGHT times. Its end is worth a merge if there
+ * was a look for so many granules as PHASE_GAP since the last one. */
+#define PHASE_LOOKS 16
+#define PHASE_WEIGHT 6
+#define PHASE_GAP ((size_t)8192)
+
+/* Chunks of SMALL granules and more are cached while so many granules have been touched at most,
+ * and up to this share of these where more have; what is beyond that is merged with its neighbours
+ * as it is freed. */
+#define SHARED_FREELY ((size_t)1 << 17)
 #define SHARED_SHARE 32
 
 /* The bump run grows into fresh memory by this share of what has been touched, and by one page at
@@ -111,6 +121,7 @@ _Static_assert(_Alignof(max_align_t) <= POOL_GRANULE, "every chunk start suits m
 extern inline size_t pool_granule(const struct m_pool *pool, const void *at);
 extern inline void pool_wipe(void *chunk, size_t n);
 extern inline void *pool_take_short(struct m_pool *pool, size_t n);
+extern inline void pool_cache_short(struct m_pool *pool, void *chunk, size_t g, size_t n);
 extern inline int pool_give_short(struct m_pool *pool, void *chunk, size_t n);
 extern inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
 extern inline int pool_free(void **ptr, size_t size, struct m_pool *pool);
@@ -658,7 +669,7 @@ static inline const char *check_bytes(const struct m_pool *pool, size_t g, size_
 static unsigned log2_of(uint64_t value)
 {
 #if defined(__GNUC__)
-    return 63 - (unsigned)__builtin_clzll(value);
+    return 63 ^ (unsigned)__builtin_clzll(value);
 #else
     unsigned bit = 0;
     while (value >>= 1)
@@ -688,23 +699,23 @@ static unsigned next_bin(const struct m_pool *pool, unsigned b)
     return POOL_BINS;
 }
 
-/* Whether a pointer read from free memory is the start of a run of bin b. */
-static int is_run(const struct m_pool *pool, const void *at, unsigned b)
+/* Whether a pointer read from free memory is the start of a filed run. */
+static inline int is_run(const struct m_pool *pool, const void *at)
 {
     size_t g = pool_granule(pool, at);
-    return g < pool->mark && kind_at(pool, g) == RUN && bin_of(length_at(pool, g)) == b;
+    return g < pool->mark && kind_at(pool, g) == RUN;
 }
 
-/* Whether a run of bin b stands in its list as it says: its neighbours there are of the same bin
- * and name it in turn, and it is the head if and only if it has nobody before it. Nothing that a
- * user could scribble passes and leads out of the bin, into a live chunk or round in a ring. */
-static int is_linked(const struct m_pool *pool, void *run, unsigned b, struct links links)
+/* Whether a run of bin b stands in its list as it says: its neighbours there are runs and name it
+ * in turn, and it is the head if and only if it has nobody before it. Nothing that a user could
+ * scribble passes and leads to where no run is, or round in a ring. */
+static inline int is_linked(const struct m_pool *pool, void *run, unsigned b, struct links links)
 {
     if ((void *)pool->bins[b] == run
             ? links.prev != NULL
-            : !links.prev || !is_run(pool, links.prev, b) || links_of(links.prev).next != run)
+            : !links.prev || !is_run(pool, links.prev) || links_of(links.prev).next != run)
         return 0;
-    return !links.next || (is_run(pool, links.next, b) && links_of(links.next).prev == run);
+    return !links.next || (is_run(pool, links.next) && links_of(links.next).prev == run);
 }
 
 /* [g, g + n) of no kind ⇒ a filed run. */
@@ -722,8 +733,23 @@ static void run_file(struct m_pool *pool, size_t g, size_t n)
     pool->bin_map[b / 64] |= UINT64_C(1) << b % 64;
 }
 
-/* The filed run [g, g + n) ⇒ granules of no kind, zero where contents are. 0 and nothing done if
- * the user has scribbled on its links. */
+/* The filed run [g, g + n) of bin b, which is linked so ⇒ granules of no kind, zero where contents
+ * are. */
+static inline void run_unlink(struct m_pool *pool, size_t g, size_t n, unsigned b,
+                              struct links links)
+{
+    if (links.next)
+        set_prev(links.next, links.prev);
+    if (links.prev)
+        set_next(links.prev, links.next);
+    else if (!(pool->bins[b] = links.next))
+        pool->bin_map[b / 64] &= ~(UINT64_C(1) << b % 64);
+    set_links(address_of(pool, g), NULL, NULL);
+    pool->tags[g + n - 1] = INTERIOR;
+    pool->tags[g] = INTERIOR;
+}
+
+/* The same for any filed run. 0 and nothing done if the user has scribbled on its links. */
 static int run_take(struct m_pool *pool, size_t g, size_t n)
 {
     void *run = address_of(pool, g);
@@ -731,15 +757,7 @@ static int run_take(struct m_pool *pool, size_t g, size_t n)
     struct links links = links_of(run);
     if (!is_linked(pool, run, b, links))
         return 0;
-    if (links.next)
-        set_prev(links.next, links.prev);
-    if (links.prev)
-        set_next(links.prev, links.next);
-    else if (!(pool->bins[b] = links.next))
-        pool->bin_map[b / 64] &= ~(UINT64_C(1) << b % 64);
-    set_links(run, NULL, NULL);
-    pool->tags[g + n - 1] = INTERIOR;
-    pool->tags[g] = INTERIOR;
+    run_unlink(pool, g, n, b, links);
     return 1;
 }
 
@@ -777,23 +795,33 @@ static void release(struct m_pool *pool, size_t g, size_t n)
 }
 
 /* The granule where n granules at a multiple of align fit into the run at g, or NONE. */
-static size_t fit(const struct m_pool *pool, size_t g, size_t length, size_t n, size_t align)
+static inline size_t fit(const struct m_pool *pool, size_t g, size_t length, size_t n, size_t align)
 {
-    size_t start = align_granule(pool, g, align);
+    size_t start = align == GRANULE ? g : align_granule(pool, g, align);
     return start - g <= length && length - (start - g) >= n ? start : NONE;
 }
 
-/* A run that n granules at a multiple of align fit into: the first of a bin, or (unless
- * POOL_STRICT) any; NONE if there is none, DIRTY if a user has scribbled on the links that lead
- * there. */
-static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
+/* A run, and where in it a chunk fits. */
+struct place {
+    size_t run, length, start;
+    unsigned bin;
+    struct links links;
+};
+
+/* Finds a run that n granules at a multiple of align fit into: the first of a bin, or (unless
+ * POOL_STRICT) any. Returns where they do; NONE if nowhere, DIRTY if a user has scribbled on the
+ * links that lead there. */
+static size_t run_find(const struct m_pool *pool, size_t n, size_t align, struct place *found)
 {
     int deep = 0;
     do {
         for (unsigned b = next_bin(pool, bin_of(n)); b < POOL_BINS; b = next_bin(pool, b + 1)) {
             void *run = pool->bins[b];
             do {
-                size_t g = pool_granule(pool, run);
+                size_t g = pool_granule(pool, run), length = length_at(pool, g);
+                size_t start = fit(pool, g, length, n, align);
+                if (start == NONE && !deep)
+                    break;
                 struct links links = links_of(run);
                 if (!is_linked(pool, run, b, links))
 #if CHECKED
@@ -801,10 +829,12 @@ static size_t run_find(const struct m_pool *pool, size_t n, size_t align)
 #else
                     break;
 #endif
-                if (fit(pool, g, length_at(pool, g), n, align) != NONE)
-                    return g;
+                if (start != NONE) {
+                    *found = (struct place){g, length, start, b, links};
+                    return start;
+                }
                 run = links.next;
-            } while (deep && run);
+            } while (run);
         }
     } while (!deep++ && !is_strict(pool));
     return NONE;
@@ -847,6 +877,8 @@ static size_t free_until(const struct m_pool *pool, size_t g)
     return g;
 }
 
+#if CHECKED
+
 /* Whether n granules at a multiple of align would fit if everything free were merged. Changes
  * nothing. */
 static int would_fit(const struct m_pool *pool, size_t n, size_t align)
@@ -863,6 +895,67 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
     }
     return 0;
 }
+
+#else
+
+/* Eight tags as a number, the first in its lowest byte. */
+static inline uint64_t eight(const unsigned char *tags)
+{
+    uint64_t value;
+    memcpy(&value, tags, sizeof value);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    value = __builtin_bswap64(value);
+#endif
+    return value;
+}
+
+/* The last granule in [from, g) where a cached chunk or a run starts, or NONE. Both kinds, and only
+ * they, have the highest bit of a tag, so eight and 32 tags are passed over at a time. */
+static inline size_t free_before(const struct m_pool *pool, size_t from, size_t g)
+{
+    const uint64_t high = UINT64_C(0x8080808080808080);
+    for (; g >= from + 8; g -= 8) {
+        uint64_t found = eight(pool->tags + g - 8) & high;
+        if (found)
+            return g - 8 + log2_of(found) / 8;
+        for (const unsigned char *end = pool->tags + g;
+             g >= from + 40 &&
+             !((eight(end - 40) | eight(end - 32) | eight(end - 24) | eight(end - 16)) & high);
+             end -= 32)
+            g -= 32;
+    }
+    while (g-- > from)
+        if (pool->tags[g] & CACHED)
+            return g;
+    return NONE;
+}
+
+/* Whether n granules at a multiple of align would fit if everything free were merged. Changes
+ * nothing. Goes by the tags from the end: what was never given out, then what is tagged free, with
+ * the bump run, which has no tag, in its turn. */
+static int would_fit(const struct m_pool *pool, size_t n, size_t align)
+{
+    size_t start = top_at(pool), end = pool->granules, bump = bump_at(pool);
+    size_t bump_end = bump_end_at(pool) < start ? bump_end_at(pool) : start;
+    while (fit(pool, start, end - start, n, align) == NONE) {
+        size_t from = bump < bump_end ? bump_end : 0, g = free_before(pool, from, start), length;
+        if (g != NONE) {
+            length = length_at(pool, g);
+        } else if (from) {
+            g = bump;
+            length = bump_end - bump;
+            bump_end = bump;
+        } else {
+            return 0;
+        }
+        if (g + length != start)
+            end = g + length;
+        start = g;
+    }
+    return 1;
+}
+
+#endif
 
 /* --- Making room ------------------------------------------------------------------------------ */
 
@@ -886,12 +979,13 @@ static void bump_retire(struct m_pool *pool)
         release(pool, g, end - g);
 }
 
-/* [g, end) of no kind ⇒ the bump run, unless the old one is longer. */
+/* [g, end) of no kind and no run beside it ⇒ the bump run, or a filed one if the old one is
+ * longer. */
 static void bump_replace(struct m_pool *pool, size_t g, size_t end)
 {
     if (end - g <= bump_end_at(pool) - bump_at(pool)) {
         if (g < end)
-            release(pool, g, end - g);
+            run_file(pool, g, end - g);
         return;
     }
     bump_retire(pool);
@@ -904,6 +998,7 @@ static void forget_free(struct m_pool *pool)
 {
     memset(pool->cache, 0, sizeof pool->cache);
     pool->shared = 0;
+    pool->looks = 0;
     forget_waiting(pool);
     memset(pool->bins, 0, sizeof pool->bins);
     memset(pool->bin_map, 0, sizeof pool->bin_map);
@@ -947,6 +1042,20 @@ static void shelve(struct m_pool *pool, size_t g, size_t n)
     (void)let_go(pool, pool->granules / WAITING_SHARE);
 }
 
+/* Nothing is cached. */
+static int phase_over(const struct m_pool *pool)
+{
+    (void)pool;
+    return 0;
+}
+
+static void uncache(const struct m_pool *pool, size_t g, size_t n)
+{
+    (void)pool;
+    (void)g;
+    (void)n;
+}
+
 /* Everything free ⇒ runs, but for what has been written to. */
 static void merge_all(struct m_pool *pool)
 {
@@ -955,38 +1064,6 @@ static void merge_all(struct m_pool *pool)
 }
 
 #else
-
-/* Eight tags as a number, the first in its lowest byte. */
-static inline uint64_t eight(const unsigned char *tags)
-{
-    uint64_t value;
-    memcpy(&value, tags, sizeof value);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    value = __builtin_bswap64(value);
-#endif
-    return value;
-}
-
-/* The last granule in [from, g) where a cached chunk or a run starts, or NONE. Both kinds, and only
- * they, have the highest bit of a tag, so eight and 32 tags are passed over at a time. */
-static inline size_t free_before(const struct m_pool *pool, size_t from, size_t g)
-{
-    const uint64_t high = UINT64_C(0x8080808080808080);
-    for (; g >= from + 8; g -= 8) {
-        uint64_t found = eight(pool->tags + g - 8) & high;
-        if (found)
-            return g - 8 + log2_of(found) / 8;
-        for (const unsigned char *end = pool->tags + g;
-             g >= from + 40 &&
-             !((eight(end - 40) | eight(end - 32) | eight(end - 24) | eight(end - 16)) & high);
-             end -= 32)
-            g -= 32;
-    }
-    while (g-- > from)
-        if (pool->tags[g] & CACHED)
-            return g;
-    return NONE;
-}
 
 /* Whether enough is cached, asked now and then: a sample of the tags answers. */
 static int worth_merging(struct m_pool *pool)
@@ -1004,6 +1081,33 @@ static int worth_merging(struct m_pool *pool)
             cached += kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
     }
     return cached >= looked / MERGE_SHARE;
+}
+
+/* Whether a phase of the program is over: it held most of what has been touched, and has freed
+ * nearly all of that since. What is cached then would be given out in the order of those frees;
+ * once merged, in the order of addresses, which processors fetch ahead. */
+static int phase_over(struct m_pool *pool)
+{
+    uint32_t place = ++pool->looks * UINT32_C(0x9e3779b9); /* spread evenly: Knuth, TAOCP 6.4 */
+    size_t g = (size_t)((uint64_t)place * pool->mark >> 32);
+    uint64_t tags = g + 8 <= pool->mark ? eight(pool->tags + g) : 0;
+    if (!tags)
+        return 0;
+    unsigned kind = (unsigned)(tags >> (log2_of(tags & (0 - tags)) & 56)) & KIND; /* the first */
+    int live = kind == LIVE, cached = kind == CACHED;
+    if (pool->phase <= 0) {
+        pool->phase += live - (cached & (pool->phase > -PHASE_LOOKS));
+        if (pool->phase > 0)
+            pool->phase = PHASE_LOOKS;
+        return 0;
+    }
+    pool->phase += live * PHASE_WEIGHT - cached;
+    if (pool->phase > PHASE_LOOKS)
+        pool->phase = PHASE_LOOKS;
+    if (pool->phase > 0)
+        return 0;
+    pool->phase = -PHASE_LOOKS;
+    return pool->looks >= pool->mark / PHASE_GAP;
 }
 
 /* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address
@@ -1052,6 +1156,14 @@ static int shared_release(struct m_pool *pool)
     return 1;
 }
 
+/* A chunk of n granules or more at g that stands in a shared list ⇒ part of a run, and so are all
+ * in these lists: they do not tell who comes before it. */
+static void uncache(struct m_pool *pool, size_t g, size_t n)
+{
+    if (g < pool->mark && pool->tags[g] == CACHED && span_from(pool, g) >= n)
+        (void)shared_release(pool);
+}
+
 #endif
 
 /* n granules from the bump run; NONE or DIRTY if they cannot be had. */
@@ -1072,16 +1184,15 @@ static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
  * bump run or is filed. */
 static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = run_find(pool, n, align);
-    if (g >= DIRTY)
-        return g;
-    size_t length = length_at(pool, g), start = fit(pool, g, length, n, align);
-    if (!is_clean(pool, start, n))
-        return DIRTY;
-    (void)run_take(pool, g, length); /* run_find has seen that its links hold */
+    struct place found;
+    size_t start = if_clean(pool, run_find(pool, n, align, &found), n);
+    if (start >= DIRTY)
+        return start;
+    size_t g = found.run, length = found.length;
+    run_unlink(pool, g, length, found.bin, found.links);
     tag_set(pool, start, LIVE, n);
     if (start > g)
-        release(pool, g, start - g);
+        run_file(pool, g, start - g);
     bump_replace(pool, start + n, g + length);
     return start;
 }
@@ -1456,10 +1567,15 @@ static unsigned char *obtain(struct m_pool *pool, size_t n, size_t align)
     unsigned char *chunk = cache_pop(pool, n, align);
     if (!chunk && n < SMALL && align == GRANULE)
         chunk = bump_pop(pool, n);
-    if (chunk)
-        return chunk;
-    size_t g = take(pool, n, align);
-    return g >= DIRTY ? NULL : address_of(pool, g);
+    if (!chunk) {
+        size_t g = take(pool, n, align);
+        if (g >= DIRTY)
+            return NULL;
+        chunk = address_of(pool, g);
+    }
+    if (phase_over(pool))
+        merge_all(pool);
+    return chunk;
 }
 
 /* Why obtain gave NULL: free memory that cannot be had has been scribbled on. */
@@ -1490,8 +1606,8 @@ void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
 
 static int is_cacheable(const struct m_pool *pool, size_t n)
 {
-    return !(pool->flags & POOL_STRICT) &&
-           (n < SMALL || pool->shared + n <= pool->mark / SHARED_SHARE);
+    return !(pool->flags & POOL_STRICT) && (n < SMALL || pool->mark <= SHARED_FREELY ||
+                                            pool->shared + n <= pool->mark / SHARED_SHARE);
 }
 
 /* A freed chunk ⇒ a cached one, or part of a run. */
@@ -1538,17 +1654,20 @@ int pool_free_any(struct m_pool *pool, void *ptr, size_t size)
     return 0;
 }
 
-/* Whether granules at hand, those of a run or of the bump run, start at g. */
+/* Whether granules at hand start at g: those of a run, of the bump run or of a shared list. */
 static inline int is_behind(const struct m_pool *pool, size_t g)
 {
-    return address_of(pool, g) == pool->bump || g >= pool->mark || kind_at(pool, g) == RUN;
+    return address_of(pool, g) == pool->bump || g >= pool->mark || kind_at(pool, g) == RUN ||
+           pool->tags[g] == CACHED;
 }
 
 /* The live chunk [g, g + n) ⇒ one of m > n granules where those behind it are free and at hand;
  * else 0. */
 static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
-    size_t right = g + n, end = g + m, run = run_behind(pool, right);
+    size_t right = g + n, end = g + m;
+    uncache(pool, right, m - n);
+    size_t run = run_behind(pool, right);
     if (run) {
         if (run < m - n || !is_clean(pool, right, m - n) || !run_take(pool, right, run))
             return 0;
@@ -1645,14 +1764,14 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
         return refuse(pool, POOL_NULL_ARGUMENT, NULL);
     /* The short way: a small chunk that grows, and has nothing free behind it. */
     void *chunk = load(ptr);
-    size_t n = (old_size + GRANULE - 1) / GRANULE, m = (new_size + GRANULE - 1) / GRANULE;
+    size_t n = (old_size - 1) / GRANULE + 1, m = (new_size - 1) / GRANULE + 1;
     size_t g = pool_granule(pool, chunk);
-    if (n - 1 < m - 1 && m - 1 < SMALL - 1 && (unsigned)type <= POOL_USER && g < pool->quick &&
+    if (n < m && m < SMALL && (unsigned)type <= POOL_USER && g < pool->quick &&
         pool->tags[g] == (LIVE | n) && !is_behind(pool, g + n)) {
         void *moved = pool_take_short(pool, m);
         if (moved) {
             memcpy(moved, chunk, old_size);
-            (void)pool_give_short(pool, chunk, n);
+            pool_cache_short(pool, chunk, g, n);
             store(ptr, moved);
             return 0;
         }
@@ -1783,7 +1902,7 @@ static const char *check_lists(const struct m_pool *pool, size_t cached, size_t 
         if (!pool->bins[b])
             return "I7: the map knows which bins are not empty";
         for (void *run = pool->bins[b]; run; run = links_of(run).next, runs--)
-            if (!is_run(pool, run, b))
+            if (!is_run(pool, run) || bin_of(length_at(pool, pool_granule(pool, run))) != b)
                 return "I4: a run is filed under its length, and its neighbours there link back";
     }
     return runs ? "I4: a run is filed under its length, and its neighbours there link back" : NULL;

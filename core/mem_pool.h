@@ -158,21 +158,23 @@ struct pool_run;
 
 /* A pool. Every field belongs to mem_pool.c; DESIGN.md explains them. All zero is a dead pool. */
 struct m_pool {
-    void *cache[POOL_SMALL + POOL_SHARED]; /* freed chunks by granules, last in, first out */
-    unsigned char *base;                   /* the block */
-    unsigned char *tags;                   /* one byte a granule */
+    unsigned char *base;     /* the block */
+    unsigned char *tags;     /* one byte a granule */
     size_t mark;             /* granules whose tags are in use; none at or behind it is live */
     size_t quick;            /* mark, or 0 if no chunk may go the short way */
     unsigned flags;          /* of enum pool_flag */
     unsigned reason;         /* of enum pool_reason */
     unsigned char *bump;     /* the run that chunks are carved from now … */
     unsigned char *bump_end; /* … and its end */
-    size_t shared;           /* granules of the chunks in the shared lists */
-    size_t merge_at;         /* mark below which merging is not worth it */
-    uint32_t *spans;         /* one word for 64 granules: lengths that no tag can hold */
-    size_t granules;         /* capacity */
-    size_t top;              /* granules below it were given out since init or reset */
-    size_t peak;             /* granules below it were given out since init */
+    void *cache[POOL_SMALL + POOL_SHARED]; /* freed chunks by granules, last in, first out */
+    size_t shared;                         /* granules of the chunks in the shared lists */
+    size_t merge_at;                       /* mark below which merging is not worth it */
+    uint32_t looks;                        /* at a tag, since everything free was merged … */
+    int32_t phase;                         /* … and what they tell: positive while much is live */
+    uint32_t *spans; /* one word for 64 granules: lengths that no tag can hold */
+    size_t granules; /* capacity */
+    size_t top;      /* granules below it were given out since init or reset */
+    size_t peak;     /* granules below it were given out since init */
     uint64_t bin_map[(POOL_BINS + 63) / 64]; /* which bins are not empty */
     struct pool_run *bins[POOL_BINS];        /* free runs by length */
     void *memory;                            /* what the source gave, and takes back … */
@@ -373,16 +375,15 @@ inline void pool_wipe(void *chunk, size_t n)
 /* A live chunk of n < POOL_SMALL granules, if one is cached or the bump run has room; else NULL. */
 inline void *pool_take_short(struct m_pool *pool, size_t n)
 {
-    unsigned char *tags = pool->tags;
-    void **list = &pool->cache[n % POOL_SMALL]; /* n is less, which compilers may not see */
-    void *chunk = *list;
+    size_t i = n % POOL_SMALL; /* n is less, which compilers may not see */
+    void *chunk = pool->cache[i];
     size_t g = pool_granule(pool, chunk);
     /* The user may have scribbled on the link that named this chunk: ask its tag. */
-    if (POOL_LIKELY(g < pool->quick && tags[g] == (unsigned char)(POOL_TAG_CACHED | n))) {
-        memcpy(list, chunk, sizeof(void *));
-        POOL_PREFETCH(*list); /* its link will be read for the next chunk of this length */
+    if (POOL_LIKELY(g < pool->quick && pool->tags[g] == (unsigned char)(POOL_TAG_CACHED + n))) {
+        pool->tags[g] = (unsigned char)(POOL_TAG_LIVE + n);
+        memcpy(&pool->cache[i], chunk, sizeof(void *));
+        POOL_PREFETCH(pool->cache[i]); /* its link is read for the next chunk of this length */
         memset(chunk, 0, sizeof(void *));
-        tags[g] = (unsigned char)(POOL_TAG_LIVE | n);
         return chunk;
     }
     chunk = pool->bump;
@@ -390,35 +391,40 @@ inline void *pool_take_short(struct m_pool *pool, size_t n)
     if ((size_t)(pool->bump_end - pool->bump) < n * POOL_GRANULE || g >= pool->quick)
         return NULL;
     pool->bump += n * POOL_GRANULE;
-    tags[g] = (unsigned char)(POOL_TAG_LIVE | n);
+    pool->tags[g] = (unsigned char)(POOL_TAG_LIVE + n);
     return chunk;
+}
+
+/* The live chunk of n < POOL_SMALL granules at g ⇒ a cached one. */
+inline void pool_cache_short(struct m_pool *pool, void *chunk, size_t g, size_t n)
+{
+    size_t i = n % POOL_SMALL;
+    pool->tags[g] = (unsigned char)(POOL_TAG_CACHED + n);
+    if (!(pool->flags & POOL_KEEP_CONTENTS))
+        pool_wipe(chunk, n);
+    memcpy(chunk, &pool->cache[i], sizeof(void *));
+    pool->cache[i] = chunk;
 }
 
 /* Caches a chunk if it is live and of n < POOL_SMALL granules; else 0. */
 inline int pool_give_short(struct m_pool *pool, void *chunk, size_t n)
 {
-    unsigned char *tags = pool->tags;
-    void **list = &pool->cache[n % POOL_SMALL];
     size_t g = pool_granule(pool, chunk);
-    if (!POOL_LIKELY(g < pool->quick && tags[g] == (unsigned char)(POOL_TAG_LIVE | n)))
+    if (!POOL_LIKELY(g < pool->quick && pool->tags[g] == (unsigned char)(POOL_TAG_LIVE + n)))
         return 0;
-    if (!(pool->flags & POOL_KEEP_CONTENTS))
-        pool_wipe(chunk, n);
-    memcpy(chunk, list, sizeof(void *));
-    *list = chunk;
-    tags[g] = (unsigned char)(POOL_TAG_CACHED | n);
+    pool_cache_short(pool, chunk, g, n);
     return 1;
 }
 
 inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type)
 {
-    size_t n = (size + POOL_GRANULE - 1) / POOL_GRANULE; /* 0 where it overflows */
+    size_t n = (size - 1) / POOL_GRANULE + 1; /* beyond every capacity for size 0 */
     void *chunk = NULL;
     if (!pool || !ptr) {
         pool_refuse(pool, POOL_NULL_ARGUMENT, NULL);
         return -1;
     }
-    if (POOL_LIKELY(n - 1 < POOL_SMALL - 1 && (unsigned)type <= POOL_USER))
+    if (POOL_LIKELY(n < POOL_SMALL && (unsigned)type <= POOL_USER))
         chunk = pool_take_short(pool, n);
     if (!POOL_LIKELY(chunk)) {
         chunk = pool_alloc_any(pool, size, type);
@@ -431,14 +437,14 @@ inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_ty
 
 inline int pool_free(void **ptr, size_t size, struct m_pool *pool)
 {
-    size_t n = (size + POOL_GRANULE - 1) / POOL_GRANULE;
+    size_t n = (size - 1) / POOL_GRANULE + 1;
     void *chunk;
     if (!pool || !ptr) {
         pool_refuse(pool, POOL_NULL_ARGUMENT, NULL);
         return -1;
     }
     memcpy(&chunk, ptr, sizeof chunk);
-    if (!(POOL_LIKELY(chunk && n - 1 < POOL_SMALL - 1) && pool_give_short(pool, chunk, n)) &&
+    if (!(POOL_LIKELY(chunk && n < POOL_SMALL) && pool_give_short(pool, chunk, n)) &&
         pool_free_any(pool, chunk, size) != 0)
         return -1;
     memset(ptr, 0, sizeof chunk);

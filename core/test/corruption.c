@@ -95,6 +95,15 @@ static void bin_of_live_chunk(struct m_pool *pool)
     pool->bin_map[0] |= 1 << 1;
 }
 
+static void run_in_another_bin(struct m_pool *pool)
+{
+    size_t b = 2;
+    while (!pool->bins[b])
+        b++;
+    pool->bins[1] = pool->bins[b];
+    pool->bin_map[0] |= 1 << 1;
+}
+
 /* Writes a run's next or previous. */
 static void set_link(struct m_pool *pool, size_t chunk, int previous, size_t to)
 {
@@ -137,6 +146,7 @@ static const struct broken breaks[] = {
     {"a tag in the bump run", tag_in_bump_run, "I2", 1},
     {"the end of a run", end_of_run, "I3", 1},
     {"a live chunk in a bin", bin_of_live_chunk, "I4", 1},
+    {"a run in another bin too", run_in_another_bin, "I4", 1},
     {"a run without a previous one", run_without_previous, "I4", 1},
     {"runs in a ring", runs_in_a_ring, "I4", 1},
 #if REDZONE

@@ -323,10 +323,10 @@ static void go_wandering(void **state)
         wander(outing->kind, seed + 1000 * i, 400, outing->harm);
 }
 
-/* Each word of each freed chunk, made to name each interesting place, one by one. */
-static void aimed(void **state)
+/* Each word of each freed chunk, made to name each interesting place, one by one: of chunks as they
+ * were freed, and of runs that they were merged into. */
+static void aim(int merged)
 {
-    (void)state;
     for (size_t k = 0; k < KINDS; k++)
         for (size_t size = 16; size <= 2048; size = size * 2 + 16)
             for (size_t word = 0; word < 4; word++)
@@ -345,6 +345,8 @@ static void aimed(void **state)
                         void *ptr = chunks[freed[i]];
                         assert_int_equal(pool_free(&ptr, size, &rig.pool), 0);
                     }
+                    if (merged)
+                        assert_int_equal(pool_trim(&rig.pool, NULL), 0);
                     const uintptr_t aims[10] = {
                         (uintptr_t)chunks[3],
                         (uintptr_t)chunks[3] + 16,
@@ -388,6 +390,18 @@ static void aimed(void **state)
                     rig_assert_sound(&rig);
                     rig_close(&rig);
                 }
+}
+
+static void aimed_at_chunks(void **state)
+{
+    (void)state;
+    aim(0);
+}
+
+static void aimed_at_runs(void **state)
+{
+    (void)state;
+    aim(1);
 }
 
 /* A list of long cached chunks, which is emptied before fresh memory is touched, ends where a link
@@ -465,20 +479,47 @@ static void full_pool_tells(void **state)
     }
 }
 
+/* The last run and the fresh memory behind it would be enough, but what the user wrote to cannot be
+ * joined to it. */
+static void last_run_tells(void **state)
+{
+    (void)state;
+    const size_t part = 100 * 16;
+    struct rig rig;
+    void *first = NULL, *last = NULL, *more = NULL;
+    rig_open(&rig, &kinds[0], 3 * part);
+    assert_int_equal(pool_alloc(&rig.pool, &first, part, POOL_I8), 0);
+    assert_int_equal(pool_alloc(&rig.pool, &last, part, POOL_I8), 0);
+    unsigned char *there = last;
+    const uintptr_t aim = (uintptr_t)first;
+    assert_int_equal(pool_free(&last, part, &rig.pool), 0);
+    assert_int_equal(pool_trim(&rig.pool, NULL), 0);
+    raw_write(there, &aim, sizeof aim);
+
+    assert_int_equal(pool_alloc(&rig.pool, &more, part + part / 2, POOL_I8), -1);
+    assert_null(more);
+    assert_int_equal(pool_error(&rig.pool), POOL_CORRUPTED);
+    assert_int_equal(pool_reset(&rig.pool), 0);
+    assert_int_equal(pool_alloc(&rig.pool, &more, rig.capacity, POOL_I8), 0);
+    rig_assert_sound(&rig);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     static const char *const harms[] = {"over freed chunks", "past the end", "both"};
     static struct outing outings[COUNT_OF(harms) * KINDS];
-    static struct CMUnitTest tests[COUNT_OF(outings) + 4] = {
-        cmocka_unit_test(aimed), cmocka_unit_test(rings), cmocka_unit_test(long_lists_end),
-        cmocka_unit_test(full_pool_tells)};
+    static struct CMUnitTest tests[COUNT_OF(outings) + 6] = {
+        cmocka_unit_test(aimed_at_chunks), cmocka_unit_test(aimed_at_runs),
+        cmocka_unit_test(rings),           cmocka_unit_test(long_lists_end),
+        cmocka_unit_test(full_pool_tells), cmocka_unit_test(last_run_tells)};
     for (size_t i = 0; i < COUNT_OF(outings); i++) {
         struct outing *outing = &outings[i];
         outing->kind = &kinds[i % KINDS];
         outing->harm = 1 + (int)(i / KINDS);
         snprintf(outing->name, sizeof outing->name, "%s (%s)", harms[i / KINDS],
                  outing->kind->name);
-        tests[i + 4] = (struct CMUnitTest){
+        tests[i + COUNT_OF(tests) - COUNT_OF(outings)] = (struct CMUnitTest){
             .name = outing->name, .test_func = go_wandering, .initial_state = outing};
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #define pool_alloc RENAMED(alloc)
 #define pool_alloc_any RENAMED(alloc_any)
+#define pool_cache_short RENAMED(cache_short)
 #define pool_check RENAMED(check)
 #define pool_destroy RENAMED(destroy)
 #define pool_error RENAMED(error)
