@@ -80,7 +80,7 @@
  * and up to this share of these where more have; what is beyond that is merged with its neighbours
  * as it is freed. */
 #define SHARED_FREELY ((size_t)1 << 17)
-#define SHARED_SHARE 32
+#define SHARED_SHARE 4
 
 /* The bump run grows into fresh memory by this share of what has been touched, and by one page at
  * least. */
