@@ -511,7 +511,7 @@ class Expected:
             if bug["kind"] == "bug":
                 classes[bug["class"]].append(bug)
         for name, planted in classes.items():
-            took = [statistics.median(trial["found"] for trial in bug["trials"])
+            took = [statistics.median(trial["found"] or math.inf for trial in bug["trials"])
                     for bug in planted if bug["verdict"] == "found"]
             seen = {trial["oracle"] for bug in planted for trial in bug["trials"]
                     if trial["oracle"]}
