@@ -801,9 +801,9 @@ static inline size_t fit(const struct m_pool *pool, size_t g, size_t length, siz
     return start - g <= length && length - (start - g) >= n ? start : NONE;
 }
 
-/* A run, and where in it a chunk fits. */
-struct place {
-    size_t run, length, start;
+/* A run that was found, and its links, which hold. */
+struct found {
+    size_t run, length;
     unsigned bin;
     struct links links;
 };
@@ -811,7 +811,7 @@ struct place {
 /* Finds a run that n granules at a multiple of align fit into: the first of a bin, or (unless
  * POOL_STRICT) any. Returns where they do; NONE if nowhere, DIRTY if a user has scribbled on the
  * links that lead there. */
-static size_t run_find(const struct m_pool *pool, size_t n, size_t align, struct place *found)
+static size_t run_find(const struct m_pool *pool, size_t n, size_t align, struct found *found)
 {
     int deep = 0;
     do {
@@ -830,7 +830,7 @@ static size_t run_find(const struct m_pool *pool, size_t n, size_t align, struct
                     break;
 #endif
                 if (start != NONE) {
-                    *found = (struct place){g, length, start, b, links};
+                    *found = (struct found){g, length, b, links};
                     return start;
                 }
                 run = links.next;
@@ -1184,7 +1184,7 @@ static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
  * bump run or is filed. */
 static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
 {
-    struct place found;
+    struct found found;
     size_t start = if_clean(pool, run_find(pool, n, align, &found), n);
     if (start >= DIRTY)
         return start;

@@ -9,7 +9,7 @@ struct phase {
     void *chunks[CHUNKS], *held[HELD];
 };
 
-/* Fills most of what is touched, and lets the pool see that. */
+/* Fills what is touched with small chunks, and lets the pool see that by a few long ones. */
 static void begin(struct phase *phase, const struct kind *kind)
 {
     rig_open(&phase->rig, kind, (size_t)1 << 20);
@@ -33,9 +33,12 @@ static void drop(struct phase *phase, size_t count)
         assert_int_equal(pool_free(&phase->chunks[i], SIZE, &phase->rig.pool), 0);
 }
 
-/* Allocates and frees what comes the long way, and so lets the pool look at its tags. */
-static void look(struct phase *phase)
+/* A phase that frees so many, after which what is allocated and freed comes the long way and so
+ * lets the pool look at its tags. */
+static void play(struct phase *phase, const struct kind *kind, size_t count)
 {
+    begin(phase, kind);
+    drop(phase, count);
     for (int i = 0; i < LOOKS; i++) {
         void *chunk = NULL;
         assert_int_equal(pool_alloc(&phase->rig.pool, &chunk, LONG, POOL_USER), 0);
@@ -58,9 +61,7 @@ static void ends_in_order(void **state)
         return;
     for (size_t k = 0; k < KINDS; k++) {
         static struct phase phase;
-        begin(&phase, &kinds[k]);
-        drop(&phase, CHUNKS);
-        look(&phase);
+        play(&phase, &kinds[k], CHUNKS);
         assert_true(cached(&phase) <= 1); /* the last of those that looked */
         if (kinds[k].flags & POOL_STRICT) {
             rig_close(&phase.rig);
@@ -83,9 +84,7 @@ static void goes_on_while_half_is_held(void **state)
         return;
     for (size_t k = 0; k < KINDS; k++) {
         static struct phase phase;
-        begin(&phase, &kinds[k]);
-        drop(&phase, CHUNKS / 2);
-        look(&phase);
+        play(&phase, &kinds[k], CHUNKS / 2);
         if (!(kinds[k].flags & POOL_STRICT))
             assert_true(cached(&phase) >= CHUNKS / 2);
         rig_close(&phase.rig);
