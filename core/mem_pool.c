@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
 #include <unistd.h>
@@ -68,13 +72,16 @@
 #define SAMPLES ((size_t)128)
 #define SAMPLE ((size_t)64)
 
-/* Each chunk that comes the long way is worth a look at a tag elsewhere. A phase of the program has
- * begun once PHASE_LOOKS more have met live chunks than cached ones, and is over once as many more
- * have met cached ones, a live one counting PHASE_WEIGHT times. Its end is worth a merge if there
- * was a look for so many granules as PHASE_GAP since the last one. */
-#define PHASE_LOOKS 16
-#define PHASE_WEIGHT 6
-#define PHASE_GAP ((size_t)8192)
+/* Each chunk that comes the long way is worth a look at one place of the tags, whether so many small
+ * cached chunks stand there in a row. Everything free is merged where that is so at more than one
+ * place in LOOK_WEIGHT + 1 for long enough, if LOOK_LEAST granules have been touched, for fewer are
+ * at hand in any order, and if there was a look for LOOK_GAP of them since the last time. */
+#define LOOK_ROW 4
+#define LOOK_WEIGHT 4u
+#define LOOK_ENOUGH 32u
+#define LOOK_LEAST ((size_t)1 << 11)
+#define LOOK_GAP ((size_t)1024)
+#define LOOK_AHEAD 4 /* looks whose tags are being fetched */
 
 /* Chunks of SMALL granules and more are cached while so many granules have been touched at most,
  * and up to this share of these where more have; what is beyond that is merged with its neighbours
@@ -909,25 +916,62 @@ static inline uint64_t eight(const unsigned char *tags)
     return value;
 }
 
-/* The last granule in [from, g) where a cached chunk or a run starts, or NONE. Both kinds, and only
- * they, have the highest bit of a tag, so eight and 32 tags are passed over at a time. */
-static inline size_t free_before(const struct m_pool *pool, size_t from, size_t g)
+/* The highest bit of each of eight tags, which cached chunks and runs, and only they, have. */
+#define HIGHEST UINT64_C(0x8080808080808080)
+
+/* What is left to be told of the pieces that start in [from, at + 64): all in [from, at), and those
+ * that have a bit here, the lowest bit being that of the granule `at`. */
+struct sweep {
+    const unsigned char *tags;
+    size_t from, at;
+    uint64_t free, live;
+};
+
+/* Takes up the 64 granules before `at`, or all that are left. */
+static inline void sweep_on(struct sweep *sweep)
 {
-    const uint64_t high = UINT64_C(0x8080808080808080);
-    for (; g >= from + 8; g -= 8) {
-        uint64_t found = eight(pool->tags + g - 8) & high;
-        if (found)
-            return g - 8 + log2_of(found) / 8;
-        for (const unsigned char *end = pool->tags + g;
-             g >= from + 40 &&
-             !((eight(end - 40) | eight(end - 32) | eight(end - 24) | eight(end - 16)) & high);
-             end -= 32)
-            g -= 32;
+    size_t left = sweep->at - sweep->from, n = left < 64 ? left : 64;
+    const unsigned char *tags = sweep->tags + (sweep->at -= n);
+    unsigned char few[64];
+    uint64_t highest = 0, second = 0; /* bits of the tags */
+    if (n < 64) {
+        memset(few, INTERIOR, sizeof few);
+        tags = memcpy(few, tags, n);
     }
-    while (g-- > from)
-        if (pool->tags[g] & CACHED)
-            return g;
-    return NONE;
+#if defined(__SSE2__)
+    for (unsigned i = 0; i < 64; i += 16) {
+        __m128i here = _mm_loadu_si128((const __m128i *)(const void *)(tags + i));
+        highest |= (uint64_t)(unsigned)_mm_movemask_epi8(here) << i;
+        second |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_add_epi8(here, here)) << i;
+    }
+#else
+    for (unsigned i = 0; i < 64; i += 8) { /* the highest byte of a product has those of eight */
+        const uint64_t gather = UINT64_C(0x0002040810204081);
+        uint64_t here = eight(tags + i);
+        highest |= ((here & HIGHEST) * gather >> 56) << i;
+        second |= ((here << 1 & HIGHEST) * gather >> 56) << i;
+    }
+#endif
+    sweep->free = highest;
+    sweep->live = second & ~highest;
+}
+
+/* The last adjacent cached chunks and runs that have not been told of: where the first and the last
+ * of them start; 0 if there are none. Tags from there on may be changed meanwhile. */
+static inline int sweep_next(struct sweep *sweep, size_t *first, size_t *last)
+{
+    while (!sweep->free) {
+        if (sweep->at == sweep->from)
+            return 0;
+        sweep_on(sweep);
+    }
+    unsigned bit = log2_of(sweep->free);
+    uint64_t live = sweep->live & ((UINT64_C(1) << bit) - 1);
+    uint64_t told = live ? sweep->free & ~UINT64_C(0) << log2_of(live) : sweep->free;
+    sweep->free ^= told;
+    *first = sweep->at + log2_of(told & (0 - told));
+    *last = sweep->at + bit;
+    return 1;
 }
 
 /* Whether n granules at a multiple of align would fit if everything free were merged. Changes
@@ -937,20 +981,21 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 {
     size_t start = top_at(pool), end = pool->granules, bump = bump_at(pool);
     size_t bump_end = bump_end_at(pool) < start ? bump_end_at(pool) : start;
+    struct sweep sweep = {pool->tags, bump < bump_end ? bump_end : 0, start, 0, 0};
     while (fit(pool, start, end - start, n, align) == NONE) {
-        size_t from = bump < bump_end ? bump_end : 0, g = free_before(pool, from, start), length;
-        if (g != NONE) {
-            length = length_at(pool, g);
-        } else if (from) {
-            g = bump;
-            length = bump_end - bump;
-            bump_end = bump;
+        size_t first, last, behind;
+        if (sweep_next(&sweep, &first, &last)) {
+            behind = last + length_at(pool, last);
+        } else if (sweep.from) {
+            first = bump;
+            behind = bump_end;
+            sweep = (struct sweep){pool->tags, 0, bump, 0, 0};
         } else {
             return 0;
         }
-        if (g + length != start)
-            end = g + length;
-        start = g;
+        if (behind != start)
+            end = behind;
+        start = first;
     }
     return 1;
 }
@@ -998,7 +1043,7 @@ static void forget_free(struct m_pool *pool)
 {
     memset(pool->cache, 0, sizeof pool->cache);
     pool->shared = 0;
-    pool->looks = 0;
+    pool->looks = pool->strewn = 0;
     forget_waiting(pool);
     memset(pool->bins, 0, sizeof pool->bins);
     memset(pool->bin_map, 0, sizeof pool->bin_map);
@@ -1043,7 +1088,7 @@ static void shelve(struct m_pool *pool, size_t g, size_t n)
 }
 
 /* Nothing is cached. */
-static int phase_over(const struct m_pool *pool)
+static int is_strewn(const struct m_pool *pool)
 {
     (void)pool;
     return 0;
@@ -1065,7 +1110,17 @@ static void merge_all(struct m_pool *pool)
 
 #else
 
-/* Whether enough is cached, asked now and then: a sample of the tags answers. */
+/* How many granules the cached chunks have that start among eight tags; none of them is long. */
+static inline size_t cached_in(uint64_t tags)
+{
+    const uint64_t halves = UINT64_C(0x00ff00ff00ff00ff); /* eight lengths may exceed a byte */
+    uint64_t kinds = (tags & ~(tags << 1) & HIGHEST) >> 7, lengths = tags & kinds * LENGTH;
+    lengths = (lengths & halves) + (lengths >> 8 & halves);
+    return (size_t)(lengths * UINT64_C(0x0001000100010001) >> 48);
+}
+
+/* Whether enough is cached, asked now and then: a sample of the tags answers. The shared lists must
+ * be empty. */
 static int worth_merging(struct m_pool *pool)
 {
     size_t mark = pool->mark, gap = mark / SAMPLES, looked = 0, cached = 0;
@@ -1077,37 +1132,44 @@ static int worth_merging(struct m_pool *pool)
     for (size_t end = mark; end > 0; end -= end < gap ? end : gap) {
         size_t from = end < SAMPLE ? 0 : end - SAMPLE;
         looked += end - from;
-        for (size_t g = end; (g = free_before(pool, from, g)) != NONE;)
-            cached += kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
+        for (size_t g = from; g + 8 <= end; g += 8)
+            cached += cached_in(eight(pool->tags + g));
     }
     return cached >= looked / MERGE_SHARE;
 }
 
-/* Whether a phase of the program is over: it held most of what has been touched, and has freed
- * nearly all of that since. What is cached then would be given out in the order of those frees;
- * once merged, in the order of addresses, which processors fetch ahead. */
-static int phase_over(struct m_pool *pool)
+/* Which granule a look is at; spread evenly: Knuth, TAOCP 6.4. */
+static inline size_t look_at(const struct m_pool *pool, uint32_t look)
 {
-    uint32_t place = ++pool->looks * UINT32_C(0x9e3779b9); /* spread evenly: Knuth, TAOCP 6.4 */
-    size_t g = (size_t)((uint64_t)place * pool->mark >> 32);
+    return (size_t)((uint64_t)(look * UINT32_C(0x9e3779b9)) * pool->mark >> 32);
+}
+
+/* Whether merging is worth it though no fresh memory is needed: many of the cached chunks lie side
+ * by side. Their lists would give them out in the order in which they were freed, a wait for memory
+ * each; a run gives them out in the order of addresses, which processors fetch ahead. */
+static int is_strewn(struct m_pool *pool)
+{
+    if (pool->mark < LOOK_LEAST)
+        return 0;
+    size_t g = look_at(pool, ++pool->looks);
     uint64_t tags = g + 8 <= pool->mark ? eight(pool->tags + g) : 0;
+    POOL_PREFETCH(pool->tags + look_at(pool, pool->looks + LOOK_AHEAD));
     if (!tags)
         return 0;
-    unsigned kind = (unsigned)(tags >> (log2_of(tags & (0 - tags)) & 56)) & KIND; /* the first */
-    int live = kind == LIVE, cached = kind == CACHED;
-    if (pool->phase <= 0) {
-        pool->phase += live - (cached & (pool->phase > -PHASE_LOOKS));
-        if (pool->phase > 0)
-            pool->phase = PHASE_LOOKS;
-        return 0;
+    g += log2_of(tags & (0 - tags)) / 8; /* the first of them */
+    int row = 0;
+    while (row < LOOK_ROW && g < pool->mark && pool->tags[g] > CACHED && pool->tags[g] < RUN) {
+        g += pool->tags[g] & LENGTH;
+        row++;
     }
-    pool->phase += live * PHASE_WEIGHT - cached;
-    if (pool->phase > PHASE_LOOKS)
-        pool->phase = PHASE_LOOKS;
-    if (pool->phase > 0)
+    if (row == LOOK_ROW)
+        pool->strewn += LOOK_WEIGHT;
+    else if (pool->strewn > 0)
+        pool->strewn--;
+    if (pool->strewn < LOOK_ENOUGH)
         return 0;
-    pool->phase = -PHASE_LOOKS;
-    return pool->looks >= pool->mark / PHASE_GAP;
+    pool->strewn = LOOK_ENOUGH;
+    return pool->looks >= pool->mark / LOOK_GAP;
 }
 
 /* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address
@@ -1116,19 +1178,22 @@ static void merge_all(struct m_pool *pool)
 {
     bump_retire(pool);
     size_t start = pool->mark, end = start;
+    struct sweep sweep = {pool->tags, 0, start, 0, 0};
     forget_free(pool);
-    for (size_t g = pool->mark; (g = free_before(pool, 0, g)) != NONE;) {
-        size_t n = length_at(pool, g);
-        if (is_wiping(pool))
+    for (size_t first, last; sweep_next(&sweep, &first, &last);) {
+        size_t behind = last + length_at(pool, last);
+        for (size_t g = first; is_wiping(pool) && g < behind; g += length_at(pool, g))
             set_links(address_of(pool, g), NULL, NULL);
-        pool->tags[g + n - 1] = INTERIOR;
-        pool->tags[g] = INTERIOR;
-        if (g + n != start) {
+        pool->tags[behind - 1] = INTERIOR;
+        pool->tags[first] = INTERIOR;
+        if (first < last)
+            memset(pool->tags + first, INTERIOR, last - first + 1);
+        if (behind != start) {
             if (start < end)
                 run_file(pool, start, end - start);
-            end = g + n;
+            end = behind;
         }
-        start = g;
+        start = first;
     }
     if (start < end)
         run_file(pool, start, end - start);
@@ -1573,7 +1638,7 @@ static unsigned char *obtain(struct m_pool *pool, size_t n, size_t align)
             return NULL;
         chunk = address_of(pool, g);
     }
-    if (phase_over(pool))
+    if (is_strewn(pool))
         merge_all(pool);
     return chunk;
 }

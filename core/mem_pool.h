@@ -169,8 +169,8 @@ struct m_pool {
     void *cache[POOL_SMALL + POOL_SHARED]; /* freed chunks by granules, last in, first out */
     size_t shared;                         /* granules of the chunks in the shared lists */
     size_t merge_at;                       /* mark below which merging is not worth it */
-    uint32_t looks;                        /* at a tag, since everything free was merged … */
-    int32_t phase;                         /* … and what they tell: positive while much is live */
+    uint32_t looks;                        /* at the tags, since everything free was merged … */
+    uint32_t strewn;                       /* … and how many tell that it is worth it again */
     uint32_t *spans; /* one word for 64 granules: lengths that no tag can hold */
     size_t granules; /* capacity */
     size_t top;      /* granules below it were given out since init or reset */
