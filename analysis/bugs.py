@@ -136,7 +136,8 @@ def attempt(program: pathlib.Path, seed: int, executions: int, inputs: list[str]
         # Where the heap starts depends on the length of what a process is told, so that is alike
         # wherever the tree stands; and addresses are not to be random.
         command = [*steady(), f"../{program.name}", f"-seed={seed or 1}", "-artifact_prefix=./",
-                   f"-max_len={fuzz.SHORT_INPUT_BYTES}", f"-timeout={HANG_S}",
+                   f"-max_len={fuzz.SHORT_INPUT_BYTES if seed else fuzz.MOST_INPUT_BYTES}",
+                   f"-timeout={HANG_S}",
                    "-rss_limit_mb=1024", "-verbosity=0"]
         command += inputs if seed == 0 else [f"-runs={executions}"]
         surroundings = findings.surroundings()
@@ -173,17 +174,18 @@ class Campaign:
         work.mkdir(parents=True, exist_ok=True)
         try:
             program = planted.build_target(bug, self.folders[bug.sanitizer], work)
-            key = hashlib.sha256(program.read_bytes()).hexdigest()[:16]
             inputs = [str(file) for place in fuzz.folders_of(bug.target)
                       for file in sorted(place.iterdir()) if file.name != "README.md"]
             seeds = 1 if bug.kind == "equivalent" else self.seeds  # one that lasts says enough
-            trials = [self._trial(program, key, seed, inputs) for seed in range(seeds + 1)]
+            trials = [self._trial(program, seed, inputs) for seed in range(seeds + 1)]
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return Score(bug, trials[0], trials[1:])
 
-    def _trial(self, program: pathlib.Path, key: str, seed: int, inputs: list[str]) -> Trial:
+    def _trial(self, program: pathlib.Path, seed: int, inputs: list[str]) -> Trial:
         executions = self.executions if seed else 0
+        needed = [program, *([] if seed else map(pathlib.Path, inputs))]
+        key = hashlib.sha256(b"".join(file.read_bytes() for file in needed)).hexdigest()[:16]
         if (key, seed, executions) in self.known:
             return self.known[key, seed, executions]
         if self.stop.is_set():

@@ -79,7 +79,7 @@
 #define LOOK_ROW 4
 #define LOOK_WEIGHT 4u
 #define LOOK_ENOUGH 32u
-#define LOOK_LEAST ((size_t)1 << 11)
+#define LOOK_LEAST ((size_t)1 << 9)
 #define LOOK_GAP ((size_t)1024)
 #define LOOK_AHEAD 4 /* looks whose tags are being fetched */
 

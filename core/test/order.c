@@ -113,7 +113,7 @@ static void leaves_long_chunks(void **state)
 static void leaves_what_is_at_hand(void **state)
 {
     (void)state;
-    expect(200, SIZE, 200, MANY, 0);
+    expect(20, SIZE, 20, MANY, 0);
 }
 
 static void leaves_what_was_merged_lately(void **state)
