@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
 #include <unistd.h>
@@ -72,10 +68,10 @@
 #define SAMPLES ((size_t)128)
 #define SAMPLE ((size_t)64)
 
-/* Each chunk that comes the long way is worth a look at one place of the tags, whether so many small
- * cached chunks stand there in a row. Everything free is merged where that is so at more than one
- * place in LOOK_WEIGHT + 1 for long enough, if LOOK_LEAST granules have been touched, for fewer are
- * at hand in any order, and if there was a look for LOOK_GAP of them since the last time. */
+/* Each chunk that comes the long way is worth a look at one place of the tags, whether so many
+ * small cached chunks stand there in a row. Everything free is merged where that is so at more than
+ * one place in LOOK_WEIGHT + 1 for long enough, if LOOK_LEAST granules have been touched, for fewer
+ * are at hand in any order, and if there was a look for LOOK_GAP of them since the last time. */
 #define LOOK_ROW 4
 #define LOOK_WEIGHT 4u
 #define LOOK_ENOUGH 32u
@@ -938,11 +934,14 @@ static inline void sweep_on(struct sweep *sweep)
         memset(few, INTERIOR, sizeof few);
         tags = memcpy(few, tags, n);
     }
-#if defined(__SSE2__)
-    for (unsigned i = 0; i < 64; i += 16) {
-        __m128i here = _mm_loadu_si128((const __m128i *)(const void *)(tags + i));
-        highest |= (uint64_t)(unsigned)_mm_movemask_epi8(here) << i;
-        second |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_add_epi8(here, here)) << i;
+#if defined(__GNUC__) && defined(__SSE2__)
+    for (unsigned i = 0; i < 64; i += 16) { /* PMOVMSKB: the highest bit of each of 16 bytes */
+        typedef unsigned char bytes __attribute__((vector_size(16)));
+        typedef char chars __attribute__((vector_size(16)));
+        bytes here;
+        memcpy(&here, tags + i, sizeof here);
+        highest |= (uint64_t)(unsigned)__builtin_ia32_pmovmskb128((chars)here) << i;
+        second |= (uint64_t)(unsigned)__builtin_ia32_pmovmskb128((chars)(here + here)) << i;
     }
 #else
     for (unsigned i = 0; i < 64; i += 8) { /* the highest byte of a product has those of eight */
