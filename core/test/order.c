@@ -122,6 +122,30 @@ static void leaves_what_was_merged_lately(void **state)
     expect(MOST, SIZE, MOST, FEW, 0);
 }
 
+/* The block's last chunks are cached, and a row of them ends where the tags do. */
+static void looks_as_far_as_the_block(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        static struct heap heap;
+        void *hold = NULL;
+        rig_open(&heap.rig, &kinds[k], (size_t)10 * 1024);
+        assert_int_equal(pool_alloc(&heap.rig.pool, &hold, LONG, POOL_USER), 0);
+        for (heap.count = 0; heap.count < MOST; heap.count++) {
+            heap.chunks[heap.count] = NULL;
+            if (pool_alloc(&heap.rig.pool, &heap.chunks[heap.count], 1, POOL_USER) != 0)
+                break;
+        }
+        assert_int_equal(pool_free(&hold, LONG, &heap.rig.pool), 0);
+        for (int i = 1; i < 4; i++)
+            assert_int_equal(pool_free(&heap.chunks[heap.count - i], 1, &heap.rig.pool), 0);
+        for (int i = 0; i < 3 * MANY; i++)
+            look(&heap);
+        rig_assert_sound(&heap.rig);
+        rig_close(&heap.rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +156,7 @@ int main(void)
         cmocka_unit_test(leaves_long_chunks),
         cmocka_unit_test(leaves_what_is_at_hand),
         cmocka_unit_test(leaves_what_was_merged_lately),
+        cmocka_unit_test(looks_as_far_as_the_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
