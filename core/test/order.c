@@ -126,19 +126,22 @@ static void leaves_what_was_merged_lately(void **state)
 static void looks_as_far_as_the_block(void **state)
 {
     (void)state;
+    if (is_left_out("nothing is cached"))
+        return;
     for (size_t k = 0; k < KINDS; k++) {
         static struct heap heap;
-        void *hold = NULL;
+        struct pool_stats stats;
+        void *hold = NULL, *rest = NULL;
         rig_open(&heap.rig, &kinds[k], (size_t)10 * 1024);
-        assert_int_equal(pool_alloc(&heap.rig.pool, &hold, LONG, POOL_USER), 0);
-        for (heap.count = 0; heap.count < MOST; heap.count++) {
-            heap.chunks[heap.count] = NULL;
-            if (pool_alloc(&heap.rig.pool, &heap.chunks[heap.count], 1, POOL_USER) != 0)
-                break;
-        }
-        assert_int_equal(pool_free(&hold, LONG, &heap.rig.pool), 0);
-        for (int i = 1; i < 4; i++)
-            assert_int_equal(pool_free(&heap.chunks[heap.count - i], 1, &heap.rig.pool), 0);
+        struct m_pool *pool = &heap.rig.pool;
+        assert_int_equal(pool_alloc(pool, &hold, LONG, POOL_USER), 0);
+        assert_int_equal(pool_stats(pool, &stats), 0);
+        assert_int_equal(pool_alloc(pool, &rest, stats.largest_free - 3 * 16, POOL_USER), 0);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(pool_alloc(pool, &heap.chunks[i], 1, POOL_USER), 0);
+        assert_int_equal(pool_free(&hold, LONG, pool), 0);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(pool_free(&heap.chunks[i], 1, pool), 0);
         for (int i = 0; i < 3 * MANY; i++)
             look(&heap);
         rig_assert_sound(&heap.rig);
