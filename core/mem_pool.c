@@ -1148,7 +1148,7 @@ static inline size_t look_at(const struct m_pool *pool, uint32_t look)
  * each; a run gives them out in the order of addresses, which processors fetch ahead. */
 static int is_strewn(struct m_pool *pool)
 {
-    if (pool->mark < LOOK_LEAST)
+    if (pool->mark < LOOK_LEAST || is_strict(pool))
         return 0;
     size_t g = look_at(pool, ++pool->looks);
     uint64_t tags = g + 8 <= pool->mark ? eight(pool->tags + g) : 0;

@@ -222,7 +222,7 @@ void pool_destroy(struct m_pool *pool);
  * whose freed memory has been written to may also answer POOL_CORRUPTED; the checked build always
  * does before it gives out what was written to. That may have merged free memory; what is live and
  * *ptr are as they were.
- * Cost: constant, amortised over the frees before it; with POOL_STRICT constant. Once the capacity
+ * Cost: constant, amortised over the calls before it; with POOL_STRICT constant. Once the capacity
  * has been used up, a call that finds no run at hand, and so each POOL_OUT_OF_MEMORY, looks at
  * every piece unless POOL_STRICT. Memory used for the first time costs its zeroes. */
 POOL_INLINE int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);

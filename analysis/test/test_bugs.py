@@ -95,6 +95,26 @@ def test_a_patch_is_rewritten_where_its_lines_have_moved(tree: pathlib.Path) -> 
     assert not planted.refresh(bug, tree / "scratch", tree)
 
 
+def test_a_trial_is_remembered_and_an_input_that_is_new_is_tried(
+        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def attempt(program: pathlib.Path, seed: int, *rest: object) -> Trial:
+        tried.append(seed)
+        return a_trial(seed, 1, 1, 1)
+
+    monkeypatch.setattr(bugs, "WORK", tmp_path)
+    monkeypatch.setattr(bugs, "attempt", attempt)
+    program, given = tmp_path / "program", tmp_path / "input"
+    program.write_bytes(b"program")
+    for text in (b"one", b"one", b"two"):
+        given.write_bytes(text)
+        campaign = bugs.Campaign({}, 100, 1)
+        for seed in (0, 1):
+            campaign._trial(program, seed, [str(given)])
+    assert tried == [0, 1, 0]
+
+
 @pytest.mark.parametrize("trials, verdict, median", [
     ([(1, 2, 3), (1, 2, 5), (1, 2, None)], "found", 5),
     ([(1, 2, 3), (1, 2, None), (1, 2, None)], "unseen", None),

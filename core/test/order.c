@@ -6,7 +6,6 @@ enum { MOST = 4000, SIZE = 112, LONG = 1100, MANY = 400, FEW = 20 };
 
 struct heap {
     struct rig rig;
-    size_t count;
     void *chunks[MOST];
 };
 
@@ -25,7 +24,6 @@ static void play(struct heap *heap, const struct kind *kind, size_t count, size_
 {
     uint64_t random = 7;
     rig_open(&heap->rig, kind, (size_t)1 << 20);
-    heap->count = count;
     for (size_t i = 0; i < count; i++)
         assert_int_equal(pool_alloc(&heap->rig.pool, &heap->chunks[i], size, POOL_USER), 0);
     for (size_t i = count; i > 1; i--) {
@@ -84,12 +82,6 @@ static void gives_out_in_order(void **state)
         rig_assert_sound(&heap.rig);
         rig_close(&heap.rig);
     }
-}
-
-static void merges_all(void **state)
-{
-    (void)state;
-    expect(MOST, SIZE, MOST, MANY, 1);
 }
 
 static void merges_what_lies_among_live_chunks(void **state)
@@ -153,7 +145,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_out_in_order),
-        cmocka_unit_test(merges_all),
         cmocka_unit_test(merges_what_lies_among_live_chunks),
         cmocka_unit_test(leaves_what_lies_alone),
         cmocka_unit_test(leaves_long_chunks),
