@@ -916,18 +916,24 @@ static inline uint64_t eight(const unsigned char *tags)
 #define HIGHEST UINT64_C(0x8080808080808080)
 
 /* What is left to be told of the pieces that start in [from, at + 64): all in [from, at), and those
- * that have a bit here, the lowest bit being that of the granule `at`. */
+ * that have a bit here, the lowest bit being that of the granule `at`. A piece starts at `from`. */
 struct sweep {
-    const unsigned char *tags;
+    const struct m_pool *pool;
     size_t from, at;
-    uint64_t free, live;
+    uint64_t free, live, starts; /* starts: of either, also when they have been told of */
 };
 
-/* Takes up the 64 granules before `at`, or all that are left. */
+static struct sweep sweep_of(const struct m_pool *pool, size_t from, size_t end)
+{
+    return (struct sweep){pool, from, end, 0, 0, 1}; /* as if a piece started at the end */
+}
+
+/* Takes up the 64 granules before `at`, or all that are left. Where no piece starts there, all of
+ * the long one that they are in is passed over but its start. */
 static inline void sweep_on(struct sweep *sweep)
 {
     size_t left = sweep->at - sweep->from, n = left < 64 ? left : 64;
-    const unsigned char *tags = sweep->tags + (sweep->at -= n);
+    const unsigned char *tags = sweep->pool->tags + (sweep->at -= n);
     unsigned char few[64];
     uint64_t highest = 0, second = 0; /* bits of the tags */
     if (n < 64) {
@@ -953,6 +959,12 @@ static inline void sweep_on(struct sweep *sweep)
 #endif
     sweep->free = highest;
     sweep->live = second & ~highest;
+    if (highest | second) {
+        sweep->starts = highest | second;
+    } else {
+        size_t behind = sweep->at + 64 + log2_of(sweep->starts & (0 - sweep->starts));
+        sweep->at = behind - span_to(sweep->pool, behind - 1) + 1;
+    }
 }
 
 /* The last adjacent cached chunks and runs that have not been told of: where the first and the last
@@ -980,7 +992,7 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 {
     size_t start = top_at(pool), end = pool->granules, bump = bump_at(pool);
     size_t bump_end = bump_end_at(pool) < start ? bump_end_at(pool) : start;
-    struct sweep sweep = {pool->tags, bump < bump_end ? bump_end : 0, start, 0, 0};
+    struct sweep sweep = sweep_of(pool, bump < bump_end ? bump_end : 0, start);
     while (fit(pool, start, end - start, n, align) == NONE) {
         size_t first, last, behind;
         if (sweep_next(&sweep, &first, &last)) {
@@ -988,7 +1000,7 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
         } else if (sweep.from) {
             first = bump;
             behind = bump_end;
-            sweep = (struct sweep){pool->tags, 0, bump, 0, 0};
+            sweep = sweep_of(pool, 0, bump);
         } else {
             return 0;
         }
@@ -1177,7 +1189,7 @@ static void merge_all(struct m_pool *pool)
 {
     bump_retire(pool);
     size_t start = pool->mark, end = start;
-    struct sweep sweep = {pool->tags, 0, start, 0, 0};
+    struct sweep sweep = sweep_of(pool, 0, start);
     forget_free(pool);
     for (size_t first, last; sweep_next(&sweep, &first, &last);) {
         size_t behind = last + length_at(pool, last);

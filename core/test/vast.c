@@ -187,6 +187,37 @@ static void between_two_small_ones(void **state)
     at_both_ends(POOL_KEEP_CONTENTS, capacity - 4096);
 }
 
+/* What a refusal and a merge have to know of a giant stands at its ends: its other tags are made
+ * unreadable. */
+static void beside_a_giant(void **state)
+{
+    (void)state;
+    struct m_pool pool;
+    void *near = NULL, *giant = NULL, *far = NULL, *more = NULL;
+    size_t before = peak_resident(), redzones = (size_t)2 * REDZONE * POOL_GRANULE;
+    size_t middle = capacity - NEAR - FAR - redzones;
+    vast_open(&pool, capacity, 0);
+    assert_int_equal(pool_alloc(&pool, &near, NEAR, POOL_I8), 0);
+    assert_int_equal(pool_alloc(&pool, &giant, middle, POOL_I8), 0);
+    assert_int_equal(pool_alloc(&pool, &far, FAR, POOL_I8), 0);
+
+    unsigned char *inner = pool.tags + pool_granule(&pool, giant) + POOL_PAGE_BYTES;
+    inner -= (uintptr_t)inner % POOL_PAGE_BYTES;
+    size_t bytes = middle / POOL_GRANULE / POOL_PAGE_BYTES * POOL_PAGE_BYTES - 2 * POOL_PAGE_BYTES;
+    assert_int_equal(mprotect(inner, bytes, PROT_NONE), 0);
+    assert_int_equal(pool_alloc(&pool, &more, 1, POOL_I8), -1);
+    assert_int_equal(pool_error(&pool), POOL_OUT_OF_MEMORY);
+    assert_int_equal(pool_trim(&pool, NULL), 0);
+    assert_int_equal(pool_free(&near, NEAR, &pool), 0);
+    assert_int_equal(pool_free(&far, FAR, &pool), 0);
+    assert_int_equal(pool_alloc(&pool, &more, FAR + 1, POOL_I8), -1);
+    assert_int_equal(pool_error(&pool), POOL_OUT_OF_MEMORY);
+    assert_int_equal(pool_trim(&pool, NULL), 0);
+    assert_int_equal(mprotect(inner, bytes, PROT_READ | PROT_WRITE), 0);
+    assert_int_equal(pool_alloc(&pool, &far, FAR, POOL_I8), 0);
+    vast_close(&pool, before);
+}
+
 /* Chunks a quarter apart: addresses whose low 32 bits are equal are still told apart. */
 static void in_quarters(void **state)
 {
@@ -249,9 +280,10 @@ static void in_a_buffer(void **state)
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_one_chunk),  cmocka_unit_test(between_two_small_ones),
-        cmocka_unit_test(in_quarters),   cmocka_unit_test(runs_of_every_length),
-        cmocka_unit_test(after_a_reset), cmocka_unit_test(in_a_buffer),
+        cmocka_unit_test(as_one_chunk),         cmocka_unit_test(between_two_small_ones),
+        cmocka_unit_test(beside_a_giant),       cmocka_unit_test(in_quarters),
+        cmocka_unit_test(runs_of_every_length), cmocka_unit_test(after_a_reset),
+        cmocka_unit_test(in_a_buffer),
     };
     size_t gibibytes = count == 2 ? strtoul(arguments[1], NULL, 10) : 0;
     if (gibibytes == 0 || gibibytes > 64) {
