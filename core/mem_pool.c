@@ -52,9 +52,9 @@
 
 #define GRANULE ((size_t)POOL_GRANULE)
 #define SMALL ((size_t)POOL_SMALL)
-#define NONE SIZE_MAX              /* no granule */
-#define DIRTY (SIZE_MAX - CHECKED) /* nor here, for a user has written to what would be given */
-#define REDZONE ((size_t)CHECKED)  /* granules behind a chunk that belong to it, and to nobody */
+#define NONE SIZE_MAX             /* no granule */
+#define DIRTY (SIZE_MAX - 1)      /* nor here, for a user has written to what would be given */
+#define REDZONE ((size_t)CHECKED) /* granules behind a chunk that belong to it, and to nobody */
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
@@ -1348,13 +1348,13 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
         grow(pool, n, align);
         g = bump_carve(pool, n, align);
     }
-    return g;
+    return g == NONE ? DIRTY : g;
 }
 
 #else
 
-/* n granules at a multiple of align, or NONE with the pool as it was, unless it is corrupted. What
- * is free already is merged before fresh memory is touched. */
+/* n granules at a multiple of align, or NONE with the pool as it was; DIRTY if it is corrupted.
+ * What is free already is merged before fresh memory is touched. */
 static size_t take(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = bump_carve(pool, n, align);
@@ -1379,7 +1379,7 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
         grow(pool, n, align);
         g = bump_carve(pool, n, align);
     }
-    return g;
+    return g == NONE && !is_strict(pool) ? DIRTY : g;
 }
 
 #endif
@@ -1611,55 +1611,52 @@ static void **list_of(struct m_pool *pool, size_t n)
 }
 
 /* The first cached chunk of n granules, tagged live and zero where contents are, if it is at a
- * multiple of align; NULL if not, or if the user has scribbled on the link that names it. */
-static unsigned char *cache_pop(struct m_pool *pool, size_t n, size_t align)
+ * multiple of align; NONE if not, or if the user has scribbled on the link that names it. */
+static size_t cache_pop(struct m_pool *pool, size_t n, size_t align)
 {
     void **list = list_of(pool, n);
     unsigned char *chunk = *list;
     size_t g = pool_granule(pool, chunk);
     if (!is_tagged(pool, g, CACHED, n) || (uintptr_t)chunk & (align - 1))
-        return NULL;
+        return NONE;
     *list = next_of(chunk);
     set_next(chunk, NULL);
     pool->tags[g] ^= LIVE ^ CACHED;
     pool->shared -= n < SMALL ? 0 : n;
-    return chunk;
+    return g;
 }
 
-/* The first n granules of the bump run, tagged live; NULL if it is shorter. */
-static unsigned char *bump_pop(struct m_pool *pool, size_t n)
+/* The first n granules of the bump run, tagged live; NONE if it is shorter. */
+static size_t bump_pop(struct m_pool *pool, size_t n)
 {
     if (CHECKED | ((size_t)(pool->bump_end - pool->bump) < n * GRANULE))
-        return NULL;
-    unsigned char *chunk = pool->bump;
-    pool->bump = chunk + n * GRANULE;
-    pool->tags[(size_t)(chunk - pool->base) / GRANULE] = (unsigned char)(LIVE | n);
-    return chunk;
+        return NONE;
+    size_t g = bump_at(pool);
+    pool->bump += n * GRANULE;
+    pool->tags[g] = (unsigned char)(LIVE | n);
+    return g;
 }
 
-/* A chunk of n granules at a multiple of align, closed; NULL if there is none. */
-static unsigned char *obtain(struct m_pool *pool, size_t n, size_t align)
+/* Where a chunk of n granules at a multiple of align now is, closed; NONE or DIRTY if there is
+ * none. */
+static size_t obtain(struct m_pool *pool, size_t n, size_t align)
 {
-    unsigned char *chunk = cache_pop(pool, n, align);
-    if (!chunk && n < SMALL && align == GRANULE)
-        chunk = bump_pop(pool, n);
-    if (!chunk) {
-        size_t g = take(pool, n, align);
-        if (g >= DIRTY)
-            return NULL;
-        chunk = address_of(pool, g);
-    }
-    if (is_strewn(pool))
+    size_t g = cache_pop(pool, n, align);
+    if (g == NONE && n < SMALL && align == GRANULE)
+        g = bump_pop(pool, n);
+    if (g == NONE)
+        g = take(pool, n, align);
+    if (g < DIRTY && is_strewn(pool))
         merge_all(pool);
-    return chunk;
+    return g;
 }
 
-/* Why obtain gave NULL: free memory that cannot be had has been scribbled on. */
-static COLD enum pool_reason why_none(const struct m_pool *pool, size_t n, size_t align)
+/* Why obtain gave none: memory that cannot be had though it is free has been scribbled on. */
+static COLD enum pool_reason why_none(const struct m_pool *pool, size_t n, size_t align,
+                                      size_t none)
 {
-    if (n < SMALL && pool->cache[n] && ((uintptr_t)pool->cache[n] & (align - 1)) == 0)
-        return POOL_CORRUPTED;
-    return !is_strict(pool) && would_fit(pool, n, align) ? POOL_CORRUPTED : POOL_OUT_OF_MEMORY;
+    int first = n < SMALL && pool->cache[n] && ((uintptr_t)pool->cache[n] & (align - 1)) == 0;
+    return first || none == DIRTY ? POOL_CORRUPTED : POOL_OUT_OF_MEMORY;
 }
 
 void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
@@ -1670,11 +1667,13 @@ void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
         return NULL;
     }
     size_t n = chunk_granules(size), align = alignment_of((unsigned)type);
-    unsigned char *chunk = obtain(pool, n, align);
-    if (chunk)
-        hand_out(pool, chunk, size);
-    else
-        pool_refuse(pool, why_none(pool, n, align), NULL);
+    size_t g = obtain(pool, n, align);
+    if (g >= DIRTY) {
+        pool_refuse(pool, why_none(pool, n, align, g), NULL);
+        return NULL;
+    }
+    unsigned char *chunk = address_of(pool, g);
+    hand_out(pool, chunk, size);
     return chunk;
 }
 
@@ -1816,8 +1815,9 @@ static SLOW int realloc_any(struct m_pool *pool, void **ptr, size_t old_size, si
     size_t align = alignment_of((unsigned)type), kept = old_size < new_size ? old_size : new_size;
     int stays = ((uintptr_t)chunk & (align - 1)) == 0;
     if (!stays || (m > n && !(is_behind(pool, g + n) && extend(pool, g, n, m)))) {
-        unsigned char *moved = obtain(pool, m, align);
-        if (moved) {
+        size_t to = obtain(pool, m, align);
+        if (to < DIRTY) {
+            unsigned char *moved = address_of(pool, to);
             hand_out(pool, moved, new_size);
             memcpy(moved, chunk, kept);
             free_chunk(pool, g, n);
@@ -1825,7 +1825,7 @@ static SLOW int realloc_any(struct m_pool *pool, void **ptr, size_t old_size, si
             return 0;
         }
         if (!stays || !extend_merged(pool, g, n, m))
-            return refuse(pool, why_none(pool, m, align), chunk);
+            return refuse(pool, why_none(pool, m, align, to), chunk);
     }
     settle(pool, g, n, m, kept, new_size);
     return 0;
