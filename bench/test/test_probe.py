@@ -100,6 +100,19 @@ def test_memory_is_told_from_start_to_drain(probe, trace, arm):
     assert told["minor_faults"] >= 105300 // 4096  # every page of every object is written to
 
 
+def test_memory_is_the_arms_alone(folder, probe, tmp_path):
+    """An arm that gives out one place again and again holds no more with 300,000 objects, though
+    the workload keeps 2.4 MB of pointers to them, and program text is read in meanwhile."""
+    text, binary = tmp_path / "many.txt", tmp_path / "many.trace"
+    text.write_text("poolproof trace 1\n" +
+                    "".join(f"alloc {slot} 16 16\n" for slot in range(300_000)) + "end\n")
+    subprocess.run([folder / "core/trace/poolproof-trace", "convert", text, binary], check=True)
+    for words in ([f"--trace=many={binary}", "--workload=trace/many"], ["--workload=fill/64"],
+                  ["--workload=pair/64"]):
+        told = probe("memory", *words, "--arm=noop")
+        assert told["peak_rss_bytes"] - told["base_rss_bytes"] < 50_000
+
+
 def test_a_peak_is_not_that_of_the_process_that_started_it(bench):
     ours = bytearray(300_000_000)  # resident here when the other starts
     ours[::4096] = b"x" * len(ours[::4096])
