@@ -62,11 +62,11 @@
  * what has been touched, and if that has grown by this share since the question was last asked: a
  * program in a steady state soon has what it needs in the cache, and no longer pays for sweeps. */
 #define MERGE_SHARE 16
-#define MERGE_GAP 32
+#define MERGE_GAP 64
 
 /* How much is cached is seen from so many places of so many granules, evenly spread. */
 #define SAMPLES ((size_t)128)
-#define SAMPLE ((size_t)64)
+#define SAMPLE ((size_t)32)
 
 /* Each chunk that comes the long way is worth a look at one place of the tags, whether so many
  * small cached chunks stand there in a row. Everything free is merged where that is so at more than
@@ -87,7 +87,7 @@
 
 /* The bump run grows into fresh memory by this share of what has been touched, and by one page at
  * least. */
-#define GROWTH_SHARE 32
+#define GROWTH_SHARE 96
 #define LEAST_GROWTH ((size_t)256)
 
 /* A tag is two bits of kind and six of length. The first granule of every chunk and run has a kind;
