@@ -185,14 +185,19 @@ static void print_places(const char *name, size_t offset, FILE *out)
     fputs("]", out);
 }
 
+static void write_back(volatile char *at)
+{
+    const char byte = *at;
+    *at = byte;
+}
+
 /* Touches every page of what the workload itself writes to, before anything is looked at: it would
  * be taken for the arm's. */
 static void touch(void *table, size_t bytes)
 {
-    volatile char *at = table;
     for (size_t i = 0; i < bytes; i += PAGE)
-        at[i] = at[i];
-    at[bytes - 1] = at[bytes - 1];
+        write_back((char *)table + i);
+    write_back((char *)table + bytes - 1);
 }
 
 /* The same for the program's and its libraries' files: what of them is used for the first time
@@ -201,8 +206,6 @@ static void touch_files(void)
 {
 #if defined(MADV_POPULATE_READ)
     static char text[1 << 16];
-    unsigned long start, end, inode;
-    char access;
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     size_t length = 0;
     ssize_t got;
@@ -211,10 +214,11 @@ static void touch_files(void)
     if (fd >= 0)
         close(fd);
     text[length] = '\0';
-    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (sscanf(line, "%lx-%lx %c%*s %*s %*s %lu", &start, &end, &access, &inode) == 4 &&
-            access == 'r' && inode)
+    char *end_of_line, *rest;
+    for (char *line = text; (end_of_line = strchr(line, '\n')) != NULL; line = end_of_line + 1) {
+        const uintptr_t start = strtoul(line, &rest, 16), end = strtoul(rest + 1, &rest, 16);
+        const int is_file = memchr(line, '/', (size_t)(end_of_line - line)) != NULL;
+        if (is_file && rest[1] == 'r')
             (void)madvise((void *)start, end - start, MADV_POPULATE_READ);
     }
 #endif
