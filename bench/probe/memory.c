@@ -187,12 +187,11 @@ static void print_places(const char *name, size_t offset, FILE *out)
 
 static void write_back(volatile char *at)
 {
-    const char byte = *at;
+    const char byte = *at; /* in two steps: linters take one for a mistake */
     *at = byte;
 }
 
-/* Touches every page of what the workload itself writes to, before anything is looked at: it would
- * be taken for the arm's. */
+/* Makes every page of a table resident; its contents stay. */
 static void touch(void *table, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += PAGE)
@@ -200,8 +199,21 @@ static void touch(void *table, size_t bytes)
     write_back((char *)table + bytes - 1);
 }
 
-/* The same for the program's and its libraries' files: what of them is used for the first time
- * meanwhile would be taken for the arm's, too. A kernel before 5.14 does without. */
+/* What the workload itself writes to would be taken for the arm's, were it not resident before. */
+static void touch_tables(const struct playing *playing)
+{
+    const struct subject *subject = playing->subject;
+    const struct work *work = &playing->work;
+    if (subject->shape) {
+        touch(work->objects, subject->scale->live * sizeof *work->objects);
+        touch(work->sizes, subject->scale->live * sizeof *work->sizes);
+    } else {
+        touch(playing->slots, (subject->replay->slots + (size_t)1) * sizeof *playing->slots);
+    }
+}
+
+/* And the program's and its libraries' files, which are read in as they are used. A kernel before
+ * 5.14 does without. */
 static void touch_files(void)
 {
 #if defined(MADV_POPULATE_READ)
@@ -222,18 +234,6 @@ static void touch_files(void)
             (void)madvise((void *)start, end - start, MADV_POPULATE_READ);
     }
 #endif
-}
-
-static void touch_tables(const struct playing *playing)
-{
-    const struct subject *subject = playing->subject;
-    const struct work *work = &playing->work;
-    if (subject->shape) {
-        touch(work->objects, subject->scale->live * sizeof *work->objects);
-        touch(work->sizes, subject->scale->live * sizeof *work->sizes);
-    } else {
-        touch(playing->slots, (subject->replay->slots + (size_t)1) * sizeof *playing->slots);
-    }
 }
 
 /* Batches of a shape: until every object has been replaced about four times. */
