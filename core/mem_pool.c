@@ -83,12 +83,11 @@
  * and up to this share of these where more have; what is beyond that is merged with its neighbours
  * as it is freed. */
 #define SHARED_FREELY ((size_t)1 << 17)
-#define SHARED_SHARE 4
+#define SHARED_SHARE 64
 
-/* The bump run grows into fresh memory by this share of what has been touched, and by one page at
- * least. */
-#define GROWTH_SHARE 96
-#define LEAST_GROWTH ((size_t)256)
+/* By so much more than a small chunk the bump run grows into fresh memory, about a page together:
+ * whether one of the runs that there are fits is asked again before the next. */
+#define GROWTH ((size_t)224)
 
 /* A tag is two bits of kind and six of length. The first granule of every chunk and run has a kind;
  * the length is its granules, or 0 for SMALL and more, which stand in spans. Every other granule
@@ -1256,8 +1255,8 @@ static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
     return start;
 }
 
-/* n granules from a filed run; NONE or DIRTY if they cannot be had. What is left of it becomes the
- * bump run or is filed. */
+/* n granules from a filed run; NONE or DIRTY if they cannot be had. What a small chunk leaves of it
+ * may become the bump run; what a long one leaves is filed, so that the next ones find it whole. */
 static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
 {
     struct found found;
@@ -1269,8 +1268,21 @@ static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
     tag_set(pool, start, LIVE, n);
     if (start > g)
         run_file(pool, g, start - g);
-    bump_replace(pool, start + n, g + length);
+    if (n < SMALL)
+        bump_replace(pool, start + n, g + length);
+    else if (start + n < g + length)
+        run_file(pool, start + n, g + length - (start + n));
     return start;
+}
+
+/* n granules from a run; NONE or DIRTY if they cannot be had. A long chunk shall fit as well as may
+ * be; a small one shall be had fast. */
+static size_t carve(struct m_pool *pool, size_t n, size_t align)
+{
+    size_t g = n < SMALL ? bump_carve(pool, n, align) : run_carve(pool, n, align);
+    if (g == NONE)
+        g = n < SMALL ? run_carve(pool, n, align) : bump_carve(pool, n, align);
+    return g;
 }
 
 /* Moves mark and the end of the bump run, which is there, to `to`. Tags and memory used for the
@@ -1295,13 +1307,10 @@ static void advance(struct m_pool *pool, size_t to)
  * align if there are as many, and for some of what comes next. There must be no bump run. */
 static void grow(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = pool->mark, tail = run_before(pool, g), more = pool->mark / GROWTH_SHARE;
+    size_t g = pool->mark, tail = run_before(pool, g);
+    size_t more = n < SMALL ? GROWTH : 0; /* small chunks shall fill the runs that there are first */
     if (tail && run_take(pool, g - tail, tail))
         g -= tail;
-    if (more < LEAST_GROWTH || pool->flags & POOL_STRICT)
-        more = LEAST_GROWTH;
-    if (n >= SMALL) /* small chunks shall fill the runs that there are first */
-        more = 0;
     n += align_granule(pool, g, align) - g;
     more += n;
     if (g + n <= pool->peak) /* memory that has been touched costs nothing more, all of it */
@@ -1335,9 +1344,7 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
     size_t waiting = waiting_granules(pool);
     if (waiting > pool->granules / WAITING_SHARE) /* the oldest has been written to */
         return DIRTY;
-    size_t g = bump_carve(pool, n, align);
-    if (g == NONE)
-        g = run_carve(pool, n, align);
+    size_t g = carve(pool, n, align);
     if (g != NONE || !would_fit(pool, n, align))
         return g;
     bump_retire(pool);
@@ -1357,9 +1364,7 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
  * What is free already is merged before fresh memory is touched. */
 static size_t take(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = bump_carve(pool, n, align);
-    if (g == NONE)
-        g = run_carve(pool, n, align);
+    size_t g = carve(pool, n, align);
     if (g != NONE)
         return g;
     int fits = would_fit_at_bump(pool, n, align);
