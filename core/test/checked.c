@@ -301,6 +301,28 @@ static void does_not_grow_over_a_write(void **state)
     }
 }
 
+/* It moves, where it can, if the write was to a run behind it. */
+static void moves_from_a_write(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct rig rig;
+        rig_open(&rig, &kinds[k], CAPACITY);
+        unsigned char *chunk = take(&rig, 32, POOL_I8), *behind = take(&rig, 200, POOL_I8);
+        take(&rig, 16, POOL_I8);
+        give(&rig, behind, 200);
+        age(&rig);
+        flip(behind + POOL_GRANULE + 5); /* behind the run's links */
+        void *ptr = chunk;
+        assert_int_equal(pool_realloc(&rig.pool, &ptr, 32, 100, POOL_I8), 0);
+        assert_ptr_not_equal(ptr, chunk);
+        assert_filled(ptr, 32, 0x3c);
+        flip(behind + POOL_GRANULE + 5);
+        rig_assert_sound(&rig);
+        rig_close(&rig);
+    }
+}
+
 /* The place of a freed chunk is not given again before a quarter of the block has been freed after
  * it, while there is memory elsewhere. */
 static void reuse_is_delayed(void **state)
@@ -480,6 +502,7 @@ int main(void)
         cmocka_unit_test(write_after_free),
         cmocka_unit_test(write_to_fresh),
         cmocka_unit_test(does_not_grow_over_a_write),
+        cmocka_unit_test(moves_from_a_write),
         cmocka_unit_test(reuse_is_delayed),
         cmocka_unit_test(freed_twice_while_it_waits),
         cmocka_unit_test(drains_before_out_of_memory),
