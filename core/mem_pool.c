@@ -1308,7 +1308,7 @@ static void advance(struct m_pool *pool, size_t to)
 static void grow(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = pool->mark, tail = run_before(pool, g);
-    size_t more = n < SMALL ? GROWTH : 0; /* small chunks shall fill the runs that there are first */
+    size_t more = n < SMALL ? GROWTH : 0; /* small chunks shall fill the runs that are left */
     if (tail && run_take(pool, g - tail, tail))
         g -= tail;
     n += align_granule(pool, g, align) - g;
