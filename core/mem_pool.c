@@ -85,9 +85,12 @@
 #define SHARED_FREELY ((size_t)1 << 17)
 #define SHARED_SHARE 64
 
-/* By so much more than a small chunk the bump run grows into fresh memory, about a page together:
- * whether one of the runs that there are fits is asked again before the next. */
+/* Fresh memory that is touched for a small chunk is so many granules more than the chunk, together
+ * about a page: soon the runs that were left are asked again. */
 #define GROWTH ((size_t)224)
+
+/* So many runs of a bin are looked at before fresh memory is touched. */
+#define FEW_RUNS ((size_t)8)
 
 /* A tag is two bits of kind and six of length. The first granule of every chunk and run has a kind;
  * the length is its granules, or 0 for SMALL and more, which stand in spans. Every other granule
@@ -803,6 +806,20 @@ static inline size_t fit(const struct m_pool *pool, size_t g, size_t length, siz
     return start - g <= length && length - (start - g) >= n ? start : NONE;
 }
 
+/* Whether merging the bump run with what is beside it, or the last run with fresh memory, gives
+ * room. */
+static int would_fit_at_bump(const struct m_pool *pool, size_t n, size_t align)
+{
+    size_t g = bump_at(pool), end = bump_end_at(pool), mark = pool->mark;
+    size_t before = run_before(pool, g), tail = run_before(pool, mark);
+    end += run_behind(pool, end);
+    if (end == mark)
+        end = pool->granules;
+    return (pool->bump < pool->bump_end &&
+            fit(pool, g - before, end - (g - before), n, align) != NONE) ||
+           fit(pool, mark - tail, pool->granules - (mark - tail), n, align) != NONE;
+}
+
 /* A run that was found, and its links, which hold. */
 struct found {
     size_t run, length;
@@ -810,36 +827,36 @@ struct found {
     struct links links;
 };
 
-/* Finds a run that n granules at a multiple of align fit into: the first of a bin, or (unless
- * POOL_STRICT) any. Returns where they do; NONE if nowhere, DIRTY if a user has scribbled on the
- * links that lead there. */
+/* Finds a run that n granules at a multiple of align fit into: among the first few of each bin (with
+ * POOL_STRICT, the first), or if nothing else gives room (never with POOL_STRICT), among all.
+ * Returns where they do; NONE if nowhere. A run whose links a user has scribbled on ends its list;
+ * the checked build returns DIRTY. */
 static size_t run_find(const struct m_pool *pool, size_t n, size_t align, struct found *found)
 {
-    int deep = 0;
-    do {
+    for (size_t most = is_strict(pool) ? 1 : FEW_RUNS;; most = SIZE_MAX) {
         for (unsigned b = next_bin(pool, bin_of(n)); b < POOL_BINS; b = next_bin(pool, b + 1)) {
             void *run = pool->bins[b];
-            do {
+            for (size_t left = most; run; left--) {
                 size_t g = pool_granule(pool, run), length = length_at(pool, g);
                 size_t start = fit(pool, g, length, n, align);
-                if (start == NONE && !deep)
+                if (start == NONE && left == 1)
                     break;
                 struct links links = links_of(run);
-                if (!is_linked(pool, run, b, links))
-#if CHECKED
-                    return DIRTY;
-#else
+                if (!is_linked(pool, run, b, links)) {
+                    if (CHECKED)
+                        return DIRTY;
                     break;
-#endif
+                }
                 if (start != NONE) {
                     *found = (struct found){g, length, b, links};
                     return start;
                 }
                 run = links.next;
-            } while (run);
+            }
         }
-    } while (!deep++ && !is_strict(pool));
-    return NONE;
+        if (most != FEW_RUNS || would_fit_at_bump(pool, n, align))
+            return NONE;
+    }
 }
 
 /* --- The block as a sequence of pieces -------------------------------------------------------- */
@@ -1032,20 +1049,6 @@ static void bump_retire(struct m_pool *pool)
     pool->bump = pool->bump_end = pool->base;
     if (g < end)
         release(pool, g, end - g);
-}
-
-/* [g, end) of no kind and no run beside it ⇒ the bump run, or a filed one if the old one is
- * longer. */
-static void bump_replace(struct m_pool *pool, size_t g, size_t end)
-{
-    if (end - g <= bump_end_at(pool) - bump_at(pool)) {
-        if (g < end)
-            run_file(pool, g, end - g);
-        return;
-    }
-    bump_retire(pool);
-    pool->bump = address_of(pool, g);
-    pool->bump_end = address_of(pool, end);
 }
 
 /* Empties every list. */
@@ -1256,27 +1259,31 @@ static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
 }
 
 /* n granules from a filed run; NONE or DIRTY if they cannot be had. What a small chunk leaves of it
- * may become the bump run; what a long one leaves is filed, so that the next ones find it whole. */
+ * becomes the bump run if it is longer than that; what a long one leaves is filed, so that others
+ * find it whole. */
 static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
 {
     struct found found;
     size_t start = if_clean(pool, run_find(pool, n, align, &found), n);
     if (start >= DIRTY)
         return start;
-    size_t g = found.run, length = found.length;
-    run_unlink(pool, g, length, found.bin, found.links);
+    size_t g = found.run, rest = start + n, end = g + found.length;
+    run_unlink(pool, g, found.length, found.bin, found.links);
     tag_set(pool, start, LIVE, n);
     if (start > g)
         run_file(pool, g, start - g);
-    if (n < SMALL)
-        bump_replace(pool, start + n, g + length);
-    else if (start + n < g + length)
-        run_file(pool, start + n, g + length - (start + n));
+    if (n < SMALL && end - rest > bump_end_at(pool) - bump_at(pool)) {
+        bump_retire(pool);
+        pool->bump = address_of(pool, rest);
+        pool->bump_end = address_of(pool, end);
+    } else if (rest < end) {
+        run_file(pool, rest, end - rest);
+    }
     return start;
 }
 
-/* n granules from a run; NONE or DIRTY if they cannot be had. A long chunk shall fit as well as may
- * be; a small one shall be had fast. */
+/* n granules from a run; NONE or DIRTY if they cannot be had. A small chunk shall be had fast; a
+ * long one shall fill a hole if it can, and leave the bump run to small ones. */
 static size_t carve(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = n < SMALL ? bump_carve(pool, n, align) : run_carve(pool, n, align);
@@ -1285,7 +1292,7 @@ static size_t carve(struct m_pool *pool, size_t n, size_t align)
     return g;
 }
 
-/* Moves mark and the end of the bump run, which is there, to `to`. Tags and memory used for the
+/* The bump run ends at `to` from now on, and mark is there if it was before. Tags and memory used for the
  * first time are made zero, which those of the system are. */
 static void advance(struct m_pool *pool, size_t to)
 {
@@ -1304,11 +1311,11 @@ static void advance(struct m_pool *pool, size_t to)
 }
 
 /* Makes a bump run of the last run and fresh memory, long enough for n granules at a multiple of
- * align if there are as many, and for some of what comes next. There must be no bump run. */
+ * align if there are as many, and for small chunks that come next. There must be no bump run. */
 static void grow(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = pool->mark, tail = run_before(pool, g);
-    size_t more = n < SMALL ? GROWTH : 0; /* small chunks shall fill the runs that are left */
+    size_t more = n < SMALL ? GROWTH : 0;
     if (tail && run_take(pool, g - tail, tail))
         g -= tail;
     n += align_granule(pool, g, align) - g;
@@ -1319,20 +1326,6 @@ static void grow(struct m_pool *pool, size_t n, size_t align)
         more = tail;
     pool->bump = address_of(pool, g);
     advance(pool, more < pool->granules - g ? g + more : pool->granules);
-}
-
-/* Whether merging the bump run with what is beside it, or the last run with fresh memory, gives
- * room. */
-static int would_fit_at_bump(const struct m_pool *pool, size_t n, size_t align)
-{
-    size_t g = bump_at(pool), end = bump_end_at(pool), mark = pool->mark;
-    size_t before = run_before(pool, g), tail = run_before(pool, mark);
-    end += run_behind(pool, end);
-    if (end == mark)
-        end = pool->granules;
-    return (pool->bump < pool->bump_end &&
-            fit(pool, g - before, end - (g - before), n, align) != NONE) ||
-           fit(pool, mark - tail, pool->granules - (mark - tail), n, align) != NONE;
 }
 
 #if CHECKED
@@ -1361,7 +1354,7 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
 #else
 
 /* n granules at a multiple of align, or NONE with the pool as it was; DIRTY if it is corrupted.
- * What is free already is merged before fresh memory is touched. */
+ * Before fresh memory is touched, all that is free already is merged if that is worth it. */
 static size_t take(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = carve(pool, n, align);

@@ -3,6 +3,7 @@
  *
  *     cost fast keep|wipe LETTERS      A: allocate 1,000 chunks; F: free them
  *     cost worst strict|plain SEED     4,000 operations, each counted by itself
+ *     cost among strict|plain COUNT    chunks that fit into none of so many runs, counted likewise
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #define COUNT 1000
 #define SIZE 48
 #define STEPS 4000
+#define LONG_ONES 50
 #define SLOTS 600
 #define CAPACITY ((size_t)1 << 20)
 
@@ -108,20 +110,36 @@ static int run_worst(void)
     return 0;
 }
 
+/* The runs are of 64 granules, in the bin that also has those of the 79 that are asked for. */
+static int run_among(size_t count)
+{
+    int result = count > COUNT;
+    for (size_t i = 0; i < count && !result; i++) {
+        void *fence = NULL;
+        result |= pool_alloc(&pool, &chunks[i], 64 * POOL_GRANULE, POOL_USER);
+        result |= pool_alloc(&pool, &fence, 1, POOL_USER);
+    }
+    for (size_t i = 0; i < count && !result; i++)
+        result |= pool_free(&chunks[i], 64 * POOL_GRANULE, &pool);
+    for (size_t i = 0; i < LONG_ONES && !result; i++)
+        COUNTED("alloc", pool_alloc(&pool, &chunks[i], 79 * POOL_GRANULE, POOL_USER));
+    return result ? fail("among runs") : 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4)
-        return fail("usage: cost fast keep|wipe LETTERS | cost worst strict|plain SEED");
-    int worst = strcmp(argv[1], "worst") == 0;
+        return fail("usage: cost fast keep|wipe LETTERS | cost worst|among strict|plain NUMBER");
+    int fast = strcmp(argv[1], "fast") == 0, worst = strcmp(argv[1], "worst") == 0;
     struct pool_config config = {.capacity = CAPACITY};
-    if (worst || strcmp(argv[2], "keep") == 0)
+    if (!fast || strcmp(argv[2], "keep") == 0)
         config.flags |= POOL_KEEP_CONTENTS; /* the wipe is as long as the chunk */
     if (strcmp(argv[2], "strict") == 0)
         config.flags |= POOL_STRICT;
     if (pool_init_with(&pool, &config) != 0)
         return fail("no pool");
     state = strtoull(argv[3], NULL, 10);
-    int code = worst ? run_worst() : run_fast(argv[3]);
+    int code = fast ? run_fast(argv[3]) : worst ? run_worst() : run_among((size_t)state);
     pool_destroy(&pool);
     return code;
 }

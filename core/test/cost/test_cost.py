@@ -12,6 +12,7 @@ import pathlib
 import platform
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,14 @@ def test_no_single_operation_rises(build, flags, call):
     most = count_worst(build["inlined"], flags, golden["seed"])[call]
     limit = golden["instructions"] * TOLERANCE[flags]
     assert 20 < most <= limit, f"pool_{call}, {flags}, seed {golden['seed']}; {RENEW}"
+
+
+@pytest.mark.parametrize("flags", TOLERANCE)
+def test_runs_that_do_not_fit_cost_nothing(build, flags):
+    few, many = (statistics.median(
+        instructions for name, instructions in count(build["inlined"], "among", flags, str(runs))
+        if name.endswith("alloc")) for runs in (50, 400))
+    assert 20 < many <= few * 1.1
 
 
 @pytest.mark.parametrize("flags", TOLERANCE)
