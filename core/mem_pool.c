@@ -32,7 +32,7 @@
 
 /* The checked build knows sizes to the byte, seals what lies behind each chunk, verifies free
  * memory before it is used again, and delays that. Everything of its own stands under "The checked
- * build" below, or in a constant condition. */
+ * build" below, beside its counterpart, or in a constant condition. */
 #if defined(POOL_CHECKED)
 #define CHECKED 1
 #else
@@ -192,7 +192,7 @@ static inline size_t usable(size_t n)
     return (n - (CHECKED & (n > 0))) * GRANULE;
 }
 
-/* Lengths of SMALL granules and more contain a granule whose number is a multiple of 64, and
+/* Pieces of SMALL granules and more contain a granule whose number is a multiple of 64, and
  * nothing else contains it: that granule's word in spans is theirs. Stored less one, and less
  * the redzone, for 2^32 granules to fit. */
 static void span_set(struct m_pool *pool, size_t g, size_t n)
@@ -268,6 +268,7 @@ static size_t align_granule(const struct m_pool *pool, size_t g, size_t align)
 /* Free memory is closed to the user but not out of reach: whatever is read here is only believed
  * once a tag agrees. Outside of its links free memory is zero, unless POOL_KEEP_CONTENTS. */
 
+/* A cached chunk's link is where a run's next is. */
 static inline void *next_of(void *chunk)
 {
     void *next;
@@ -301,7 +302,6 @@ static inline void set_links(void *run, void *next, void *prev)
     HOOK_CLOSE(run, sizeof links);
 }
 
-/* A cached chunk's link is where a run's next is. */
 static inline void set_prev(void *run, const void *prev)
 {
     set_next((unsigned char *)run + offsetof(struct links, prev), prev);
@@ -541,7 +541,8 @@ static void forget_waiting(const struct m_pool *pool)
     *quarantine_of(pool) = (struct quarantine){0};
 }
 
-/* Whether a head is one by its links: what a user has written there shall not be put right. */
+/* Whether a list's head still names nobody before it. If not, a user wrote there, and to set its
+ * link would hide that. */
 static int is_first(void *head)
 {
     return links_of(head).prev == NULL;
@@ -738,8 +739,7 @@ static void run_file(struct m_pool *pool, size_t g, size_t n)
     pool->bin_map[b / 64] |= UINT64_C(1) << b % 64;
 }
 
-/* The filed run [g, g + n) of bin b, which is linked so ⇒ granules of no kind, zero where contents
- * are. */
+/* The filed run [g, g + n) of bin b, which is linked so ⇒ granules of no kind, its links zeroed. */
 static inline void run_unlink(struct m_pool *pool, size_t g, size_t n, unsigned b,
                               struct links links)
 {
@@ -1292,8 +1292,8 @@ static size_t carve(struct m_pool *pool, size_t n, size_t align)
     return g;
 }
 
-/* The bump run ends at `to` from now on, and mark is there if it was before. Tags and memory used for the
- * first time are made zero, which those of the system are. */
+/* The bump run ends at `to` from now on, and mark is there if it was before. Tags and memory used
+ * for the first time are made zero, which those of the system are. */
 static void advance(struct m_pool *pool, size_t to)
 {
     size_t peak = pool->peak;

@@ -15,7 +15,7 @@
  *     compiled) refuses more, at a price in time and memory. What differs is said below; the struct
  *     and the calls are the same, so that programs need not know which build they are linked with.
  *   - "Constant" cost means a bound on instructions that holds for every pool and every history;
- *     DESIGN.md states each bound.
+ *     DESIGN.md states the largest counts that were found.
  */
 #ifndef MEM_POOL_H
 #define MEM_POOL_H
@@ -31,9 +31,9 @@ extern "C" {
 #define POOL_VERSION "0.1.0"
 
 /* The short way of pool_alloc and pool_free, for small chunks that the pool has at hand, is
- * compiled into the caller unless this is defined. Only that code depends on the layout of struct
- * m_pool: a program that may meet another version of the shared library than it was compiled with
- * defines it. */
+ * compiled into the caller unless this is defined. Only that code depends on where the fields of
+ * struct m_pool are: a program that may meet another version of the shared library than it was
+ * compiled with defines it. The size of the struct must be the same either way. */
 #ifdef POOL_NO_INLINE
 #define POOL_INLINE
 #else
@@ -108,7 +108,7 @@ enum pool_reason {
     POOL_BAD_CONFIG,    /* settings that contradict each other; see struct pool_config */
     POOL_BUFFER_TOO_SMALL, /* the caller's buffer has no room for one granule and its bookkeeping */
     POOL_NO_BACKING,       /* malloc, the system or the configured map gave no memory */
-    POOL_CORRUPTED,        /* something wrote into freed memory; only pool_reset or destroy go on */
+    POOL_CORRUPTED,        /* something wrote into freed memory; pool_reset makes it good */
     POOL_OVERRUN,          /* checked build: something wrote behind the end of this chunk, or before
                               the start of the next one */
     POOL_REASONS           /* how many reasons there are */
@@ -147,8 +147,8 @@ struct pool_config {
 
 struct pool_run;
 
-/* How run lengths are filed: exact below 2^POOL_BIN_SHIFT granules, then 2^POOL_BIN_SHIFT bins for
- * each doubling. */
+/* How run lengths are filed: exact below 2^(POOL_BIN_SHIFT + 1) granules, then 2^POOL_BIN_SHIFT
+ * bins for each doubling. */
 #define POOL_BIN_SHIFT 2
 #define POOL_BINS ((34 - POOL_BIN_SHIFT) << POOL_BIN_SHIFT)
 /* Chunks of fewer granules than this have their length in one byte, and a cache list each. */
@@ -164,17 +164,17 @@ struct m_pool {
     size_t quick;            /* mark, or 0 if no chunk may go the short way */
     unsigned flags;          /* of enum pool_flag */
     unsigned reason;         /* of enum pool_reason */
-    unsigned char *bump;     /* the run that chunks are carved from now … */
+    unsigned char *bump;     /* the run that small chunks are carved from … */
     unsigned char *bump_end; /* … and its end */
     void *cache[POOL_SMALL + POOL_SHARED]; /* freed chunks by granules, last in, first out */
     size_t shared;                         /* granules of the chunks in the shared lists */
     size_t merge_at;                       /* mark below which merging is not worth it */
     uint32_t looks;                        /* at the tags, since everything free was merged … */
-    uint32_t strewn;                       /* … and how many tell that it is worth it again */
+    uint32_t strewn;                       /* … and how far they tell that it is worth it */
     uint32_t *spans; /* one word for 64 granules: lengths that no tag can hold */
     size_t granules; /* capacity */
-    size_t top;      /* granules below it were given out since init or reset */
-    size_t peak;     /* granules below it were given out since init */
+    size_t top;      /* nothing from here on was given out since init or reset; see top_at */
+    size_t peak;     /* the highest mark since init */
     uint64_t bin_map[(POOL_BINS + 63) / 64]; /* which bins are not empty */
     struct pool_run *bins[POOL_BINS];        /* free runs by length */
     void *memory;                            /* what the source gave, and takes back … */
@@ -245,7 +245,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
  * *ptr == NULL is a success that does nothing.
  * Fails if and only if pool or ptr is NULL, the pool is dead, or no live chunk of that many
  * granules starts at *ptr.
- * Cost: constant, besides the wipe. A refusal may look as far back as the chunk that ptr is inside
+ * Cost: constant, besides the wipe. A refusal may look as far back as the piece that ptr is inside
  * of. */
 POOL_INLINE int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
@@ -268,7 +268,7 @@ enum pool_kind {
     POOL_LIVE,   /* a chunk that the user holds */
     POOL_CACHED, /* a freed chunk, kept whole for reuse, or waiting in the checked build */
     POOL_RUN,    /* adjacent free granules */
-    POOL_FRESH   /* granules that have never been given out */
+    POOL_FRESH   /* granules not given out since init or reset */
 };
 
 struct pool_piece {
@@ -286,8 +286,9 @@ struct pool_piece {
 int pool_walk(const struct m_pool *pool,
               int (*visit)(void *context, const struct pool_piece *piece), void *context);
 
-/* Verifies every invariant of DESIGN.md. On failure *broken names the first that does not hold;
- * broken may be NULL. Fails if and only if one does not hold or the pool is NULL or dead.
+/* Verifies the invariants I1 to I8 of DESIGN.md, in the checked build I9 and I10 too. On failure
+ * *broken names the first that does not hold; broken may be NULL. Fails if and only if one does not
+ * hold or the pool is NULL or dead.
  * Cost: proportional to the granules ever given out; in the checked build to the free bytes. */
 int pool_check(const struct m_pool *pool, const char **broken);
 
@@ -307,7 +308,8 @@ struct pool_stats {
 };
 
 /* Fills *stats. Fails if and only if an argument is NULL or the pool is dead. Nothing is counted
- * while chunks come and go, so the cost is here: proportional to the granules ever given out. */
+ * while small chunks come and go, so the cost is here: proportional to the granules ever given
+ * out. */
 int pool_stats(const struct m_pool *pool, struct pool_stats *stats);
 
 /* Why the last call that returned -1 and could change the pool did; POOL_OK if none has yet. For
