@@ -827,10 +827,10 @@ struct found {
     struct links links;
 };
 
-/* Finds a run that n granules at a multiple of align fit into: among the first few of each bin (with
- * POOL_STRICT, the first), or if nothing else gives room (never with POOL_STRICT), among all.
- * Returns where they do; NONE if nowhere. A run whose links a user has scribbled on ends its list;
- * the checked build returns DIRTY. */
+/* Finds a run that n granules at a multiple of align fit into: among the first few of each bin, or
+ * if nothing else gives room, among all; with POOL_STRICT, among the first of each. Returns where
+ * they do; NONE if nowhere. A run whose links a user has scribbled on ends its list; the checked
+ * build returns DIRTY. */
 static size_t run_find(const struct m_pool *pool, size_t n, size_t align, struct found *found)
 {
     for (size_t most = is_strict(pool) ? 1 : FEW_RUNS;; most = SIZE_MAX) {
