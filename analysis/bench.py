@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parts.add_argument("--memory", action="store_true",
                        help="watch resident memory over the whole workload")
     parts.add_argument("--latency", action="store_true", help="time single operations")
-    parser.add_argument("-o", "--output", type=pathlib.Path, metavar="DIR",
+    parser.add_argument("-o", "--output", type=environment.named_path, metavar="DIR",
                         help="the run's folder (default: results/runs/ and the time)")
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="go on with a run")
     parser.add_argument("--seed", type=_natural, metavar="N",
@@ -711,6 +711,8 @@ def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None =
     if not taken.samples:
         raise UserError(f"{folder} holds no whole sample yet: go on with --resume")
     analysis = verdicts.analyse(taken)
+    if output is not None:
+        environment.output_folder(output)
     paths = render.write_all(analysis, output or folder)
     render.print_terminal(analysis, console, paths)
     sys.stdout.flush()

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"how many, from 1 on (default {SEEDS})")
     parser.add_argument("--jobs", type=fuzz.parse_count, default=None, metavar="N",
                         help="processes at a time (default: one for each processor)")
-    parser.add_argument("-o", "--output", type=pathlib.Path, default=WORK / "results",
+    parser.add_argument("-o", "--output", type=environment.named_path, default=WORK / "results",
                         metavar="DIR",
                         help="where the scoreboard goes (default build/bugs/results)")
     parser.add_argument("--list", action="store_true", help="name the bugs, and what each breaks")
@@ -273,7 +273,7 @@ def plant(args: argparse.Namespace, bugs: list[Bug], folders: dict[str, pathlib.
     scores.sort(key=lambda score: places[score.bug.name])
     board = scoreboard.board(scores, sorted(broken), executions, campaign.seeds, seconds,
                              build.compiler_version(build.compilers("clang")[0]))
-    args.output.mkdir(parents=True, exist_ok=True)
+    environment.output_folder(args.output)
     scoreboard.write(board, scores, args.output)
     print(scoreboard.verdict(board))
     print(f"scoreboard: {fuzz.relative(args.output / 'scoreboard.md')}")

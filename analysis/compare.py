@@ -29,7 +29,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
                              f"{', '.join(comparison.KINDS)}, or all; may be given again")
     parser.add_argument("--format", choices=list(formats.FORMATS), default="text",
                         help="how the result is written (default: text)")
-    parser.add_argument("-o", "--output", type=pathlib.Path, metavar="FILE",
+    parser.add_argument("-o", "--output", type=environment.named_path, metavar="FILE",
                         help="where it is written (default: standard output)")
 
 

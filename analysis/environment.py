@@ -5,6 +5,7 @@ Standard library alone: these are needed before anything is installed.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import difflib
 import fcntl
@@ -77,6 +78,39 @@ def clean_environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C.UTF-8"}
 
 
+def named_path(text: str) -> pathlib.Path:
+    """The path that an argument names. An empty one, as of a variable that is not set, names none.
+
+    A type for argparse, which prints the error's text.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return pathlib.Path(text)
+
+
+def output_file(path: pathlib.Path) -> pathlib.Path:
+    """Where a new file called `path` goes: there, or where a link there leads. UserError if what
+    stands there is no file, which a new one would take the place of: a folder, a device, a pipe."""
+    place = path.resolve()
+    way = [path.parent.resolve() / path.name]
+    if path.is_symlink():
+        way.append(way[0].parent / path.readlink())
+    if place.is_dir():
+        raise UserError(f"{path} is a folder; name a file")
+    is_open = any(pathlib.Path("/proc") in step.parents for step in way)
+    if path.exists() and (is_open or not place.is_file()):
+        raise UserError(f"{path} is a device or a pipe; name a file")
+    return place
+
+
+def output_folder(path: pathlib.Path) -> None:
+    """Makes the folder that results go to, if need be. UserError if it cannot be one."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{path} is a file; name a folder") from None
+
+
 @contextlib.contextmanager
 def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
     """A file open for writing that appears at `path` complete, or not at all.
@@ -84,7 +118,12 @@ def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
     Written under a temporary name in the same folder, flushed to the disk, then renamed; on any
     error the temporary file is removed and what stood at `path` stays. mode is "w" or "wb".
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    place = output_file(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.")
+    except OSError as error:
+        error.filename = str(path)
+        raise
     try:
         encoding = None if "b" in mode else "utf-8"
         with os.fdopen(handle, mode, encoding=encoding) as stream:
@@ -92,7 +131,7 @@ def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
             stream.flush()
             os.fchmod(stream.fileno(), 0o644)
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, place)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)

@@ -210,6 +210,7 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
     nothing was recorded, or the trace cannot be written. Not from a thread but the main one:
     signals are redirected.
     """
+    output = environment.output_file(output)
     tools = tools or built_tools()
     program = find_command(command[0])
     with raw_folder(output) as raw, loadable(tools.library) as library:
@@ -262,8 +263,6 @@ def find_command(word: str) -> str:
 @contextlib.contextmanager
 def raw_folder(output: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder for raw files beside the output, removed at the end whatever happens."""
-    if output.is_dir():
-        raise UserError(f"{output} is a folder; name the file that the trace goes to")
     try:
         folder = tempfile.mkdtemp(prefix=f".{output.name[:100]}.", dir=output.absolute().parent)
     except OSError as error:
@@ -434,7 +433,7 @@ def oddities(image: dict) -> list[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    parser.add_argument("-o", "--output", metavar="FILE", type=pathlib.Path,
+    parser.add_argument("-o", "--output", metavar="FILE", type=environment.named_path,
                         help="where the trace goes; it appears whole or not at all")
     parser.add_argument("--program", metavar="NAME", dest="known",
                         help="one of bench/traces/programs.json, instead of a command; without -o"

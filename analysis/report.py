@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import pathlib
 
-from analysis import bench
+from analysis import bench, environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof report."""
     parser.add_argument("run", type=pathlib.Path, metavar="DIR", help="the run's folder")
-    parser.add_argument("-o", "--output", type=pathlib.Path, metavar="DIR",
+    parser.add_argument("-o", "--output", type=environment.named_path, metavar="DIR",
                         help="where the report goes (default: beside the samples)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Reads the samples up to the last whole one, judges, and writes the report."""
-    if args.output is not None:
-        args.output.mkdir(parents=True, exist_ok=True)
     return bench.report(args.run, bench.output_console(), args.output)

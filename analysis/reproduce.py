@@ -25,6 +25,9 @@ from analysis import build, environment, findings, readers
 SANITIZERS = build.FUZZERS
 """Sanitizer → the build whose targets it watches."""
 
+RECORDED_START = b"\x93PPT\r\n\x1a\n"
+"""What a trace in its binary form begins with (core/trace/codec.h)."""
+
 
 def guess_target(path: pathlib.Path, known: list[str]) -> str:
     """The target whose name is nearest in the path; UserError if there is none."""
@@ -34,12 +37,9 @@ def guess_target(path: pathlib.Path, known: list[str]) -> str:
     raise environment.UserError(f"{path}: cannot tell the target; give --target {'|'.join(known)}")
 
 
-def choose_target(wanted: str | None, path: pathlib.Path, known: list[str]) -> str:
-    """The target that the user named, or the one that the path tells."""
-    if wanted is not None and wanted not in known:
-        raise environment.UserError(
-            f"there is no fuzz target '{wanted}'; there are {', '.join(known)}")
-    return wanted or guess_target(path, known)
+def reads_traces(target: str | None, path: pathlib.Path) -> bool:
+    """Whether the target that was named, or one that stands in the path, reads trace files."""
+    return any(name.startswith("trace_") for name in ([target] if target else path.absolute().parts))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,22 +52,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", metavar="NAME",
                         help="copy the input to fuzz/regressions/TARGET/NAME, which every build "
                              "runs")
-    parser.add_argument("--c", type=pathlib.Path, metavar="OUT.c",
+    parser.add_argument("--c", type=environment.named_path, metavar="OUT.c",
                         help="write a C program of its own that makes the same calls")
 
 
 def run(args: argparse.Namespace) -> int:
     path = args.file / "input" if args.file.is_dir() else args.file
     with path.open("rb") as stream:
-        is_text = stream.read(len(findings.TRACE_START)) == findings.TRACE_START.encode()
+        start = stream.read(len(findings.TRACE_START))
+    is_text = start == findings.TRACE_START.encode()
+    if start.startswith(RECORDED_START) and not reads_traces(args.target, path):
+        raise environment.UserError(f"{path} is a recorded trace, not an input that a fuzzer made;"
+                                    f" play it: ./poolproof replay {path}")
     folder = build.ensure_build(SANITIZERS[args.sanitizer or found_under(path)])
     readers.install(folder)
     known = findings.targets(folder)
     target = None
+    if args.target is not None and args.target not in known:
+        raise environment.UserError(
+            f"there is no fuzz target '{args.target}'; there are {', '.join(known)}")
     if is_text:
         text: str | None = findings.translate(folder, "text", path).decode()
     else:
-        target = choose_target(args.target, path, known)
+        target = args.target or guess_target(path, known)
     failed, printed = findings.run_once(folder, target, path)
     if target is not None:
         text = findings.text_of(folder, target, path, printed)

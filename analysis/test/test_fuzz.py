@@ -340,6 +340,11 @@ def test_reproduce_says_what_it_cannot_know(workshop: pathlib.Path, tmp_path: pa
         reproduce.run(reproduce_arguments(str(file)))
     with pytest.raises(environment.UserError, match="no fuzz target 'nobody'"):
         reproduce.run(reproduce_arguments(str(file), "--target", "nobody"))
+    recorded = tmp_path / "recorded"
+    recorded.write_bytes(b"\x93PPT\r\n\x1a\n and so on")
+    for words in ((), ("--target", "pool_fake")):
+        with pytest.raises(environment.UserError, match="a recorded trace.* replay"):
+            reproduce.run(reproduce_arguments(str(recorded), *words))
     with pytest.raises(FileNotFoundError):
         reproduce.run(reproduce_arguments(str(tmp_path / "nothing")))
 

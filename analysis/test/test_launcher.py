@@ -1,6 +1,8 @@
 """The launcher runs from anywhere, refuses what it does not know, and says why in one line."""
 
 import errno
+import os
+import pathlib
 import subprocess
 
 import pytest
@@ -82,3 +84,63 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     with environment.whole_file(path) as stream:
         stream.write("after")
     assert path.read_text() == "after" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_written_through_a_link(tmp_path):
+    (tmp_path / "link").symlink_to("there")
+    for text in ("new", "newer"):
+        with environment.whole_file(tmp_path / "link") as stream:
+            stream.write(text)
+        assert (tmp_path / "there").read_text() == text and (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("name, said", [
+    ("pipe", "pipe is a device or a pipe; name a file"),
+    ("link", "link is a device or a pipe; name a file"),
+    ("folder", "folder is a folder; name a file"),
+])
+def test_nothing_but_a_file_is_replaced(tmp_path, name, said):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(environment.UserError, match=said):
+        with environment.whole_file(tmp_path / name):
+            pass
+    assert sorted(tmp_path.iterdir()) == before and (tmp_path / "pipe").is_fifo()
+
+
+def test_the_name_of_an_open_file_is_no_file(tmp_path):
+    with open(tmp_path / "out", "w") as out:
+        for name in (f"/proc/self/fd/{out.fileno()}", f"/dev/fd/{out.fileno()}"):
+            with pytest.raises(environment.UserError, match="is a device or a pipe"):
+                environment.output_file(pathlib.Path(name))
+
+
+def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        with environment.whole_file(tmp_path / "no" / "x"):
+            pass
+    assert caught.value.filename == str(tmp_path / "no" / "x")
+
+
+@pytest.mark.parametrize("words", [
+    ("report", "nothing", "-o", ""), ("compare", "a", "b", "-o", ""), ("gate", "a", "b", "-o", ""),
+    ("record", "-o", "", "--", "true"), ("bench", "-o", ""), ("reproduce", "x", "--c", ""),
+])
+def test_an_empty_name_is_refused(words):
+    answer = launch(*words)
+    assert answer.returncode == 2 and answer.stderr.endswith(": the name is empty\n")
+
+
+def test_a_report_that_cannot_be_made_leaves_no_folder(tmp_path):
+    answer = launch("report", tmp_path / "nothing", "-o", tmp_path / "new")
+    assert answer.returncode == 2 and answer.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_into_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    answer = launch("report", environment.ROOT / "results" / "reference", "-o", tmp_path / "file")
+    assert answer.returncode == 2 and answer.stderr.endswith("file is a file; name a folder\n")
+    assert answer.stderr.count("\n") == 1 and (tmp_path / "file").read_text() == "precious"
