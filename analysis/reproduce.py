@@ -26,7 +26,7 @@ SANITIZERS = build.FUZZERS
 """Sanitizer → the build whose targets it watches."""
 
 RECORDED_START = b"\x93PPT\r\n\x1a\n"
-"""What a trace in its binary form begins with (core/trace/codec.h)."""
+"""What a trace in its binary form begins with."""
 
 
 def guess_target(path: pathlib.Path, known: list[str]) -> str:
@@ -39,7 +39,8 @@ def guess_target(path: pathlib.Path, known: list[str]) -> str:
 
 def reads_traces(target: str | None, path: pathlib.Path) -> bool:
     """Whether the target that was named, or one that stands in the path, reads trace files."""
-    return any(name.startswith("trace_") for name in ([target] if target else path.absolute().parts))
+    names = [target] if target else path.absolute().parts
+    return any(name.startswith("trace_") for name in names)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

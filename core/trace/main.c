@@ -160,6 +160,10 @@ static int run(const char *path, const struct options *options)
         return fail_usage("--capacity is beyond what a pool can have");
     if (read_or_fail(path, &trace) != 0)
         return EXIT_USAGE;
+    if (!on_malloc && options->capacity == 0 && trace_peak_bytes(&trace) > POOL_MAX_CAPACITY) {
+        trace_free(&trace);
+        return fail(path, "holds more at a time than any pool can");
+    }
     int result =
         on_malloc ? run_on_malloc(&trace, &finding) : run_on_pool(&trace, options, &finding);
     if (result != 0) {

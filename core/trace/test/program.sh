@@ -53,6 +53,15 @@ poolproof trace 1
 free 0
 end
 TEXT
+vast='poolproof trace 1
+alloc 0 99999999999999 16
+end'
+expect 2 'more at a time than any pool' run /dev/stdin <<TEXT
+$vast
+TEXT
+expect 0 'every promise verified' run --capacity 1024 /dev/stdin <<TEXT
+$vast
+TEXT
 expect 2 'expected info FILE' info
 expect 2 'expected info FILE' play a.txt
 expect 2 'unrecognized option' run --fast a.txt
