@@ -28,6 +28,8 @@ from typing import Callable, Iterable, Iterator
 from analysis import build, environment, lint, rules
 
 TEST_BUILDS = ("release", "sanitize", "gcc-release-checked")
+ROOMS = ("core", "bench", "fuzz", "analysis")
+"""The folders that have tests."""
 LOGS = build.BUILD_ROOT / "test"
 LIMIT_S = 1800
 """A runner of tests is ended after this long; each of Meson's tests has a shorter limit of its
@@ -84,15 +86,16 @@ def run_alone(arguments: argparse.Namespace) -> int:
     start = time.monotonic()
     python_suites = find_python_suites(environment.ROOT)
     folders: dict[str, pathlib.Path] = {}
-    builds = needed_builds(arguments)
-    results = tell("build", prepare, builds, folders) if builds else []
-    known = sorted({"coverage", "lint", "rules", *python_suites, *meson_suites(folders)})
+    known = sorted({"coverage", "lint", "rules", *python_suites,
+                    *declared_suites(environment.ROOT)})
     if arguments.list:
         print("suites: " + ", ".join(known))
         return environment.PASS
     for suite in arguments.suites:
         if suite not in known:
             raise environment.UserError(wrong_suite(suite, known))
+    builds = needed_builds(arguments)
+    results = tell("build", prepare, builds, folders) if builds else []
     everything = not arguments.suites
     left_out = {"coverage", "lint", "package"} if arguments.quick and everything else set()
     chosen = (set(known) if everything else set(arguments.suites)) - left_out
@@ -158,6 +161,12 @@ def prepare(configurations: Iterable[str], folders: dict[str, pathlib.Path]) -> 
 
 
 # --- The tests in C, run by Meson -----------------------------------------------------------------
+
+
+def declared_suites(root: pathlib.Path) -> set[str]:
+    """The suites that the tests of every meson.build say they are of; known before any build."""
+    return {suite for room in ROOMS for path in (root / room).rglob("meson.build")
+            for suite in re.findall(r"\bsuite: '(\w+)'", path.read_text(encoding="utf-8"))}
 
 
 def meson_suites(folders: dict[str, pathlib.Path]) -> set[str]:
@@ -275,7 +284,7 @@ def find_python_suites(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     called test.
     """
     suites: dict[str, list[pathlib.Path]] = {}
-    for room in ("core", "bench", "fuzz", "analysis"):
+    for room in ROOMS:
         for path in sorted((root / room).rglob("test_*.py")):
             folder = path.parent.relative_to(root)
             suite = room if folder.name == "test" else folder.name

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from analysis import testing
+from analysis import environment, testing
 from analysis.testing import Result
 
 TAP = """1..5
@@ -143,6 +143,14 @@ def test_suites_are_named_after_their_folders(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert sorted(testing.find_python_suites(tmp_path)) == ["analysis", "bench", "package"]
+
+
+def test_suites_are_known_before_anything_is_built(tmp_path):
+    (tmp_path / "fuzz").mkdir()
+    (tmp_path / "fuzz" / "meson.build").write_text("test('a', b, suite: 'odd')\n")
+    assert testing.declared_suites(tmp_path) == {"odd"}
+    assert testing.declared_suites(environment.ROOT) == {
+        "core", "trace", "bench", "record", "fuzz", "analysis"}
 
 
 def test_watch_ends_what_hangs():
