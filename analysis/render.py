@@ -203,6 +203,10 @@ def warnings(analysis: Analysis) -> list[str]:
         done = sum(result.rounds for result in analysis.results)
         planned = plan.rounds * len(plan.workloads)
         said.append(f"The run is not complete: {done} of {planned} rounds are there.")
+    said += [f"The run was to measure {part}, and has nothing of it."
+             for part in plan.parts
+             if part != "time" and not getattr(analysis.record, part)
+             and part not in analysis.record.part_refusals]
     said += [f"The arm {item['arm']} is absent: install {item['package']}." for item in plan.absent]
     said += [
         f"{refusal.workload} with {refusal.arm} was refused: {refusal.refused}."
