@@ -181,7 +181,7 @@ def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
     """A folder for a run that is being planned; taken away again if that fails and nothing else
     is in it.
 
-    UserError if a run is in it already, OSError if it cannot be made.
+    UserError if a run is in it already or it is a file, OSError if it cannot be made.
     """
     if wanted is None:
         stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H-%M-%SZ")
@@ -193,9 +193,7 @@ def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
             f"{folder} holds a run already: go on with --resume {shlex.quote(str(folder))},"
             " or name another folder")
     existed = folder.exists()
-    if existed and not folder.is_dir():
-        raise UserError(f"{folder} is a file; a run needs a folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    environment.output_folder(folder)
     try:
         yield folder.resolve()
     except BaseException:

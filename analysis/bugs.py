@@ -235,6 +235,7 @@ def run(args: argparse.Namespace) -> int:
     if args.refresh:
         return refresh(known)
     bugs = choose(args.bug, args.quick, known)
+    environment.output_folder(args.output)
     folders = {sanitizer: build.ensure_build(build.FUZZERS[sanitizer])
                for sanitizer in sorted({bug.sanitizer for bug in bugs})}
     WORK.mkdir(parents=True, exist_ok=True)
@@ -273,7 +274,6 @@ def plant(args: argparse.Namespace, bugs: list[Bug], folders: dict[str, pathlib.
     scores.sort(key=lambda score: places[score.bug.name])
     board = scoreboard.board(scores, sorted(broken), executions, campaign.seeds, seconds,
                              build.compiler_version(build.compilers("clang")[0]))
-    environment.output_folder(args.output)
     scoreboard.write(board, scores, args.output)
     print(scoreboard.verdict(board))
     print(f"scoreboard: {fuzz.relative(args.output / 'scoreboard.md')}")

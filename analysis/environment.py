@@ -116,7 +116,8 @@ def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
     """A file open for writing that appears at `path` complete, or not at all.
 
     Written under a temporary name in the same folder, flushed to the disk, then renamed; on any
-    error the temporary file is removed and what stood at `path` stays. mode is "w" or "wb".
+    error the temporary file is removed and what stood at `path` stays. A link is written through.
+    mode is "w" or "wb". UserError if what stands there is no file.
     """
     place = output_file(path)
     try:

@@ -317,7 +317,7 @@ def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
      (("--trace", "absent.trace"), "absent.trace: No such file or directory"),
      (("--trace", "near.trce"), "near.trce: No such file or directory; did you mean near.trace?"),
      (("--resume", "far"), "/fair?"),
-     (("-o", "near.trace"), "near.trace is a file; a run needs a folder"),
+     (("-o", "near.trace"), "near.trace is a file; name a folder"),
      (("--resume", "absent"), "absent: no such folder"),
      (("--resume", "absent", "--quick"), "leave out --quick"),
      (("--rounds", "0"), "between 1 and 10000"), (("--seed", "x"), "a whole number is needed"), ])

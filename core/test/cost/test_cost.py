@@ -134,7 +134,7 @@ def test_no_single_operation_rises(build, flags, call):
 
 
 @pytest.mark.parametrize("flags", TOLERANCE)
-def test_runs_that_do_not_fit_cost_nothing(build, flags):
+def test_more_runs_that_do_not_fit_cost_no_more(build, flags):
     few, many = (statistics.median(
         instructions for name, instructions in count(build["inlined"], "among", flags, str(runs))
         if name.endswith("alloc")) for runs in (50, 400))
