@@ -31,8 +31,8 @@
 #endif
 
 /* The checked build knows sizes to the byte, seals what lies behind each chunk, verifies free
- * memory before it is used again, and delays that. Everything of its own stands under "The checked
- * build" below, beside its counterpart, or in a constant condition. */
+ * memory before it is used again, and delays that. What it does stands in constant conditions, most
+ * of them under "The checked build" below, or beside its counterpart. */
 #if defined(POOL_CHECKED)
 #define CHECKED 1
 #else
@@ -381,7 +381,7 @@ static inline int is_wiping(const struct m_pool *pool)
 
 /* --- The checked build ------------------------------------------------------------------------ */
 
-#if CHECKED
+/* Of this section an ordinary pool has the answers alone: nothing waits, all is clean and whole. */
 
 /* What the bytes from a chunk's last one to its end hold. */
 #define SEAL 0xb5
@@ -394,8 +394,7 @@ static inline int is_wiping(const struct m_pool *pool)
  * To everything that goes by tags a waiting chunk is live. */
 #define WAITING_SHARE 4
 
-/* In front of spans. The ring is behind them, of the chunks' first granules. A chunk is two
- * granules at least, so that half as many words hold all. */
+/* In front of spans. */
 struct quarantine {
     size_t granules; /* of all that wait */
     size_t first, count;
@@ -403,58 +402,58 @@ struct quarantine {
 
 _Static_assert(sizeof(struct quarantine) % sizeof(uint32_t) == 0, "spans stand behind it");
 
-#define BEFORE_SPANS sizeof(struct quarantine)
+#define BEFORE_SPANS (CHECKED * sizeof(struct quarantine))
 
-static struct quarantine *quarantine_of(const struct m_pool *pool)
+/* Words of the ring for a block of so many granules. It is behind spans, of the chunks' first
+ * granules. A chunk is two granules at least, so that half as many words hold all. */
+static inline size_t ring_length(size_t granules)
+{
+    return CHECKED * (granules / 2 + 1);
+}
+
+static inline struct quarantine *quarantine_of(const struct m_pool *pool)
 {
     return (struct quarantine *)(void *)address_of(pool, pool->granules);
 }
 
-static size_t ring_length(const struct m_pool *pool)
-{
-    return pool->granules / 2 + 1;
-}
-
-static uint32_t *ring_slot(const struct m_pool *pool, size_t i)
-{
-    return pool->spans + pool->granules / SMALL + 1 + i % ring_length(pool);
-}
-
 /* One byte a granule: by how much the chunk that starts there is smaller than its granules. */
-static unsigned char *slack_of(const struct m_pool *pool, size_t g)
+static inline unsigned char *slack_of(const struct m_pool *pool, size_t g)
 {
     return pool->tags + pool->granules + g;
 }
 
-static size_t checked_memory_for(size_t granules)
+static inline int is_waiting(const struct m_pool *pool, size_t g)
 {
-    return sizeof(struct quarantine) + (granules / 2 + 1) * sizeof(uint32_t) + granules;
+    return CHECKED ? *slack_of(pool, g) == WAITING : 0;
 }
 
-static int is_waiting(const struct m_pool *pool, size_t g)
+static inline size_t waiting_granules(const struct m_pool *pool)
 {
-    return *slack_of(pool, g) == WAITING;
+    return CHECKED ? quarantine_of(pool)->granules : 0;
 }
 
-static size_t waiting_granules(const struct m_pool *pool)
+static inline void forget_waiting(const struct m_pool *pool)
 {
-    return quarantine_of(pool)->granules;
+    if (CHECKED)
+        *quarantine_of(pool) = (struct quarantine){0};
 }
 
-static size_t exact_size(const struct m_pool *pool, size_t g, size_t n)
+static inline size_t exact_size(const struct m_pool *pool, size_t g, size_t n)
 {
-    return usable(n) - *slack_of(pool, g);
+    return usable(n) - (CHECKED ? *slack_of(pool, g) : 0);
 }
 
 /* The chunk at g is of so many bytes: notes that, and seals what is behind them. */
-static void seal(const struct m_pool *pool, size_t g, size_t size)
+static inline void seal(const struct m_pool *pool, size_t g, size_t size)
 {
-    unsigned char *end = address_of(pool, g) + size;
-    size_t rest = chunk_granules(size) * GRANULE - size;
-    *slack_of(pool, g) = (unsigned char)(rest - REDZONE * GRANULE);
-    HOOK_OPEN(end, rest);
-    memset(end, SEAL, rest);
-    HOOK_CLOSE(end, rest);
+    if (CHECKED) {
+        unsigned char *end = address_of(pool, g) + size;
+        size_t rest = chunk_granules(size) * GRANULE - size;
+        *slack_of(pool, g) = (unsigned char)(rest - REDZONE * GRANULE);
+        HOOK_OPEN(end, rest);
+        memset(end, SEAL, rest);
+        HOOK_CLOSE(end, rest);
+    }
 }
 
 /* Whether nothing was written behind the size bytes of the chunk at g. */
@@ -470,9 +469,11 @@ static int is_sealed(const struct m_pool *pool, size_t g, size_t size)
 }
 
 /* Whether the chunk of n granules that starts at g is of so many bytes and has kept to them. */
-static int is_intact(const struct m_pool *pool, size_t g, size_t n, size_t size)
+static inline int is_intact(const struct m_pool *pool, size_t g, size_t n, size_t size)
 {
-    return !is_waiting(pool, g) && exact_size(pool, g, n) == size && is_sealed(pool, g, size);
+    if (CHECKED)
+        return !is_waiting(pool, g) && exact_size(pool, g, n) == size && is_sealed(pool, g, size);
+    return 1;
 }
 
 /* Why the live chunk at g is not one of so many bytes, or none that has kept to them. */
@@ -509,43 +510,46 @@ static int is_zero_from(const struct m_pool *pool, size_t g, size_t n, size_t li
 }
 
 /* Whether n granules from g on, all of one free piece, are. */
-static int is_clean(const struct m_pool *pool, size_t g, size_t n)
+static inline int is_clean(const struct m_pool *pool, size_t g, size_t n)
 {
-    int filed = g < pool->mark && kind_at(pool, g) == RUN;
-    return is_zero_from(pool, g, n, filed ? sizeof(struct links) : 0);
+    if (CHECKED) {
+        int filed = g < pool->mark && kind_at(pool, g) == RUN;
+        return is_zero_from(pool, g, n, filed ? sizeof(struct links) : 0);
+    }
+    return 1;
 }
 
 /* A place that was found for n granules, or DIRTY if they are not clean. */
-static size_t if_clean(const struct m_pool *pool, size_t start, size_t n)
+static inline size_t if_clean(const struct m_pool *pool, size_t start, size_t n)
 {
     return start == NONE || is_clean(pool, start, n) ? start : DIRTY;
 }
 
 /* Makes a chunk of size bytes that has just been opened ready for its user. */
-static void arrive(const struct m_pool *pool, unsigned char *chunk, size_t size)
+static inline void arrive(const struct m_pool *pool, unsigned char *chunk, size_t size)
 {
-    if (pool->flags & POOL_KEEP_CONTENTS && size <= GIVE_BACK)
-        memset(chunk, UNWRITTEN, size);
-    seal(pool, pool_granule(pool, chunk), size);
+    if (CHECKED) {
+        if (pool->flags & POOL_KEEP_CONTENTS && size <= GIVE_BACK)
+            memset(chunk, UNWRITTEN, size);
+        seal(pool, pool_granule(pool, chunk), size);
+    }
 }
 
-/* How much of the block a reset wipes, in granules: also what nobody was given and someone may have
- * written to. Memory not of the system is wiped anyway when it is used for the first time. */
-static size_t reset_extent(const struct m_pool *pool)
+/* How much of the block a reset wipes, in granules: what was given out; in the checked build also
+ * what nobody was given and someone may have written to. Memory not of the system is wiped anyway
+ * when it is used for the first time. */
+static inline size_t reset_extent(const struct m_pool *pool)
 {
-    return pool->source == SOURCE_SYSTEM ? pool->granules : pool->peak;
-}
-
-static void forget_waiting(const struct m_pool *pool)
-{
-    *quarantine_of(pool) = (struct quarantine){0};
+    if (CHECKED)
+        return pool->source == SOURCE_SYSTEM ? pool->granules : pool->peak;
+    return top_at(pool);
 }
 
 /* Whether a list's head still names nobody before it. If not, a user wrote there, and to set its
  * link would hide that. */
-static int is_first(void *head)
+static inline int is_first(void *head)
 {
-    return links_of(head).prev == NULL;
+    return CHECKED ? links_of(head).prev == NULL : 1;
 }
 
 /* What a piece of the block shows of writes to where nobody may write; NULL if nothing. */
@@ -553,121 +557,12 @@ static const char *check_bytes(const struct m_pool *pool, size_t g, size_t n, en
 {
     if (kind != POOL_LIVE)
         return is_clean(pool, g, n) ? NULL : "I9: free granules are zero but for their links";
-    if (*slack_of(pool, g) >= GRANULE || !is_sealed(pool, g, exact_size(pool, g, n)))
-        return "I10: the seal behind each chunk is whole";
+    if (CHECKED)
+        return *slack_of(pool, g) < GRANULE && is_sealed(pool, g, exact_size(pool, g, n))
+                   ? NULL
+                   : "I10: the seal behind each chunk is whole";
     return NULL;
 }
-
-#else
-
-/* Without it nothing is sealed or verified, and nothing waits. */
-#define BEFORE_SPANS 0
-
-static inline size_t ring_length(const struct m_pool *pool)
-{
-    (void)pool;
-    return 0;
-}
-
-static inline size_t checked_memory_for(size_t granules)
-{
-    (void)granules;
-    return 0;
-}
-
-static inline int is_waiting(const struct m_pool *pool, size_t g)
-{
-    (void)pool;
-    (void)g;
-    return 0;
-}
-
-static inline size_t waiting_granules(const struct m_pool *pool)
-{
-    (void)pool;
-    return 0;
-}
-
-static inline size_t exact_size(const struct m_pool *pool, size_t g, size_t n)
-{
-    (void)pool;
-    (void)g;
-    return usable(n);
-}
-
-static inline void seal(const struct m_pool *pool, size_t g, size_t size)
-{
-    (void)pool;
-    (void)g;
-    (void)size;
-}
-
-static inline int is_intact(const struct m_pool *pool, size_t g, size_t n, size_t size)
-{
-    (void)pool;
-    (void)g;
-    (void)n;
-    (void)size;
-    return 1;
-}
-
-static inline enum pool_reason why_not_intact(const struct m_pool *pool, size_t g, size_t size)
-{
-    (void)pool;
-    (void)g;
-    (void)size;
-    return POOL_WRONG_SIZE;
-}
-
-static inline int is_clean(const struct m_pool *pool, size_t g, size_t n)
-{
-    (void)pool;
-    (void)g;
-    (void)n;
-    return 1;
-}
-
-static inline size_t if_clean(const struct m_pool *pool, size_t start, size_t n)
-{
-    (void)pool;
-    (void)n;
-    return start;
-}
-
-static inline void arrive(const struct m_pool *pool, unsigned char *chunk, size_t size)
-{
-    (void)pool;
-    (void)chunk;
-    (void)size;
-}
-
-static inline size_t reset_extent(const struct m_pool *pool)
-{
-    return top_at(pool);
-}
-
-static inline int is_first(const void *head)
-{
-    (void)head;
-    return 1;
-}
-
-static inline void forget_waiting(const struct m_pool *pool)
-{
-    (void)pool;
-}
-
-static inline const char *check_bytes(const struct m_pool *pool, size_t g, size_t n,
-                                      enum pool_kind kind)
-{
-    (void)pool;
-    (void)g;
-    (void)n;
-    (void)kind;
-    return NULL;
-}
-
-#endif
 
 /* --- Runs, filed by length -------------------------------------------------------------------- */
 
@@ -874,14 +769,10 @@ static struct extent piece_at(const struct m_pool *pool, size_t g)
         return (struct extent){pool->granules - g, POOL_FRESH};
     if (g == bump && bump < end)
         return (struct extent){(end < top ? end : top) - g, POOL_RUN};
-    switch (kind_at(pool, g)) {
-    case LIVE:
-        return (struct extent){length_at(pool, g), is_waiting(pool, g) ? POOL_CACHED : POOL_LIVE};
-    case CACHED:
-        return (struct extent){length_at(pool, g), POOL_CACHED};
-    default:
-        return (struct extent){length_at(pool, g), POOL_RUN};
-    }
+    enum pool_kind kind = kind_at(pool, g) == RUN ? POOL_RUN : POOL_CACHED;
+    if (kind_at(pool, g) == LIVE && !is_waiting(pool, g))
+        kind = POOL_LIVE;
+    return (struct extent){length_at(pool, g), kind};
 }
 
 /* The first granule behind g that is not free, where g is a piece's start. */
@@ -896,27 +787,6 @@ static size_t free_until(const struct m_pool *pool, size_t g)
     return g;
 }
 
-#if CHECKED
-
-/* Whether n granules at a multiple of align would fit if everything free were merged. Changes
- * nothing. */
-static int would_fit(const struct m_pool *pool, size_t n, size_t align)
-{
-    for (size_t g = 0; g < pool->granules;) {
-        struct extent piece = piece_at(pool, g);
-        if (piece.kind != POOL_LIVE) {
-            size_t end = free_until(pool, g);
-            if (fit(pool, g, end - g, n, align) != NONE)
-                return 1;
-            piece.n = end - g;
-        }
-        g += piece.n;
-    }
-    return 0;
-}
-
-#else
-
 /* Eight tags as a number, the first in its lowest byte. */
 static inline uint64_t eight(const unsigned char *tags)
 {
@@ -927,6 +797,25 @@ static inline uint64_t eight(const unsigned char *tags)
 #endif
     return value;
 }
+
+#if CHECKED
+
+/* Whether n granules at a multiple of align would fit if everything free were merged. Changes
+ * nothing. */
+static int would_fit(const struct m_pool *pool, size_t n, size_t align)
+{
+    for (size_t g = 0, start = 0; g < pool->granules;) {
+        struct extent piece = piece_at(pool, g);
+        g += piece.n;
+        if (piece.kind == POOL_LIVE)
+            start = g;
+        else if (fit(pool, start, g - start, n, align) != NONE)
+            return 1;
+    }
+    return 0;
+}
+
+#else
 
 /* The highest bit of each of eight tags, which cached chunks and runs, and only they, have. */
 #define HIGHEST UINT64_C(0x8080808080808080)
@@ -1062,7 +951,78 @@ static void forget_free(struct m_pool *pool)
     memset(pool->bin_map, 0, sizeof pool->bin_map);
 }
 
+/* Which granule a look is at; spread evenly: Knuth, TAOCP 6.4. */
+static inline size_t look_at(const struct m_pool *pool, uint32_t look)
+{
+    return (size_t)((uint64_t)(look * UINT32_C(0x9e3779b9)) * pool->mark >> 32);
+}
+
+/* Whether merging is worth it though no fresh memory is needed: many of the cached chunks lie side
+ * by side. Their lists would give them out in the order in which they were freed, a wait for memory
+ * each; a run gives them out in the order of addresses, which processors fetch ahead. */
+static int is_strewn(struct m_pool *pool)
+{
+    if (CHECKED) /* nothing is cached */
+        return 0;
+    if (pool->mark < LOOK_LEAST || is_strict(pool))
+        return 0;
+    size_t g = look_at(pool, ++pool->looks);
+    uint64_t tags = g + 8 <= pool->mark ? eight(pool->tags + g) : 0;
+    POOL_PREFETCH(pool->tags + look_at(pool, pool->looks + LOOK_AHEAD));
+    if (!tags)
+        return 0;
+    g += log2_of(tags & (0 - tags)) / 8; /* the first of them */
+    int row = 0;
+    while (row < LOOK_ROW && g < pool->mark && pool->tags[g] > CACHED && pool->tags[g] < RUN) {
+        g += pool->tags[g] & LENGTH;
+        row++;
+    }
+    if (row == LOOK_ROW)
+        pool->strewn += LOOK_WEIGHT;
+    else if (pool->strewn > 0)
+        pool->strewn--;
+    if (pool->strewn < LOOK_ENOUGH)
+        return 0;
+    pool->strewn = LOOK_ENOUGH;
+    return pool->looks >= pool->mark / LOOK_GAP;
+}
+
+/* The cached chunks of SMALL granules and more ⇒ runs. 0 if there were none. */
+static int shared_release(struct m_pool *pool)
+{
+    if (pool->shared == 0)
+        return 0;
+    pool->shared = 0;
+    for (size_t i = SMALL; i < SMALL + POOL_SHARED; i++) {
+        for (unsigned char *chunk; (chunk = pool->cache[i]) != NULL;) {
+            size_t g = pool_granule(pool, chunk);
+            pool->cache[i] = NULL;
+            if (g >= pool->mark || kind_at(pool, g) != CACHED)
+                break; /* the user has scribbled on the link */
+            size_t n = length_at(pool, g);
+            pool->cache[i] = next_of(chunk);
+            set_next(chunk, NULL);
+            pool->tags[g] = INTERIOR;
+            release(pool, g, n);
+        }
+    }
+    return 1;
+}
+
+/* A chunk of n granules or more at g that stands in a shared list ⇒ part of a run, and so are all
+ * in these lists: they do not tell who comes before it. */
+static void uncache(struct m_pool *pool, size_t g, size_t n)
+{
+    if (g < pool->mark && pool->tags[g] == CACHED && span_from(pool, g) >= n)
+        (void)shared_release(pool);
+}
+
 #if CHECKED
+
+static inline uint32_t *ring_slot(const struct m_pool *pool, size_t i)
+{
+    return pool->spans + pool->granules / SMALL + 1 + i % ring_length(pool->granules);
+}
 
 /* The oldest waiting chunks ⇒ runs, until those of so many granules are left. 0 if one is met that
  * has been written to, which stays where it is. */
@@ -1074,7 +1034,7 @@ static int let_go(struct m_pool *pool, size_t most)
         size_t n = length_at(pool, g);
         if (!is_clean(pool, g, n))
             return 0;
-        waiting->first = (waiting->first + 1) % ring_length(pool);
+        waiting->first = (waiting->first + 1) % ring_length(pool->granules);
         waiting->count--;
         waiting->granules -= n;
         pool->tags[g] = INTERIOR;
@@ -1098,20 +1058,6 @@ static void shelve(struct m_pool *pool, size_t g, size_t n)
     *ring_slot(pool, waiting->first + waiting->count++) = (uint32_t)g;
     waiting->granules += n;
     (void)let_go(pool, pool->granules / WAITING_SHARE);
-}
-
-/* Nothing is cached. */
-static int is_strewn(const struct m_pool *pool)
-{
-    (void)pool;
-    return 0;
-}
-
-static void uncache(const struct m_pool *pool, size_t g, size_t n)
-{
-    (void)pool;
-    (void)g;
-    (void)n;
 }
 
 /* Everything free ⇒ runs, but for what has been written to. */
@@ -1151,40 +1097,6 @@ static int worth_merging(struct m_pool *pool)
     return cached >= looked / MERGE_SHARE;
 }
 
-/* Which granule a look is at; spread evenly: Knuth, TAOCP 6.4. */
-static inline size_t look_at(const struct m_pool *pool, uint32_t look)
-{
-    return (size_t)((uint64_t)(look * UINT32_C(0x9e3779b9)) * pool->mark >> 32);
-}
-
-/* Whether merging is worth it though no fresh memory is needed: many of the cached chunks lie side
- * by side. Their lists would give them out in the order in which they were freed, a wait for memory
- * each; a run gives them out in the order of addresses, which processors fetch ahead. */
-static int is_strewn(struct m_pool *pool)
-{
-    if (pool->mark < LOOK_LEAST || is_strict(pool))
-        return 0;
-    size_t g = look_at(pool, ++pool->looks);
-    uint64_t tags = g + 8 <= pool->mark ? eight(pool->tags + g) : 0;
-    POOL_PREFETCH(pool->tags + look_at(pool, pool->looks + LOOK_AHEAD));
-    if (!tags)
-        return 0;
-    g += log2_of(tags & (0 - tags)) / 8; /* the first of them */
-    int row = 0;
-    while (row < LOOK_ROW && g < pool->mark && pool->tags[g] > CACHED && pool->tags[g] < RUN) {
-        g += pool->tags[g] & LENGTH;
-        row++;
-    }
-    if (row == LOOK_ROW)
-        pool->strewn += LOOK_WEIGHT;
-    else if (pool->strewn > 0)
-        pool->strewn--;
-    if (pool->strewn < LOOK_ENOUGH)
-        return 0;
-    pool->strewn = LOOK_ENOUGH;
-    return pool->looks >= pool->mark / LOOK_GAP;
-}
-
 /* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address
  * comes first. Goes by the tags alone, so that links which the user has scribbled on do no harm. */
 static void merge_all(struct m_pool *pool)
@@ -1210,36 +1122,6 @@ static void merge_all(struct m_pool *pool)
     }
     if (start < end)
         run_file(pool, start, end - start);
-}
-
-/* The cached chunks of SMALL granules and more ⇒ runs. 0 if there were none. */
-static int shared_release(struct m_pool *pool)
-{
-    if (pool->shared == 0)
-        return 0;
-    pool->shared = 0;
-    for (size_t i = SMALL; i < SMALL + POOL_SHARED; i++) {
-        for (unsigned char *chunk; (chunk = pool->cache[i]) != NULL;) {
-            size_t g = pool_granule(pool, chunk);
-            pool->cache[i] = NULL;
-            if (g >= pool->mark || kind_at(pool, g) != CACHED)
-                break; /* the user has scribbled on the link */
-            size_t n = length_at(pool, g);
-            pool->cache[i] = next_of(chunk);
-            set_next(chunk, NULL);
-            pool->tags[g] = INTERIOR;
-            release(pool, g, n);
-        }
-    }
-    return 1;
-}
-
-/* A chunk of n granules or more at g that stands in a shared list ⇒ part of a run, and so are all
- * in these lists: they do not tell who comes before it. */
-static void uncache(struct m_pool *pool, size_t g, size_t n)
-{
-    if (g < pool->mark && pool->tags[g] == CACHED && span_from(pool, g) >= n)
-        (void)shared_release(pool);
 }
 
 #endif
@@ -1387,8 +1269,8 @@ static size_t take(struct m_pool *pool, size_t n, size_t align)
 /* Bytes for a block of so many granules and its bookkeeping behind it: the block, spans, tags. */
 static size_t memory_for(size_t granules)
 {
-    return granules * GRANULE + (granules / SMALL + 1) * sizeof(uint32_t) + granules +
-           checked_memory_for(granules);
+    size_t words = granules / SMALL + 1 + ring_length(granules);
+    return granules * GRANULE + BEFORE_SPANS + words * sizeof(uint32_t) + (1 + CHECKED) * granules;
 }
 
 static enum pool_reason check_config(const struct pool_config *config)
@@ -1496,7 +1378,8 @@ int pool_init_with(struct m_pool *pool, const struct pool_config *config)
     made.on_error = config->on_error;
     made.context = config->context;
     made.spans = (uint32_t *)(void *)(address_of(&made, made.granules) + BEFORE_SPANS);
-    made.tags = (unsigned char *)(made.spans + made.granules / SMALL + 1 + ring_length(&made));
+    made.tags =
+        (unsigned char *)(made.spans + made.granules / SMALL + 1 + ring_length(made.granules));
     made.bump = made.bump_end = made.base;
     forget_waiting(&made);
     HOOK_CLOSE(made.base, made.granules * GRANULE);
@@ -1901,27 +1784,25 @@ int pool_stats(const struct m_pool *pool, struct pool_stats *stats)
     if (!pool || !stats || !pool->granules)
         return -1;
     struct pool_stats sum = {0};
-    size_t available = 0;
-    for (size_t g = 0, n; g < pool->granules; g += n) {
+    size_t available = 0, together = 0; /* free granules: all, and those adjacent to this place */
+    for (size_t g = 0; g < pool->granules;) {
         struct extent piece = piece_at(pool, g);
-        n = piece.n;
+        g += piece.n;
         if (piece.kind == POOL_LIVE) {
             sum.live_chunks++;
-            sum.live_bytes += usable(n);
+            sum.live_bytes += usable(piece.n);
+            together = 0;
             continue;
         }
-        size_t end = free_until(pool, g);
-        sum.free_runs++;
-        available += end - g;
-        if (usable(end - g) > sum.largest_free)
-            sum.largest_free = usable(end - g);
-        for (n = 0; g + n < end; n += piece.n) {
-            piece = piece_at(pool, g + n);
-            if (piece.kind == POOL_CACHED) {
-                sum.cached_chunks++;
-                sum.cached_bytes += usable(piece.n);
-            }
+        if (piece.kind == POOL_CACHED) {
+            sum.cached_chunks++;
+            sum.cached_bytes += usable(piece.n);
         }
+        sum.free_runs += together == 0;
+        together += piece.n;
+        available += piece.n;
+        if (sum.largest_free < usable(together))
+            sum.largest_free = usable(together);
     }
     sum.capacity = usable(pool->granules);
     sum.free_bytes = usable(available);
