@@ -75,7 +75,7 @@
 #define LOOK_ROW 4
 #define LOOK_WEIGHT 4u
 #define LOOK_ENOUGH 32u
-#define LOOK_LEAST ((size_t)1 << 9)
+#define LOOK_LEAST ((size_t)1 << 10)
 #define LOOK_GAP ((size_t)1024)
 #define LOOK_AHEAD 4 /* looks whose tags are being fetched */
 
@@ -86,8 +86,8 @@
 #define SHARED_SHARE 64
 
 /* Fresh memory that is touched for a small chunk is so many granules more than the chunk, together
- * about a page: soon the runs that were left are asked again. */
-#define GROWTH ((size_t)224)
+ * about four pages: soon the runs that were left are asked again. */
+#define GROWTH ((size_t)960)
 
 /* So many runs of a bin are looked at before fresh memory is touched. */
 #define FEW_RUNS ((size_t)8)

@@ -200,7 +200,7 @@ static void churn_does_not_creep(void **state)
         struct pool_stats stats;
         rig_open(&rig, &kinds[k], (size_t)1 << 18);
         ledger_open(&ledger, &rig);
-        for (int i = 0; i < 64; i++)
+        for (int i = 0; i < 512; i++)
             assert_int_equal(ledger_alloc(&ledger, 48, POOL_I8), 0);
         assert_int_equal(pool_stats(&rig.pool, &stats), 0);
         size_t before = stats.high_water;
