@@ -2,7 +2,8 @@
 
 Each arm's time is taken relative to glibc's in the same round, so that a slower machine is no
 slower pool. Rivals whose library is the same file in both runs cannot have changed: how far they
-moved is noise, and no smaller difference is claimed. Ends as gate does.
+moved is noise, and no smaller difference is claimed. Instructions that both runs counted are
+compared beside time. Ends as gate does.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def judge(args: argparse.Namespace, every_arm: bool) -> int:
         raise UserError(f"{args.output.parent}: no such folder")
     allowed = comparison.KINDS if "all" in args.allow else args.allow
     compared = comparison.compare(samples.read(args.base), samples.read(args.new), allowed)
-    shown = compared.changes if every_arm else compared.claims
+    shown = ([*compared.changes, *compared.counts] if every_arm else
+             [*compared.claims, *compared.counted_claims])
     written = formats.FORMATS[args.format](compared, shown)
     if args.output is None:
         print(written, end="")

@@ -4,12 +4,16 @@ Two runs share no round, so nothing is paired across them. What is compared is e
 to the baseline of its own round: what slows the whole machine in one of the runs slows both. What
 the machine does to one arm and not to the other is noise that the unchanged arms show: the null
 arm, and every rival whose library is the same file in both runs.
+
+Where both runs counted instructions, these are compared as well, and need none of that: they repeat
+on any machine, however busy. They are judged beside time, and never mixed with it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from typing import Any, Iterable, Mapping, Sequence
 
 import numpy
@@ -18,11 +22,15 @@ import pandas
 from analysis import environment, inference, machine, verdicts
 from analysis.environment import UserError
 from analysis.inference import Interval
-from analysis.plan import BASELINE, DELAY, NULL
-from analysis.samples import Record, Refusal, finite
+from analysis.plan import BASELINE, DELAY, NULL, probed_arms
+from analysis.samples import Record, Refusal, Sample, Work, finite
 
 SCHEMA = 1
 """The version of a comparison's JSON (results/schema/comparison.schema.json)."""
+
+MORE_INSTRUCTIONS = 0.01
+"""A pool that runs more than this share more is a regression: what a compiler does otherwise where
+nothing has changed is less."""
 
 KINDS = {
     "machine": "another machine, kernel or C library",
@@ -123,6 +131,49 @@ def share(difference: float) -> float | None:
 
 
 @dataclasses.dataclass(frozen=True)
+class Count:
+    """The instructions of an operation of one arm on one workload, before and after, as each
+    process counted them."""
+
+    workload: str
+    arm: str
+    kind: str
+    """As that of a Change."""
+    base: list[float]
+    new: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """How many times as many as now there were before: 1.25 means that a fifth is gone."""
+        return statistics.median(self.base) / statistics.median(self.new)
+
+    @property
+    def verdict(self) -> str:
+        """"more", "fewer" or "equal" where every process of the one run says so beside every one of
+        the other, else "inconclusive"."""
+        most = 1 + MORE_INSTRUCTIONS
+        if min(self.new) > max(self.base) * most:
+            return "more"
+        if max(self.new) * most < min(self.base):
+            return "fewer"
+        return "equal" if max(self.new) <= min(self.base) * most else "inconclusive"
+
+    @property
+    def outcome(self) -> str:
+        """"regression", "pass" or "inconclusive"."""
+        return {"more": "regression", "inconclusive": "inconclusive"}.get(self.verdict, "pass")
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of a comparison's JSON."""
+        return {
+            "workload": self.workload, "arm": self.arm, "kind": self.kind, "ratio": self.ratio,
+            "verdict": self.verdict, "outcome": self.outcome,
+            "base_instructions": statistics.median(self.base),
+            "new_instructions": statistics.median(self.new)
+        }
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """All that is said of two runs."""
 
@@ -131,6 +182,9 @@ class Comparison:
     unlike: list[Unlike]
     """What differs beside what is compared, and was allowed to."""
     changes: list[Change]
+    """Of time; none where a run measured none."""
+    counts: list[Count]
+    """Of instructions, likewise."""
     left_out: list[str]
     """What one of the runs has and the other lacks, as phrases."""
     crashed: list[Refusal]
@@ -140,8 +194,13 @@ class Comparison:
 
     @property
     def claims(self) -> list[Change]:
-        """The changes that the outcome rests on."""
+        """The changes of time that the outcome rests on."""
         return [change for change in self.changes if change.kind == "claim"]
+
+    @property
+    def counted_claims(self) -> list[Count]:
+        """The counts that the outcome rests on."""
+        return [count for count in self.counts if count.kind == "claim"]
 
     @property
     def outcome(self) -> str:
@@ -150,7 +209,7 @@ class Comparison:
             return "unfit"
         if self.crashed:
             return "regression"
-        said = outcome_of(self.claims)
+        said = outcome_of([*self.claims, *self.counted_claims])
         return "inconclusive" if said == "pass" and self.left_out else said
 
     def to_json(self) -> dict[str, Any]:
@@ -165,7 +224,8 @@ class Comparison:
                 {"workload": item.workload, "arm": item.arm, "why": item.refused}
                 for item in self.crashed
             ],
-            "changes": [change.to_json() for change in self.changes]
+            "changes": [change.to_json() for change in self.changes],
+            "counts": [count.to_json() for count in self.counts]
         }
 
 
@@ -202,7 +262,12 @@ def unlike(base: Record, new: Record) -> list[Unlike]:
 
 
 def _values(record: Record, column: str) -> str:
-    return " and ".join(sorted({getattr(sample, column) for sample in record.samples}))
+    return " and ".join(sorted({getattr(line, column) for line in _lines(record)}))
+
+
+def _lines(record: Record) -> list[Sample | Work]:
+    """Everything that a run says of times and instructions."""
+    return [*record.samples, *record.work]
 
 
 def _unlike_libraries(base: Record, new: Record) -> list[Unlike]:
@@ -221,8 +286,8 @@ def _unlike_libraries(base: Record, new: Record) -> list[Unlike]:
 def _libraries(record: Record) -> dict[str, str]:
     """Arm → the hashes of what served its malloc."""
     found: dict[str, set[str]] = {}
-    for sample in record.samples:
-        found.setdefault(sample.arm, set()).add(sample.malloc_sha256[:12])
+    for line in _lines(record):
+        found.setdefault(line.arm, set()).add(line.malloc_sha256[:12])
     return {arm: " and ".join(sorted(hashes)) for arm, hashes in found.items()}
 
 
@@ -280,30 +345,58 @@ def _relative(rows: pandas.DataFrame, clock: str) -> dict[str, numpy.ndarray]:
 
 def compare(base: Record, new: Record, allowed: Iterable[str] = ()) -> Comparison:
     """Judges two runs. UserError if they are unlike in what is not allowed, or share nothing."""
-    for record in (base, new):
-        if not record.samples:
-            raise UserError(f"{record.folder} holds no whole sample of time")
+    timed, counted = (all(map(bool, part)) for part in ((base.samples, new.samples),
+                                                        (base.work, new.work)))
+    if not timed and not counted:
+        lacking = next(record for record in (base, new) if not record.samples)
+        raise UserError(f"{lacking.folder} holds no whole sample of time, and not both runs have"
+                        " counted instructions")
     found = unlike(base, new)
     refuse_unlike(found, allowed)
-    (before, before_ns), (after, after_ns) = _sides(base), _sides(new)
     roles = _roles(base, new, libraries_alike="library" not in {item.kind for item in found})
-    shared = [name for name in before if name in after]
-    asked = [(name, arm) for name in shared for arm in before[name].cpu
-             if arm in after[name].cpu and arm in roles]
-    if not any(roles[arm] == "claim" for _, arm in asked):
+    changes = _changes(base, new, roles) if timed else []
+    counts = _counts(base, new, roles) if counted else []
+    if not any(item.kind == "claim" for item in [*changes, *counts]):
         raise UserError(
             f"{base.folder} and {new.folder} share no workload on which a pool ran beside the"
             f" baseline {BASELINE}")
-    changes = [
+    asked = {"time": [(change.workload, change.arm) for change in changes] if timed else None,
+             "work": [(count.workload, count.arm) for count in counts] if counted else None}
+    new_refusals = {(item.workload, item.arm) for item in base.refusals}
+    crashed = [item for item in new.refusals
+               if item.crashed and (item.workload, item.arm) not in new_refusals]
+    left_out = [phrase for part, places in asked.items() if places is not None
+                for phrase in _left_out(base, new, part, places)]
+    return Comparison(base, new, found, changes, counts, left_out, crashed,
+                      _unfit(base, new, changes) if timed else [])
+
+
+def _changes(base: Record, new: Record, roles: Mapping[str, str]) -> list[Change]:
+    """What both runs timed."""
+    (before, before_ns), (after, after_ns) = _sides(base), _sides(new)
+    asked = [(name, arm) for name in before if name in after for arm in before[name].cpu
+             if arm in after[name].cpu and arm in roles]
+    return [
         dataclasses.replace(change, base_time_ns=before_ns[change.workload, change.arm],
                             new_time_ns=after_ns[change.workload, change.arm])
         for change in judge(before, after, asked, roles)
     ]
-    new_refusals = {(item.workload, item.arm) for item in base.refusals}
-    crashed = [item for item in new.refusals
-               if item.crashed and (item.workload, item.arm) not in new_refusals]
-    return Comparison(base, new, found, changes, _left_out(base, new, asked), crashed,
-                      _unfit(base, new, changes))
+
+
+def _counts(base: Record, new: Record, roles: Mapping[str, str]) -> list[Count]:
+    """What both runs counted, in the base's order."""
+    before, after = (_instructions(record) for record in (base, new))
+    places = [(item.workload, arm) for item in base.plan.workloads for arm in item.arms]
+    return [Count(*place, roles[place[1]], before[place], after[place]) for place in places
+            if place in before and place in after and place[1] in roles]
+
+
+def _instructions(record: Record) -> dict[tuple[str, str], list[float]]:
+    """Workload and arm → what each process counted."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for line in record.work:
+        found.setdefault((line.workload, line.arm), []).append(line.instructions_per_operation)
+    return found
 
 
 def _roles(base: Record, new: Record, libraries_alike: bool) -> dict[str, str]:
@@ -356,26 +449,31 @@ def _change(workload: str, arm: str, kind: str, before: Side, after: Side, limit
                   judged.doubt, len(base), len(new))
 
 
-def outcome_of(claims: Sequence[Change]) -> str:
+def outcome_of(claims: Sequence[Change | Count]) -> str:
     """"regression" if one is, else "inconclusive" if one is, else "pass"."""
     outcomes = {change.outcome for change in claims}
     return next((word for word in ("regression", "inconclusive") if word in outcomes), "pass")
 
 
-def _left_out(base: Record, new: Record, asked: list[tuple[str, str]]) -> list[str]:
-    """The pools' comparisons that cannot be made, as phrases."""
-    compared, planned = set(asked), [_planned_pools(record) for record in (base, new)]
-    found = [f"{workload} with {arm} is not in the {missing}"
+def _left_out(base: Record, new: Record, part: str, asked: list[tuple[str, str]]) -> list[str]:
+    """The pools' comparisons of a part that cannot be made, as phrases."""
+    compared, planned = set(asked), [_planned_pools(record, part) for record in (base, new)]
+    what, lacks = (("", "has no whole round") if part == "time" else
+                   ("the instructions of ", "are not counted"))
+    absent = "is" if part == "time" else "are"
+    found = [f"{what}{workload} with {arm} {absent} not in the {missing}"
              for name, missing in ((0, "new run"), (1, "base"))
              for workload, arm in planned[name] if (workload, arm) not in planned[1 - name]]
-    return found + [f"{workload} with {arm} has no whole round in one of the runs"
+    return found + [f"{what}{workload} with {arm} {lacks} in one of the runs"
                     for workload, arm in planned[0]
                     if (workload, arm) in planned[1] and (workload, arm) not in compared]
 
 
-def _planned_pools(record: Record) -> list[tuple[str, str]]:
-    return [(item.workload, arm) for item in record.plan.workloads for arm in item.arms
-            if record.plan.arm(arm).role == "pool"]
+def _planned_pools(record: Record, part: str) -> list[tuple[str, str]]:
+    arms = record.plan.arms_by_name()
+    return [(item.workload, arm) for item in record.plan.workloads if part in item.parts
+            for arm in (item.arms if part == "time" else probed_arms(arms, item, part))
+            if arms[arm].role == "pool"]
 
 
 def _unfit(base: Record, new: Record, changes: list[Change]) -> list[str]:

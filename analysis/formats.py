@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import statistics
 from typing import Callable, Sequence
 
 from rich import box
@@ -14,10 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis import environment, inference, samples, wording
-from analysis.comparison import Change, Comparison
+from analysis.comparison import Change, Comparison, Count
 
 COLUMNS = ("workload", "arm", "base", "new", "ratio", "95 % interval", "δ", "verdict")
+COUNT_COLUMNS = ("workload", "arm", "base", "new", "ratio", "instructions an operation")
 NUMBERS = ("base", "new", "ratio", "95 % interval", "δ")
+
+COUNT_SIGNS = {"more": "▼", "fewer": "▲", "equal": "=", "inconclusive": "?"}
 
 OUTCOMES = {
     "pass": "pass: no arm became slower",
@@ -32,21 +36,44 @@ def cells(change: Change) -> list[str]:
     seen = change.interval
     interval = (f"{wording.ratio(math.exp(seen.low))} to {wording.ratio(math.exp(seen.high))}"
                 if math.isfinite(seen.low) else "no interval")
-    aside = {"control": " (unchanged)", "other": " (no claim)"}.get(change.kind, "")
-    return [change.workload, f"{change.arm}{aside}", wording.time(change.base_time_ns),
+    return [change.workload, _arm(change), wording.time(change.base_time_ns),
             wording.time(change.new_time_ns), f"{wording.ratio(change.ratio)}×", interval,
             wording.percent(change.limit),
             f"{wording.SIGNS[change.verdict]} {change.verdict}"]
 
 
+def count_cells(count: Count) -> list[str]:
+    """One line of a table, in the order of COUNT_COLUMNS."""
+    base, new = (f"{statistics.median(counted):.1f}" for counted in (count.base, count.new))
+    return [count.workload, _arm(count), base, new, f"{wording.ratio(count.ratio)}×",
+            f"{COUNT_SIGNS[count.verdict]} {count.verdict}"]
+
+
+def _arm(item: Change | Count) -> str:
+    return item.arm + {"control": " (unchanged)", "other": " (no claim)"}.get(item.kind, "")
+
+
+def _tables(shown: Sequence[Change | Count]) -> list[tuple[tuple[str, ...], list[list[str]]]]:
+    """(titles, rows): of time and of instructions, whichever there is."""
+    times = [cells(item) for item in shown if isinstance(item, Change)]
+    counts = [count_cells(item) for item in shown if isinstance(item, Count)]
+    return [(titles, rows) for titles, rows in ((COLUMNS, times), (COUNT_COLUMNS, counts)) if rows]
+
+
 def sentences(comparison: Comparison) -> list[str]:
-    """What a reader must know beside the table."""
+    """What a reader must know beside the tables."""
     base, new = comparison.base.plan, comparison.new.plan
     said = []
-    if comparison.base.samples == comparison.new.samples:
+    if ((comparison.base.samples, comparison.base.work) ==
+            (comparison.new.samples, comparison.new.work)):
         said.append("Both folders hold one and the same run.")
     if base.benchmark["sha256"] == new.benchmark["sha256"]:
         said.append("Both runs measured the same binary: what separates them is noise.")
+    for what, base_has, new_has in (
+            ("measured time", comparison.base.samples, comparison.new.samples),
+            ("counted instructions", comparison.base.work, comparison.new.work)):
+        if bool(base_has) != bool(new_has):
+            said.append(f"Only the {'base' if base_has else 'new run'} {what}.")
     said += [f"The runs differ in {item}." for item in comparison.unlike]
     said += [f"{item[0].upper()}{item[1:]}." for item in comparison.left_out]
     said += [f"{item.workload} with {item.arm} died in the new run: {item.refused}."
@@ -68,37 +95,42 @@ def headline(comparison: Comparison) -> str:
     """The outcome in a line."""
     slower = [f"{change.workload} with {change.arm} ({wording.ratio(change.ratio)}×)"
               for change in comparison.claims if change.outcome == "regression"]
+    slower += [f"{item.workload} with {item.arm} ({wording.ratio(1 / item.ratio)}× the"
+               " instructions)" for item in comparison.counted_claims
+               if item.outcome == "regression"]
     slower += [f"{item.workload} with {item.arm} (died)" for item in comparison.crashed]
     if comparison.outcome == "regression":
         return f"regression: {', '.join(slower)}"
     return OUTCOMES[comparison.outcome]
 
 
-def text(comparison: Comparison, changes: Sequence[Change]) -> str:
-    """A table for a terminal or a log, the outcome below it."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in COLUMNS:
-        table.add_column(title, justify="right" if title in NUMBERS else "left", no_wrap=True)
-    for change in changes:
-        table.add_row(*map(Text, cells(change)))
+def text(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+    """Tables for a terminal or a log, the outcome below them."""
     stream = io.StringIO()
     console = Console(file=stream, width=160, color_system=None)
-    console.print(table)
+    for titles, rows in _tables(shown):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for title in titles:
+            table.add_column(title, justify="right" if title in NUMBERS else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*map(Text, row))
+        console.print(table)
     for sentence in sentences(comparison):
         console.print(Text(sentence), soft_wrap=True)
     console.print(Text(headline(comparison)), soft_wrap=True)
     return "\n".join(line.rstrip() for line in stream.getvalue().strip("\n").split("\n")) + "\n"
 
 
-def markdown(comparison: Comparison, changes: Sequence[Change]) -> str:
+def markdown(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
     """The same for a pull request."""
     lines = [f"**{_escaped(headline(comparison))}**", ""]
     lines += [f"{_escaped(sentence)}\n" for sentence in sentences(comparison)]
-    lines += [f"| {' | '.join(COLUMNS)} |",
-              f"| {' | '.join('---:' if title in NUMBERS else '---' for title in COLUMNS)} |"]
-    lines += [f"| {' | '.join(map(_escaped, cells(change)))} |" for change in changes]
-    lines += ["", "A ratio above 1 means that the new run is faster, relative to glibc in the same"
-              " round."]
+    for titles, rows in _tables(shown):
+        lines += [f"| {' | '.join(titles)} |",
+                  f"| {' | '.join('---:' if title in NUMBERS else '---' for title in titles)} |"]
+        lines += [f"| {' | '.join(map(_escaped, row))} |" for row in rows] + [""]
+    lines.append("A ratio above 1 means that the new run is faster, relative to glibc in the same"
+                 " round, or runs fewer instructions.")
     return "\n".join(lines) + "\n"
 
 
@@ -109,9 +141,9 @@ def _escaped(value: str) -> str:
     return " ".join(value.split())
 
 
-def as_json(comparison: Comparison, changes: Sequence[Change]) -> str:
-    """Every change, whichever are shown; checked against its schema before it leaves."""
-    del changes
+def as_json(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+    """Everything, whatever is shown; checked against its schema before it leaves."""
+    del shown
     value = comparison.to_json()
     wrong = samples.complaint("comparison", value)
     if wrong:
@@ -119,22 +151,23 @@ def as_json(comparison: Comparison, changes: Sequence[Change]) -> str:
     return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def as_csv(comparison: Comparison, changes: Sequence[Change]) -> str:
-    """A line a change, with the columns of the JSON."""
+def as_csv(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+    """A line each, with the columns of the JSON; empty where only the other kind has one."""
     del comparison
-    rows = [change.to_json() for change in changes]
+    rows = [item.to_json() for item in shown]
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(stream, list(dict.fromkeys(key for row in rows for key in row)),
+                            lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()
 
 
-def junit(comparison: Comparison, changes: Sequence[Change]) -> str:
+def junit(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
     """A test case for each claim: a regression fails, what stays open is skipped and says so."""
     import junit_xml  # here, so that nothing else is lost where it is missing
 
-    del changes
+    del shown
     cases = []
     for change in comparison.claims:
         case = junit_xml.TestCase(change.arm, classname=change.workload)
@@ -144,6 +177,16 @@ def junit(comparison: Comparison, changes: Sequence[Change]) -> str:
         elif change.outcome == "regression":
             case.add_failure_info(f"slower: {said}", said)
         elif change.outcome == "inconclusive":
+            case.add_skipped_info(f"inconclusive: {said}")
+        else:
+            case.stdout = said
+        cases.append(case)
+    for count in comparison.counted_claims:
+        case = junit_xml.TestCase(count.arm, classname=f"{count.workload}, instructions")
+        said = " ".join(count_cells(count)[2:])
+        if count.outcome == "regression":
+            case.add_failure_info(f"more instructions: {said}", said)
+        elif count.outcome == "inconclusive":
             case.add_skipped_info(f"inconclusive: {said}")
         else:
             case.stdout = said
@@ -163,7 +206,7 @@ def junit(comparison: Comparison, changes: Sequence[Change]) -> str:
     return junit_xml.to_xml_report_string([suite])
 
 
-FORMATS: dict[str, Callable[[Comparison, Sequence[Change]], str]] = {
+FORMATS: dict[str, Callable[[Comparison, Sequence[Change | Count]], str]] = {
     "text": text, "json": as_json, "csv": as_csv, "markdown": markdown, "junit": junit
 }
 """Name → the function that writes a comparison so. The second argument is what is shown."""

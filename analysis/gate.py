@@ -1,7 +1,9 @@
 """Says whether the pool became slower between two runs: for a pipeline that must not let that pass.
 
 Ends with 0 where every claim excludes a regression beyond what the runs' noise hides, with 1 where
-one is proved, with 3 where neither can be said, with 4 where the runs can say nothing.
+one is proved, with 3 where neither can be said, with 4 where the runs can say nothing. Instructions
+that both runs counted are judged beside time; runs of `bench --work` have nothing else, and need no
+quiet machine.
 """
 
 from __future__ import annotations

@@ -251,7 +251,7 @@ def with_parts(record: Record, seed: int = 1, processes: int = 3) -> Record:
                 memory.append(_memory(place, arm, generator))
                 if plan.is_cold(workload.workload):
                     continue
-                work.append(_work(place, round(20 * time_ns) + 3))
+                work.append(work_line(place, round(20 * time_ns) + 3))
                 latency += [_latency(place, kind, time_ns, generator)
                             for kind in ("alloc", "free")]
     return dataclasses.replace(
@@ -265,7 +265,8 @@ _PROOF = {
 }
 
 
-def _work(place: dict[str, Any], instructions: int) -> samples.Work:
+def work_line(place: dict[str, Any], instructions: int) -> samples.Work:
+    """So many instructions an operation."""
     return samples.Work(
         **place, instructions_per_operation=float(instructions), operations=2.0,
         short_iterations=100, long_iterations=300, short_instructions=10**6,

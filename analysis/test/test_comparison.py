@@ -228,6 +228,97 @@ def test_runs_that_share_nothing_are_refused():
         comparison.compare(run_of(), other)
 
 
+# --- Instructions ---------------------------------------------------------------------------------
+
+
+def instructions_of(workload, arm, round_, number):
+    return synthetic.work_line({"workload": workload, "arm": arm, "round": round_}, round(number))
+
+
+def counted(record, more=1.0, apart=0.0, timed=True):
+    """The record with 1,000 instructions an operation, so many times as many of pool-keep on the
+    first workload, a share more in the second process than in the first."""
+    work, items = [], []
+    for item in record.plan.workloads:
+        items.append(dataclasses.replace(item, parts=["time", "work"] if timed else ["work"]))
+        for arm in item.arms:
+            changed = (item.workload, arm) == ("short", "pool-keep")
+            work += [instructions_of(item.workload, arm, round_, 1000 * (
+                more * (1 + apart * round_) if changed else 1)) for round_ in (0, 1)]
+    parts = dataclasses.replace(record.plan, workloads=items, parts=items[0].parts)
+    return dataclasses.replace(record, work=work, plan=parts,
+                               samples=record.samples if timed else [])
+
+
+@pytest.mark.parametrize("more, apart, verdict, outcome", [
+    (1.0, 0.0, "equal", "pass"), (1.009, 0.0, "equal", "pass"),
+    (1.011, 0.0, "more", "regression"), (0.9, 0.0, "fewer", "pass"),
+    (1.005, 0.02, "inconclusive", "inconclusive"), (1.02, 0.02, "more", "regression")
+])
+@pytest.mark.parametrize("timed", [True, False])
+def test_instructions_are_judged_without_noise(more, apart, verdict, outcome, timed):
+    base = counted(run_of(), timed=timed)
+    compared = comparison.compare(base, counted(run_of(seed=2), more, apart, timed))
+    count = next(c for c in compared.counts if (c.workload, c.arm) == ("short", "pool-keep"))
+    assert (count.verdict, count.outcome, compared.outcome) == (verdict, outcome, outcome)
+    assert bool(compared.changes) == timed and compared.left_out == []
+    others = [c for c in compared.counts if c is not count]
+    assert {c.verdict for c in others} == {"equal"}
+    assert count.ratio == pytest.approx(1 / (more * (1 + apart / 2)), abs=0.001)
+
+
+def test_no_other_arm_fails_for_its_instructions():
+    new = counted(run_of(seed=2))
+    more = [instructions_of(line.workload, line.arm, line.round, 1100) if line.arm == "jemalloc"
+            else line for line in new.work]
+    compared = comparison.compare(counted(run_of()), dataclasses.replace(new, work=more))
+    assert compared.outcome == "pass"
+    assert {c.verdict for c in compared.counts if c.arm == "jemalloc"} == {"more"}
+
+
+def test_instructions_that_one_run_lacks_are_named():
+    base, new = counted(run_of(), timed=False), counted(run_of(seed=2), timed=False)
+    fewer = dataclasses.replace(new, work=[line for line in new.work if line.workload == "short"
+                                           or line.arm != "pool"])
+    compared = comparison.compare(base, fewer)
+    assert compared.outcome == "inconclusive"
+    assert compared.left_out == [
+        "the instructions of long with pool are not counted in one of the runs"]
+    said = formats.sentences(comparison.compare(counted(run_of()), run_of(seed=2)))
+    assert "Only the base counted instructions." in said
+
+
+def test_runs_with_different_parts_are_refused():
+    with pytest.raises(UserError, match="holds no whole sample of time, and not both runs have"):
+        comparison.compare(run_of(), counted(run_of(seed=2), timed=False))
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_every_form_has_the_instructions(poolproof, tmp_path, timed):
+    synthetic.write(counted(run_of(), timed=timed), tmp_path / "base")
+    synthetic.write(counted(run_of(seed=2), 1.25, timed=timed), tmp_path / "new")
+    written = {}
+    for form in formats.FORMATS:
+        code, written[form], err = poolproof("gate", tmp_path / "base", tmp_path / "new",
+                                             "--format", form)
+        assert (code, err) == (1, "")
+    said = "regression: short with pool-keep (1.25× the instructions)"
+    assert written["text"].splitlines()[-1] == said and "▼ more" in written["text"]
+    assert written["markdown"].startswith(f"**{said}**")
+    value = json.loads(written["json"])
+    entry = samples.validator("comparison").schema["properties"]["counts"]["items"]
+    assert set(entry["properties"]) == set(value["counts"][0])
+    assert [e["verdict"] for e in value["counts"] if e["kind"] == "claim"].count("more") == 1
+    rows = list(csv.DictReader(io.StringIO(written["csv"])))
+    assert [row["outcome"] for row in rows if row["base_instructions"]] == [
+        "regression", "pass", "pass", "pass"]
+    assert len(rows) == (8 if timed else 4)
+    suite = ElementTree.fromstring(written["junit"]).find("testsuite")
+    assert (suite.get("tests"), suite.get("failures")) == ("8" if timed else "4", "1")
+    _, out, _ = poolproof("compare", tmp_path / "base", tmp_path / "new")
+    assert "jemalloc (unchanged)" in out
+
+
 # --- Unlike runs ---------------------------------------------------------------------------------
 
 
