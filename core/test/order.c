@@ -124,7 +124,7 @@ static void looks_as_far_as_the_block(void **state)
         static struct heap heap;
         struct pool_stats stats;
         void *hold = NULL, *rest = NULL;
-        rig_open(&heap.rig, &kinds[k], (size_t)10 * 1024);
+        rig_open(&heap.rig, &kinds[k], (size_t)20 * 1024);
         struct m_pool *pool = &heap.rig.pool;
         assert_int_equal(pool_alloc(pool, &hold, LONG, POOL_USER), 0);
         assert_int_equal(pool_stats(pool, &stats), 0);
