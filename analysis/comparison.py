@@ -29,8 +29,7 @@ SCHEMA = 1
 """The version of a comparison's JSON (results/schema/comparison.schema.json)."""
 
 MORE_INSTRUCTIONS = 0.01
-"""A pool that runs more than this share more is a regression: what a compiler does otherwise where
-nothing has changed is less."""
+"""A pool that runs more than this share more is a regression; within it two counts are equal."""
 
 KINDS = {
     "machine": "another machine, kernel or C library",
@@ -360,15 +359,18 @@ def compare(base: Record, new: Record, allowed: Iterable[str] = ()) -> Compariso
         raise UserError(
             f"{base.folder} and {new.folder} share no workload on which a pool ran beside the"
             f" baseline {BASELINE}")
-    asked = {"time": [(change.workload, change.arm) for change in changes] if timed else None,
-             "work": [(count.workload, count.arm) for count in counts] if counted else None}
-    new_refusals = {(item.workload, item.arm) for item in base.refusals}
-    crashed = [item for item in new.refusals
-               if item.crashed and (item.workload, item.arm) not in new_refusals]
-    left_out = [phrase for part, places in asked.items() if places is not None
-                for phrase in _left_out(base, new, part, places)]
-    return Comparison(base, new, found, changes, counts, left_out, crashed,
+    known = {(item.workload, item.arm) for item in _refused(base, counted)}
+    crashed = {(item.workload, item.arm): item for item in _refused(new, counted)
+               if item.crashed and (item.workload, item.arm) not in known}
+    left_out = _left_out(base, new, "time", changes) if timed else []
+    left_out += _left_out(base, new, "work", counts) if counted else []
+    return Comparison(base, new, found, changes, counts, left_out, list(crashed.values()),
                       _unfit(base, new, changes) if timed else [])
+
+
+def _refused(record: Record, counted: bool) -> list[Refusal]:
+    """Processes that could not be used, those that were to count among them if that is asked."""
+    return [*record.refusals, *(record.part_refusals.get("work", []) if counted else [])]
 
 
 def _changes(base: Record, new: Record, roles: Mapping[str, str]) -> list[Change]:
@@ -455,16 +457,15 @@ def outcome_of(claims: Sequence[Change | Count]) -> str:
     return next((word for word in ("regression", "inconclusive") if word in outcomes), "pass")
 
 
-def _left_out(base: Record, new: Record, part: str, asked: list[tuple[str, str]]) -> list[str]:
+def _left_out(base: Record, new: Record, part: str, made: Sequence[Change | Count]) -> list[str]:
     """The pools' comparisons of a part that cannot be made, as phrases."""
-    compared, planned = set(asked), [_planned_pools(record, part) for record in (base, new)]
-    what, lacks = (("", "has no whole round") if part == "time" else
-                   ("the instructions of ", "are not counted"))
-    absent = "is" if part == "time" else "are"
-    found = [f"{what}{workload} with {arm} {absent} not in the {missing}"
+    compared, planned = {(item.workload, item.arm) for item in made}, [
+        _planned_pools(record, part) for record in (base, new)]
+    label, lacks = {"time": ("", "no whole round"), "work": (" (instructions)", "no count")}[part]
+    found = [f"{workload} with {arm}{label} is not in the {missing}"
              for name, missing in ((0, "new run"), (1, "base"))
              for workload, arm in planned[name] if (workload, arm) not in planned[1 - name]]
-    return found + [f"{what}{workload} with {arm} {lacks} in one of the runs"
+    return found + [f"{workload} with {arm}{label} has {lacks} in one of the runs"
                     for workload, arm in planned[0]
                     if (workload, arm) in planned[1] and (workload, arm) not in compared]
 

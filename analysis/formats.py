@@ -169,24 +169,17 @@ def junit(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
 
     del shown
     cases = []
-    for change in comparison.claims:
-        case = junit_xml.TestCase(change.arm, classname=change.workload)
-        said = " ".join([*cells(change)[2:], change.doubt]).strip()
+    for item in [*comparison.claims, *comparison.counted_claims]:
+        counted = isinstance(item, Count)
+        case = junit_xml.TestCase(item.arm, classname=f"{item.workload}, instructions" if counted
+                                  else item.workload)
+        said = " ".join(count_cells(item)[2:] if counted else [*cells(item)[2:], item.doubt])
+        said = said.strip()
         if comparison.outcome == "unfit":
             case.add_error_info(f"unfit: {'; '.join(comparison.unfit)}", said)
-        elif change.outcome == "regression":
-            case.add_failure_info(f"slower: {said}", said)
-        elif change.outcome == "inconclusive":
-            case.add_skipped_info(f"inconclusive: {said}")
-        else:
-            case.stdout = said
-        cases.append(case)
-    for count in comparison.counted_claims:
-        case = junit_xml.TestCase(count.arm, classname=f"{count.workload}, instructions")
-        said = " ".join(count_cells(count)[2:])
-        if count.outcome == "regression":
-            case.add_failure_info(f"more instructions: {said}", said)
-        elif count.outcome == "inconclusive":
+        elif item.outcome == "regression":
+            case.add_failure_info(f"{'more' if counted else 'slower'}: {said}", said)
+        elif item.outcome == "inconclusive":
             case.add_skipped_info(f"inconclusive: {said}")
         else:
             case.stdout = said

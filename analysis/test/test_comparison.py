@@ -283,9 +283,30 @@ def test_instructions_that_one_run_lacks_are_named():
     compared = comparison.compare(base, fewer)
     assert compared.outcome == "inconclusive"
     assert compared.left_out == [
-        "the instructions of long with pool are not counted in one of the runs"]
+        "long with pool (instructions) has no count in one of the runs"]
     said = formats.sentences(comparison.compare(counted(run_of()), run_of(seed=2)))
     assert "Only the base counted instructions." in said
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_an_arm_that_dies_while_it_is_counted_is_a_regression(timed):
+    base, new = counted(run_of(), timed=timed), counted(run_of(seed=2), timed=timed)
+    died = dataclasses.replace(
+        new, work=[line for line in new.work if (line.workload, line.arm) != ("short", "pool")],
+        part_refusals={"work": [samples.Refusal("short", "pool", 0, 0, "killed", True)]})
+    compared = comparison.compare(base, died)
+    assert compared.outcome == "regression"
+    assert formats.headline(compared) == "regression: short with pool (died)"
+    assert comparison.compare(died, died).outcome == "inconclusive"
+    if timed:  # where nothing is compared that was counted, nothing that died of it counts
+        assert comparison.compare(run_of(), died).outcome == "pass"
+
+
+def test_one_and_the_same_counts_are_said_to_be():
+    base, new = counted(run_of(), timed=False), counted(run_of(), more=1.5, timed=False)
+    said = "Both folders hold one and the same run."
+    assert said in formats.sentences(comparison.compare(base, base))
+    assert said not in formats.sentences(comparison.compare(base, new))
 
 
 def test_runs_with_different_parts_are_refused():
