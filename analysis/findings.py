@@ -13,6 +13,7 @@ inputs that agree in these are one finding. Each is a folder build/findings/TARG
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
 import os
 import pathlib
@@ -157,9 +158,21 @@ def text_of(folder: pathlib.Path, target: str, file: pathlib.Path, printed: str 
 
 def translate(folder: pathlib.Path, form: str, file: pathlib.Path) -> bytes:
     """An input as "text", "bytes" or "c". UserError if the file is no input in text or bytes."""
+    return _translate(folder, file, form, file,
+                      *([folder / "fuzz" / "program-frame"] if form == "c" else []))
+
+
+def slices(folder: pathlib.Path, trace: pathlib.Path, most: int,
+           place: pathlib.Path) -> list[pathlib.Path]:
+    """Writes pieces of a trace of any length as inputs into a folder, at most so many."""
+    name = f"trace-{trace.name}"
+    _translate(folder, trace, "slices", trace, str(most), place / name)
+    return sorted(place.glob(f"{glob.escape(name)}-*"))
+
+
+def _translate(folder: pathlib.Path, file: pathlib.Path, *words: str | pathlib.Path) -> bytes:
     program = folder / "fuzz" / "fuzz-translate"
-    frame = [folder / "fuzz" / "program-frame"] if form == "c" else []
-    done = subprocess.run([program, form, file, *frame], env=surroundings(),
+    done = subprocess.run([program, *words], env=surroundings(),
                           stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode != 0:
         lines = done.stderr.decode(errors="replace").strip().splitlines()

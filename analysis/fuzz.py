@@ -11,6 +11,7 @@ examples:
   ./poolproof fuzz pool_api --time 10m      one target for ten minutes
   ./poolproof fuzz --time 8h --jobs 8 --seed 1
   ./poolproof fuzz --executions 200m        goes on where it was when it is run again
+  ./poolproof fuzz --trace mine.trace       begins with pieces of a recorded program
   ./poolproof fuzz --engine afl --sanitizer undefined --time 5m
 """
 
@@ -20,6 +21,7 @@ import argparse
 import contextlib
 import dataclasses
 import difflib
+import itertools
 import json
 import math
 import os
@@ -29,8 +31,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
@@ -70,6 +74,9 @@ STALLED = 4
 
 CROWDED = 4000
 """A corpus of more files than this is reduced to what it needs before a run."""
+
+SLICES = 64
+"""So many pieces of a trace are put among what each target has learned."""
 
 PLAIN_EVERY_S = 5.0
 
@@ -161,6 +168,20 @@ def folders_of(target: str, root: pathlib.Path = SEEDS) -> list[pathlib.Path]:
     family = target.partition("_")[0]
     places = [root / "corpus" / family, root / "corpus" / target, root / "regressions" / target]
     return [place for place in places if place.is_dir()]
+
+
+def learn_traces(folder: pathlib.Path, traces: Sequence[pathlib.Path], targets: Sequence[str],
+                 corpus: pathlib.Path) -> None:
+    """Puts pieces of recorded traces among what each target that runs the pool has learned."""
+    pools = [target for target in targets if target.startswith("pool_")]
+    if traces and not pools:
+        raise environment.UserError("--trace is for targets that run the pool, pool_api and others")
+    with tempfile.TemporaryDirectory() as scratch:
+        for trace in traces:
+            pieces = findings.slices(folder, trace, SLICES, pathlib.Path(scratch))
+            for target, piece in itertools.product(pools, pieces):
+                shutil.copyfile(piece, corpus / target / piece.name)
+            environment.say(f"{len(pieces)} pieces of {trace} for {len(pools)} targets")
 
 
 def check_targets(wanted: list[str], known: list[str]) -> list[str]:
@@ -509,6 +530,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="processes at a time (default: one for each processor)")
     parser.add_argument("--seed", type=parse_seed, default=None, metavar="N",
                         help="the run's randomness (default: a new one, which is shown)")
+    parser.add_argument("--trace", type=pathlib.Path, nargs="+", action="extend", default=[],
+                        metavar="FILE",
+                        help="begin with pieces of these recorded traces too")
     parser.add_argument("--corpus", type=pathlib.Path, default=CORPUS, metavar="DIR",
                         help="where what is learned is kept (default build/fuzz-corpus)")
 
@@ -547,6 +571,7 @@ def run_alone(args: argparse.Namespace) -> int:
     seconds = args.time or (60.0 if ledger is None else 366.0 * 86400)
     for target in targets:
         (corpus / target).mkdir(parents=True, exist_ok=True)
+    learn_traces(folder, args.trace, targets, corpus)
     findings.KEPT.mkdir(parents=True, exist_ok=True)
     console = Console(highlight=False)
     attack = Run(folder, targets, jobs, seconds, seed, corpus, engines.ENGINES[args.engine],

@@ -5,6 +5,7 @@
  *     fuzz-translate same TEXT FILE…    in TAP, whether each FILE is what its TEXT gives
  *     fuzz-translate run FILE           the input on a pool, with every oracle; a finding aborts
  *     fuzz-translate c FILE FRAME       a C program of its own, in the frame of reproducer.c
+ *     fuzz-translate slices TRACE N OUT inputs OUT-1, OUT-2 …: N pieces of any trace file
  *
  * FILE is bytes, or a text that begins with "poolproof trace". Errors are one line on standard
  * error and exit 2.
@@ -15,6 +16,9 @@
 #include <string.h>
 
 #include "program.h"
+
+static const char bad_origin[] = "the origin must be 'pool source=malloc|buffer|lazy|map bytes=N "
+                                 "offset=N flags=none|keep,strict'";
 
 static _Noreturn void refuse(const char *path, const char *message)
 {
@@ -60,8 +64,7 @@ static struct input read_input(const char *path)
         if (trace_parse(bytes, size, &trace, &error) != 0)
             refuse(path, error.message);
         if (input_of_trace(&input, &trace) != 0)
-            refuse(path, "the origin must be 'pool source=malloc|buffer|lazy|map bytes=N offset=N "
-                         "flags=none|keep,strict'");
+            refuse(path, bad_origin);
     } else if (input_decode(bytes, size, &input) != 0) {
         refuse(path, "out of memory");
     }
@@ -106,6 +109,42 @@ static int compare(int count, char **paths)
     return failed;
 }
 
+/* The trace, which is taken over, as the bytes of OUT-NUMBER. */
+static void write_input(const char *path, const struct trace *trace, const char *out, size_t number)
+{
+    uint8_t bytes[INPUT_HEADER + INPUT_MAX_OPS * TRACE_DECODE_BYTES];
+    char name[4096];
+    struct input input;
+    if (input_of_trace(&input, trace) != 0)
+        refuse(path, bad_origin);
+    const size_t size = input_encode(&input, bytes, sizeof bytes);
+    snprintf(name, sizeof name, "%s-%zu", out, number);
+    FILE *const file = fopen(name, "wb");
+    if (!file || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
+        refuse(name, strerror(errno));
+    input_free(&input);
+}
+
+/* Slices that begin at even distances; of a trace that an input holds, the whole. */
+static void write_slices(const char *path, size_t wanted, const char *out)
+{
+    struct trace trace, slice;
+    struct trace_error error;
+    if (trace_read(path, &trace, &error) != 0)
+        refuse(path, error.message);
+    if (trace.count <= INPUT_MAX_OPS && trace.slots <= TRACE_DECODE_SLOTS) {
+        write_input(path, &trace, out, 1);
+        return;
+    }
+    for (size_t i = 0; i < wanted; i++) {
+        if (trace_slice(&trace, trace.count / wanted * i, INPUT_MAX_OPS, TRACE_DECODE_SLOTS,
+                        &slice) != 0)
+            refuse(path, "out of memory");
+        write_input(path, &slice, out, i + 1);
+    }
+    trace_free(&trace);
+}
+
 static void print_program(const char *path, const char *frame_path)
 {
     struct input input = read_input(path);
@@ -136,10 +175,12 @@ int main(int count, char **arguments)
         input_free(&input);
     } else if (strcmp(verb, "c") == 0 && count == 4) {
         print_program(arguments[2], arguments[3]);
+    } else if (strcmp(verb, "slices") == 0 && count == 5 && strtoul(arguments[3], NULL, 10) > 0) {
+        write_slices(arguments[2], strtoul(arguments[3], NULL, 10), arguments[4]);
     } else {
         fprintf(stderr,
                 "usage: fuzz-translate text FILE | bytes TEXT | same TEXT FILE… | run FILE | "
-                "c FILE FRAME\n");
+                "c FILE FRAME | slices TRACE N OUT\n");
         return 2;
     }
     if (fflush(stdout) != 0)

@@ -238,6 +238,37 @@ def test_a_run_without_findings_passes(
     assert "0 findings" in capsys.readouterr().out
 
 
+def test_pieces_of_traces_are_among_what_pool_targets_have_learned(
+        workshop: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
+    engine(workshop, """\
+        say("#9\\tDONE   cov: 7 ft: 8 corp: 3/9b exec/s: 400 rss: 30Mb")
+        say("stat::number_of_executed_units: 9")
+        """)
+    program(workshop / "fuzz" / "fuzz-translate", """\
+        import pathlib, sys
+        assert sys.argv[1:4] == ["slices", sys.argv[2], "64"]
+        for i in range(3):
+            pathlib.Path(f"{sys.argv[4]}-{i}").write_bytes(pathlib.Path(sys.argv[2]).read_bytes())
+        """)
+    trace = tmp_path / "odd [name].trace"
+    trace.write_bytes(b"recorded")
+    assert fuzz.run(arguments("--trace", str(trace), "--time", "1s", "--jobs", "1")) == 0
+    kept = sorted((fuzz.CORPUS / "pool_fake").iterdir())
+    assert [file.name for file in kept] == [f"trace-{trace.name}-{i}" for i in range(3)]
+    assert all(file.read_bytes() == b"recorded" for file in kept)
+    assert f"3 pieces of {trace} for 1 targets" in capsys.readouterr().err
+
+
+def test_a_trace_is_for_targets_that_run_the_pool(
+        workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(environment.UserError, match="run the pool"):
+        fuzz.learn_traces(workshop, [tmp_path / "x"], ["trace_bytes"], fuzz.CORPUS)
+    program(workshop / "fuzz" / "fuzz-translate",
+            "import sys; sys.exit('x: byte 0: the file is empty')\n")
+    with pytest.raises(environment.UserError, match="the file is empty"):
+        fuzz.learn_traces(workshop, [tmp_path / "x"], ["pool_fake"], fuzz.CORPUS)
+
+
 def test_a_finding_ends_with_one_and_the_command_to_see_it(
         workshop: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
     engine(workshop, """\

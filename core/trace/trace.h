@@ -153,6 +153,13 @@ int trace_append(struct trace *trace, struct trace_op op);
 int trace_add_site(struct trace *trace, const char *text, uint32_t *site);
 int trace_set_origin(struct trace *trace, const char *text);
 
+/* Makes a trace of its own, which keeps the rules, of what happens from operation `first` on to the
+ * objects that are made there, as far as `slots` slots hold them, until it has `most` operations.
+ * All that happens to other objects, misuse, threads, sites and the origin are left out. Fails only
+ * for lack of memory; *slice is then empty. Cost: linear, a reset's in the slots. */
+int trace_slice(const struct trace *trace, size_t first, size_t most, uint32_t slots,
+                struct trace *slice);
+
 /* Bytes live at the trace's peak, each object rounded up to granules of POOL_GRANULE bytes: the
  * capacity that a pool needs for it without fragmentation. SIZE_MAX if they are more than that,
  * or memory is lacking. Cost: linear. */
