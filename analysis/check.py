@@ -27,7 +27,7 @@ import xml.etree.ElementTree as ElementTree
 from multiprocessing.synchronize import Event
 from typing import Callable, Iterable, Iterator
 
-from analysis import build, environment, lint, misuse, testing
+from analysis import build, contracts, environment, lint, misuse, testing
 
 KEPT = build.BUILD_ROOT / "check"
 CELLS = ("build", "control", "core", "trace", "corpora", "misuse", "read")
@@ -60,7 +60,7 @@ class Instrument:
     controls: tuple[Control, ...]
     quick: bool = False
     tool: str = ""
-    """What looks on besides the build: "valgrind", "clang-tidy", "cppcheck", or nothing."""
+    """What looks on besides the build: "valgrind", "clang-tidy", "frama-c" …, or nothing."""
     only: tuple[str, ...] = CELLS[:6]
     cpu_s: int = 60
     """About what all its cells take, from nothing, so that the longest can begin first."""
@@ -102,6 +102,10 @@ def _read(line: str) -> Control:
     return Control("mistakes", "", line)
 
 
+def _unproved(function: str, bug: str) -> Control:
+    return Control("contract", f"{function} {bug}", rf"^unproved: {function}_")
+
+
 def _shown(word: str) -> Control:
     return Control("other-machine", word, rf"^mistake: {word}$")
 
@@ -132,6 +136,11 @@ INSTRUMENTS = (
     Instrument("cppcheck", "release",
                (_read(r"^\S+:\d+: error: .*out of bounds.*\[arrayIndexOutOfBounds\]$"),),
                quick=True, tool="cppcheck", only=("control", "read")),
+    Instrument("Frama-C, Z3, CVC4", "release",
+               (_unproved("granules_for", "granules-rounded-down"),
+                _unproved("span_set", "span-one-end"),
+                _unproved("pool_required", "required-overflows")),
+               tool="frama-c", only=("control", "read"), cpu_s=160),
 )
 
 
@@ -344,6 +353,10 @@ def make_mistake(control: Control, instrument: Instrument, folder: pathlib.Path)
     """All that is said when the mistake is made."""
     if control.maker == "mistakes":
         return read_mistakes(instrument.tool, folder)
+    if control.maker == "contract":
+        function, bug = control.word.split()
+        core = planted(bug, KEPT / "planted" / function) / "core"
+        return "\n".join(contracts.unproved(core, [function], [""], patience_s=2))
     if control.maker == "planted":
         program = plant(control.word, folder)
         corpus = environment.ROOT / "fuzz" / "corpus" / "pool"
@@ -360,9 +373,8 @@ def said_by(command: list[str], folder: pathlib.Path = environment.ROOT) -> str:
     return answer.stdout
 
 
-def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
-    """A replay of the corpus with a bug in its pool, made just as this build makes its own."""
-    tree = KEPT / "planted" / folder.name
+def planted(bug: str, tree: pathlib.Path) -> pathlib.Path:
+    """A copy of the pool's sources with a bug in them; returns where it is."""
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(environment.ROOT / "core", tree / "core",
                     ignore=shutil.ignore_patterns("test", "trace", "example", "*.md"))
@@ -370,6 +382,12 @@ def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
     said = said_by(["patch", "--force", "-p1", "-i", str(patch)], tree)
     if "FAILED" in said or "No such file" in said:
         raise environment.UserError(f"the planted bug {bug} no longer applies", environment.FINDING)
+    return tree
+
+
+def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
+    """A replay of the corpus with a bug in its pool, made just as this build makes its own."""
+    tree = planted(bug, KEPT / "planted" / folder.name)
     goal = "fuzz/pool_api-replay"
     listing = subprocess.run(["ninja", "-C", str(folder), "-t", "commands", goal],
                              stdout=subprocess.PIPE, text=True, check=True, timeout=LIMIT_S).stdout
@@ -417,6 +435,11 @@ READERS = {"analyzer": lint.check_analyzer, **lint.CHECKS}
 
 
 def read_sources(tool: str, folder: pathlib.Path) -> Cell:
+    if tool == "frama-c":
+        left = contracts.unproved()
+        functions = len(contracts.CLOSED + contracts.WRAPPING)
+        return Cell("failed", f"{len(left)} goals; {left[0]}") if left else \
+            Cell("passed", f"{functions} functions in {len(contracts.BUILDS)} builds")
     folders = [folder, build.ensure_build("sanitize")]  # which has a source or two of its own
     complaints = READERS[tool](folders)
     if complaints:

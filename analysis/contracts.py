@@ -1,0 +1,89 @@
+"""Has Frama-C prove the contracts of the pool's arithmetic, which stand in core/test/contracts.c.
+
+Frama-C's WP makes formulas of a function and its contract; Z3 and CVC4, by way of Why3, prove them
+or give up. The lemmas that help them are proved first, by themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+from typing import Iterable, Iterator
+
+from analysis import build, environment
+
+SOURCE = environment.ROOT / "core" / "test" / "contracts.c"
+CORE = environment.ROOT / "core"
+SETTINGS = build.BUILD_ROOT / "check" / "why3.conf"
+
+TOOLS = {"frama-c": "frama-c-base", "why3": "why3", "z3": "z3", "cvc4": "cvc4"}
+"""Program → the package that it comes in."""
+
+CLOSED = ("granules_for", "chunk_granules", "usable", "round_up", "span_set", "span_from",
+          "span_to", "fit", "ring_length", "memory_for", "pool_required")
+"""Functions in which no sum of unsigned numbers may wrap, which is proved of each by itself."""
+WRAPPING = ("alignment_of", "log2_of", "bin_of", "bins_are_in_order")
+"""Functions in which one may, where nobody uses it. What they return is proved."""
+
+BUILDS = ("", "-DPOOL_CHECKED")
+PATIENCE_S = 30
+"""For each formula and prover. Most take a tenth of a second, none takes three."""
+LIMIT_S = 600
+
+
+def unproved(core: pathlib.Path = CORE, functions: Iterable[str] = CLOSED + WRAPPING,
+             builds: Iterable[str] = BUILDS, patience_s: int = PATIENCE_S) -> list[str]:
+    """What of the contracts, and of their lemmas, cannot be proved of the pool in a folder."""
+    for program, package in TOOLS.items():
+        if not environment.find_program(program):
+            raise environment.UserError(f"{program} is missing; install {package}",
+                                        environment.UNFIT)
+    surroundings = environment.clean_environment() | {"WHY3CONFIG": str(SETTINGS)}
+    SETTINGS.parent.mkdir(parents=True, exist_ok=True)
+    said = subprocess.run(["why3", "config", "detect"], env=surroundings,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if said.returncode != 0:
+        raise environment.UserError(f"why3 finds no provers: {said.stdout.strip()[-200:]}",
+                                    environment.UNFIT)
+    wanted = set(functions)
+    complaints = []
+    for option in builds:
+        for words, names in _passes(wanted):
+            done = subprocess.run(
+                ["frama-c", "-c11", "-machdep", "gcc_x86_64",
+                 f"-cpp-extra-args=-I{core} '-DBUG(condition)=((condition)!=0)' {option}",
+                 str(SOURCE), *words, "-wp", "-wp-prover", "z3,cvc4", "-wp-timeout",
+                 str(patience_s), "-wp-par", str(os.cpu_count() or 1)],
+                env=surroundings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S, check=False)
+            complaints += [f"{complaint}{f' ({option})' if option else ''}"
+                           for complaint in read(done.stdout, names)]
+    return complaints
+
+
+def _passes(wanted: set[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """The words of each run of Frama-C, and the functions that it looks at."""
+    yield ["-wp-prop=@lemma"], []
+    for group, more in ((CLOSED, ["-warn-unsigned-overflow"]), (WRAPPING, [])):
+        names = [name for name in group if name in wanted]
+        if names:
+            yield [*more, "-wp-rte", "-wp-fct", ",".join(names)], names
+
+
+def read(said: str, names: Iterable[str]) -> list[str]:
+    """The complaints in what one run printed: goals without a proof, or that there was none."""
+    complaints = [f"unproved: {goal}" for goal in
+                  re.findall(r"^\[wp\] \[(?:Failed|Timeout|Unknown)\] Goal typed_(\w+)", said, re.M)]
+    looked_at = re.findall(r"^\[rte:annot\] annotating function (\w+)$", said, re.M)
+    complaints += [f"unproved: {name}: Frama-C did not look at it" for name in names
+                   if name not in looked_at]
+    proved = re.search(r"^\[wp\] Proved goals: +(\d+) / (\d+)$", said, re.M)
+    if not proved or not 0 < int(proved[2]):
+        last = (said.strip() or "nothing").splitlines()[-1]
+        return [f"unproved: all; Frama-C said: {last}"]
+    left = int(proved[2]) - int(proved[1])
+    if left > 0 and not complaints:
+        complaints.append(f"unproved: {left} goals")
+    return complaints

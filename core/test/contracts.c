@@ -1,0 +1,192 @@
+/* What the pool's arithmetic promises, for Frama-C to prove: rounding, bins, spans, how much memory
+ * a pool needs. `./poolproof check frama-c` does, for the ordinary and the checked build.
+ *
+ * Numbers in contracts are mathematical integers: a sum that wrapped where it must not would break
+ * one. What is proved here besides is that every shift is by less than the width, no division is by
+ * zero, and no read or write is outside of what the contract names. Three things are believed: what
+ * the C standard says of << and >> (6.5.7), what gcc says of __builtin_clzll, and that 2^n grows.
+ *
+ * Frama-C knows neither vectors nor _Alignof, and no memory of the system is asked for here. */
+#undef __SSE2__
+#undef __unix__
+#define _Alignof(type) 16
+
+#include "mem_pool.h"
+
+#if defined(POOL_CHECKED)
+#define BEHIND 1 /* granules behind each chunk */
+#define RING 24  /* bytes of bookkeeping in front of spans */
+#else
+#define BEHIND 0
+#define RING 0
+#endif
+
+/*@ logic integer most = POOL_MAX_CAPACITY / POOL_GRANULE + BEHIND; // granules of any block */
+
+/*@ lemma gaps: \forall integer x, y, z; 0 < x && 0 < y && 0 <= z && x <= 1 + z / y ==>
+  @   y * (x - 1) <= z;
+  @ lemma gaps_again: \forall integer x, y, z; 0 < x && 0 < y && 0 <= z && x <= 1 + z / y ==>
+  @   x * y - y <= z; */
+
+/* What stands in an axiomatic block is known where its functions and predicates are named, so that
+ * no prover loses its way in what it does not need. */
+
+/*@ axiomatic Multiples {
+  @ predicate divides(integer y, integer x) = x % y == 0;
+  @ lemma quotient: \forall integer x, y; 0 <= x && 0 < y ==> x - y < (x / y) * y <= x;
+  @ lemma multiple: \forall integer x, y; 0 <= x && 0 < y ==> (x * y) % y == 0;
+  @ } */
+
+/*@ axiomatic Strides {
+  @ logic integer product(integer x, integer y) = x * y;
+  @ lemma filled: \forall integer x, y, z, n; 0 < x && 0 < y <= POOL_GRANULE * n && n <= z ==>
+  @   product(x, y) <= POOL_GRANULE * (x * z) - POOL_GRANULE * z + POOL_GRANULE * n;
+  @ lemma all_fit: \forall integer x, y, n, u; 0 < x && 0 < y && 0 < n && 0 < u &&
+  @   n + u <= POOL_MAX_CAPACITY / POOL_GRANULE + 1 &&
+  @   x <= 1 + (POOL_MAX_CAPACITY / POOL_GRANULE + 1 - n - u) / y ==>
+  @   n + y * (x - 1) + u <= POOL_MAX_CAPACITY / POOL_GRANULE + 1;
+  @ } */
+
+/*@ axiomatic Powers {
+  @ logic integer two(integer n); // to the power of n
+  @ axiom one: two(0) == 1;
+  @ axiom doubling: \forall integer m, n; 0 <= m && n == m + 1 ==> two(n) == 2 * two(m);
+  @ axiom growing: \forall integer m, n; 0 <= m < n ==> 2 * two(m) <= two(n);
+  @ axiom positive: \forall integer n; 0 <= n ==> two(n) >= 1;
+  @ axiom left: \forall integer x, n; 0 <= x && 0 <= n ==> (x << n) == x * two(n);
+  @ axiom right: \forall integer x, n; 0 <= x && 0 <= n ==> (x >> n) == x / two(n);
+
+  @ logic integer highest(integer n); // the number of the highest bit that is set
+  @ axiom highest_bit: \forall integer n; 0 < n ==>
+  @   0 <= highest(n) && two(highest(n)) <= n < 2 * two(highest(n));
+
+  @ lemma small_powers: two(1) == 2 && two(2) == 4 && two(3) == 8;
+  @ lemma rising: \forall integer m, n; 0 < m <= n ==> highest(m) <= highest(n);
+  @ lemma from_eight: \forall integer n; 8 <= n ==> highest(n) >= 3;
+  @ lemma below_eight: \forall integer n; 0 < n < 8 ==> highest(n) <= 2;
+  @ lemma quarter: \forall integer n; 8 <= n ==>
+  @   two(highest(n) - 1) == 2 * two(highest(n) - 2) &&
+  @   two(highest(n)) == 2 * two(highest(n) - 1);
+  @ lemma digit: \forall integer x, y; 0 < y && 4 * y <= x < 8 * y ==> 4 <= x / y <= 7;
+  @ lemma leading: \forall integer n; 8 <= n ==> 4 <= n / two(highest(n) - 2) <= 7;
+  @ } */
+
+/*@ axiomatic Page {
+  @ logic integer page = 4096;
+  @ lemma up_to_a_page: two(4) == 16 && two(5) == 32 && two(6) == 64 && two(7) == 128 &&
+  @   two(8) == 256 && two(9) == 512 && two(10) == 1024 && two(11) == 2048 && two(12) == page;
+  @ } */
+
+/*@ axiomatic Order {
+  @ predicate at_most(integer x, integer y) = x <= y;
+  @ lemma monotone: \forall integer x, y, z; 0 <= x && at_most(x, y) && 0 < z ==> x / z <= y / z;
+  @ } */
+
+/* --- Rounding --------------------------------------------------------------------------------- */
+
+/*@ assigns \nothing;
+  @ ensures bytes <= \result * POOL_GRANULE < bytes + POOL_GRANULE; */
+static size_t granules_for(size_t bytes);
+
+/*@ assigns \nothing;
+  @ ensures bytes <= (\result - BEHIND) * POOL_GRANULE < bytes + POOL_GRANULE; */
+static size_t chunk_granules(size_t bytes);
+
+/*@ requires n <= SIZE_MAX / POOL_GRANULE;
+  @ assigns \nothing;
+  @ ensures \result == (n > BEHIND ? n - BEHIND : 0) * POOL_GRANULE; */
+static inline size_t usable(size_t n);
+
+/*@ requires 0 < unit && value + unit <= SIZE_MAX;
+  @ assigns \nothing;
+  @ ensures value <= \result < value + unit;
+  @ ensures divides(unit, \result); */
+static inline size_t round_up(size_t value, size_t unit);
+
+/*@ requires type <= POOL_PAGE;
+  @ assigns \nothing;
+  @ ensures POOL_GRANULE <= \result == two(type < POOL_USER ? POOL_USER : type) <= page; */
+static size_t alignment_of(unsigned type);
+
+/* --- Bins ------------------------------------------------------------------------------------- */
+
+/*@ requires x > 0;
+  @ assigns \nothing;
+  @ ensures (63 ^ \result) == highest(x) <= 63; */
+int __builtin_clzll(unsigned long long x);
+
+/*@ requires value > 0;
+  @ assigns \nothing;
+  @ ensures \result == highest(value) <= 63; */
+static unsigned log2_of(uint64_t value);
+
+/*@ requires 0 < n < 2 * two(32);
+  @ assigns \nothing;
+  @ ensures \result < POOL_BINS;
+  @ ensures n < 8 ==> \result == n;
+  @ ensures n >= 8 ==> \result == 4 * (highest(n) - 2) + n / two(highest(n) - 2); */
+static unsigned bin_of(size_t n);
+
+/* --- Spans ------------------------------------------------------------------------------------ */
+
+/*@ predicate spans_stand(struct m_pool *pool) =
+  @   \valid_read(pool) && pool->granules <= most &&
+  @   \valid(pool->spans + (0 .. pool->granules / POOL_SMALL)); */
+
+/* The word is that of a granule of the piece. */
+/*@ requires spans_stand(pool);
+  @ requires POOL_SMALL + BEHIND <= n && g + n <= pool->granules;
+  @ assigns pool->spans[(g + POOL_SMALL - 1) / POOL_SMALL], pool->spans[(g + n - 1) / POOL_SMALL];
+  @ ensures pool->spans[(g + POOL_SMALL - 1) / POOL_SMALL] == n - 1 - BEHIND;
+  @ ensures pool->spans[(g + n - 1) / POOL_SMALL] == n - 1 - BEHIND;
+  @ ensures g <= (g + POOL_SMALL - 1) / POOL_SMALL * POOL_SMALL < g + n;
+  @ ensures g <= (g + n - 1) / POOL_SMALL * POOL_SMALL < g + n; */
+static void span_set(struct m_pool *pool, size_t g, size_t n);
+
+/*@ requires spans_stand(pool) && first + POOL_SMALL <= pool->granules;
+  @ assigns \nothing;
+  @ ensures \result == pool->spans[(first + POOL_SMALL - 1) / POOL_SMALL] + 1 + BEHIND; */
+static size_t span_from(const struct m_pool *pool, size_t first);
+
+/*@ requires spans_stand(pool) && last < pool->granules;
+  @ assigns \nothing;
+  @ ensures \result == pool->spans[last / POOL_SMALL] + 1 + BEHIND; */
+static size_t span_to(const struct m_pool *pool, size_t last);
+
+/* --- Room ------------------------------------------------------------------------------------- */
+
+/*@ requires align == POOL_GRANULE && g + length <= most && n <= most;
+  @ assigns \nothing;
+  @ ensures \result == SIZE_MAX || g <= \result && \result + n <= g + length;
+  @ ensures \result == SIZE_MAX ==> length < n; */
+static inline size_t fit(const struct m_pool *pool, size_t g, size_t length, size_t n,
+                         size_t align);
+
+/*@ requires granules <= most;
+  @ assigns \nothing;
+  @ ensures \result == BEHIND * (granules / 2 + 1); */
+static inline size_t ring_length(size_t granules);
+
+/*@ requires granules <= most;
+  @ assigns \nothing;
+  @ ensures \result == granules * POOL_GRANULE + RING + (1 + BEHIND) * granules +
+  @   4 * (granules / POOL_SMALL + 1 + BEHIND * (granules / 2 + 1)); */
+static size_t memory_for(size_t granules);
+
+/*@ assigns \nothing;
+  @ ensures \result <= product(POOL_MAX_CAPACITY / POOL_GRANULE, POOL_GRANULE);
+  @ ensures \result % POOL_GRANULE == 0;
+  @ ensures \result != 0 ==> count > 0 && size > 0;
+  @ ensures \result != 0 ==> \result >= product(count, size); */
+size_t pool_required(size_t count, size_t size, enum pool_type type);
+
+#include "mem_pool.c"
+
+/* Bins are in the order of lengths: what stands in a bin behind that of n has more than n. */
+/*@ requires 0 < m && at_most(m, n) && n < 2 * two(32);
+  @ assigns \nothing;
+  @ ensures \result; */
+static int bins_are_in_order(size_t m, size_t n)
+{
+    return bin_of(m) <= bin_of(n);
+}
