@@ -356,7 +356,7 @@ def make_mistake(control: Control, instrument: Instrument, folder: pathlib.Path)
     if control.maker == "contract":
         function, bug = control.word.split()
         core = planted(bug, KEPT / "planted" / function) / "core"
-        return "\n".join(contracts.unproved(core, [function], [""], patience_s=2))
+        return "\n".join(contracts.unproved(contracts_of(folder), core, [function], [""], 2))
     if control.maker == "planted":
         program = plant(control.word, folder)
         corpus = environment.ROOT / "fuzz" / "corpus" / "pool"
@@ -413,6 +413,10 @@ def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
     return tree / "replay"
 
 
+def contracts_of(folder: pathlib.Path) -> pathlib.Path:
+    return folder / "core" / "test" / "contracts"
+
+
 def read_mistakes(tool: str, folder: pathlib.Path) -> str:
     """What a tool that reads sources says of a file that is full of mistakes."""
     place = KEPT / "mistakes" / tool
@@ -436,7 +440,7 @@ READERS = {"analyzer": lint.check_analyzer, **lint.CHECKS}
 
 def read_sources(tool: str, folder: pathlib.Path) -> Cell:
     if tool == "frama-c":
-        left = contracts.unproved()
+        left = contracts.unproved(contracts_of(folder))
         functions = len(contracts.CLOSED + contracts.WRAPPING)
         return Cell("failed", f"{len(left)} goals; {left[0]}") if left else \
             Cell("passed", f"{functions} functions in {len(contracts.BUILDS)} builds")

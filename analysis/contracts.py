@@ -1,4 +1,4 @@
-"""Has Frama-C prove the contracts of the pool's arithmetic, which stand in core/test/contracts.c.
+"""Has Frama-C prove the contracts of the pool's arithmetic, which a build folder has a copy of.
 
 Frama-C's WP makes formulas of a function and its contract; Z3 and CVC4, by way of Why3, prove them
 or give up. The lemmas that help them are proved first, by themselves.
@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 from typing import Iterable, Iterator
 
 from analysis import build, environment
 
-SOURCE = environment.ROOT / "core" / "test" / "contracts.c"
 CORE = environment.ROOT / "core"
-SETTINGS = build.BUILD_ROOT / "check" / "why3.conf"
+WORK = build.BUILD_ROOT / "check" / "contracts"
 
 TOOLS = {"frama-c": "frama-c-base", "why3": "why3", "z3": "z3", "cvc4": "cvc4"}
 """Program → the package that it comes in."""
@@ -33,34 +33,40 @@ PATIENCE_S = 30
 LIMIT_S = 600
 
 
-def unproved(core: pathlib.Path = CORE, functions: Iterable[str] = CLOSED + WRAPPING,
-             builds: Iterable[str] = BUILDS, patience_s: int = PATIENCE_S) -> list[str]:
+def unproved(contracts: pathlib.Path, core: pathlib.Path = CORE,
+             functions: Iterable[str] = CLOSED + WRAPPING, builds: Iterable[str] = BUILDS,
+             patience_s: int = PATIENCE_S) -> list[str]:
     """What of the contracts, and of their lemmas, cannot be proved of the pool in a folder."""
     for program, package in TOOLS.items():
         if not environment.find_program(program):
             raise environment.UserError(f"{program} is missing; install {package}",
                                         environment.UNFIT)
-    surroundings = environment.clean_environment() | {"WHY3CONFIG": str(SETTINGS)}
-    SETTINGS.parent.mkdir(parents=True, exist_ok=True)
-    said = subprocess.run(["why3", "config", "detect"], env=surroundings,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if said.returncode != 0:
-        raise environment.UserError(f"why3 finds no provers: {said.stdout.strip()[-200:]}",
+    WORK.mkdir(parents=True, exist_ok=True)
+    source = (WORK / "contracts").with_suffix(".c")
+    shutil.copyfile(contracts, source)
+    surroundings = environment.clean_environment() | {"WHY3CONFIG": str(WORK / "why3.conf")}
+    found = run(["why3", "config", "detect"], surroundings)
+    if found.returncode != 0:
+        raise environment.UserError(f"why3 finds no provers: {found.stdout.strip()[-200:]}",
                                     environment.UNFIT)
     wanted = set(functions)
     complaints = []
     for option in builds:
         for words, names in _passes(wanted):
-            done = subprocess.run(
-                ["frama-c", "-c11", "-machdep", "gcc_x86_64",
-                 f"-cpp-extra-args=-I{core} '-DBUG(condition)=((condition)!=0)' {option}",
-                 str(SOURCE), *words, "-wp", "-wp-prover", "z3,cvc4", "-wp-timeout",
-                 str(patience_s), "-wp-par", str(os.cpu_count() or 1)],
-                env=surroundings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S, check=False)
+            done = run(["frama-c", "-c11", "-machdep", "gcc_x86_64",
+                        f"-cpp-extra-args=-I{core} '-DBUG(condition)=((condition)!=0)' {option}",
+                        str(source), *words, "-wp", "-wp-prover", "z3,cvc4",
+                        "-wp-timeout", str(patience_s), "-wp-par", str(os.cpu_count() or 1)],
+                       surroundings)
             complaints += [f"{complaint}{f' ({option})' if option else ''}"
                            for complaint in read(done.stdout, names)]
     return complaints
+
+
+def run(command: list[str], surroundings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=surroundings, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=LIMIT_S, check=False)
 
 
 def _passes(wanted: set[str]) -> Iterator[tuple[list[str], list[str]]]:
@@ -74,8 +80,8 @@ def _passes(wanted: set[str]) -> Iterator[tuple[list[str], list[str]]]:
 
 def read(said: str, names: Iterable[str]) -> list[str]:
     """The complaints in what one run printed: goals without a proof, or that there was none."""
-    complaints = [f"unproved: {goal}" for goal in
-                  re.findall(r"^\[wp\] \[(?:Failed|Timeout|Unknown)\] Goal typed_(\w+)", said, re.M)]
+    failed = r"^\[wp\] \[(?:Failed|Timeout|Unknown)\] Goal typed_(\w+)"
+    complaints = [f"unproved: {goal}" for goal in re.findall(failed, said, re.M)]
     looked_at = re.findall(r"^\[rte:annot\] annotating function (\w+)$", said, re.M)
     complaints += [f"unproved: {name}: Frama-C did not look at it" for name in names
                    if name not in looked_at]
