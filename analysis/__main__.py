@@ -7,6 +7,7 @@ import difflib
 import errno
 import importlib
 import os
+import pathlib
 import signal
 import sys
 from types import ModuleType
@@ -98,6 +99,11 @@ def run(words: list[str]) -> int:
     return int(module.run(arguments))
 
 
+def is_built(path: object) -> bool:
+    """Whether a path is one of those that only commands make."""
+    return pathlib.Path(str(path)).is_relative_to(environment.ROOT / "build")
+
+
 def explain(error: BaseException) -> tuple[str, int]:
     """(one line, exit code) for an error that a user or a machine can cause; raises any other."""
     if isinstance(error, environment.UserError):
@@ -107,6 +113,9 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"the Python module {error.name} is missing; install {package}", environment.UNFIT
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return f"{error.strerror}: {error.filename or 'while writing'}", environment.UNFIT
+    if isinstance(error, PermissionError) and is_built(error.filename):
+        return (f"{error.strerror}: {error.filename}; builds stand in this folder, so use a copy of"
+                " it that is yours", environment.UNFIT)
     bad_path = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
     if isinstance(error, bad_path):
         return f"{error.strerror}: {error.filename}", environment.USAGE

@@ -26,7 +26,7 @@ from rich.console import Console
 from analysis import (build, collect, environment, inference, ledger, machine, offer, plan, probes,
                       progress, record, render, samples, verdicts, wording)
 from analysis.environment import UserError
-from analysis.plan import Plan, Trace, Workload
+from analysis.plan import Arm, Plan, Trace, Workload
 from analysis.samples import Record
 
 RUNS = environment.ROOT / "results" / "runs"
@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="orders everything that is random")
     parser.add_argument("--rounds", type=_positive, metavar="N",
                         help="how often every arm runs (with --work and its like: is probed)")
-    parser.add_argument("--list", action="store_true", help="show workloads and arms, and end")
+    parser.add_argument("--list", action="store_true",
+                        help="show workloads and arms, all or those that a run with the other "
+                             "words would have, and end")
 
 
 def _natural(text: str) -> int:
@@ -85,8 +87,7 @@ def run(args: argparse.Namespace) -> int:
     binary = benchmark_binary()
     check_traces(binary, traces)
     if args.list:
-        traces += kept_traces({trace.name for trace in traces})
-        offer.print_offer(offer.offer(binary, traces, args.malloc), traces, console)
+        list_offer(args, binary, traces, console)
         return environment.PASS
     return _begin(args, binary, traces, console)
 
@@ -252,16 +253,38 @@ def program_traces(programs: list[record.Program], folder: pathlib.Path, console
     return traces, notes
 
 
-def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace], notes: list[str],
-              console: Console) -> Plan:
-    """Chooses, calibrates and fixes everything that a run is going to do."""
+def list_offer(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace],
+               console: Console) -> None:
+    """Shows all that there is, or what a run with these words would measure."""
+    kept = kept_traces({trace.name for trace in traces})
+    if not (args.workload or args.arm or args.threads or args.quick or args.full):
+        traces = traces + kept
+        offer.print_offer(offer.offer(binary, traces, args.malloc), traces, console)
+        return
+    played = [program.name for program in wanted_programs(args)]
+    traces = traces + [trace for trace in kept if trace.name in played]
     offered = offer.offer(binary, traces, args.malloc, args.threads)
+    listed, _, arms = choose(args, offered)
+    offer.print_offer(offer.Offer(listed, arms, [], chosen=True), traces, console)
+
+
+def choose(args: argparse.Namespace, offered: offer.Offer) -> tuple[
+        list[dict[str, Any]], list[Arm], list[Arm]]:
+    """The workloads that a run has, the arms that apply to them, and those of these that it has."""
     offer.require_built(offered, args.workload)
     listed = offer.choose_workloads(offered.workloads, args.workload, args.quick, args.threads,
                                     args.full)
     usable = offer.applying(offered, listed, args.arm)
     arms = offer.choose_arms(usable, args.arm, args.quick,
                              [malloc.name for malloc in args.malloc])
+    return listed, usable, arms
+
+
+def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace], notes: list[str],
+              console: Console) -> Plan:
+    """Chooses, calibrates and fixes everything that a run is going to do."""
+    offered = offer.offer(binary, traces, args.malloc, args.threads)
+    listed, usable, arms = choose(args, offered)
     workloads = [
         Workload(item["workload"], item["question"],
                  [arm.name for arm in arms if arm.benchmark_arm in item["arms"]],

@@ -229,7 +229,8 @@ def refresh(bugs: list[Bug]) -> int:
 def run(args: argparse.Namespace) -> int:
     known = planted.read_all()
     if args.list:
-        for bug in known:
+        named = {bug.name for bug in choose(args.bug, args.quick, known)}
+        for bug in (bug for bug in known if bug.name in named):
             print(f"{bug.name:<28}{bug.target:<18}{bug.oracle:<20}{bug.sentence}")
         return environment.PASS
     if args.refresh:

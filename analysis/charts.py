@@ -14,10 +14,11 @@ import re
 import xml.etree.ElementTree as ElementTree
 from typing import Any, Callable, Iterable, Sequence
 
-import matplotlib
-import numpy
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its caches
 
-logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+import matplotlib  # noqa: E402
+import numpy  # noqa: E402
+
 matplotlib.use("svg")
 matplotlib.rcParams.update({
     "svg.fonttype": "none", "font.size": 10.5, "font.family": "DejaVu Sans", "axes.linewidth": 0.8,

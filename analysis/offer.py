@@ -46,6 +46,8 @@ class Offer:
     """arm, package."""
     unbuilt: dict[str, str] = dataclasses.field(default_factory=dict)
     """Workload → the package that it lacks."""
+    chosen: bool = False
+    """Whether this is what a run would have of it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -172,55 +174,58 @@ def offer(binary: pathlib.Path, traces: Sequence[Trace], mallocs: Sequence[Mallo
 
 def print_offer(offered: Offer, traces: Sequence[Trace], console: Console) -> None:
     """Arms, workloads and traces, a line each."""
-    fresh = [item["workload"] for item in offered.workloads
-             if not plan.is_trace(item["workload"]) and not plan.is_app(item["workload"])
-             and item["heap"] == "fresh"]
-    littered = {item["workload"].removesuffix("/littered") for item in offered.workloads
+    played = [item for item in offered.workloads if plan.is_trace(item["workload"])]
+    apps = [item for item in offered.workloads if plan.is_app(item["workload"])]
+    micro = [item for item in offered.workloads if item not in played and item not in apps]
+    littered = {item["workload"].removesuffix("/littered") for item in micro
                 if item["heap"] == "littered"}
-    width = max(len(name) for name in [*fresh, *(arm.name for arm in offered.arms)])
+    shown = [item for item in micro if item["heap"] == "fresh" or offered.chosen]
+    width = max(len(name) for name in [*(item["workload"] for item in shown),
+                                       *(arm.name for arm in offered.arms)])
     programs = {trace.name: trace.origin for trace in traces}
 
     def line(name: str, text: str) -> None:
         console.print(f"  {name:<{width}}  {text}", soft_wrap=True, markup=False, highlight=False)
+
+    def note(text: str) -> None:
+        console.print(f"  {text}", soft_wrap=True, markup=False, highlight=False)
 
     console.print("Arms", style="bold")
     for arm in offered.arms:
         line(arm.name, wording.describe(arm) + (f". {arm.limits}" if arm.limits else ""))
     for item in offered.absent:
         line(item["arm"], f"absent: install {item['package']}")
-    console.print("\nMicro workloads", style="bold")
-    for item in offered.workloads:
-        if item["workload"] in fresh:
-            line(item["workload"], item["question"])
-    alone = sorted({name.partition("/")[0] for name in fresh if name not in littered})
-    shared = sorted({item["workload"].partition("/")[0] for item in offered.workloads
-                     if item["excluded"]})
-    console.print(
-        "  Each" + (f" but {', '.join(alone)}" if alone else "") +
-        " also on a littered heap, as NAME/littered; with --threads N as NAME/N-threads" +
-        (f", but {', '.join(shared)}" if shared else "") + ".",
-        soft_wrap=True, markup=False, highlight=False)
+    if shown:
+        console.print("\nMicro workloads", style="bold")
+    for item in shown:
+        line(item["workload"], item["question"])
+    if not offered.chosen:
+        alone = sorted({item["workload"].partition("/")[0] for item in shown
+                        if item["workload"] not in littered})
+        shared = sorted({item["workload"].partition("/")[0] for item in offered.workloads
+                         if item["excluded"]})
+        note("Each" + (f" but {', '.join(alone)}" if alone else "") +
+             " also on a littered heap, as NAME/littered; with --threads N as NAME/N-threads" +
+             (f", but {', '.join(shared)}" if shared else "") + ".")
     reasons: dict[str, dict[str, None]] = {}
-    for item in offered.workloads:
-        if item["workload"] in fresh and item["harness"]:
+    for item in shown:
+        if item["harness"]:
             reasons.setdefault(item["harness"], {})[item["workload"].partition("/")[0]] = None
     for reason, shapes in reasons.items():
-        console.print(f"  {', '.join(shapes)}: the harness may take more than a fifth of the"
-                      f" fastest arm's time. {reason}", soft_wrap=True, markup=False,
-                      highlight=False)
+        note(f"{', '.join(shapes)}: the harness may take more than a fifth of the fastest arm's"
+             f" time. {reason}")
     for what, reason in exclusions(offered.workloads, offered.arms):
-        console.print(f"  {what}: not applicable. {reason}", soft_wrap=True, markup=False,
-                      highlight=False)
-    console.print("\nRecorded programs", style="bold")
-    for item in offered.workloads:
+        note(f"{what}: not applicable. {reason}")
+    if played:
+        console.print("\nRecorded programs", style="bold")
+    for item in played:
         kind, _, name = item["workload"].partition("/")
-        if plan.is_trace(item["workload"]):
-            what = f" ({programs[name]})" if kind == "trace" and programs.get(name) else ""
-            line(item["workload"], f"{item['question']}{what}")
-    console.print("\nPrograms on an arm", style="bold")
-    for item in offered.workloads:
-        if plan.is_app(item["workload"]):
-            line(item["workload"], item["question"])
+        what = f" ({programs[name]})" if kind == "trace" and programs.get(name) else ""
+        line(item["workload"], f"{item['question']}{what}")
+    if apps or offered.unbuilt:
+        console.print("\nPrograms on an arm", style="bold")
+    for item in apps:
+        line(item["workload"], item["question"])
     for name, package in offered.unbuilt.items():
         line(name, f"absent: install {package}")
 
@@ -236,7 +241,8 @@ def matching(kind: str, wanted: Iterable[str], known: Sequence[str]) -> set[str]
         hits = [name] if name in known else fnmatch.filter(known, name)
         if not hits:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+            hint = f"did you mean {' or '.join(near)}?" if near else \
+                "./poolproof bench --list shows them"
             raise UserError(f"no {kind} is called {name}; {hint}")
         found.update(hits)
     return found

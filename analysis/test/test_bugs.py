@@ -1,5 +1,6 @@
 """Planted bugs: what a patch must say, what trials come to, and one small campaign."""
 
+import argparse
 import dataclasses
 import json
 import pathlib
@@ -227,3 +228,11 @@ def test_an_oracle_is_told_from_what_a_process_said() -> None:
                           "SUMMARY: libFuzzer: timeout\n") == "time"
     assert bugs.oracle_of("") == "crash"
     assert findings.read_report("") is None
+
+
+def test_the_list_shows_those_that_are_named(capsys: pytest.CaptureFixture) -> None:
+    parser = argparse.ArgumentParser()
+    bugs.add_arguments(parser)
+    for words, count in ((["no-merge-left"], 1), (["--quick"], len(bugs.QUICK))):
+        assert bugs.run(parser.parse_args(["--list", *words])) == environment.PASS
+        assert len(capsys.readouterr().out.splitlines()) == count

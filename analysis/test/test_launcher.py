@@ -68,6 +68,14 @@ def test_errors_of_users_and_machines_have_a_line_and_a_code(error, code):
     assert given == code and "\n" not in message
 
 
+def test_a_tree_of_somebody_else_is_said_to_be_one():
+    said, code = __main__.explain(PermissionError(errno.EACCES, "Permission denied",
+                                                  str(environment.ROOT / "build" / ".test.lock")))
+    assert code == 4 and "use a copy of it that is yours" in said
+    said, code = __main__.explain(PermissionError(errno.EACCES, "Permission denied", "x.trace"))
+    assert (said, code) == ("Permission denied: x.trace", 2)
+
+
 @pytest.mark.parametrize("error", [ValueError("x"), OSError(errno.EIO, "Input/output error")])
 def test_other_errors_are_not_hidden(error):
     with pytest.raises(type(error)):

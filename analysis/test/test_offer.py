@@ -272,6 +272,30 @@ def test_the_list_has_a_line_for_everything(binary, poolproof, monkeypatch):
     assert "cache-scratch/8: not applicable. One thread frees" in done.stdout
 
 
+@pytest.mark.parametrize("words, due, absent", [
+    (["--workload", "churn/*", "trace/lua", "--arm", "jemalloc"],
+     {"jemalloc", "glibc", "null", "churn/16/1000", "churn/mixed16-512/1000/littered",
+      "trace/lua"}, {"pool", "pair/64", "trace-cold/lua", "trace/jq"}),
+    (["--quick"], {"pool", "pair/64", "trace/sqlite"}, {"pair/16", "trace/lua", "obstack"}),
+    (["--threads", "4", "--workload", "pair/64"], {"pool", "pair/64/4-threads"}, {"pair/64"}),
+])
+def test_the_list_shows_what_other_words_choose(binary, poolproof, monkeypatch, words, due, absent):
+    monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
+    done = poolproof("bench", "--list", *words)
+    assert done.returncode == 0, done.stderr
+    names = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert due <= names and not absent & names
+    assert "on a littered heap, as NAME" not in done.stdout
+
+
+def test_the_list_of_nothing_is_one_line(binary, poolproof, monkeypatch):
+    monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
+    done = poolproof("bench", "--list", "--workload", "nosuch")
+    assert done.returncode == environment.USAGE
+    assert done.stderr == "poolproof: no workload is called nosuch; ./poolproof bench --list " \
+                          "shows them\n"
+
+
 def test_threads_go_through_to_the_report(binary, poolproof, tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
     run = tmp_path / "run"
