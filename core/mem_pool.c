@@ -218,19 +218,27 @@ static void tag_set(struct m_pool *pool, size_t g, unsigned kind, size_t n)
         span_set(pool, g, n);
 }
 
+/* The length that the chunk or run that starts at g is said to have. */
+static size_t claimed_at(const struct m_pool *pool, size_t g)
+{
+    size_t n = pool->tags[g] & LENGTH;
+    return n ? n : span_from(pool, g);
+}
+
+/* Its length. Who writes past the end of the block may have written to tags and spans, so none
+ * leads out of it. */
+static size_t length_at(const struct m_pool *pool, size_t g)
+{
+    size_t n = claimed_at(pool, g), left = pool->granules - g;
+    return n < left ? n : left;
+}
+
 /* Whether a piece of this kind and of n granules starts at g. */
 static inline int is_tagged(const struct m_pool *pool, size_t g, unsigned kind, size_t n)
 {
     if (n < SMALL)
         return g < pool->mark && pool->tags[g] == (kind | n);
-    return g < pool->mark && pool->tags[g] == kind && span_from(pool, g) == n;
-}
-
-/* The length of the chunk or run that starts at g. */
-static size_t length_at(const struct m_pool *pool, size_t g)
-{
-    size_t n = pool->tags[g] & LENGTH;
-    return n ? n : span_from(pool, g);
+    return g < pool->mark && pool->tags[g] == kind && length_at(pool, g) == n;
 }
 
 static inline unsigned kind_at(const struct m_pool *pool, size_t g)
@@ -333,7 +341,7 @@ static size_t give_back(const struct m_pool *pool, unsigned char *at, unsigned c
                         unsigned char **from)
 {
     *from = end;
-#if HAVE_SYSTEM
+#if defined(__linux__) /* elsewhere the advice may leave what was there */
     if (pool->source == SOURCE_SYSTEM) {
         size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (0 - (uintptr_t)at) & (page - 1);
         size_t bytes = (size_t)(end - at);
@@ -438,9 +446,13 @@ static inline void forget_waiting(const struct m_pool *pool)
         *quarantine_of(pool) = (struct quarantine){0};
 }
 
+/* Slack that is more than there is has been written to. */
 static inline size_t exact_size(const struct m_pool *pool, size_t g, size_t n)
 {
-    return usable(n) - (CHECKED ? *slack_of(pool, g) : 0);
+    size_t bytes = usable(n);
+    if (CHECKED)
+        bytes -= *slack_of(pool, g) < bytes ? *slack_of(pool, g) : bytes;
+    return bytes;
 }
 
 /* The chunk at g is of so many bytes: notes that, and seals what is behind them. */
@@ -608,15 +620,17 @@ static inline int is_run(const struct m_pool *pool, const void *at)
 }
 
 /* Whether a run of bin b stands in its list as it says: its neighbours there are runs and name it
- * in turn, and it is the head if and only if it has nobody before it. Nothing that a user could
- * scribble passes and leads to where no run is, or round in a ring. */
+ * in turn, the next one is of this bin too, and it is the head if and only if it has nobody before
+ * it. Nothing that a user could scribble passes and leads to where no run is, into another list or
+ * round in a ring. */
 static inline int is_linked(const struct m_pool *pool, void *run, unsigned b, struct links links)
 {
     if ((void *)pool->bins[b] == run
             ? links.prev != NULL
             : !links.prev || !is_run(pool, links.prev) || links_of(links.prev).next != run)
         return 0;
-    return !links.next || (is_run(pool, links.next) && links_of(links.next).prev == run);
+    return !links.next || (is_run(pool, links.next) && links_of(links.next).prev == run &&
+                           bin_of(length_at(pool, pool_granule(pool, links.next))) == b);
 }
 
 /* [g, g + n) of no kind ⇒ a filed run. */
@@ -664,14 +678,12 @@ static int run_take(struct m_pool *pool, size_t g, size_t n)
 /* The length of the filed run that ends before g, or 0. */
 static size_t run_before(const struct m_pool *pool, size_t g)
 {
-    unsigned tag = g ? pool->tags[g - 1] : INTERIOR;
-    if (tag == INTERIOR)
-        return 0;
-    if (tag == LONG_END)
-        return span_to(pool, g - 1);
-    if (tag < LIVE)
-        return tag;
-    return tag == (RUN | 1) ? 1 : 0;
+    size_t n = g ? pool->tags[g - 1] : INTERIOR;
+    if (n == LONG_END)
+        n = span_to(pool, g - 1);
+    else if (n >= LIVE)
+        n = n == (RUN | 1);
+    return n < g ? n : g;
 }
 
 /* The length of the filed run that starts at g, or 0. */
@@ -868,7 +880,10 @@ static inline void sweep_on(struct sweep *sweep)
         sweep->starts = highest | second;
     } else {
         size_t behind = sweep->at + 64 + log2_of(sweep->starts & (0 - sweep->starts));
-        sweep->at = behind - span_to(sweep->pool, behind - 1) + 1;
+        size_t n = span_to(sweep->pool, behind - 1);
+        size_t inside = n > behind - sweep->from ? sweep->from : behind - n + 1;
+        if (inside < sweep->at) /* or else spans have been written to */
+            sweep->at = inside;
     }
 }
 
@@ -1031,6 +1046,8 @@ static int let_go(struct m_pool *pool, size_t most)
     struct quarantine *waiting = quarantine_of(pool);
     while (waiting->granules > most) {
         size_t g = *ring_slot(pool, waiting->first);
+        if (g >= pool->mark || !is_waiting(pool, g))
+            return 0;
         size_t n = length_at(pool, g);
         if (!is_clean(pool, g, n))
             return 0;
@@ -1344,10 +1361,13 @@ static enum pool_reason take_memory(struct m_pool *pool, const struct pool_confi
 #endif
     } else {
         pool->source = SOURCE_MALLOC;
+        pool->memory_size += GRANULE - _Alignof(max_align_t); /* that malloc's may be short of */
         pool->memory = malloc(pool->memory_size);
     }
-    pool->base = pool->memory;
-    return pool->memory ? POOL_OK : POOL_NO_BACKING;
+    if (!pool->memory)
+        return POOL_NO_BACKING;
+    pool->base = (unsigned char *)pool->memory + (0 - (uintptr_t)pool->memory) % GRANULE;
+    return POOL_OK;
 }
 
 int pool_init(struct m_pool *pool)
@@ -1633,21 +1653,22 @@ static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
         size_t bump = bump_at(pool), bump_end = bump_end_at(pool);
         if (bump == bump_end && right == pool->mark)
             bump = bump_end = right;
-        if (bump != right || end > (bump_end == pool->mark ? pool->granules : bump_end) ||
-            !is_clean(pool, right, m - n))
+        if (bump != right || end > (bump_end == pool->mark ? pool->granules : bump_end))
+            return 0;
+        pool->bump = address_of(pool, right);
+        advance(pool, end > bump_end ? end : bump_end);
+        if (!is_clean(pool, right, m - n)) /* which asks as far as peak */
             return 0;
         pool->bump = address_of(pool, end);
-        advance(pool, end > bump_end ? end : bump_end);
     }
     tag_set(pool, g, LIVE, m);
     return 1;
 }
 
-/* The same where only merging makes those behind it one run. */
+/* The same where those behind it are free and only merging makes them one run; 0 if the user has
+ * written to them. */
 static int extend_merged(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
-    if (free_until(pool, g + n) < g + m)
-        return 0;
     if (is_strict(pool))
         bump_retire(pool);
     else
@@ -1705,8 +1726,10 @@ static SLOW int realloc_any(struct m_pool *pool, void **ptr, size_t old_size, si
             store(ptr, moved);
             return 0;
         }
-        if (!stays || !extend_merged(pool, g, n, m))
+        if (!stays || free_until(pool, g + n) < g + m)
             return refuse(pool, why_none(pool, m, align, to), chunk);
+        if (!extend_merged(pool, g, n, m))
+            return refuse(pool, POOL_CORRUPTED, chunk);
     }
     settle(pool, g, n, m, kept, new_size);
     return 0;
@@ -1815,9 +1838,10 @@ int pool_stats(const struct m_pool *pool, struct pool_stats *stats)
 /* Each invariant of DESIGN.md that a piece of the block can break; NULL if it breaks none. */
 static const char *check_piece(const struct m_pool *pool, size_t g, struct extent piece)
 {
-    if (piece.n - 1 >= pool->granules - g) /* an empty one wraps */
+    int untold = piece.kind == POOL_FRESH || (g == bump_at(pool) && pool->bump < pool->bump_end);
+    if ((untold ? piece.n : claimed_at(pool, g)) - 1 >= pool->granules - g) /* an empty one wraps */
         return "I1: the pieces cover the block without gaps";
-    if (piece.kind == POOL_FRESH || (g == bump_at(pool) && pool->bump < pool->bump_end))
+    if (untold)
         return NULL;
     size_t ends = piece.kind == POOL_RUN && piece.n > 1;
     for (size_t i = g + 1; i < g + piece.n - ends; i++)

@@ -140,12 +140,27 @@ static uint64_t choose_word(const struct scribble *scribble, const struct trace_
     }
 }
 
+/* Links as a pool writes them, between two that may be in different lists. */
+static void tie(const struct scribble *scribble, const struct scribbled *one,
+                const struct scribbled *other)
+{
+    if (other->freed && !touches_live(scribble, one->freed, 16, TRACE_DECODE_SLOTS) &&
+        !touches_live(scribble, other->freed, 16, TRACE_DECODE_SLOTS)) {
+        write_word(one->freed, (uintptr_t)other->freed);
+        write_word(other->freed + sizeof(void *), (uintptr_t)one->freed);
+    }
+}
+
 static void scribble_word(struct scribble *scribble, const struct trace_op *op)
 {
     const struct scribbled *const chunk = &scribble->slots[op->slot];
     const size_t words = (chunk->freed_size + POOL_GRANULE - 1) / POOL_GRANULE * 2;
     if (!chunk->freed)
         return;
+    if (op->kind == TRACE_FREE_WRONG_SIZE || op->kind == TRACE_REALLOC_INTERIOR) {
+        tie(scribble, chunk, &scribble->slots[op->size % TRACE_DECODE_SLOTS]);
+        return;
+    }
     /* Links stand at the start: every other write goes there. */
     unsigned char *const at = chunk->freed + (op->size & 4 ? op->size & 1 : op->size % words) * 8;
     if (!touches_live(scribble, at, 8, TRACE_DECODE_SLOTS))
