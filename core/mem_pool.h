@@ -2,7 +2,8 @@
  *
  * A pool owns one block of memory. pool_alloc carves zeroed, aligned chunks out of it, pool_free
  * wipes them and takes them back, pool_destroy returns the block. No chunk carries a header: what
- * the pool knows stands behind the block, where only an overrun past the block's own end goes.
+ * the pool knows stands behind the block, where only an overrun past the block's own end goes; such
+ * a one may make it believe wrong tags, and leads it nowhere outside of the block.
  *
  * Conventions of every call:
  *   - 0 is success and -1 failure; pool_error says why.
@@ -139,7 +140,8 @@ struct pool_config {
      * any contents, or NULL; unmap takes them back. Both or neither. */
     void *(*map)(void *context, size_t bytes);
     void (*unmap)(void *context, void *memory, size_t bytes);
-    /* Told of each refusal before the call returns; may read the pool, must not change it. */
+    /* Told before the call returns of each refusal that pool_error would name, but for those of a
+     * dead pool, which has forgotten it; may read the pool, must not change it. */
     void (*on_error)(void *context, const struct m_pool *pool, enum pool_reason reason,
                      const void *ptr);
     void *context; /* handed to the three functions */
@@ -196,8 +198,9 @@ int pool_init(struct m_pool *pool);
 /* Makes a pool as config says; NULL is pool_init. The block comes from exactly one place: malloc,
  * the caller's buffer, the configured map, or with POOL_LAZY the system.
  * Fails if and only if pool is NULL; two sources are named, or .capacity and .buffer, or map
- * without unmap, or unknown flags, or huge pages without POOL_LAZY (POOL_BAD_CONFIG); the capacity
- * is beyond POOL_MAX_CAPACITY (POOL_TOO_LARGE); the buffer is too small; the source gives nothing.
+ * without unmap or unmap without map, .buffer_size without .buffer, unknown flags, or huge pages
+ * without POOL_LAZY (POOL_BAD_CONFIG); the capacity is beyond POOL_MAX_CAPACITY (POOL_TOO_LARGE);
+ * the buffer is too small; the source gives nothing, or map what no granule starts at.
  * Cost: constant, besides the source's. */
 int pool_init_with(struct m_pool *pool, const struct pool_config *config);
 
@@ -216,7 +219,8 @@ void pool_destroy(struct m_pool *pool);
 
 /* Stores in *ptr a chunk of size bytes, aligned for type and zeroed (unless POOL_KEEP_CONTENTS).
  * The caller owns it until pool_free, pool_reset or pool_destroy. ptr may be the address of any
- * object pointer, cast to void **.
+ * object pointer, cast to void **; in pool_realloc and pool_free it must not lie in the chunk that
+ * *ptr names.
  * Fails if and only if pool or ptr is NULL, the pool is dead, size is 0, type is beyond POOL_PAGE,
  * the chunk is larger than the pool, or no adjacent free granules hold it at its alignment. A pool
  * whose freed memory has been written to may also answer POOL_CORRUPTED; the checked build always
@@ -232,8 +236,8 @@ POOL_INLINE int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum po
  * kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with old_size 0 allocates;
  * with any other it is POOL_NULL_ARGUMENT.
  * Fails if and only if pool_free of (*ptr, old_size) or pool_alloc of new_size would, except that
- * the free granules directly behind the chunk suffice where no others do. The chunk is then as it
- * was.
+ * the chunk's own granules, with the free ones directly behind it, suffice where no others do, if
+ * they are aligned for type. The chunk is then as it was.
  * Cost: that of pool_alloc, and the bytes moved and wiped. */
 int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
                  enum pool_type type);
@@ -301,10 +305,11 @@ struct pool_stats {
     size_t free_bytes;   /* capacity - live_bytes, and in the checked build less what parts the live
                           chunks: all that is available, cached and fresh included */
     size_t free_runs;    /* maximal runs of adjacent available granules */
-    size_t largest_free; /* bytes of the longest of them: the largest chunk that can be had now */
+    size_t largest_free; /* bytes of the longest of them: the largest chunk that can be had now, of
+                            which POOL_STRICT may find no more than four fifths */
     size_t high_water;   /* bytes from the start of the block up to the last given out since init
                            or reset */
-    size_t overhead;     /* bytes of bookkeeping, struct m_pool included */
+    size_t overhead;     /* bytes of the source that no chunk can occupy, and struct m_pool */
 };
 
 /* Fills *stats. Fails if and only if an argument is NULL or the pool is dead. Nothing is counted

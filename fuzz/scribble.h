@@ -1,9 +1,9 @@
 /* A user who writes into memory that is no longer theirs, and looks after what is.
  *
  * Allocations, frees and resets of a trace are done as they stand, a check trims the pool. Each
- * misuse in it becomes eight bytes written into the memory last freed from its slot: a number, or
- * an address that leads somewhere it should not. Live chunks are filled, and verified whenever one
- * comes or goes.
+ * misuse in it becomes eight bytes written into the memory last freed from its slot, a number or an
+ * address that leads somewhere it should not, or links from there to what another slot freed, and
+ * back. Live chunks are filled, and verified whenever one comes or goes.
  */
 #ifndef POOLPROOF_SCRIBBLE_H
 #define POOLPROOF_SCRIBBLE_H

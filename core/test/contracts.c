@@ -135,7 +135,7 @@ static unsigned bin_of(size_t n);
 
 /* The word is that of a granule of the piece. */
 /*@ requires spans_stand(pool);
-  @ requires POOL_SMALL + BEHIND <= n && g + n <= pool->granules;
+  @ requires POOL_SMALL <= n && g + n <= pool->granules;
   @ assigns pool->spans[(g + POOL_SMALL - 1) / POOL_SMALL], pool->spans[(g + n - 1) / POOL_SMALL];
   @ ensures pool->spans[(g + POOL_SMALL - 1) / POOL_SMALL] == n - 1 - BEHIND;
   @ ensures pool->spans[(g + n - 1) / POOL_SMALL] == n - 1 - BEHIND;
@@ -162,12 +162,12 @@ static size_t span_to(const struct m_pool *pool, size_t last);
 static inline size_t fit(const struct m_pool *pool, size_t g, size_t length, size_t n,
                          size_t align);
 
-/*@ requires granules <= most;
+/*@ requires granules <= most + 1;
   @ assigns \nothing;
   @ ensures \result == BEHIND * (granules / 2 + 1); */
 static inline size_t ring_length(size_t granules);
 
-/*@ requires granules <= most;
+/*@ requires granules <= most + 1;
   @ assigns \nothing;
   @ ensures \result == granules * POOL_GRANULE + RING + (1 + BEHIND) * granules +
   @   4 * (granules / POOL_SMALL + 1 + BEHIND * (granules / 2 + 1)); */
