@@ -99,12 +99,24 @@ def _begin(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace],
         with environment.whole_file(folder / ASKED_FILE) as stream:
             stream.write(_command_again(args) + "\n")
         recorded, notes = program_traces(wanted_programs(args), folder, console, args.record)
+        notes += _of_given(args, traces, [trace.name for trace in recorded])
         taken = {trace.name for trace in traces}
         traces += [trace for trace in recorded if trace.name not in taken]
         new = make_plan(args, binary, traces, notes, console)
         samples.write_plan(folder, new)
         (folder / ASKED_FILE).unlink()
     return measure(folder, new, console)
+
+
+def _of_given(args: argparse.Namespace, given: Sequence[Trace], recorded: Collection[str]) -> list[
+        str]:
+    """What the user may not expect of the traces that he named, as sentences."""
+    left_out = [trace for trace in given
+                if args.workload and not offer.plays(args.workload, trace.name)]
+    return [f"{trace.file} is not played; add trace/{trace.name} to --workload."
+            for trace in left_out] + \
+           [f"trace/{trace.name} is {trace.file}, not the recorded program of that name."
+            for trace in given if trace.name in recorded]
 
 
 def output_console() -> Console:

@@ -63,6 +63,7 @@ class Ledger:
             else Share(target, mark)
             for target, mark in marks.items()
         }
+        self._write()  # or say now that it cannot be written
 
     def claim(self) -> tuple[str, int] | None:
         """The target that had the least time, and a part of what is left; None if all is done or

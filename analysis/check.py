@@ -150,7 +150,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     extent.add_argument("--full", action="store_true", help="every instrument; the default")
     parser.add_argument("instruments", nargs="*", metavar="INSTRUMENT",
                         help="these alone, by their build's or tool's name")
-    parser.add_argument("--list", action="store_true", help="name the instruments")
+    parser.add_argument("--list", action="store_true",
+                        help="name the instruments that are meant, and end")
     parser.add_argument("--matrix", action="store_true",
                         help="write core/MISUSE.md anew from what the builds say")
 
@@ -162,15 +163,15 @@ def name_of(instrument: Instrument) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     known = {name_of(instrument): instrument for instrument in INSTRUMENTS}
-    if arguments.list:
-        for name, instrument in known.items():
-            print(f"{name:<22} {instrument.title}{', quick' if instrument.quick else ''}")
-        return environment.PASS
     for word in arguments.instruments:
         if word not in known:
             raise environment.UserError(f"no instrument '{word}'; there are {', '.join(known)}")
     chosen = [known[word] for word in arguments.instruments] or [
         instrument for instrument in INSTRUMENTS if instrument.quick or not arguments.quick]
+    if arguments.list:
+        for one in chosen:
+            print(f"{name_of(one):<22} {one.title}{', quick' if one.quick else ''}")
+        return environment.PASS
     build.BUILD_ROOT.mkdir(exist_ok=True)
     waiting = "another command is running the tests; waiting for it"
     with environment.only_one(build.BUILD_ROOT / ".test.lock", waiting):

@@ -75,6 +75,9 @@ STALLED = 4
 CROWDED = 4000
 """A corpus of more files than this is reduced to what it needs before a run."""
 
+SETTINGS_BYTES = 3
+"""What is in front of an input's operations."""
+
 SLICES = 64
 """So many pieces of a trace are put among what each target has learned."""
 
@@ -178,10 +181,14 @@ def learn_traces(folder: pathlib.Path, traces: Sequence[pathlib.Path], targets: 
         raise environment.UserError("--trace is for targets that run the pool, pool_api and others")
     with tempfile.TemporaryDirectory() as scratch:
         for trace in traces:
-            pieces = findings.slices(folder, trace, SLICES, pathlib.Path(scratch))
+            pieces = [piece for piece in
+                      findings.slices(folder, trace, SLICES, pathlib.Path(scratch))
+                      if piece.stat().st_size > SETTINGS_BYTES]
+            if not pieces:
+                raise environment.UserError(f"{trace} holds no operation that a pool can play")
             for target, piece in itertools.product(pools, pieces):
                 shutil.copyfile(piece, corpus / target / piece.name)
-            environment.say(f"{len(pieces)} pieces of {trace} for {len(pools)} targets")
+            environment.say(f"pieces of {trace}: {len(pieces)}, for {', '.join(pools)}")
 
 
 def check_targets(wanted: list[str], known: list[str]) -> list[str]:

@@ -440,10 +440,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              " in the place of its kept trace")
     parser.add_argument("--text", action="store_true",
                         help="write the text form; FILE.gz compresses the binary form")
-    parser.add_argument("--process", metavar="NAME",
-                        help="the program whose process is wanted, if the command starts others")
-    parser.add_argument("--all", action="store_true",
-                        help="one trace for each process, named FILE.PID-IMAGE.SUFFIX")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--process", metavar="NAME",
+                       help="the program whose process is wanted, if the command starts others")
+    whose.add_argument("--all", action="store_true",
+                       help="one trace for each process, named FILE.PID-IMAGE.SUFFIX")
     parser.add_argument("program", metavar="COMMAND", nargs=argparse.REMAINDER,
                         help="the program to record and its arguments, after --")
 

@@ -59,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     path = args.file / "input" if args.file.is_dir() else args.file
+    if path != args.file and not path.exists():
+        raise environment.UserError(f"{args.file} is no finding's folder: it has no file 'input'")
     with path.open("rb") as stream:
         start = stream.read(len(findings.TRACE_START))
     is_text = start == findings.TRACE_START.encode()

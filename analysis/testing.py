@@ -75,25 +75,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    build.BUILD_ROOT.mkdir(exist_ok=True)
-    waiting = "another command is running the tests; waiting for it"
-    with environment.only_one(build.BUILD_ROOT / ".test.lock", waiting):
-        return run_alone(arguments)
-
-
-def run_alone(arguments: argparse.Namespace) -> int:
-    """What `run` does, while no other run of the tests uses the same folders."""
-    start = time.monotonic()
     python_suites = find_python_suites(environment.ROOT)
-    folders: dict[str, pathlib.Path] = {}
     known = sorted({"coverage", "lint", "rules", *python_suites,
                     *declared_suites(environment.ROOT)})
-    if arguments.list:
-        print("suites: " + ", ".join(known))
-        return environment.PASS
     for suite in arguments.suites:
         if suite not in known:
             raise environment.UserError(wrong_suite(suite, known))
+    if arguments.list:
+        print("suites: " + ", ".join(arguments.suites or known))
+        return environment.PASS
+    build.BUILD_ROOT.mkdir(exist_ok=True)
+    waiting = "another command is running the tests; waiting for it"
+    with environment.only_one(build.BUILD_ROOT / ".test.lock", waiting):
+        return run_alone(arguments, python_suites)
+
+
+def run_alone(arguments: argparse.Namespace,
+              python_suites: dict[str, list[pathlib.Path]]) -> int:
+    """What `run` does, while no other run of the tests uses the same folders."""
+    start = time.monotonic()
+    folders: dict[str, pathlib.Path] = {}
     builds = needed_builds(arguments)
     results = tell("build", prepare, builds, folders) if builds else []
     everything = not arguments.suites

@@ -186,6 +186,17 @@ def test_an_unknown_instrument_is_refused() -> None:
         check.run(parser.parse_args(["vax"]))
 
 
+def test_the_list_shows_those_that_are_named(capsys: pytest.CaptureFixture) -> None:
+    parser = argparse.ArgumentParser()
+    check.add_arguments(parser)
+    quick = sum(one.quick for one in check.INSTRUMENTS)
+    for words, lines in ((["frama-c"], 1), (["--quick"], quick), ([], len(check.INSTRUMENTS))):
+        assert check.run(parser.parse_args(["--list", *words])) == environment.PASS
+        assert len(capsys.readouterr().out.splitlines()) == lines
+    with pytest.raises(environment.UserError, match="no instrument 'nosuch'"):
+        check.run(parser.parse_args(["--list", "nosuch"]))
+
+
 def test_the_command_is_known() -> None:
     assert commands.COMMANDS["check"][0] == "analysis.check"
 

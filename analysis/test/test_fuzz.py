@@ -256,7 +256,26 @@ def test_pieces_of_traces_are_among_what_pool_targets_have_learned(
     kept = sorted((fuzz.CORPUS / "pool_fake").iterdir())
     assert [file.name for file in kept] == [f"trace-{trace.name}-{i}" for i in range(3)]
     assert all(file.read_bytes() == b"recorded" for file in kept)
-    assert f"3 pieces of {trace} for 1 targets" in capsys.readouterr().err
+    assert f"pieces of {trace}: 3, for pool_fake" in capsys.readouterr().err
+
+
+def test_a_trace_without_operations_is_refused(
+        workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    program(workshop / "fuzz" / "fuzz-translate", """\
+        import pathlib, sys
+        pathlib.Path(f"{sys.argv[4]}-1").write_bytes(b"...")
+        """)
+    with pytest.raises(environment.UserError, match="empty.trace holds no operation"):
+        fuzz.learn_traces(workshop, [tmp_path / "empty.trace"], ["pool_fake"], fuzz.CORPUS)
+
+
+def test_a_campaign_that_cannot_be_kept_is_refused_before_it_begins(
+        workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    engine(workshop, "sys.exit(3)\n")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        fuzz.run(arguments("--executions", "9", "--record", str(tmp_path / "file" / "c.json")))
+    assert not (workshop.parent / "fuzz-work").exists()
 
 
 def test_a_trace_is_for_targets_that_run_the_pool(
@@ -378,6 +397,8 @@ def test_reproduce_says_what_it_cannot_know(workshop: pathlib.Path, tmp_path: pa
             reproduce.run(reproduce_arguments(str(recorded), *words))
     with pytest.raises(FileNotFoundError):
         reproduce.run(reproduce_arguments(str(tmp_path / "nothing")))
+    with pytest.raises(environment.UserError, match="no finding's folder"):
+        reproduce.run(reproduce_arguments(str(tmp_path.parent)))
 
 
 def test_both_commands_fail_in_one_line(tmp_path: pathlib.Path) -> None:

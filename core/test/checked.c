@@ -301,6 +301,31 @@ static void does_not_grow_over_a_write(void **state)
     }
 }
 
+/* Nor over what was never made ready; where the source is not the system, that is wiped first. */
+static void does_not_grow_over_a_write_to_fresh(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct rig rig;
+        rig_open(&rig, &kinds[k], CAPACITY);
+        unsigned char *chunk = take(&rig, LONG, POOL_I8); /* which takes just what it needs */
+        flip(chunk + chunk_granules(LONG) * POOL_GRANULE + 100);
+        void *ptr = chunk;
+        int result = pool_realloc(&rig.pool, &ptr, LONG, 2 * LONG, POOL_I8);
+        assert_filled(ptr, LONG, 0x3c);
+        if (rig.config.flags & POOL_LAZY) {
+            assert_int_equal(result, -1);
+            assert_int_equal(pool_error(&rig.pool), POOL_CORRUPTED);
+            assert_ptr_equal(ptr, chunk);
+        } else {
+            assert_int_equal(result, 0);
+            if (!(rig.config.flags & POOL_KEEP_CONTENTS))
+                assert_filled((unsigned char *)ptr + LONG, LONG, 0);
+        }
+        rig_close(&rig);
+    }
+}
+
 /* It moves, where it can, if the write was to a run behind it. */
 static void moves_from_a_write(void **state)
 {
@@ -502,6 +527,7 @@ int main(void)
         cmocka_unit_test(write_after_free),
         cmocka_unit_test(write_to_fresh),
         cmocka_unit_test(does_not_grow_over_a_write),
+        cmocka_unit_test(does_not_grow_over_a_write_to_fresh),
         cmocka_unit_test(moves_from_a_write),
         cmocka_unit_test(reuse_is_delayed),
         cmocka_unit_test(freed_twice_while_it_waits),
