@@ -87,10 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
     build.BUILD_ROOT.mkdir(exist_ok=True)
     waiting = "another command is running the tests; waiting for it"
     with environment.only_one(build.BUILD_ROOT / ".test.lock", waiting):
-        return run_alone(arguments, python_suites)
+        return run_alone(arguments, known, python_suites)
 
 
-def run_alone(arguments: argparse.Namespace,
+def run_alone(arguments: argparse.Namespace, known: list[str],
               python_suites: dict[str, list[pathlib.Path]]) -> int:
     """What `run` does, while no other run of the tests uses the same folders."""
     start = time.monotonic()
