@@ -203,7 +203,8 @@ static void span_set(struct m_pool *pool, size_t g, size_t n)
 
 static size_t span_from(const struct m_pool *pool, size_t first)
 {
-    return (size_t)pool->spans[(first + SMALL - 1) / SMALL] + 1 + REDZONE;
+    uint32_t less = pool->spans[(first + SMALL - 1) / SMALL]; /* no sum wraps in 32 bits */
+    return (size_t)(SIZE_MAX > UINT32_MAX ? less : less % (UINT32_MAX - 1)) + 1 + REDZONE;
 }
 
 static size_t span_to(const struct m_pool *pool, size_t last)
@@ -341,7 +342,7 @@ static size_t give_back(const struct m_pool *pool, unsigned char *at, unsigned c
                         unsigned char **from)
 {
     *from = end;
-#if defined(__linux__) /* elsewhere the advice may leave what was there */
+#if HAVE_SYSTEM && defined(__linux__) /* elsewhere the advice may leave what was there */
     if (pool->source == SOURCE_SYSTEM) {
         size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (0 - (uintptr_t)at) & (page - 1);
         size_t bytes = (size_t)(end - at);

@@ -9,6 +9,7 @@
  * Frama-C knows neither vectors nor _Alignof, and no memory of the system is asked for here. */
 #undef __SSE2__
 #undef __unix__
+#undef __linux__
 #define _Alignof(type) 16
 
 #include "mem_pool.h"
