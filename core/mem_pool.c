@@ -201,10 +201,15 @@ static void span_set(struct m_pool *pool, size_t g, size_t n)
     pool->spans[(g + n - 1) / SMALL] = (uint32_t)(n - 1 - REDZONE);
 }
 
+#if SIZE_MAX > UINT32_MAX
+#define READ_SPAN(word) (word)
+#else
+#define READ_SPAN(word) ((word) % (UINT32_MAX - 1)) /* what a user wrote must not wrap to 0 */
+#endif
+
 static size_t span_from(const struct m_pool *pool, size_t first)
 {
-    uint32_t less = pool->spans[(first + SMALL - 1) / SMALL]; /* no sum wraps in 32 bits */
-    return (size_t)(SIZE_MAX > UINT32_MAX ? less : less % (UINT32_MAX - 1)) + 1 + REDZONE;
+    return (size_t)READ_SPAN(pool->spans[(first + SMALL - 1) / SMALL]) + 1 + REDZONE;
 }
 
 static size_t span_to(const struct m_pool *pool, size_t last)
