@@ -27,7 +27,7 @@ import xml.etree.ElementTree as ElementTree
 from multiprocessing.synchronize import Event
 from typing import Callable, Iterable, Iterator
 
-from analysis import build, contracts, environment, lint, misuse, testing
+from analysis import build, contracts, environment, lint, misuse, planted, testing
 
 KEPT = build.BUILD_ROOT / "check"
 CELLS = ("build", "control", "core", "trace", "corpora", "misuse", "read")
@@ -356,7 +356,7 @@ def make_mistake(control: Control, instrument: Instrument, folder: pathlib.Path)
         return read_mistakes(instrument.tool, folder)
     if control.maker == "contract":
         function, bug = control.word.split()
-        core = planted(bug, KEPT / "planted" / function) / "core"
+        core = with_bug(bug, function) / "core"
         return "\n".join(contracts.unproved(contracts_of(folder), core, [function], [""], 2))
     if control.maker == "planted":
         program = plant(control.word, folder)
@@ -374,21 +374,16 @@ def said_by(command: list[str], folder: pathlib.Path = environment.ROOT) -> str:
     return answer.stdout
 
 
-def planted(bug: str, tree: pathlib.Path) -> pathlib.Path:
-    """A copy of the pool's sources with a bug in them; returns where it is."""
-    shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(environment.ROOT / "core", tree / "core",
-                    ignore=shutil.ignore_patterns("test", "trace", "example", "*.md"))
-    patch = environment.ROOT / "fuzz" / "bugs" / f"{bug}.patch"
-    said = said_by(["patch", "--force", "-p1", "-i", str(patch)], tree)
-    if "FAILED" in said or "No such file" in said:
-        raise environment.UserError(f"the planted bug {bug} no longer applies", environment.FINDING)
+def with_bug(name: str, place: str) -> pathlib.Path:
+    """A copy of the pool's sources with a planted bug in it; returns where `core` stands."""
+    tree = KEPT / "planted" / place
+    planted.copy_with(planted.read(planted.FOLDER / f"{name}.patch"), tree)
     return tree
 
 
 def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
     """A replay of the corpus with a bug in its pool, made just as this build makes its own."""
-    tree = planted(bug, KEPT / "planted" / folder.name)
+    tree = with_bug(bug, folder.name)
     goal = "fuzz/pool_api-replay"
     listing = subprocess.run(["ninja", "-C", str(folder), "-t", "commands", goal],
                              stdout=subprocess.PIPE, text=True, check=True, timeout=LIMIT_S).stdout

@@ -242,7 +242,8 @@ def read_meson_test(configuration: str, entry: dict, tap: set[str]) -> list[Resu
 
 
 def read_tap(name: str, text: str) -> Iterator[Result]:
-    """The subtests in TAP output. A skip without a reason of its own takes the line before it."""
+    """The subtests in TAP output. A skip without a reason of its own takes the line before it; one
+    that passes right after `# left out: WHY` is a skip too, which Meson would call a failure."""
     pattern = re.compile(r"(not )?ok\b *\d* *(?:- *)?([^#]*?) *(?:# *(skip)\S* *(.*))?$",
                          re.IGNORECASE)
     lines = text.splitlines()
@@ -251,7 +252,10 @@ def read_tap(name: str, text: str) -> Iterator[Result]:
         if not found:
             continue
         bad, subtest, skip, words = found.groups()
-        if skip:
+        left_out = re.match(r"# left out: (.+)", lines[at - 1]) if at and not bad else None
+        if left_out:
+            yield Result(f"{name}/{subtest}", "skipped", left_out[1])
+        elif skip:
             before = lines[at - 1].lstrip("# ") if at else ""
             nameless = not subtest
             subtest = subtest or words

@@ -2,8 +2,8 @@
  *
  * A pool owns one block of memory. pool_alloc carves zeroed, aligned chunks out of it, pool_free
  * wipes them and takes them back, pool_destroy returns the block. No chunk carries a header: what
- * the pool knows stands behind the block, where only an overrun past the block's own end goes; such
- * a one may make it believe wrong tags, and leads it nowhere outside of the block.
+ * the pool knows stands behind the block, where only an overrun past the block's own end goes. It
+ * may make the pool believe a wrong free; no length that is read back leads out of the block.
  *
  * Conventions of every call:
  *   - 0 is success and -1 failure; pool_error says why.

@@ -296,6 +296,15 @@ def test_the_list_of_nothing_is_one_line(binary, poolproof, monkeypatch):
                           "shows them\n"
 
 
+def test_a_trace_that_is_not_played_or_takes_a_name_is_told_of(tmp_path):
+    given = [plan.Trace(name, str(tmp_path / name), "", "") for name in ("mine", "sqlite")]
+    args = argparse.Namespace(workload=["trace/sqlite"])
+    said = bench._of_given(args, given, ["sqlite"])
+    assert said == [f"{tmp_path}/mine is not played; add trace/mine to --workload.",
+                    f"trace/sqlite is {tmp_path}/sqlite, not the recorded program of that name."]
+    assert bench._of_given(argparse.Namespace(workload=[]), given[:1], ["sqlite"]) == []
+
+
 def test_threads_go_through_to_the_report(binary, poolproof, tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
     run = tmp_path / "run"

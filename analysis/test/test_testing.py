@@ -71,6 +71,15 @@ def test_whatever_is_not_sound_is_a_failure(result):
     assert [result.outcome for result in results] == ["failed"]
 
 
+def test_what_a_build_leaves_out_is_a_skip_with_its_reason():
+    said = ("# left out: nothing is cached\nok 1 - one\nok 2 - two\n"
+            "# left out: x\nnot ok 3 - three\n")
+    results = list(testing.read_tap("t", said))
+    assert [(result.name, result.outcome) for result in results] == [
+        ("t/one", "skipped"), ("t/two", "passed"), ("t/three", "failed")]
+    assert results[0].reason == "nothing is cached"
+
+
 def test_a_tap_test_that_ran_nothing_is_a_failure():
     results = testing.read_meson_test("release", entry(out="1..0\n"), tap={"life"})
     assert [result.outcome for result in results] == ["failed"]

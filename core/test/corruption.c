@@ -176,8 +176,8 @@ static void each_is_named(void **state)
     raw_read(memory, whole.memory, whole.memory_size);
     for (size_t i = 0; i < COUNT_OF(breaks); i++) {
         const char *said = NULL;
-        if (breaks[i].ordinary && is_left_out(breaks[i].name))
-            continue;
+        if (breaks[i].ordinary && REDZONE)
+            continue; /* what it breaks is not there */
         breaks[i].damage(&rig.pool);
         assert_int_equal(pool_check(&rig.pool, &said), -1);
         if (strncmp(said, breaks[i].invariant, strlen(breaks[i].invariant)) != 0)

@@ -37,8 +37,8 @@ size_t size_as_known(size_t size);
 /* The capacity in which `count` chunks of `size` bytes lie side by side and fill it. */
 size_t room_for(size_t count, size_t size);
 
-/* Whether this is the checked build, of which the running test is then left out: prints and counts
- * that as a TAP comment, with the reason. */
+/* Whether this is the checked build, of which the running test is then left out: says so, and why,
+ * in a TAP comment that `./poolproof test` counts as a skip. */
 int is_left_out(const char *why);
 
 /* Where a pool's memory comes from. */
