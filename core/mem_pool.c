@@ -60,9 +60,13 @@
 
 /* Everything free is merged before fresh memory is touched if the cached chunks are this share of
  * what has been touched, and if that has grown by this share since the question was last asked: a
- * program in a steady state soon has what it needs in the cache, and no longer pays for sweeps. */
+ * program in a steady state soon has what it needs in the cache, and no longer pays for sweeps. One
+ * whose sizes come and go in no order has much cached again at once, so from the second merge in a
+ * row on it grows by more, up to an eighth. A row ends where hardly anything was cached. */
 #define MERGE_SHARE 16
 #define MERGE_GAP 64
+#define MERGE_HARDLY 32
+#define MERGE_ROW 3
 
 /* How much is cached is seen from so many places of so many granules, evenly spread. */
 #define SAMPLES ((size_t)128)
@@ -1108,7 +1112,6 @@ static int worth_merging(struct m_pool *pool)
     size_t mark = pool->mark, gap = mark / SAMPLES, looked = 0, cached = 0;
     if (mark < pool->merge_at)
         return 0;
-    pool->merge_at = mark + mark / MERGE_GAP;
     if (gap < SAMPLE)
         gap = SAMPLE;
     for (size_t end = mark; end > 0; end -= end < gap ? end : gap) {
@@ -1117,7 +1120,13 @@ static int worth_merging(struct m_pool *pool)
         for (size_t g = from; g + 8 <= end; g += 8)
             cached += cached_in(eight(pool->tags + g));
     }
-    return cached >= looked / MERGE_SHARE;
+    int worth = cached >= looked / MERGE_SHARE;
+    if (worth && pool->merges < MERGE_ROW)
+        pool->merges++;
+    if (cached < looked / MERGE_HARDLY)
+        pool->merges = 0;
+    pool->merge_at = mark + (mark / MERGE_GAP << (worth && pool->merges > 1 ? pool->merges : 0));
+    return worth;
 }
 
 /* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address
@@ -1426,7 +1435,7 @@ int pool_reset(struct m_pool *pool)
     zero(pool, pool->tags, top_at(pool));
     forget_free(pool);
     pool->bump = pool->bump_end = pool->base;
-    pool->top = pool->merge_at = 0;
+    pool->top = pool->merge_at = pool->merges = 0;
     set_mark(pool, 0);
     return 0;
 }

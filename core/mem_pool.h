@@ -182,6 +182,7 @@ struct m_pool {
     void *memory;                            /* what the source gave, and takes back … */
     size_t memory_size;                      /* … and its bytes */
     unsigned source;                         /* which source */
+    unsigned merges;                         /* in a row, as growth went on */
     void *(*map)(void *, size_t);
     void (*unmap)(void *, void *, size_t);
     void (*on_error)(void *, const struct m_pool *, enum pool_reason, const void *);

@@ -1,5 +1,6 @@
-/* What a pool does where chunks that lie side by side were freed in any order: it merges them, and
- * gives them out in the order of addresses. */
+/* When a pool merges. Chunks that lie side by side were freed in any order: it does, and gives them
+ * out in the order of addresses. Sizes come in no order: it soon waits longer for it, but not for
+ * good. */
 #include "rig.h"
 
 enum { MOST = 4000, SIZE = 112, LONG = 1100, MANY = 400, FEW = 20 };
@@ -7,6 +8,7 @@ enum { MOST = 4000, SIZE = 112, LONG = 1100, MANY = 400, FEW = 20 };
 struct heap {
     struct rig rig;
     void *chunks[MOST];
+    size_t sizes[MOST];
 };
 
 /* Allocates and frees a chunk that comes the long way, so that the pool looks at its tags. */
@@ -141,6 +143,121 @@ static void looks_as_far_as_the_block(void **state)
     }
 }
 
+static void take_any(struct heap *heap, size_t i, uint64_t *random)
+{
+    heap->sizes[i] = 16 + random_below(random, 497);
+    assert_int_equal(pool_alloc(&heap->rig.pool, &heap->chunks[i], heap->sizes[i], POOL_USER), 0);
+}
+
+static void give(struct heap *heap, size_t i)
+{
+    assert_int_equal(pool_free(&heap->chunks[i], heap->sizes[i], &heap->rig.pool), 0);
+}
+
+enum { COUNT = 2000, MORE = 1500 };
+
+/* Random ones of COUNT chunks make room for others of any size, 100 times each. Returns how often
+ * the pool merged. */
+static int replace(struct heap *heap, const struct kind *kind)
+{
+    uint64_t random = 7;
+    size_t before = 0;
+    int merges = 0;
+    rig_open(&heap->rig, kind, (size_t)2 << 20);
+    for (size_t i = 0; i < COUNT; i++)
+        take_any(heap, i, &random);
+    for (size_t step = 0; step < (size_t)100 * COUNT; step++) {
+        size_t i = random_below(&random, COUNT);
+        give(heap, i);
+        take_any(heap, i, &random);
+        if (step % 64 == 0) {
+            size_t now = cached(heap);
+            merges += now < before / 2;
+            before = now;
+        }
+    }
+    return merges;
+}
+
+/* Frees every third chunk from the first one on, and allocates so many small ones that three
+ * quarters of their bytes are used again. */
+static void use_again(struct heap *heap, size_t first, size_t count)
+{
+    size_t freed = 0;
+    for (size_t i = first; i < count; i += 3) {
+        freed += heap->sizes[i];
+        give(heap, i);
+    }
+    for (size_t bytes = 0; bytes < freed / 4 * 3; bytes += 16) {
+        void *chunk = NULL;
+        assert_int_equal(pool_alloc(&heap->rig.pool, &chunk, 16, POOL_USER), 0);
+    }
+}
+
+static size_t high_water(const struct heap *heap)
+{
+    struct pool_stats stats;
+    assert_int_equal(pool_stats(&heap->rig.pool, &stats), 0);
+    return stats.high_water;
+}
+
+/* What a pool takes of fresh memory at a time, a long chunk's bytes not counted. */
+enum { STEP = 16 * 1024 };
+
+/* Each size needs a stock of its own, and the heap grows until it has them: by a third here, in
+ * which the question whether to merge would come up 20 times. */
+static void merges_seldom_where_sizes_come_in_no_order(void **state)
+{
+    (void)state;
+    if (is_left_out("nothing is cached"))
+        return;
+    for (size_t k = 0; k < KINDS; k++) {
+        static struct heap heap;
+        int merges = replace(&heap, &kinds[k]);
+        if (!(kinds[k].flags & POOL_STRICT))
+            assert_in_range(merges, 2, 5);
+        rig_assert_sound(&heap.rig);
+        rig_close(&heap.rig);
+    }
+}
+
+/* What that program frees at its end serves another size once the heap has grown by an eighth. */
+static void waits_for_no_more_than_an_eighth(void **state)
+{
+    (void)state;
+    if (is_left_out("nothing is cached"))
+        return;
+    for (size_t k = 0; k < KINDS; k++) {
+        static struct heap heap;
+        (void)replace(&heap, &kinds[k]);
+        size_t before = high_water(&heap);
+        use_again(&heap, 0, COUNT);
+        use_again(&heap, 1, COUNT);
+        assert_in_range(high_water(&heap), before, before / 8 * 9 + STEP);
+        rig_close(&heap.rig);
+    }
+}
+
+/* If it uses up first what was cached, it is asked again at each 64th. */
+static void waits_no_longer_once_nothing_was_cached(void **state)
+{
+    (void)state;
+    if (is_left_out("nothing is cached"))
+        return;
+    for (size_t k = 0; k < KINDS; k++) {
+        static struct heap heap;
+        uint64_t random = 8;
+        (void)replace(&heap, &kinds[k]);
+        for (size_t i = COUNT; i < COUNT + MORE; i++)
+            take_any(&heap, i, &random);
+        size_t before = high_water(&heap);
+        use_again(&heap, 0, COUNT + MORE);
+        use_again(&heap, 1, COUNT + MORE);
+        assert_in_range(high_water(&heap), before, before / 64 * 66 + 2 * STEP);
+        rig_close(&heap.rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +268,9 @@ int main(void)
         cmocka_unit_test(leaves_what_is_at_hand),
         cmocka_unit_test(leaves_what_was_merged_lately),
         cmocka_unit_test(looks_as_far_as_the_block),
+        cmocka_unit_test(merges_seldom_where_sizes_come_in_no_order),
+        cmocka_unit_test(waits_for_no_more_than_an_eighth),
+        cmocka_unit_test(waits_no_longer_once_nothing_was_cached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
