@@ -11,6 +11,7 @@ import pathlib
 import signal
 import sys
 from types import ModuleType
+from typing import NoReturn
 
 from analysis import environment, packages
 
@@ -76,6 +77,13 @@ def load(command: str) -> ModuleType:
         return importlib.import_module(name)
 
 
+class Parser(argparse.ArgumentParser):
+    """A command's parser: what is wrong with its arguments is one line, as every error is."""
+
+    def error(self, message: str) -> NoReturn:
+        raise environment.UserError(f"{message} (./{self.prog} --help)")
+
+
 def run(words: list[str]) -> int:
     """Runs a command line (without the program's name) and returns the exit code."""
     if not words:
@@ -91,8 +99,8 @@ def run(words: list[str]) -> int:
     if command not in COMMANDS:
         raise environment.UserError(f"{wrong_command(command)} (./poolproof --help)")
     module = load(command)
-    parser = argparse.ArgumentParser(prog=f"poolproof {command}", description=module.__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog=f"poolproof {command}", description=module.__doc__,
+                    formatter_class=argparse.RawDescriptionHelpFormatter)
     module.add_arguments(parser)
     arguments = parser.parse_args(rest)
     packages.ensure(command)

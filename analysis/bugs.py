@@ -228,13 +228,13 @@ def refresh(bugs: list[Bug]) -> int:
 
 def run(args: argparse.Namespace) -> int:
     known = planted.read_all()
+    named = {bug.name for bug in choose(args.bug, args.quick, known)}
     if args.list:
-        named = {bug.name for bug in choose(args.bug, args.quick, known)}
         for bug in (bug for bug in known if bug.name in named):
             print(f"{bug.name:<28}{bug.target:<18}{bug.oracle:<20}{bug.sentence}")
         return environment.PASS
     if args.refresh:
-        return refresh(known)
+        return refresh([bug for bug in known if bug.name in named])
     bugs = choose(args.bug, args.quick, known)
     environment.output_folder(args.output)
     folders = {sanitizer: build.ensure_build(build.FUZZERS[sanitizer])

@@ -240,7 +240,7 @@ def matching(kind: str, wanted: Iterable[str], known: Sequence[str]) -> set[str]
     for name in wanted:
         hits = [name] if name in known else fnmatch.filter(known, name)
         if not hits:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            near = difflib.get_close_matches(name, known, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else \
                 "./poolproof bench --list shows them"
             raise UserError(f"no {kind} is called {name}; {hint}")

@@ -31,6 +31,19 @@ def test_a_wrong_command_is_one_line_with_the_nearest(word, hint):
     assert answer.returncode == 2 and answer.stderr.count("\n") == 1 and hint in answer.stderr
 
 
+@pytest.mark.parametrize("words, said", [
+    (["bench", "--rounds", "x"], "argument --rounds: a whole number is needed, not 'x'"),
+    (["fuzz", "--time"], "argument --time: expected one argument"),
+    (["bugs", "--nosuch"], "unrecognized arguments: --nosuch"),
+    (["record", "--all", "--process", "a"], "not allowed with argument"),
+])
+def test_wrong_arguments_are_one_line_that_says_where_to_look(words, said):
+    answer = launch(*words)
+    assert answer.returncode == 2 and answer.stdout == ""
+    assert answer.stderr.count("\n") == 1 and said in answer.stderr
+    assert answer.stderr.endswith(f"(./poolproof {words[0]} --help)\n")
+
+
 def test_help_and_version():
     answer = launch("--help")
     assert answer.returncode == 0
@@ -138,7 +151,7 @@ def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path):
 ])
 def test_an_empty_name_is_refused(words):
     answer = launch(*words)
-    assert answer.returncode == 2 and answer.stderr.endswith(": the name is empty\n")
+    assert answer.returncode == 2 and ": the name is empty (" in answer.stderr
 
 
 def test_a_report_that_cannot_be_made_leaves_no_folder(tmp_path):
