@@ -159,7 +159,9 @@ class Raw:
 
 
 def times_as_fast(value):
-    if 0 < value < 0.1:
+    if value == 0:
+        return "0"
+    if value < 0.1:
         return f"{value:#.2g}"
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
