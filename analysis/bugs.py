@@ -228,14 +228,14 @@ def refresh(bugs: list[Bug]) -> int:
 
 def run(args: argparse.Namespace) -> int:
     known = planted.read_all()
-    named = {bug.name for bug in choose(args.bug, args.quick, known)}
+    bugs = choose(args.bug, args.quick, known)
+    named = [bug for bug in bugs if bug in known]
     if args.list:
-        for bug in (bug for bug in known if bug.name in named):
+        for bug in named:
             print(f"{bug.name:<28}{bug.target:<18}{bug.oracle:<20}{bug.sentence}")
         return environment.PASS
     if args.refresh:
-        return refresh([bug for bug in known if bug.name in named])
-    bugs = choose(args.bug, args.quick, known)
+        return refresh(named)
     environment.output_folder(args.output)
     folders = {sanitizer: build.ensure_build(build.FUZZERS[sanitizer])
                for sanitizer in sorted({bug.sanitizer for bug in bugs})}

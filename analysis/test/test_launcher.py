@@ -151,7 +151,8 @@ def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path):
 ])
 def test_an_empty_name_is_refused(words):
     answer = launch(*words)
-    assert answer.returncode == 2 and ": the name is empty (" in answer.stderr
+    assert answer.returncode == 2 and answer.stderr.count("\n") == 1
+    assert f": the name is empty (./poolproof {words[0]} --help)\n" in answer.stderr
 
 
 def test_a_report_that_cannot_be_made_leaves_no_folder(tmp_path):
