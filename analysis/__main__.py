@@ -13,35 +13,18 @@ import sys
 from types import ModuleType
 from typing import NoReturn
 
-from analysis import environment, packages
+from analysis.commands import COMMANDS
+from analysis.system import packages
+from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, USAGE, UserError
+from analysis.system.files import ROOT, version
 
-COMMANDS = {
-    "test": ("analysis.testing", "build with two compilers and run every test"),
-    "check": ("analysis.check", "run the tests under every compiler, sanitizer and tool"),
-    "coverage": ("analysis.coverage", "measure what of the pool the tests and corpora run"),
-    "bench": ("analysis.bench", "measure the pool against the mallocs and report"),
-    "report": ("analysis.report", "make the report of a run again"),
-    "compare": ("analysis.compare", "say what changed between two runs"),
-    "gate": ("analysis.gate", "fail where the pool became slower between two runs"),
-    "record": ("analysis.record", "record the allocations of a program as a trace"),
-    "replay": ("analysis.replay", "play a trace, its contents verified"),
-    "fuzz": ("analysis.fuzz", "attack the pool with generated traces"),
-    "bugs": ("analysis.bugs", "plant bugs in copies of the pool and see who finds them"),
-    "reproduce": ("analysis.reproduce", "run one input that the fuzzer kept"),
-    "prove-statistics": ("analysis.proof", "try the statistics on runs with known truth"),
-    "doctor": ("analysis.doctor", "say what this machine has and what it lacks"),
-    "completion": ("analysis.completion", "print completion for bash or zsh"),
-    "manual": ("analysis.manual", "print the man page"),
-}
-"""Command → the module that runs it, and what it does. A module has add_arguments and run, and is
-imported only when it is the chosen one."""
 
 PURPOSE = "a memory pool, and instruments that say whether it is correct and whether it pays off"
 
-EXITS = {
-    environment.PASS: "pass", environment.FINDING: "a failed test, a regression or a finding",
-    environment.USAGE: "wrong usage or bad input", environment.INCONCLUSIVE: "inconclusive",
-    environment.UNFIT: "an unfit machine, or a run that can say nothing"
+MEANINGS = {
+    PASS: "pass", FINDING: "a failed test, a regression or a finding",
+    USAGE: "wrong usage or bad input", INCONCLUSIVE: "inconclusive",
+    UNFIT: "an unfit machine, or a run that can say nothing"
 }
 """What every command ends with."""
 
@@ -49,7 +32,7 @@ EXITS = {
 def usage() -> str:
     """The text of --help."""
     rows = "\n".join(f"  {name:<18}{what}" for name, (_, what) in COMMANDS.items())
-    exits = "\n".join(f"  {code}  {what}" for code, what in EXITS.items())
+    exits = "\n".join(f"  {code}  {what}" for code, what in MEANINGS.items())
     return (
         "usage: ./poolproof COMMAND [ARGUMENT…]\n\n"
         f"{rows}\n\n"
@@ -81,23 +64,23 @@ class Parser(argparse.ArgumentParser):
     """A command's parser: what is wrong with its arguments is one line, as every error is."""
 
     def error(self, message: str) -> NoReturn:
-        raise environment.UserError(f"{message} (./{self.prog} --help)")
+        raise UserError(f"{message} (./{self.prog} --help)")
 
 
 def run(words: list[str]) -> int:
     """Runs a command line (without the program's name) and returns the exit code."""
     if not words:
         print(usage(), file=sys.stderr)
-        return environment.USAGE
+        return USAGE
     command, *rest = words
     if command in ("-h", "--help", "help"):
         print(usage())
-        return environment.PASS
+        return PASS
     if command == "--version":
-        print(f"poolproof {environment.version()}")
-        return environment.PASS
+        print(f"poolproof {version()}")
+        return PASS
     if command not in COMMANDS:
-        raise environment.UserError(f"{wrong_command(command)} (./poolproof --help)")
+        raise UserError(f"{wrong_command(command)} (./poolproof --help)")
     module = load(command)
     parser = Parser(prog=f"poolproof {command}", description=module.__doc__,
                     formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -109,24 +92,24 @@ def run(words: list[str]) -> int:
 
 def is_built(path: object) -> bool:
     """Whether a path is one of those that only commands make."""
-    return pathlib.Path(str(path)).is_relative_to(environment.ROOT / "build")
+    return pathlib.Path(str(path)).is_relative_to(ROOT / "build")
 
 
 def explain(error: BaseException) -> tuple[str, int]:
     """(one line, exit code) for an error that a user or a machine can cause; raises any other."""
-    if isinstance(error, environment.UserError):
+    if isinstance(error, UserError):
         return str(error), error.exit_code
     if isinstance(error, ModuleNotFoundError) and error.name and "analysis" not in error.name:
         package = packages.package_of_module(error.name)
-        return f"the Python module {error.name} is missing; install {package}", environment.UNFIT
+        return f"the Python module {error.name} is missing; install {package}", UNFIT
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-        return f"{error.strerror}: {error.filename or 'while writing'}", environment.UNFIT
+        return f"{error.strerror}: {error.filename or 'while writing'}", UNFIT
     if isinstance(error, PermissionError) and is_built(error.filename):
         return (f"{error.strerror}: {error.filename}; builds stand in this folder, so use a copy of"
-                " it that is yours", environment.UNFIT)
+                " it that is yours", UNFIT)
     bad_path = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
     if isinstance(error, bad_path):
-        return f"{error.strerror}: {error.filename}", environment.USAGE
+        return f"{error.strerror}: {error.filename}", USAGE
     raise error
 
 

@@ -15,15 +15,18 @@ import types
 
 import pytest
 
-from analysis import __main__, bench, collect, environment, ledger, offer, plan, record, samples
-from analysis.environment import UserError
+from analysis import __main__
+from analysis.commands import bench
+from analysis.measure import catalogue, recorder, runner
+from analysis.runs import interference, plan, records
+from analysis.system.exits import FINDING, UNFIT, USAGE, UserError
+from analysis.system.files import ROOT
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 DRIVER = """
 import pathlib, sys
 sys.path.insert(0, {root!r})
-from analysis import __main__, bench
 bench.benchmark_binary = lambda: pathlib.Path({binary!r})
 bench.program_traces = lambda *_: ([], [])
 {before}
@@ -47,7 +50,7 @@ def poolproof(fake, monkeypatch, capsys):
     monkeypatch.setattr(bench, "benchmark_binary", lambda: fake)
     monkeypatch.setattr(bench, "program_traces", lambda *_: ([], []))
     monkeypatch.setattr(bench, "RUNS", fake.parent / "runs")
-    monkeypatch.setattr(ledger, "objection", lambda *_: None)  # how busy this machine is
+    monkeypatch.setattr(interference, "objection", lambda *_: None)  # how busy this machine is
     monkeypatch.setenv("POOLPROOF_INSTALL", "no")
 
     def run(*words):
@@ -71,7 +74,7 @@ def as_a_runner_starts_its_jobs():
 def start(fake, *words, before="", **more):
     """Starts a command line as a process of its own, to be killed, after these lines of Python."""
     driver = fake.parent / "driver.py"
-    driver.write_text(DRIVER.format(root=str(environment.ROOT), binary=str(fake),
+    driver.write_text(DRIVER.format(root=str(ROOT), binary=str(fake),
                                     before=before))
     return subprocess.Popen([sys.executable, "-B", str(driver), *words], stdout=subprocess.DEVNULL,
                             text=True, env=os.environ | {"POOLPROOF_INSTALL": "no"},
@@ -89,7 +92,7 @@ def test_a_run_from_the_command_to_the_report(fake, poolproof, tmp_path):
     run = tmp_path / "run"
     done = poolproof("bench", *FEW, "-o", str(run))
     assert (done.returncode, done.stderr) == (0, "")
-    record = samples.read(run)
+    record = records.read(run)
     arms = {"pool-keep", "glibc", "null"}
     assert {sample.arm for sample in record.samples} == arms
     assert len(record.samples) == 6 * len(arms)
@@ -117,7 +120,7 @@ def test_a_run_from_the_command_to_the_report(fake, poolproof, tmp_path):
 
 
 def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
-    found, _ = offer.rivals()
+    found, _ = catalogue.rivals()
     if not found:
         pytest.skip("no rival allocator is installed")
     name = next(iter(found))
@@ -125,7 +128,7 @@ def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
     done = poolproof("bench", "--workload", "pair/64", "--arm", "pool-keep", name, "--rounds", "1",
                      "-o", str(run))
     assert done.returncode == 0, done.stderr
-    sample = next(s for s in samples.read(run).samples if s.arm == name)
+    sample = next(s for s in records.read(run).samples if s.arm == name)
     assert os.path.realpath(sample.malloc_owner) == os.path.realpath(found[name][0])
     assert sample.malloc_sha256 == found[name][1]
 
@@ -139,9 +142,9 @@ def test_an_absent_rival_is_named_with_its_package(poolproof, tmp_path, monkeypa
 
 
 def test_a_program_that_cannot_be_recorded_is_said_so(tmp_path, monkeypatch):
-    tools = record.Tools(tmp_path / "library", tmp_path / "convert")
-    monkeypatch.setattr(record, "built_tools", lambda: tools)
-    missing = record.Program("ghost", "ghost-package", "nothing", ["no-such-program"], {})
+    tools = recorder.Tools(tmp_path / "library", tmp_path / "convert")
+    monkeypatch.setattr(recorder, "built_tools", lambda: tools)
+    missing = recorder.Program("ghost", "ghost-package", "nothing", ["no-such-program"], {})
     (tmp_path / "traces").mkdir()
     traces, notes = bench.program_traces([missing], tmp_path, bench.output_console())
     assert traces == [] and len(notes) == 1
@@ -149,8 +152,8 @@ def test_a_program_that_cannot_be_recorded_is_said_so(tmp_path, monkeypatch):
 
 
 def test_a_kept_trace_is_copied_into_the_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "record_program", lambda *_: pytest.fail("recorded anew"))
-    program = record.programs()[0]
+    monkeypatch.setattr(recorder, "record_program", lambda *_: pytest.fail("recorded anew"))
+    program = recorder.programs()[0]
     [trace], notes = bench.program_traces([program], tmp_path, bench.output_console())
     assert notes == [] and trace.sha256 == program.kept.sha256
     assert pathlib.Path(trace.file).is_relative_to(tmp_path)
@@ -163,7 +166,7 @@ def test_each_mode_plays_what_the_smaller_ones_play(monkeypatch):
         bench.add_arguments(parser)
         return [program.name for program in bench.wanted_programs(parser.parse_args(words))]
     quick, default, full = names("--quick"), names(), names("--full")
-    assert 0 < len(quick) < len(default) < len(full) == len(record.programs())
+    assert 0 < len(quick) < len(default) < len(full) == len(recorder.programs())
     assert set(quick) < set(default) < set(full)
     assert names("--workload", "trace/jq", "pair/64") == ["jq"]
 
@@ -182,13 +185,13 @@ def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolpr
     kept = path.read_bytes()
     whole = kept[:kept.rfind(b"\n") + 1]
     path.write_bytes(whole + b'{"workload": "pair/64", "arm": "po')
-    assert len(samples.read(run).samples) == whole.count(b"\n")  # read up to the last whole line
+    assert len(records.read(run).samples) == whole.count(b"\n")  # read up to the last whole line
     settle(fake)
     done = poolproof("bench", "--resume", str(run))
     assert (done.returncode, done.stderr) == (0, "")
     after = path.read_bytes()
     assert after.startswith(whole)
-    keys = [(s.workload, s.arm, s.round) for s in samples.read(run).samples if s.attempt == 0]
+    keys = [(s.workload, s.arm, s.round) for s in records.read(run).samples if s.attempt == 0]
     assert len(keys) == len(set(keys)) == 18
 
 
@@ -206,7 +209,7 @@ def test_killed_before_there_is_a_plan_it_is_planned_again(fake, poolproof, tmp_
     settle(fake)
     done = poolproof("bench", "--resume", str(run))
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(samples.read(run).samples) == 18 and samples.read_plan(run).seed == 7
+    assert len(records.read(run).samples) == 18 and records.read_plan(run).seed == 7
     assert (run / "report.html").exists() and not (run / "asked").exists()
 
 
@@ -256,24 +259,24 @@ def test_resume_refuses_a_changed_binary_and_names_it(fake, poolproof, tmp_path)
     with fake.open("a") as stream:
         stream.write("# changed\n")
     done = poolproof("bench", "--resume", str(run))
-    assert done.returncode == environment.UNFIT
+    assert done.returncode == UNFIT
     assert "poolproof-bench" in done.stderr and "has changed" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 def test_a_binary_that_changes_meanwhile_ends_the_run(fake, poolproof, tmp_path, monkeypatch):
-    measured = collect.measure
+    measured = runner.measure
 
     def change(*words):
         with fake.open("a") as stream:
             stream.write("# changed\n")
         return measured(*words)
 
-    monkeypatch.setattr(collect, "measure", change)
+    monkeypatch.setattr(runner, "measure", change)
     done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
-    assert done.returncode == environment.UNFIT
+    assert done.returncode == UNFIT
     assert "poolproof-bench has changed since the run began" in done.stderr
-    assert samples.read(tmp_path / "run").samples == []
+    assert records.read(tmp_path / "run").samples == []
 
 
 @pytest.mark.parametrize("key", ["compiler", "compiler_flags", "google_benchmark"])
@@ -285,9 +288,9 @@ def test_a_sample_without_proof_is_none(key, tmp_path):
     context = {"malloc_owner": "/lib/x86_64-linux-gnu/libc.so.6", "compiler": "gcc 12",
                "compiler_flags": "-O3", "google_benchmark": "1.7.1"}
     arm = plan.Arm("glibc", "malloc", "rival", "malloc")
-    assert collect.proven(run, arm, context, collect.Hashes())["compiler"] == "gcc 12"
-    with pytest.raises(collect.Unusable, match=f"does not say its {key}"):
-        collect.proven(run, arm, context | {key: ""}, collect.Hashes())
+    assert runner.proven(run, arm, context, runner.Hashes())["compiler"] == "gcc 12"
+    with pytest.raises(runner.Unusable, match=f"does not say its {key}"):
+        runner.proven(run, arm, context | {key: ""}, runner.Hashes())
 
 
 def test_an_arm_that_fails_leaves_and_the_exit_code_says_so(fake, poolproof, tmp_path):
@@ -295,9 +298,9 @@ def test_an_arm_that_fails_leaves_and_the_exit_code_says_so(fake, poolproof, tmp
     run = tmp_path / "run"
     done = poolproof("bench", "--workload", "pair/64", "--arm", "pool", "pool-keep", "--rounds",
                      "6", "-o", str(run))
-    assert done.returncode == environment.FINDING
+    assert done.returncode == FINDING
     assert "refused: pair/64 with pool: exit code 4: out of memory" in done.stdout
-    record = samples.read(run)
+    record = records.read(run)
     assert len(record.refusals) == 1 and len(record.samples) == 18
     assert "out of memory" in (run / "report.html").read_text()
 
@@ -305,7 +308,7 @@ def test_an_arm_that_fails_leaves_and_the_exit_code_says_so(fake, poolproof, tmp
 def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
     settle(fake, liar=True)
     done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
-    assert done.returncode == environment.USAGE
+    assert done.returncode == USAGE
     assert "malloc belongs to /usr/lib/libliar.so, not to the C library" in done.stdout
     assert "no whole sample" in done.stderr
 
@@ -326,7 +329,7 @@ def test_bad_arguments_get_one_line(poolproof, tmp_path, monkeypatch, words, com
     (tmp_path / "near.trace").touch()
     (tmp_path / "fair").mkdir()
     done = poolproof("bench", *words)
-    assert done.returncode == environment.USAGE
+    assert done.returncode == USAGE
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(bench.RUNS.glob("*")), "a run that was never planned leaves no folder"
@@ -335,20 +338,20 @@ def test_bad_arguments_get_one_line(poolproof, tmp_path, monkeypatch, words, com
 def test_a_folder_with_a_run_is_not_written_over(fake, poolproof, tmp_path):
     assert poolproof("bench", *FEW, "-o", str(tmp_path / "run")).returncode == 0
     done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
-    assert done.returncode == environment.USAGE and "holds a run already" in done.stderr
+    assert done.returncode == USAGE and "holds a run already" in done.stderr
 
 
 def test_two_writers_at_once_are_refused(tmp_path):
-    first = samples.Appender(tmp_path / "samples.jsonl")
+    first = records.Appender(tmp_path / "samples.jsonl")
     with pytest.raises(UserError, match="written by another process"):
-        samples.Appender(tmp_path / "samples.jsonl")
+        records.Appender(tmp_path / "samples.jsonl")
     first.close()
-    samples.Appender(tmp_path / "samples.jsonl").close()
+    records.Appender(tmp_path / "samples.jsonl").close()
 
 
 def test_a_full_disk_leaves_whole_lines_and_gets_one_line(fake, poolproof, tmp_path):
-    appender = samples.Appender(tmp_path / "samples.jsonl")
-    refusal = samples.Refusal("pair/64", "pool", 0, 0, "x" * 300, False)
+    appender = records.Appender(tmp_path / "samples.jsonl")
+    refusal = records.Refusal("pair/64", "pool", 0, 0, "x" * 300, False)
     appender.append(refusal)
     size = (tmp_path / "samples.jsonl").stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -370,10 +373,10 @@ def test_a_full_disk_leaves_whole_lines_and_gets_one_line(fake, poolproof, tmp_p
 def test_no_variable_of_the_user_reaches_a_sample(monkeypatch):
     for name in ("MALLOC_PERTURB_", "GLIBC_TUNABLES", "MIMALLOC_SHOW_STATS", "LD_PRELOAD", "HOME"):
         monkeypatch.setenv(name, "1")
-    variables = collect.child_environment(None, 5)
+    variables = runner.child_environment(None, 5)
     assert set(variables) == {"PATH", "LC_ALL", "POOLPROOF_PADDING"}
     assert variables["POOLPROOF_PADDING"] == "xxxxx"
-    assert collect.child_environment("/a.so", 0)["LD_PRELOAD"] == "/a.so"
+    assert runner.child_environment("/a.so", 0)["LD_PRELOAD"] == "/a.so"
 
 
 def workloads(*names):
@@ -464,12 +467,12 @@ def test_arms_of_every_rival_and_both_calls():
     ({"run_type": "iteration", "operations": 0, "real_time": 1.0, "time_unit": "ns"}, "operations"),
 ])
 def test_times_without_operations_are_unusable(entry, complaint):
-    with pytest.raises(collect.Unusable, match=complaint):
-        collect.per_operation_ns(entry, "real_time")
+    with pytest.raises(runner.Unusable, match=complaint):
+        runner.per_operation_ns(entry, "real_time")
 
 
 def outcome(text, code=0):
-    return collect.Outcome(code, text, "why", False, 0.0, 1.0, None)
+    return runner.Outcome(code, text, "why", False, 0.0, 1.0, None)
 
 
 @pytest.mark.parametrize(
@@ -480,18 +483,18 @@ def outcome(text, code=0):
      (b'{"context": {}, "benchmarks": [{"run_type": "iteration", "error_occurred": true,'
       b' "error_message": "no room"}]}', 0, "reports: no room"), ])
 def test_what_a_process_may_answer_wrongly(text, code, complaint):
-    with pytest.raises(collect.Unusable, match=complaint):
-        collect.read_output(outcome(text, code))
+    with pytest.raises(runner.Unusable, match=complaint):
+        runner.read_output(outcome(text, code))
 
 
 def test_time_units_and_operations():
     entry = {"real_time": 3.0, "time_unit": "us", "operations": 2.0}
-    assert collect.per_operation_ns(entry, "real_time") == 1500.0
+    assert runner.per_operation_ns(entry, "real_time") == 1500.0
 
 
 def test_a_workload_that_was_not_built_is_named_with_its_package(poolproof, monkeypatch):
     monkeypatch.setattr(plan, "absent_workloads", lambda _: {"app/ghost": "libghost-dev"})
     done = poolproof("bench", "--workload", "app/ghost")
-    assert done.returncode == environment.UNFIT
+    assert done.returncode == UNFIT
     assert done.stderr == "poolproof: app/ghost was not built; install libghost-dev\n"
     assert "absent: install libghost-dev" in poolproof("bench", "--list").stdout

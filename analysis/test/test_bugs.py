@@ -9,9 +9,13 @@ import shutil
 import jsonschema
 import pytest
 
-from analysis import bugs, environment, findings, planted, scoreboard
-from analysis.planted import Bug
-from analysis.scoreboard import Score, Trial
+from analysis.commands import bugs
+from analysis.fuzzing import findings, planted, scoreboard
+from analysis.fuzzing.planted import Bug
+from analysis.fuzzing.scoreboard import Score, Trial
+from analysis.system.exits import PASS, UserError
+from analysis.system.files import ROOT
+from analysis.system.process import find_program
 
 PATCH = """A line goes.
 
@@ -68,7 +72,7 @@ def test_a_patch_says_what_it_is(tree: pathlib.Path) -> None:
 def test_a_patch_that_does_not_say_so_is_refused(tree: pathlib.Path, old: str, new: str,
                                                  complaint: str) -> None:
     (tree / "a-bug.patch").write_text(PATCH.replace(old, new))
-    with pytest.raises(environment.UserError, match=complaint):
+    with pytest.raises(UserError, match=complaint):
         planted.read(tree / "a-bug.patch")
 
 
@@ -81,7 +85,7 @@ def test_a_copy_has_the_bug_and_what_stands_beside_it(tree: pathlib.Path) -> Non
 
 def test_a_patch_that_no_longer_applies_is_named(tree: pathlib.Path) -> None:
     (tree / "core" / "one.txt").write_text("all is new\n")
-    with pytest.raises(environment.UserError, match="a-bug.patch: the patch no longer applies"):
+    with pytest.raises(UserError, match="a-bug.patch: the patch no longer applies"):
         planted.copy_with(planted.read(tree / "a-bug.patch"), tree / "copy", tree)
 
 
@@ -170,7 +174,7 @@ def test_what_is_written_keeps_the_schema(tmp_path: pathlib.Path) -> None:
     scores = [a_score((1, 2, 3), (None, None, None)), a_score((1, None, None)),
               a_score((1, 2, None), kind="equivalent")]
     scoreboard.write(scoreboard.board(scores, [], 1000, 2, 1.0, "19"), scores, tmp_path)
-    schema = json.loads((environment.ROOT / "results/schema/bugs.schema.json").read_text())
+    schema = json.loads((ROOT / "results/schema/bugs.schema.json").read_text())
     board = json.loads((tmp_path / "scoreboard.json").read_text())
     jsonschema.validate(board, schema)
     page = (tmp_path / "scoreboard.md").read_text()
@@ -179,15 +183,15 @@ def test_what_is_written_keeps_the_schema(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_published_scoreboard_keeps_the_schema() -> None:
-    published = environment.ROOT / "results" / "bugs" / "scoreboard.json"
+    published = ROOT / "results" / "bugs" / "scoreboard.json"
     if not published.exists():
         pytest.skip("no scoreboard is published")
-    schema = json.loads((environment.ROOT / "results/schema/bugs.schema.json").read_text())
+    schema = json.loads((ROOT / "results/schema/bugs.schema.json").read_text())
     jsonschema.validate(json.loads(published.read_text()), schema)
 
 
 def test_an_unknown_bug_is_refused_with_the_nearest() -> None:
-    with pytest.raises(environment.UserError, match="did you mean 'a-bug'"):
+    with pytest.raises(UserError, match="did you mean 'a-bug'"):
         bugs.choose(["a-bugg"], False, [a_bug()])
 
 
@@ -202,7 +206,7 @@ def test_quick_has_a_bug_for_every_oracle() -> None:
 
 def test_a_few_bugs_are_found_and_the_controls_behave(tmp_path: pathlib.Path,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
-    if not environment.find_program("clang-19", "clang") or not shutil.which("patch"):
+    if not find_program("clang-19", "clang") or not shutil.which("patch"):
         pytest.skip("clang or patch is missing; install clang-19 and patch")
     monkeypatch.setattr(bugs, "WORK", tmp_path / "work")
     words = ["--quick", "--executions", "30000", "--jobs", "2", "-o", str(tmp_path / "out")]
@@ -210,7 +214,7 @@ def test_a_few_bugs_are_found_and_the_controls_behave(tmp_path: pathlib.Path,
     bugs.add_arguments(parser)
     code = bugs.run(parser.parse_args(words))
     board = json.loads((tmp_path / "out" / "scoreboard.json").read_text())
-    assert code == environment.PASS, [score for score in board["scores"]
+    assert code == PASS, [score for score in board["scores"]
                                       if score["verdict"] != "found"]
     assert board["bugs"] >= 8 and board["controls_behave"]
 
@@ -234,5 +238,5 @@ def test_the_list_shows_those_that_are_named(capsys: pytest.CaptureFixture) -> N
     parser = argparse.ArgumentParser()
     bugs.add_arguments(parser)
     for words, count in ((["no-merge-left"], 1), (["--quick"], len(bugs.QUICK))):
-        assert bugs.run(parser.parse_args(["--list", *words])) == environment.PASS
+        assert bugs.run(parser.parse_args(["--list", *words])) == PASS
         assert len(capsys.readouterr().out.splitlines()) == count

@@ -5,7 +5,10 @@ import shutil
 
 import pytest
 
-from analysis import build, environment, lint
+from analysis.building import meson
+from analysis.quality import linters
+from analysis.system import files
+from analysis.system.exits import FINDING, UserError
 
 GOOD = "int answer(void);\n\nint answer(void)\n{\n    return 42;\n}\n"
 WARNS = GOOD.replace("return 42", "unsigned u = 42; return u > -1")
@@ -15,17 +18,17 @@ ERRS = GOOD.replace("42;", "42 +;")
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project with one source, in place of the repository."""
-    monkeypatch.setattr(environment, "ROOT", tmp_path)
-    monkeypatch.setattr(build, "BUILD_ROOT", tmp_path / "build")
-    monkeypatch.setattr(lint, "MEMORY", tmp_path / "build" / "lint")
-    monkeypatch.setattr(build, "CONFIGURATIONS", {"plain": build.Configuration("gcc", ())})
+    monkeypatch.setattr(meson, "ROOT", tmp_path)
+    monkeypatch.setattr(meson, "BUILD_ROOT", tmp_path / "build")
+    monkeypatch.setattr(linters, "MEMORY", tmp_path / "build" / "lint")
+    monkeypatch.setattr(meson, "CONFIGURATIONS", {"plain": meson.Configuration("gcc", ())})
     (tmp_path / "core").mkdir()
     (tmp_path / "core/toy.c").write_text(GOOD)
     (tmp_path / "meson.build").write_text(
         "project('toy', 'c', default_options: 'warning_level=3')\n"
         "static_library('toy', 'core/toy.c')\n")
     for name in (".clang-format", ".clang-tidy"):
-        shutil.copy(build.__file__.replace("analysis/build.py", name), tmp_path)
+        shutil.copy(files.ROOT / name, tmp_path)
     return tmp_path
 
 
@@ -37,34 +40,34 @@ def need(*programs):
 
 def test_builds_once_and_anew_when_a_setting_changes(project, monkeypatch):
     need("meson", "ninja", "gcc", "g++")
-    folder = build.ensure_build("plain")
+    folder = meson.ensure_build("plain")
     made = (folder / "build.ninja").stat().st_mtime_ns
-    assert build.ensure_build("plain") == folder
+    assert meson.ensure_build("plain") == folder
     assert (folder / "build.ninja").stat().st_mtime_ns == made
-    changed = {"plain": build.Configuration("gcc", ("-Dbuildtype=release",))}
-    monkeypatch.setattr(build, "CONFIGURATIONS", changed)
-    build.ensure_build("plain")
+    changed = {"plain": meson.Configuration("gcc", ("-Dbuildtype=release",))}
+    monkeypatch.setattr(meson, "CONFIGURATIONS", changed)
+    meson.ensure_build("plain")
     assert (folder / "build.ninja").stat().st_mtime_ns != made
-    assert "-Dbuildtype=release" in json.loads((folder / build.SETTINGS).read_text())["options"]
+    assert "-Dbuildtype=release" in json.loads((folder / meson.SETTINGS).read_text())["options"]
 
 
 @pytest.mark.parametrize("source, said", [(ERRS, "error"), (WARNS, "sign-compare")],
                          ids=["error", "warning"])
 def test_what_does_not_compile_fails_with_the_compilers_line(project, source, said):
     need("meson", "ninja", "gcc", "g++")
-    if build.compiler_version(build.compilers("gcc")[0]).partition(".")[0] != "12":
+    if meson.compiler_version(meson.compilers("gcc")[0]).partition(".")[0] != "12":
         pytest.skip("only under gcc 12 is a warning an error")
     (project / "core/toy.c").write_text(source)
-    with pytest.raises(build.BuildError, match=said) as caught:
-        build.ensure_build("plain")
-    assert caught.value.exit_code == environment.FINDING
+    with pytest.raises(meson.BuildError, match=said) as caught:
+        meson.ensure_build("plain")
+    assert caught.value.exit_code == FINDING
     (project / "core/toy.c").write_text(GOOD)
-    build.ensure_build("plain")
+    meson.ensure_build("plain")
 
 
 def test_an_unknown_configuration_is_refused(project):
-    with pytest.raises(environment.UserError, match="there are plain"):
-        build.ensure_build("fast")
+    with pytest.raises(UserError, match="there are plain"):
+        meson.ensure_build("fast")
 
 
 @pytest.mark.parametrize("linter, program, source, said", [
@@ -81,8 +84,8 @@ def test_each_linter_trips_on_its_mistake_alone(project, linter, program, source
     entry = {"directory": str(folder), "file": "../../core/toy.c",
              "command": "cc -Wall -std=c11 -o toy.o -c ../../core/toy.c"}
     (folder / "compile_commands.json").write_text(json.dumps([entry]))
-    assert lint.CHECKS[linter]([folder]) == []
+    assert linters.CHECKS[linter]([folder]) == []
     (project / "core/toy.c").write_text(source)
-    complaints = lint.CHECKS[linter]([folder])
+    complaints = linters.CHECKS[linter]([folder])
     assert any("core/toy.c" in line and said in line for line in complaints)
-    assert lint.CHECKS[linter]([folder]) == complaints
+    assert linters.CHECKS[linter]([folder]) == complaints

@@ -5,7 +5,10 @@ import pathlib
 
 import pytest
 
-from analysis import campaign, engines, environment, fuzz
+from analysis.commands import fuzz
+from analysis.fuzzing import engines, execution_count
+from analysis.system.exits import UserError
+from analysis.system.files import ROOT
 
 FACTS = {"engine": "libfuzzer", "sanitizer": "address", "compiler": "clang 19"}
 
@@ -18,12 +21,12 @@ def _programs(tmp_path: pathlib.Path) -> dict[str, pathlib.Path]:
     return made
 
 
-def opened(programs: dict[str, pathlib.Path], goal: int = 30) -> campaign.Ledger:
+def opened(programs: dict[str, pathlib.Path], goal: int = 30) -> execution_count.Ledger:
     path = next(iter(programs.values())).parent / "campaign.json"
-    return campaign.Ledger(path, goal, programs, FACTS)
+    return execution_count.Ledger(path, goal, programs, FACTS)
 
 
-def work(ledger: campaign.Ledger, done: int | None = None) -> str:
+def work(ledger: execution_count.Ledger, done: int | None = None) -> str:
     target, part = ledger.claim() or ("", 0)
     ledger.settle(target, part, part if done is None else done, 0.5, 7, 8, 9, 0)
     return target
@@ -31,7 +34,7 @@ def work(ledger: campaign.Ledger, done: int | None = None) -> str:
 
 def test_every_target_gets_as_much_time(programs: dict[str, pathlib.Path],
                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign, "PARTS", 2)
+    monkeypatch.setattr(execution_count, "PARTS", 2)
     ledger = opened(programs, 28)
     assert [work(ledger) for _ in range(4)] == ["pool_a", "pool_b", "pool_a", "pool_b"]
     assert ledger.claim() is None and ledger.complete
@@ -48,7 +51,7 @@ def test_a_slow_target_is_not_waited_for(programs: dict[str, pathlib.Path]) -> N
 
 def test_what_is_under_way_is_not_given_twice(programs: dict[str, pathlib.Path],
                                               monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign, "PARTS", 1)
+    monkeypatch.setattr(execution_count, "PARTS", 1)
     ledger = opened(programs)
     assert ledger.claim() == ("pool_a", 15)
     assert ledger.claim() == ("pool_b", 15)
@@ -89,7 +92,7 @@ def test_other_targets_keep_what_they_have(programs: dict[str, pathlib.Path]) ->
 def test_a_file_of_something_else_is_refused(programs: dict[str, pathlib.Path], text: str) -> None:
     path = programs["pool_a"].parent / "campaign.json"
     path.write_text(text)
-    with pytest.raises(environment.UserError, match="campaign.json: not the file of a campaign"):
+    with pytest.raises(UserError, match="campaign.json: not the file of a campaign"):
         opened(programs)
     assert path.read_text() == text
 
@@ -98,17 +101,17 @@ def test_a_campaign_under_other_circumstances_is_not_overwritten(
         programs: dict[str, pathlib.Path]) -> None:
     ledger = opened(programs)
     work(ledger)
-    with pytest.raises(environment.UserError, match="with sanitizer address, not memory"):
-        campaign.Ledger(ledger.path, 5, programs, FACTS | {"sanitizer": "memory"})
+    with pytest.raises(UserError, match="with sanitizer address, not memory"):
+        execution_count.Ledger(ledger.path, 5, programs, FACTS | {"sanitizer": "memory"})
 
 
 def test_the_published_campaigns_are_whole_and_left_no_finding() -> None:
-    published = sorted((environment.ROOT / "results" / "fuzz").glob("*.json"))
+    published = sorted((ROOT / "results" / "fuzz").glob("*.json"))
     said = {path.stem: json.loads(path.read_text()) for path in published}
     assert set(said) == {"libfuzzer-address", "libfuzzer-undefined"}
     for path in published:
         facts = {name: said[path.stem][name] for name in FACTS}
-        shares = campaign.read(path, facts)
+        shares = execution_count.read(path, facts)
         assert path.stem == f"{facts['engine']}-{facts['sanitizer']}"
         assert said[path.stem]["complete"] and not any(share.findings for share in shares)
         assert said[path.stem]["executions"] == sum(share.executions for share in shares)
@@ -124,7 +127,7 @@ def test_a_number_of_executions_may_be_short(text: str, amount: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "x", "m", "1e6", "1.5m", "9" * 13, "³"])
 def test_what_is_no_number_of_executions_is_refused(text: str) -> None:
-    with pytest.raises(environment.UserError):
+    with pytest.raises(UserError):
         fuzz.parse_amount(text)
 
 

@@ -15,9 +15,13 @@ import jsonschema
 import pytest
 
 from analysis import __main__ as commands
-from analysis import build, check, environment, machines, misuse
+from analysis.building import cross_machines, meson
+from analysis.commands import check
+from analysis.quality import misuse
+from analysis.system.exits import FINDING, PASS, UNFIT, UserError
+from analysis.system.files import ROOT
 
-SCHEMA = json.loads((environment.ROOT / "results/schema/check.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "results/schema/check.schema.json").read_text())
 
 
 def table() -> dict[str, dict[str, check.Cell]]:
@@ -52,7 +56,7 @@ def test_a_skip_without_a_reason_does_not_fit_the_schema(kept: pathlib.Path) -> 
 
 def test_a_failure_is_exit_code_1_and_every_skip_is_told(
         capsys: pytest.CaptureFixture[str]) -> None:
-    assert check.conclude(table(), 1.0) == environment.FINDING
+    assert check.conclude(table(), 1.0) == FINDING
     said = capsys.readouterr().out
     assert "skipped: MSan, build: clang is missing" in said
     assert "left out: MSan, build: a: b" in said
@@ -64,16 +68,16 @@ def test_nothing_but_skips_is_no_success() -> None:
 
 def test_an_instrument_without_its_compiler_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(configuration: str) -> pathlib.Path:
-        raise environment.UserError("clang is missing; install clang-19", environment.UNFIT)
-    monkeypatch.setattr(build, "ensure_build", absent)
+        raise UserError("clang is missing; install clang-19", UNFIT)
+    monkeypatch.setattr(meson, "ensure_build", absent)
     cells = check.look(check.INSTRUMENTS[0])
     assert [cell.outcome for cell in cells.values()] == ["skipped"]
 
 
 def test_sources_that_do_not_compile_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(configuration: str) -> pathlib.Path:
-        raise build.BuildError("error: expected ';'", environment.FINDING)
-    monkeypatch.setattr(build, "ensure_build", broken)
+        raise meson.BuildError("error: expected ';'", FINDING)
+    monkeypatch.setattr(meson, "ensure_build", broken)
     assert check.look(check.INSTRUMENTS[0])["build"].outcome == "failed"
 
 
@@ -93,7 +97,7 @@ def test_a_control_is_told_by_its_own_line(
 def test_every_instrument_has_a_control_and_a_build() -> None:
     for instrument in check.INSTRUMENTS:
         assert instrument.controls
-        assert instrument.configuration in build.CONFIGURATIONS
+        assert instrument.configuration in meson.CONFIGURATIONS
         assert "control" in instrument.only
         for control in instrument.controls:
             assert control.line.startswith("^")
@@ -138,7 +142,7 @@ def test_instruments_work_beside_one_another_and_pay_for_themselves_alone(
     monkeypatch.setattr(check.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(check.testing, "LOGS", tmp_path / "test")
     chosen = [instrument("busy", 1), instrument("waits", 2)]
-    assert check.run_alone(chosen, "chosen") == environment.PASS
+    assert check.run_alone(chosen, "chosen") == PASS
     facts = json.loads((kept / "check.json").read_text())
     cells = {one["title"]: one["cells"]["build"] for one in facts["instruments"]}
     assert list(cells) == ["busy", "waits"]
@@ -182,7 +186,7 @@ def test_a_process_that_misses_the_interrupt_begins_nothing_either(
 def test_an_unknown_instrument_is_refused() -> None:
     parser = argparse.ArgumentParser()
     check.add_arguments(parser)
-    with pytest.raises(environment.UserError, match="no instrument 'vax'; there are release"):
+    with pytest.raises(UserError, match="no instrument 'vax'; there are release"):
         check.run(parser.parse_args(["vax"]))
 
 
@@ -191,29 +195,29 @@ def test_the_list_shows_those_that_are_named(capsys: pytest.CaptureFixture) -> N
     check.add_arguments(parser)
     quick = sum(one.quick for one in check.INSTRUMENTS)
     for words, lines in ((["frama-c"], 1), (["--quick"], quick), ([], len(check.INSTRUMENTS))):
-        assert check.run(parser.parse_args(["--list", *words])) == environment.PASS
+        assert check.run(parser.parse_args(["--list", *words])) == PASS
         assert len(capsys.readouterr().out.splitlines()) == lines
-    with pytest.raises(environment.UserError, match="no instrument 'nosuch'"):
+    with pytest.raises(UserError, match="no instrument 'nosuch'"):
         check.run(parser.parse_args(["--list", "nosuch"]))
 
 
 def test_the_command_is_known() -> None:
-    assert commands.COMMANDS["check"][0] == "analysis.check"
+    assert commands.COMMANDS["check"][0] == "analysis.commands.check"
 
 
 def test_libraries_of_another_machine_are_not_fetched_against_the_users_word(
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POOLPROOF_INSTALL", "no")
-    monkeypatch.setattr(machines.shutil, "which", lambda tool: f"/usr/bin/{tool}")
-    with pytest.raises(environment.UserError, match="POOLPROOF_INSTALL=no") as caught:
-        machines.cross_file("s390x", tmp_path)
-    assert caught.value.exit_code == environment.UNFIT
+    monkeypatch.setattr(cross_machines.shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    with pytest.raises(UserError, match="POOLPROOF_INSTALL=no") as caught:
+        cross_machines.cross_file("s390x", tmp_path)
+    assert caught.value.exit_code == UNFIT
 
 
 def test_a_machine_without_its_emulator_is_unfit(
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines.shutil, "which",
+    monkeypatch.setattr(cross_machines.shutil, "which",
                         lambda tool: None if tool.startswith("qemu") else f"/usr/bin/{tool}")
-    with pytest.raises(environment.UserError, match="qemu-s390x is missing; install") as caught:
-        machines.cross_file("s390x", tmp_path)
-    assert caught.value.exit_code == environment.UNFIT
+    with pytest.raises(UserError, match="qemu-s390x is missing; install") as caught:
+        cross_machines.cross_file("s390x", tmp_path)
+    assert caught.value.exit_code == UNFIT

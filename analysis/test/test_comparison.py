@@ -10,9 +10,13 @@ import xml.etree.ElementTree as ElementTree
 import numpy
 import pytest
 
-from analysis import __main__, comparison, environment, formats, plan, samples, synthetic
-from analysis.environment import UserError
-from analysis.synthetic import Truth
+from analysis import __main__
+from analysis.report import comparison_formats
+from analysis.runs import plan, records
+from analysis.stats import comparison
+from analysis.test import synthetic
+from analysis.system.exits import FINDING, PASS, UserError
+from analysis.test.synthetic import Truth
 
 WORKLOADS = {"short": 5.0, "long": 9.0}
 
@@ -194,7 +198,7 @@ def test_a_run_without_a_null_arm_is_unfit():
 
 
 def without(record, arm, crashed):
-    refusal = samples.Refusal("short", arm, 3, 0, "killed", crashed)
+    refusal = records.Refusal("short", arm, 3, 0, "killed", crashed)
     kept = [s for s in record.samples if not (s.workload == "short" and s.arm == arm
                                               and s.round >= 3)]
     return dataclasses.replace(record, samples=kept, refusals=[refusal])
@@ -202,7 +206,7 @@ def without(record, arm, crashed):
 
 def test_an_arm_that_dies_in_the_new_run_is_a_regression():
     compared = comparison.compare(run_of(), without(run_of(seed=2), "pool", True))
-    assert compared.outcome == "regression" and "died" in formats.headline(compared)
+    assert compared.outcome == "regression" and "died" in comparison_formats.headline(compared)
     both = comparison.compare(without(run_of(), "pool", True),
                               without(run_of(seed=2), "pool", True))
     assert both.outcome == "inconclusive" and both.left_out
@@ -284,7 +288,7 @@ def test_instructions_that_one_run_lacks_are_named():
     assert compared.outcome == "inconclusive"
     assert compared.left_out == [
         "long with pool (instructions) has no count in one of the runs"]
-    said = formats.sentences(comparison.compare(counted(run_of()), run_of(seed=2)))
+    said = comparison_formats.sentences(comparison.compare(counted(run_of()), run_of(seed=2)))
     assert "Only the base counted instructions." in said
 
 
@@ -293,10 +297,10 @@ def test_an_arm_that_dies_while_it_is_counted_is_a_regression(timed):
     base, new = counted(run_of(), timed=timed), counted(run_of(seed=2), timed=timed)
     died = dataclasses.replace(
         new, work=[line for line in new.work if (line.workload, line.arm) != ("short", "pool")],
-        part_refusals={"work": [samples.Refusal("short", "pool", 0, 0, "killed", True)]})
+        part_refusals={"work": [records.Refusal("short", "pool", 0, 0, "killed", True)]})
     compared = comparison.compare(base, died)
     assert compared.outcome == "regression"
-    assert formats.headline(compared) == "regression: short with pool (died)"
+    assert comparison_formats.headline(compared) == "regression: short with pool (died)"
     assert comparison.compare(died, died).outcome == "inconclusive"
     if timed:  # where nothing is compared that was counted, nothing that died of it counts
         assert comparison.compare(run_of(), died).outcome == "pass"
@@ -305,8 +309,8 @@ def test_an_arm_that_dies_while_it_is_counted_is_a_regression(timed):
 def test_one_and_the_same_counts_are_said_to_be():
     base, new = counted(run_of(), timed=False), counted(run_of(), more=1.5, timed=False)
     said = "Both folders hold one and the same run."
-    assert said in formats.sentences(comparison.compare(base, base))
-    assert said not in formats.sentences(comparison.compare(base, new))
+    assert said in comparison_formats.sentences(comparison.compare(base, base))
+    assert said not in comparison_formats.sentences(comparison.compare(base, new))
 
 
 def test_runs_with_different_parts_are_refused():
@@ -319,7 +323,7 @@ def test_every_form_has_the_instructions(poolproof, tmp_path, timed):
     synthetic.write(counted(run_of(), timed=timed), tmp_path / "base")
     synthetic.write(counted(run_of(seed=2), 1.25, timed=timed), tmp_path / "new")
     written = {}
-    for form in formats.FORMATS:
+    for form in comparison_formats.FORMATS:
         code, written[form], err = poolproof("gate", tmp_path / "base", tmp_path / "new",
                                              "--format", form)
         assert (code, err) == (1, "")
@@ -327,7 +331,7 @@ def test_every_form_has_the_instructions(poolproof, tmp_path, timed):
     assert written["text"].splitlines()[-1] == said and "▼ more" in written["text"]
     assert written["markdown"].startswith(f"**{said}**")
     value = json.loads(written["json"])
-    entry = samples.validator("comparison").schema["properties"]["counts"]["items"]
+    entry = records.validator("comparison").schema["properties"]["counts"]["items"]
     assert set(entry["properties"]) == set(value["counts"][0])
     assert [e["verdict"] for e in value["counts"] if e["kind"] == "claim"].count("more") == 1
     rows = list(csv.DictReader(io.StringIO(written["csv"])))
@@ -380,7 +384,7 @@ def test_unlike_runs_are_refused_by_name_unless_told_otherwise(kind):
         comparison.compare(run_of(), other, [name for name in comparison.KINDS if name != kind])
     compared = comparison.compare(run_of(), other, [kind])
     assert [item.kind for item in compared.unlike] == [kind]
-    assert said in " ".join(formats.sentences(compared))
+    assert said in " ".join(comparison_formats.sentences(compared))
 
 
 def test_another_recording_of_the_same_name_is_unlike():
@@ -405,7 +409,7 @@ def test_a_new_binary_is_what_a_gate_is_for():
         built.plan, benchmark={"path": "x", "sha256": "c" * 64}))
     compared = comparison.compare(run_of(), built)
     assert compared.unlike == [] and compared.outcome == "pass"
-    assert "same binary" not in " ".join(formats.sentences(compared))
+    assert "same binary" not in " ".join(comparison_formats.sentences(compared))
 
 
 # --- Commands ------------------------------------------------------------------------------------
@@ -450,13 +454,13 @@ def test_compare_shows_every_arm_and_gate_the_pools(poolproof, folders):
 def test_json_fits_its_schema_and_has_every_field(poolproof, folders):
     code, out, _ = poolproof("gate", folders / "base", folders / "slow", "--format", "json")
     value = json.loads(out)
-    assert samples.complaint("comparison", value) is None
+    assert records.complaint("comparison", value) is None
     assert (value["exit_code"], value["outcome"]) == (code, "regression") == (1, "regression")
-    schema = samples.validator("comparison").schema
+    schema = records.validator("comparison").schema
     assert set(schema["properties"]) == set(value)
     change = schema["properties"]["changes"]["items"]
     assert set(change["properties"]) == set(value["changes"][0])
-    assert samples.complaint("comparison", value | {"schema": 2}) is not None
+    assert records.complaint("comparison", value | {"schema": 2}) is not None
 
 
 def test_json_says_what_was_measured_and_how_finely():
@@ -503,7 +507,7 @@ def test_junit_counts_what_failed(poolproof, folders):
 
 def test_junit_of_unfit_runs_is_an_error_in_every_case():
     compared = comparison.compare(run_of(), without(run_of(seed=2), "jemalloc", False))
-    suite = ElementTree.fromstring(formats.junit(compared, compared.claims)).find("testsuite")
+    suite = ElementTree.fromstring(comparison_formats.junit(compared, compared.claims)).find("testsuite")
     assert suite.get("errors") == suite.get("tests") == "4"
 
 
@@ -518,23 +522,23 @@ def test_a_result_goes_to_a_file_whole(poolproof, folders):
     assert code == 2 and "no such folder" in err
 
 
-@pytest.mark.parametrize("write", formats.FORMATS.values(), ids=formats.FORMATS)
+@pytest.mark.parametrize("write", comparison_formats.FORMATS.values(), ids=comparison_formats.FORMATS)
 def test_names_that_are_hostile_change_no_form(write):
     name = "a|b`<i>&\"]\nx,"
     truth = {name: truths()["short"]}
     compared = comparison.compare(synthetic.make_record(truth, 8, synthetic.normal(0.01), 1),
                                   synthetic.make_record(truth, 8, synthetic.normal(0.01), 2))
     written = write(compared, compared.claims)
-    if write is formats.markdown:
+    if write is comparison_formats.markdown:
         rows = [line for line in written.splitlines() if line.startswith("|")]
         assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
         assert "<i>" not in written
-    if write is formats.junit:
+    if write is comparison_formats.junit:
         assert len(ElementTree.fromstring(written).findall(".//testcase")) == 2
-    if write is formats.as_csv:
+    if write is comparison_formats.as_csv:
         assert {row["workload"] for row in csv.DictReader(io.StringIO(written))} == {name}
 
 
 def test_exit_codes_are_the_houses():
-    assert comparison.EXIT_CODES == {"pass": environment.PASS, "regression": environment.FINDING,
+    assert comparison.EXIT_CODES == {"pass": PASS, "regression": FINDING,
                                      "inconclusive": 3, "unfit": 4}

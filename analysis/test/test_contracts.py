@@ -7,7 +7,9 @@ import re
 
 import pytest
 
-from analysis import contracts, environment
+from analysis.quality import frama_c
+from analysis.system.exits import UNFIT, UserError
+from analysis.system.files import ROOT
 
 ALL = """\
 [rte:annot] annotating function span_to
@@ -20,14 +22,14 @@ ALL = """\
 
 
 def test_every_contract_is_among_those_that_are_proved() -> None:
-    text = next(environment.ROOT.glob("core/test/contracts.*")).read_text()
+    text = next(ROOT.glob("core/test/contracts.*")).read_text()
     declared = re.findall(r"\*/\n(?:static )?(?:inline )?\w[\w ]*? (\w+)\(", text)
-    assert sorted(declared) == sorted([*contracts.CLOSED, *contracts.WRAPPING, "__builtin_clzll"])
+    assert sorted(declared) == sorted([*frama_c.CLOSED, *frama_c.WRAPPING, "__builtin_clzll"])
 
 
 def test_what_is_proved_is_no_complaint() -> None:
-    assert contracts.read(ALL, ["span_to", "fit"]) == []
-    assert contracts.read("[wp] Proved goals:   15 / 15\n", []) == []
+    assert frama_c.read(ALL, ["span_to", "fit"]) == []
+    assert frama_c.read("[wp] Proved goals:   15 / 15\n", []) == []
 
 
 @pytest.mark.parametrize("said, names, complaint", [
@@ -43,13 +45,13 @@ def test_what_is_proved_is_no_complaint() -> None:
     ("", [], "unproved: all; Frama-C said: nothing"),
 ])
 def test_what_is_not_is_one(said: str, names: list[str], complaint: str) -> None:
-    complaints = contracts.read(said, names)
+    complaints = frama_c.read(said, names)
     assert len(complaints) == 1 and complaints[0].startswith(complaint)
 
 
 def test_without_frama_c_the_proofs_are_skipped(
         monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
-    monkeypatch.setattr(environment, "find_program", lambda *names: None)
-    with pytest.raises(environment.UserError, match="install frama-c-base") as refused:
-        contracts.unproved(tmp_path / "contracts")
-    assert refused.value.exit_code == environment.UNFIT
+    monkeypatch.setattr(frama_c, "find_program", lambda *names: None)
+    with pytest.raises(UserError, match="install frama-c-base") as refused:
+        frama_c.unproved(tmp_path / "contracts")
+    assert refused.value.exit_code == UNFIT

@@ -7,8 +7,9 @@ import pathlib
 
 import pytest
 
-from analysis import coverage, environment, testing
-from analysis.coverage import Measured, Place
+from analysis.quality import coverage, testing
+from analysis.quality.coverage import Measured, Place
+from analysis.system.exits import FINDING, UNFIT, UserError
 
 SOURCE = """static int one(int a, int b)
 {
@@ -79,7 +80,7 @@ def test_an_excuse_for_what_is_covered_fails(source: pathlib.Path) -> None:
 
 def test_an_excuse_needs_a_reason() -> None:
     assert coverage.read_exceptions(f"# how\n\n{LINE} -- no way\n") == {str(LINE): "no way"}
-    with pytest.raises(environment.UserError):
+    with pytest.raises(UserError):
         coverage.read_exceptions(f"{LINE}\n")
 
 
@@ -94,11 +95,11 @@ def test_nothing_measured_is_no_success() -> None:
 
 
 @pytest.mark.parametrize("code, outcome", [
-    (environment.UNFIT, "skipped"), (environment.FINDING, "failed")])
+    (UNFIT, "skipped"), (FINDING, "failed")])
 def test_what_cannot_be_measured_is_told(code: int, outcome: str,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
-        raise environment.UserError("no such luck", code)
+        raise UserError("no such luck", code)
 
     monkeypatch.setattr(coverage, "measure", fail)
     result, = testing.check_coverage()
@@ -106,7 +107,7 @@ def test_what_cannot_be_measured_is_told(code: int, outcome: str,
 
 
 def test_without_its_tools_it_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "find_program", lambda *names: None)
+    monkeypatch.setattr(coverage, "find_program", lambda *names: None)
     result, = testing.check_coverage()
     assert (result.outcome, result.reason) == ("skipped", "clang-19 is missing; install clang-19")
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import __main__, synthetic
-from analysis.synthetic import Truth
+from analysis import __main__
+from analysis.test import synthetic
+from analysis.test.synthetic import Truth
 
 TRUTH = {"w": Truth("?", {"pool-keep": 1.0} | synthetic.rivals(2, 3, 4, 5))}
 

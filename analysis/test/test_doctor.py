@@ -8,11 +8,14 @@ import time
 
 import pytest
 
-from analysis import doctor, forecast, packages, plan, samples
-from analysis.environment import UserError
-from analysis.forecast import Forecast, Noise
-from analysis.plan import Arm, Workload
-from analysis.samples import Refusal
+from analysis.commands import doctor
+from analysis.measure import forecast
+from analysis.runs import plan, records
+from analysis.system import packages
+from analysis.measure.forecast import Forecast, Noise
+from analysis.runs.plan import Arm, Workload
+from analysis.runs.records import Refusal
+from analysis.system.exits import UserError
 
 GOOD = {
     "system": "Debian", "kernel": "Linux 6", "c_library": "glibc 2.36", "processor": "x",
@@ -104,7 +107,8 @@ def test_a_forecast_by_hand():
 
 def test_a_forecast_comes_true():
     """The null runs of a real run, with the same noise, prove what was foretold within a half."""
-    from analysis import synthetic, verdicts
+    from analysis.test import synthetic
+    from analysis.stats import verdicts
 
     noise = random.Random(4)
     foretold = [null_run(lambda: math.exp(noise.gauss(0, 0.03))).of_mode("default")
@@ -144,11 +148,11 @@ def test_json_fits_its_schema(monkeypatch, capsys):
         monkeypatch.setattr(doctor, "foresee", lambda answer=answer: answer)
         assert doctor.run(argparse.Namespace(json=True, no_forecast=False)) in (0, 4)
         value = json.loads(capsys.readouterr().out)
-        assert samples.complaint("doctor", value) is None
+        assert records.complaint("doctor", value) is None
         assert (value["forecast"] is None) == bool(value["no_forecast"])
 
 
 def test_without_the_benchmarks_nothing_is_built(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor.build, "BUILD_ROOT", tmp_path)
+    monkeypatch.setattr(doctor.meson, "BUILD_ROOT", tmp_path)
     assert doctor.foresee() == (
         None, "the benchmarks are not built: ./poolproof bench --list builds them")

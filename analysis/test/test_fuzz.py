@@ -18,7 +18,11 @@ import pytest
 
 pytest.importorskip("rich", reason="python3-rich draws the live view")
 
-from analysis import build, engines, environment, findings, fuzz, readers, reproduce  # noqa: E402
+from analysis.building import meson  # noqa: E402
+from analysis.commands import fuzz, reproduce  # noqa: E402
+from analysis.fuzzing import engines, findings, result_reader  # noqa: E402
+from analysis.system.exits import PASS, UNFIT, USAGE, UserError  # noqa: E402
+from analysis.system.files import only_one  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -67,22 +71,22 @@ def test_durations_are_words(text: str, seconds: float) -> None:
     "", "s", "30", "0s", "-5s", "1.5h", "5 m", "5M", "٣s", "9999999h", "1w",
 ])
 def test_other_durations_are_refused_in_one_line(text: str) -> None:
-    with pytest.raises(environment.UserError) as refused:
+    with pytest.raises(UserError) as refused:
         fuzz.parse_duration(text)
-    assert refused.value.exit_code == environment.USAGE
+    assert refused.value.exit_code == USAGE
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "", "1025", "1.0"])
 def test_other_numbers_of_jobs_are_refused(text: str) -> None:
-    with pytest.raises(environment.UserError):
+    with pytest.raises(UserError):
         fuzz.parse_count(text)
 
 
 def test_a_seed_is_no_more_than_libfuzzer_takes() -> None:
     assert fuzz.parse_seed("4294967295") == 4294967295
     for text in ("0", "4294967296", "-1", "x"):
-        with pytest.raises(environment.UserError):
+        with pytest.raises(UserError):
             fuzz.parse_seed(text)
 
 
@@ -108,7 +112,7 @@ def test_a_target_reads_its_familys_seeds_its_own_and_regressions(tmp_path: path
 
 
 def test_a_mistyped_target_is_refused_with_the_nearest() -> None:
-    with pytest.raises(environment.UserError, match="did you mean 'pool_api'"):
+    with pytest.raises(UserError, match="did you mean 'pool_api'"):
         fuzz.check_targets(["pool_apj"], ["pool_api", "trace_codec"])
     assert fuzz.check_targets([], ["a", "b"]) == ["a", "b"]
     assert fuzz.check_targets(["b", "b"], ["a", "b"]) == ["b"]
@@ -162,9 +166,9 @@ def _workshop(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathli
     monkeypatch.setattr(findings, "KEPT", tmp_path / "findings")
     monkeypatch.setattr(fuzz, "CORPUS", tmp_path / "corpus")
     monkeypatch.setattr(fuzz, "SUMMARY", tmp_path / "findings" / "summary.json")
-    monkeypatch.setattr(build, "BUILD_ROOT", tmp_path / "build")
-    monkeypatch.setattr(build, "ensure_build", lambda configuration: folder)
-    monkeypatch.setattr(readers, "install", lambda folder: None)
+    monkeypatch.setattr(meson, "BUILD_ROOT", tmp_path / "build")
+    monkeypatch.setattr(meson, "ensure_build", lambda configuration: folder)
+    monkeypatch.setattr(result_reader, "install", lambda folder: None)
     program(folder / "fuzz" / "pool_fake-replay", f"""\
         import pathlib, sys
         if b"F" in pathlib.Path(sys.argv[1]).read_bytes():
@@ -230,7 +234,7 @@ def test_a_run_without_findings_passes(
         say("#400\\tDONE   cov: 7 ft: 8 corp: 3/9b exec/s: 400 rss: 30Mb")
         say("stat::number_of_executed_units: 417")
         """)
-    assert fuzz.run(arguments("--time", "1s", "--jobs", "1", "--seed", "1")) == environment.PASS
+    assert fuzz.run(arguments("--time", "1s", "--jobs", "1", "--seed", "1")) == PASS
     said = json.loads(fuzz.SUMMARY.read_text())
     assert said["executions"] % 417 == 0 and said["executions"] > 0
     assert (said["targets"][0]["edges"], said["targets"][0]["features"]) == (7, 8)
@@ -265,7 +269,7 @@ def test_a_trace_without_operations_is_refused(
         import pathlib, sys
         pathlib.Path(f"{sys.argv[4]}-1").write_bytes(b"...")
         """)
-    with pytest.raises(environment.UserError, match="empty.trace holds no operation"):
+    with pytest.raises(UserError, match="empty.trace holds no operation"):
         fuzz.learn_traces(workshop, [tmp_path / "empty.trace"], ["pool_fake"], fuzz.CORPUS)
 
 
@@ -280,11 +284,11 @@ def test_a_campaign_that_cannot_be_kept_is_refused_before_it_begins(
 
 def test_a_trace_is_for_targets_that_run_the_pool(
         workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(environment.UserError, match="run the pool"):
+    with pytest.raises(UserError, match="run the pool"):
         fuzz.learn_traces(workshop, [tmp_path / "x"], ["trace_bytes"], fuzz.CORPUS)
     program(workshop / "fuzz" / "fuzz-translate",
             "import sys; sys.exit('x: byte 0: the file is empty')\n")
-    with pytest.raises(environment.UserError, match="the file is empty"):
+    with pytest.raises(UserError, match="the file is empty"):
         fuzz.learn_traces(workshop, [tmp_path / "x"], ["pool_fake"], fuzz.CORPUS)
 
 
@@ -295,7 +299,7 @@ def test_a_finding_ends_with_one_and_the_command_to_see_it(
         say("stat::number_of_executed_units: 5")
         sys.exit(77)
         """)
-    assert fuzz.run(arguments("--time", "2s", "--jobs", "2", "--seed", "1")) == environment.FINDING
+    assert fuzz.run(arguments("--time", "2s", "--jobs", "2", "--seed", "1")) == FINDING
     out = capsys.readouterr().out
     assert out.count("./poolproof reproduce ") == 1
     said = json.loads(fuzz.SUMMARY.read_text())
@@ -308,7 +312,7 @@ def test_a_finding_ends_with_one_and_the_command_to_see_it(
 def test_a_target_that_cannot_run_is_no_pass(
         workshop: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
     engine(workshop, "say('cannot do this'); sys.exit(3)\n")
-    assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == environment.UNFIT
+    assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == UNFIT
     assert "cannot do this" in capsys.readouterr().out
 
 
@@ -339,7 +343,7 @@ def test_what_a_killed_run_had_found_is_kept_by_the_next(workshop: pathlib.Path)
     left.mkdir(parents=True)
     (left / "crash-1").write_bytes(b"..F")
     engine(workshop, "time.sleep(0.2)\n")
-    assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == environment.FINDING
+    assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == FINDING
     assert len(list((findings.KEPT / "pool_fake").iterdir())) == 1
     assert not left.exists()
 
@@ -351,17 +355,17 @@ def test_a_second_run_waits_for_the_first_and_says_so(
         say("#9\\tDONE   cov: 7 ft: 8 corp: 3/9b exec/s: 400 rss: 30Mb")
         say("stat::number_of_executed_units: 9")
         """)
-    lock = environment.only_one(build.BUILD_ROOT / fuzz.LOCK, "")
+    lock = only_one(meson.BUILD_ROOT / fuzz.LOCK, "")
     lock.__enter__()
     threading.Timer(0.5, lock.__exit__, (None, None, None)).start()
     start = time.monotonic()
-    assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == environment.PASS
+    assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == PASS
     assert time.monotonic() >= start + 0.5
     assert "another ./poolproof fuzz works in this tree; waiting" in capsys.readouterr().err
 
 
 def test_the_lock_of_a_run_is_none_that_its_build_waits_for() -> None:
-    assert fuzz.LOCK not in {f".{name}.lock" for name in [*build.CONFIGURATIONS, "test"]}
+    assert fuzz.LOCK not in {f".{name}.lock" for name in [*meson.CONFIGURATIONS, "test"]}
 
 
 # --- Reproducing ----------------------------------------------------------------------------------
@@ -378,7 +382,7 @@ def test_reproduce_takes_the_target_from_the_path(
     place = tmp_path / "pool_fake" / "some-finding"
     place.mkdir(parents=True)
     (place / "input").write_bytes(b"F")
-    assert reproduce.run(reproduce_arguments(str(place))) == environment.FINDING
+    assert reproduce.run(reproduce_arguments(str(place))) == FINDING
     out = capsys.readouterr().out
     assert "alloc 7 20 1" in out and "contents oracle at operation 3 (free 7)" in out
 
@@ -386,18 +390,18 @@ def test_reproduce_takes_the_target_from_the_path(
 def test_reproduce_says_what_it_cannot_know(workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "input"
     file.write_bytes(b"F")
-    with pytest.raises(environment.UserError, match="give --target pool_fake"):
+    with pytest.raises(UserError, match="give --target pool_fake"):
         reproduce.run(reproduce_arguments(str(file)))
-    with pytest.raises(environment.UserError, match="no fuzz target 'nobody'"):
+    with pytest.raises(UserError, match="no fuzz target 'nobody'"):
         reproduce.run(reproduce_arguments(str(file), "--target", "nobody"))
     recorded = tmp_path / "recorded"
     recorded.write_bytes(b"\x93PPT\r\n\x1a\n and so on")
     for words in ((), ("--target", "pool_fake")):
-        with pytest.raises(environment.UserError, match="a recorded trace.* replay"):
+        with pytest.raises(UserError, match="a recorded trace.* replay"):
             reproduce.run(reproduce_arguments(str(recorded), *words))
     with pytest.raises(FileNotFoundError):
         reproduce.run(reproduce_arguments(str(tmp_path / "nothing")))
-    with pytest.raises(environment.UserError, match="no finding's folder"):
+    with pytest.raises(UserError, match="no finding's folder"):
         reproduce.run(reproduce_arguments(str(tmp_path.parent)))
 
 
@@ -409,7 +413,7 @@ def test_both_commands_fail_in_one_line(tmp_path: pathlib.Path) -> None:
             env=os.environ | {"POOLPROOF_INSTALL": "no", "PYTHONPATH": str(ROOT)}, check=False)
         lines = [line for line in done.stderr.splitlines() if not line.startswith("  ")
                  and "going on without" not in line]
-        assert done.returncode == environment.USAGE, done.stderr
+        assert done.returncode == USAGE, done.stderr
         assert len(lines) == 1 and lines[0].startswith("poolproof: "), done.stderr
 
 
@@ -429,7 +433,7 @@ def test_interrupting_the_command_leaves_a_summary(
     monkeypatch.setattr(fuzz, "watch", interrupted)
     before = signal.getsignal(signal.SIGINT)
     try:
-        assert fuzz.run(arguments("--time", "30s", "--jobs", "1")) == environment.PASS
+        assert fuzz.run(arguments("--time", "30s", "--jobs", "1")) == PASS
     finally:
         signal.signal(signal.SIGINT, before)
     said = json.loads(fuzz.SUMMARY.read_text())

@@ -7,7 +7,7 @@ import warnings
 import numpy
 import pytest
 
-from analysis import inference
+from analysis.stats import inference
 
 # Two-sided intervals for a median at 95 %: n, the order statistics that bound it, their coverage.
 # From the tables of Conover (1999, A3) and David and Nagaraja (2003, section 7.1).

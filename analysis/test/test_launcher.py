@@ -7,9 +7,12 @@ import subprocess
 
 import pytest
 
-from analysis import __main__, environment, testing
+from analysis import __main__
+from analysis.quality import testing
+from analysis.system.exits import UserError
+from analysis.system.files import ROOT, output_file, version, whole_file
 
-LAUNCHER = environment.ROOT / "poolproof"
+LAUNCHER = ROOT / "poolproof"
 
 
 def launch(*words, program=LAUNCHER, **settings):
@@ -48,11 +51,11 @@ def test_help_and_version():
     answer = launch("--help")
     assert answer.returncode == 0
     assert all(name in answer.stdout for name in __main__.COMMANDS)
-    assert launch("--version").stdout == f"poolproof {environment.version()}\n"
+    assert launch("--version").stdout == f"poolproof {version()}\n"
 
 
 def test_the_readme_has_every_command():
-    readme = (environment.ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     assert [name for name in __main__.COMMANDS if f"`./poolproof {name}" not in readme] == []
 
 
@@ -70,8 +73,8 @@ def test_an_unknown_suite_is_refused():
 
 
 @pytest.mark.parametrize("error, code", [
-    (environment.UserError("no such arm"), 2),
-    (environment.UserError("no compiler", 4), 4),
+    (UserError("no such arm"), 2),
+    (UserError("no compiler", 4), 4),
     (FileNotFoundError(errno.ENOENT, "No such file", "x.trace"), 2),
     (OSError(errno.ENOSPC, "No space left", "run.json"), 4),
     (ModuleNotFoundError("No module named 'scipy'", name="scipy"), 4),
@@ -83,7 +86,7 @@ def test_errors_of_users_and_machines_have_a_line_and_a_code(error, code):
 
 def test_a_tree_of_somebody_else_is_said_to_be_one():
     said, code = __main__.explain(PermissionError(errno.EACCES, "Permission denied",
-                                                  str(environment.ROOT / "build" / ".test.lock")))
+                                                  str(ROOT / "build" / ".test.lock")))
     assert code == 4 and "use a copy of it that is yours" in said
     said, code = __main__.explain(PermissionError(errno.EACCES, "Permission denied", "x.trace"))
     assert (said, code) == ("Permission denied: x.trace", 2)
@@ -98,11 +101,11 @@ def test_other_errors_are_not_hidden(error):
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "run.json"
     path.write_text("before")
-    with pytest.raises(RuntimeError), environment.whole_file(path) as stream:
+    with pytest.raises(RuntimeError), whole_file(path) as stream:
         stream.write("half")
         raise RuntimeError
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
-    with environment.whole_file(path) as stream:
+    with whole_file(path) as stream:
         stream.write("after")
     assert path.read_text() == "after" and list(tmp_path.iterdir()) == [path]
 
@@ -110,7 +113,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 def test_a_file_is_written_through_a_link(tmp_path):
     (tmp_path / "link").symlink_to("there")
     for text in ("new", "newer"):
-        with environment.whole_file(tmp_path / "link") as stream:
+        with whole_file(tmp_path / "link") as stream:
             stream.write(text)
         assert (tmp_path / "there").read_text() == text and (tmp_path / "link").is_symlink()
 
@@ -125,8 +128,8 @@ def test_nothing_but_a_file_is_replaced(tmp_path, name, said):
     (tmp_path / "link").symlink_to("pipe")
     (tmp_path / "folder").mkdir()
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(environment.UserError, match=said):
-        with environment.whole_file(tmp_path / name):
+    with pytest.raises(UserError, match=said):
+        with whole_file(tmp_path / name):
             pass
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "pipe").is_fifo()
 
@@ -134,13 +137,13 @@ def test_nothing_but_a_file_is_replaced(tmp_path, name, said):
 def test_the_name_of_an_open_file_is_no_file(tmp_path):
     with open(tmp_path / "out", "w") as out:
         for name in (f"/proc/self/fd/{out.fileno()}", f"/dev/fd/{out.fileno()}"):
-            with pytest.raises(environment.UserError, match="is a device or a pipe"):
-                environment.output_file(pathlib.Path(name))
+            with pytest.raises(UserError, match="is a device or a pipe"):
+                output_file(pathlib.Path(name))
 
 
 def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
-        with environment.whole_file(tmp_path / "no" / "x"):
+        with whole_file(tmp_path / "no" / "x"):
             pass
     assert caught.value.filename == str(tmp_path / "no" / "x")
 
@@ -163,6 +166,6 @@ def test_a_report_that_cannot_be_made_leaves_no_folder(tmp_path):
 
 def test_a_report_into_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("precious")
-    answer = launch("report", environment.ROOT / "results" / "reference", "-o", tmp_path / "file")
+    answer = launch("report", ROOT / "results" / "reference", "-o", tmp_path / "file")
     assert answer.returncode == 2 and answer.stderr.endswith("file is a file; name a folder\n")
     assert answer.stderr.count("\n") == 1 and (tmp_path / "file").read_text() == "precious"

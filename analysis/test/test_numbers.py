@@ -13,7 +13,11 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from analysis import environment, render, samples, synthetic, verdicts
+from analysis.report import render
+from analysis.runs import records
+from analysis.stats import verdicts
+from analysis.test import synthetic
+from analysis.system.files import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
@@ -523,7 +527,7 @@ class Expected:
 
 
 def scoreboard():
-    path = environment.ROOT / "results" / "bugs" / "scoreboard.json"
+    path = ROOT / "results" / "bugs" / "scoreboard.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -701,7 +705,7 @@ def run(request, tmp_path_factory):
     anything, one with a capacity and with objects that change hands, and the published one."""
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "reference":
-        reference = environment.ROOT / "results" / "reference"
+        reference = ROOT / "results" / "reference"
         for path in reference.iterdir():
             if path.name == "run.json" or ".jsonl" in path.name:
                 (folder / path.name).write_bytes(path.read_bytes())
@@ -721,7 +725,7 @@ def run(request, tmp_path_factory):
                 sample, **troubles.get(sample.round, {}) if sample.workload == "lifo/64" else {})
                 for sample in record.samples] + again
         synthetic.write(record, folder)
-    render.write_all(verdicts.analyse(samples.read(folder)), folder)
+    render.write_all(verdicts.analyse(records.read(folder)), folder)
     return folder
 
 
@@ -768,7 +772,7 @@ def test_every_number_about_planted_bugs_is_the_scoreboards(run):
 def test_a_wrong_number_is_noticed(tmp_path, old, new):
     record = synthetic.make_record(synthetic.EXAMPLE, 13, synthetic.normal(0.008), seed=3)
     synthetic.write(record, tmp_path)
-    render.write_all(verdicts.analyse(samples.read(tmp_path)), tmp_path)
+    render.write_all(verdicts.analyse(records.read(tmp_path)), tmp_path)
     page = tmp_path / "report.html"
     text = page.read_text(encoding="utf-8")
     cells = re.findall(rf"<td[^>]*>(?:<span>.</span>)?{re.escape(old)}\d*×", text)
@@ -797,6 +801,6 @@ def test_a_wrong_fact_is_noticed(run, tmp_path, name):
 
 
 def test_the_published_report_has_the_numbers_of_its_samples():
-    folder = environment.ROOT / "results" / "reference"
+    folder = ROOT / "results" / "reference"
     assert sum(check_tables(read(folder / "report.html"), Raw(folder)).values()) > 400, (
         "make it again: ./poolproof report results/reference")

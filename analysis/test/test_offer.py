@@ -10,8 +10,11 @@ import subprocess
 
 import pytest
 
-from analysis import bench, build, environment, offer, plan, samples
-from analysis.environment import UserError
+from analysis.building import meson
+from analysis.commands import bench
+from analysis.measure import catalogue
+from analysis.runs import plan, records
+from analysis.system.exits import USAGE, UserError
 from analysis.test.test_bench import fake, poolproof
 
 __all__ = ["fake", "poolproof"]
@@ -69,7 +72,7 @@ HANGING = "#include <stddef.h>\nvoid *malloc(size_t n) { for (;;) n++; }"
 
 @pytest.fixture(scope="session", name="binary")
 def real_binary():
-    folder = pathlib.Path(os.environ.get("POOLPROOF_BUILD") or build.ensure_build("release"))
+    folder = pathlib.Path(os.environ.get("POOLPROOF_BUILD") or meson.ensure_build("release"))
     if not (folder / "bench/poolproof-bench").exists():
         pytest.skip("libbenchmark-dev is missing")
     return folder / "bench/poolproof-bench"
@@ -79,7 +82,7 @@ def real_binary():
 def compiler(tmp_path):
     def compiled(source):
         (tmp_path / "own.c").write_text(source)
-        subprocess.run([build.compilers("gcc")[0], "-w", "-O1", "-fno-builtin", "-shared", "-fPIC",
+        subprocess.run([meson.compilers("gcc")[0], "-w", "-O1", "-fno-builtin", "-shared", "-fPIC",
                         tmp_path / "own.c", "-o", tmp_path / "libown.so"], check=True)
         return tmp_path / "libown.so"
     return compiled
@@ -87,8 +90,8 @@ def compiler(tmp_path):
 
 def refusal(binary, file, name="own", taken=()):
     with pytest.raises(UserError) as told:
-        offer.given_mallocs(binary, [offer.Malloc(name, file)], taken)
-    assert told.value.exit_code == environment.USAGE and "\n" not in str(told.value)
+        catalogue.given_mallocs(binary, [catalogue.Malloc(name, file)], taken)
+    assert told.value.exit_code == USAGE and "\n" not in str(told.value)
     return str(told.value)
 
 
@@ -99,10 +102,10 @@ def test_a_malloc_never_seen_before_goes_through_to_the_report(binary, library, 
     done = poolproof("bench", "--workload", "pair/64", "--arm", "pool-keep", "--malloc",
                      f"own={own}", "--rounds", "1", "-o", str(run))
     assert done.returncode == 0, done.stderr
-    sample = next(s for s in samples.read(run).samples if s.arm == "own")
+    sample = next(s for s in records.read(run).samples if s.arm == "own")
     assert sample.malloc_owner == str(own)
     assert "malloc of own" in (run / "report.html").read_text() or "own" in done.stdout
-    known = samples.read_plan(run)
+    known = records.read_plan(run)
     assert known.arm("own").sha256 == sample.malloc_sha256
     assert f"own={own}" in known.command
     assert "own-calloc" not in known.arms_by_name()  # pool-keep makes no promise of zeroes
@@ -118,7 +121,7 @@ def test_a_library_that_is_no_allocator_is_refused(binary, library, source, said
 
 
 def test_a_library_that_hangs_is_ended(binary, library, monkeypatch):
-    monkeypatch.setattr(offer, "OWNER_PATIENCE_S", 0.5)
+    monkeypatch.setattr(catalogue, "OWNER_PATIENCE_S", 0.5)
     assert "hang" in refusal(binary, library(HANGING))
 
 
@@ -137,8 +140,8 @@ def test_files_that_are_no_libraries_are_refused(binary, tmp_path):
 @pytest.mark.parametrize("text", ["", "=x.so", "own=", "own", "a b=x.so", "-x=y.so", "a/b=c.so"])
 def test_a_malloc_needs_a_name_and_a_file(text):
     with pytest.raises(argparse.ArgumentTypeError, match="NAME=FILE"):
-        offer.malloc_word(text)
-    assert offer.malloc_word("own=a=b.so") == offer.Malloc("own", pathlib.Path("a=b.so"))
+        catalogue.malloc_word(text)
+    assert catalogue.malloc_word("own=a=b.so") == catalogue.Malloc("own", pathlib.Path("a=b.so"))
 
 
 LISTED = [
@@ -151,7 +154,7 @@ LISTED = [
 
 def chosen(*wanted, **more):
     more.setdefault("quick", False)
-    return [item["workload"] for item in offer.choose_workloads(LISTED, wanted, **more)]
+    return [item["workload"] for item in catalogue.choose_workloads(LISTED, wanted, **more)]
 
 
 def test_workloads_are_chosen_by_name_and_by_pattern():
@@ -168,8 +171,8 @@ def test_without_names_littered_heaps_are_few_and_threads_none():
 
 
 def test_a_full_run_alone_measures_every_size(binary):
-    offered = offer.offer(binary, []).workloads
-    names = [[item["workload"] for item in offer.choose_workloads(offered, [], quick, full=full)]
+    offered = catalogue.offer(binary, []).workloads
+    names = [[item["workload"] for item in catalogue.choose_workloads(offered, [], quick, full=full)]
              for quick, full in ((True, False), (False, False), (False, True))]
     quick, default, full = map(set, names)
     assert quick < default < full
@@ -177,7 +180,7 @@ def test_a_full_run_alone_measures_every_size(binary):
     assert {"larson/8-1000/5000", "fleet/8-32768/10000", "app/lua"} <= default
     assert all(any(fnmatch.fnmatchcase(name, pattern) for name in full) for pattern in plan.FULL)
     assert "pair/32" in [item["workload"] for item in
-                         offer.choose_workloads(offered, ["pair/32"], False, full=False)]
+                         catalogue.choose_workloads(offered, ["pair/32"], False, full=False)]
 
 
 def test_threads_are_variants_of_what_is_named():
@@ -195,56 +198,56 @@ def test_threads_are_variants_of_what_is_named():
 def test_a_mistyped_workload_is_refused_with_the_nearest(wanted, near):
     with pytest.raises(UserError, match=f"no workload is called .*{near}") as told:
         chosen(wanted)
-    assert told.value.exit_code == environment.USAGE
+    assert told.value.exit_code == USAGE
 
 
 def test_arms_are_chosen_by_pattern_and_a_quick_run_leaves_pools_out():
     arms = plan.arms_for(["pool", "pool-keep", "malloc", "calloc", "talloc", "noop"], {
         "own": ("/own.so", "0" * 64)})
     names = {arm.name for arm in arms}
-    quick = offer.choose_arms(arms, [], quick=True)
+    quick = catalogue.choose_arms(arms, [], quick=True)
     assert {arm.name for arm in quick} == names - {"talloc"}
-    [told] = offer.left_out(arms, quick, [])
+    [told] = catalogue.left_out(arms, quick, [])
     assert told["what"] == "talloc" and "--arm" in told["why"]
-    picked = {arm.name for arm in offer.choose_arms(arms, ["pool*"], always=["own"])}
+    picked = {arm.name for arm in catalogue.choose_arms(arms, ["pool*"], always=["own"])}
     assert picked == {"pool", "pool-keep", "pool-keep-delayed", "own", "own-calloc", "glibc",
                       "null"}
     with pytest.raises(UserError, match="did you mean talloc"):
-        offer.choose_arms(arms, ["taloc"])
+        catalogue.choose_arms(arms, ["taloc"])
 
 
 def test_an_arm_far_slower_than_others_is_measured_where_it_is_named():
     arms = plan.arms_for(["pool", "pool-checked", "malloc"], {})
-    whole = offer.choose_arms(arms, [])
+    whole = catalogue.choose_arms(arms, [])
     assert "pool-checked" not in {arm.name for arm in whole}
-    [told] = offer.left_out(arms, whole, [])
+    [told] = catalogue.left_out(arms, whole, [])
     assert told["what"] == "pool-checked" and "--arm" in told["why"]
-    assert "pool-checked" in {arm.name for arm in offer.choose_arms(arms, ["pool-c*"])}
+    assert "pool-checked" in {arm.name for arm in catalogue.choose_arms(arms, ["pool-c*"])}
 
 
 def test_an_arm_that_does_not_apply_is_refused_with_the_reason(binary):
-    offered = offer.offer(binary, [])
-    mixed = offer.choose_workloads(offered.workloads, ["churn/mixed16-512/1000"], False)
-    assert "bump" not in {arm.name for arm in offer.applying(offered, mixed, ["pool"])}
+    offered = catalogue.offer(binary, [])
+    mixed = catalogue.choose_workloads(offered.workloads, ["churn/mixed16-512/1000"], False)
+    assert "bump" not in {arm.name for arm in catalogue.applying(offered, mixed, ["pool"])}
     with pytest.raises(UserError, match="bump applies to none of these workloads. It frees all"):
-        offer.applying(offered, mixed, ["bump"])
+        catalogue.applying(offered, mixed, ["bump"])
 
 
 def test_an_arm_that_cannot_do_a_workload_alone_is_named_with_the_reason(binary, poolproof,
                                                                        tmp_path, monkeypatch):
-    offered = offer.offer(binary, [])
-    handed = offer.choose_workloads(offered.workloads, ["xmalloc-test/64"], False)
+    offered = catalogue.offer(binary, [])
+    handed = catalogue.choose_workloads(offered.workloads, ["xmalloc-test/64"], False)
     with pytest.raises(UserError, match="pool-keep applies to none of these workloads. One thread"):
-        offer.applying(offered, handed, ["pool-keep"])
+        catalogue.applying(offered, handed, ["pool-keep"])
     monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
     monkeypatch.setattr(bench, "program_traces", lambda *_: ([], []))
     run = tmp_path / "run"
     done = poolproof("bench", "--workload", "xmalloc-test/64", "pair/64", "--arm", "pool-keep",
                      "--rounds", "1", "-o", str(run))
     assert done.returncode == 0, done.stderr
-    said = [item for item in samples.read_plan(run).left_out if "belongs to one" in item["why"]]
+    said = [item for item in records.read_plan(run).left_out if "belongs to one" in item["why"]]
     assert [item["what"] for item in said] == ["pool-keep, on xmalloc-test/64"]
-    arms = {sample.arm for sample in samples.read(run).samples
+    arms = {sample.arm for sample in records.read(run).samples
             if sample.workload == "xmalloc-test/64"}
     assert arms == {"glibc", "null"}
     assert "such an arm belongs to one thread at a time" in (run / "report.html").read_text()
@@ -252,7 +255,7 @@ def test_an_arm_that_cannot_do_a_workload_alone_is_named_with_the_reason(binary,
 
 def test_every_arm_of_the_binary_says_what_it_is(binary):
     told, absent = plan.list_arms(binary)
-    offered = offer.offer(binary, [])
+    offered = catalogue.offer(binary, [])
     assert set(told) >= {"pool", "pool-call", "pmr-pool", "obstack", "noop"}
     assert all(entry["about"] for entry in told.values())
     assert all(entry["package"].startswith("lib") for entry in absent)
@@ -291,7 +294,7 @@ def test_the_list_shows_what_other_words_choose(binary, poolproof, monkeypatch, 
 def test_the_list_of_nothing_is_one_line(binary, poolproof, monkeypatch):
     monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
     done = poolproof("bench", "--list", "--workload", "nosuch")
-    assert done.returncode == environment.USAGE
+    assert done.returncode == USAGE
     assert done.stderr == "poolproof: no workload is called nosuch; ./poolproof bench --list " \
                           "shows them\n"
 
@@ -311,9 +314,9 @@ def test_threads_go_through_to_the_report(binary, poolproof, tmp_path, monkeypat
     done = poolproof("bench", "--workload", "pair/64", "--threads", "2", "--arm", "pool-keep",
                      "--rounds", "1", "-o", str(run))
     assert done.returncode == 0, done.stderr
-    [workload] = samples.read_plan(run).workloads
+    [workload] = records.read_plan(run).workloads
     assert workload.workload == "pair/64/2-threads"
-    assert {sample.operations for sample in samples.read(run).samples} == {4000}
+    assert {sample.operations for sample in records.read(run).samples} == {4000}
 
 
 @pytest.mark.parametrize("words, said", [
@@ -322,7 +325,7 @@ def test_threads_go_through_to_the_report(binary, poolproof, tmp_path, monkeypat
 ])
 def test_bad_choices_are_one_line_and_exit_2(poolproof, words, said):
     done = poolproof("bench", *words)
-    assert done.returncode == environment.USAGE and said in done.stderr
+    assert done.returncode == USAGE and said in done.stderr
 
 
 def test_a_library_is_looked_for_in_clangs_folders():

@@ -11,7 +11,10 @@ import urllib.parse
 
 import pytest
 
-from analysis import render, samples, synthetic, verdicts
+from analysis.report import render
+from analysis.runs import records
+from analysis.stats import verdicts
+from analysis.test import synthetic
 
 try:
     from selenium import webdriver
@@ -36,7 +39,7 @@ def example():
     plan = dataclasses.replace(
         record.plan, absent=[{"arm": "tlsf", "package": "libtlsf-dev"}],
         left_out=[{"what": "latency of trace-cold/sqlite", "why": "a cold trace runs once"}])
-    refused = samples.Refusal("trace/sqlite", "tcmalloc", 4, 0, "ended by SIGSEGV", True)
+    refused = records.Refusal("trace/sqlite", "tcmalloc", 4, 0, "ended by SIGSEGV", True)
     kept = [sample for sample in record.samples
             if (sample.workload, sample.arm) != ("trace/sqlite", "tcmalloc")]
     return dataclasses.replace(record, plan=plan, samples=kept, refusals=[refused])

@@ -5,7 +5,8 @@ import stat
 
 import pytest
 
-from analysis import __main__, packages
+from analysis import __main__
+from analysis.system import packages
 
 DPKG = """#!/bin/sh
 for name; do case $name in

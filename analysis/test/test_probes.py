@@ -7,8 +7,10 @@ import time
 
 import pytest
 
-from analysis import bench, collect, environment, plan, probes, samples
-from analysis.environment import UserError
+from analysis.commands import bench
+from analysis.measure import probes, runner
+from analysis.runs import plan, records
+from analysis.system.exits import FINDING, UNFIT, USAGE, UserError
 from analysis.test.test_bench import fake, poolproof, settle, start
 
 __all__ = ["fake", "poolproof"]  # fixtures
@@ -25,7 +27,7 @@ def test_memory_and_latency_alone(fake, poolproof, tmp_path):
     run = tmp_path / "run"
     done = poolproof("bench", "--memory", "--latency", *FEW, "-o", str(run))
     assert (done.returncode, done.stderr) == (0, "")
-    record = samples.read(run)
+    record = records.read(run)
     assert record.plan.parts == ["memory", "latency"] and record.samples == []
     for part in ("memory", "latency"):
         expected = {("pair/64", arm, round_) for arm in ARMS
@@ -46,7 +48,7 @@ def test_an_ordinary_run_has_memory_and_latency_too(fake, poolproof, tmp_path):
     run = tmp_path / "run"
     done = poolproof("bench", *FEW, "--rounds", "6", "-o", str(run))
     assert (done.returncode, done.stderr) == (0, "")
-    record = samples.read(run)
+    record = records.read(run)
     assert record.plan.parts == ["time", "memory", "latency"]
     assert record.samples and record.memory and record.latency and not record.work
     assert re.search(r"expected: .* in all: time .*, memory .*, latency ", done.stdout)
@@ -59,7 +61,7 @@ def test_a_part_is_added_to_a_run_that_lacks_it(fake, poolproof, tmp_path):
     before = (run / "memory.jsonl").read_bytes()
     done = poolproof("bench", "--resume", str(run), "--latency")
     assert (done.returncode, done.stderr) == (0, "")
-    record = samples.read(run)
+    record = records.read(run)
     assert record.plan.parts == ["memory", "latency"] and len(record.latency) == 2 * 5 * len(ARMS)
     assert (run / "memory.jsonl").read_bytes() == before
 
@@ -68,8 +70,8 @@ def test_an_arm_that_crashes_leaves_its_workload_once(fake, poolproof, tmp_path)
     settle(fake, crash=[["pair/64", "noop"]])
     run = tmp_path / "run"
     done = poolproof("bench", "--memory", *FEW, "-o", str(run))
-    assert done.returncode == environment.FINDING
-    record = samples.read(run)
+    assert done.returncode == FINDING
+    record = records.read(run)
     assert len(record.part_refusals["memory"]) == 1
     assert {line.arm for line in record.memory} == ARMS - {"noop"}
     assert "out of memory" in done.stdout
@@ -78,7 +80,7 @@ def test_an_arm_that_crashes_leaves_its_workload_once(fake, poolproof, tmp_path)
 def test_a_liar_is_refused(fake, poolproof, tmp_path):
     settle(fake, liar=True)
     done = poolproof("bench", "--memory", *FEW, "-o", str(tmp_path / "run"))
-    assert done.returncode == environment.UNFIT
+    assert done.returncode == UNFIT
     assert "malloc belongs to /usr/lib/libliar.so" in done.stdout
 
 
@@ -100,7 +102,7 @@ def test_stopped_and_resumed_nothing_is_lost_or_doubled(fake, poolproof, tmp_pat
     path.write_bytes(kept + kept.splitlines()[-1][:40])
     done = poolproof("bench", "--resume", str(run))
     assert (done.returncode, done.stderr) == (0, "")
-    lines = getattr(samples.read(run), part)
+    lines = getattr(records.read(run), part)
     assert len(lines) == len(ARMS) * plan.PART_ROUNDS[part] * (2 if part == "latency" else 1)
 
 
@@ -109,9 +111,9 @@ def test_a_process_cut_between_its_lines_is_measured_again(tmp_path):
     line = '{{"workload": "w", "arm": "{}", "round": 0, "operation": "{}"}}\n'
     whole = line.format("a", "alloc") + line.format("a", "free")
     path.write_text(whole + line.format("b", "alloc") + line.format("b", "free")[:30])
-    samples.Appender(path).close()
+    records.Appender(path).close()
     assert path.read_text() == whole
-    samples.Appender(path).close()
+    records.Appender(path).close()
     assert path.read_text() == whole
 
 
@@ -135,13 +137,13 @@ def counted(monkeypatch):
 def test_work_is_the_slope_between_two_lengths(poolproof, counted, tmp_path):
     run = tmp_path / "run"
     done = poolproof("bench", "--work", *FEW, "-o", str(run))
-    record = samples.read(run)
+    record = records.read(run)
     by_arm = {line.arm: line for line in record.work if line.round == 0}
     assert by_arm["pool-keep"].instructions_per_operation == 9
     assert by_arm["glibc"].long_iterations == 1 + plan.WORK_OPERATIONS // 100
     # No slope is no answer; and where counts differ between the rounds, it is said.
     assert [line.arm for line in record.part_refusals["work"]] == ["noop"]
-    assert done.returncode == environment.UNFIT
+    assert done.returncode == UNFIT
     assert "1 of 2 figures agree to the instruction; not pair/64 with glibc" in done.stdout
 
 
@@ -160,7 +162,7 @@ def test_operations_may_vary_where_a_capacity_is_filled_and_nowhere_else(monkeyp
     [line] = probes.probe_work(None, (0, fills, arm), None)
     assert (line.long_iterations, line.operations) == (2, 28_000)
     assert line.instructions_per_operation == 10
-    with pytest.raises(collect.Unusable):
+    with pytest.raises(runner.Unusable):
         probes.probe_work(None, (0, plan.Workload("pair", "?", ["a"]), arm), None)
 
 
@@ -170,9 +172,9 @@ def test_an_allocator_that_dies_in_valgrind_is_not_counted(monkeypatch):
     def run_process(command, variables, patience_s):
         tried.append(variables["LD_PRELOAD"])
         code = -6 if "scudo" in variables["LD_PRELOAD"] else 0
-        return collect.Outcome(code, b"", "", False, 0.0, 1.0, None)
+        return runner.Outcome(code, b"", "", False, 0.0, 1.0, None)
 
-    monkeypatch.setattr(collect, "run_process", run_process)
+    monkeypatch.setattr(runner, "run_process", run_process)
     arms = [plan.Arm("pool", "pool", "pool", ""),
             plan.Arm("scudo", "malloc", "rival", "malloc", "/scudo.so"),
             plan.Arm("scudo-calloc", "calloc", "rival", "calloc", "/scudo.so"),
@@ -187,10 +189,10 @@ def test_an_allocator_that_dies_in_valgrind_is_not_counted(monkeypatch):
 
 
 def test_work_without_valgrind_is_one_line(poolproof, tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "find_program", lambda *_: None)
+    monkeypatch.setattr(probes, "find_program", lambda *_: None)
     probes.valgrind_version.cache_clear()
     done = poolproof("bench", "--work", *FEW, "-o", str(tmp_path / "run"))
-    assert done.returncode == environment.UNFIT and "install valgrind" in done.stderr
+    assert done.returncode == UNFIT and "install valgrind" in done.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -208,13 +210,13 @@ def test_a_curve_keeps_its_ends_and_peaks():
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"memory": {}, "context": {}}', "\udcff"])
 def test_what_a_probe_may_answer_wrongly(text, monkeypatch):
-    outcome = collect.Outcome(0, text.encode(errors="surrogateescape"), "", False, 0.0, 1.0, None)
-    monkeypatch.setattr(collect, "run_process", lambda *_: outcome)
-    monkeypatch.setattr(collect, "proven", lambda *_: {})
+    outcome = runner.Outcome(0, text.encode(errors="surrogateescape"), "", False, 0.0, 1.0, None)
+    monkeypatch.setattr(runner, "run_process", lambda *_: outcome)
+    monkeypatch.setattr(runner, "proven", lambda *_: {})
     arm = plan.Arm("a", "a", "pool", "")
     run = type("", (), {"benchmark": {"path": "/b"}, "traces": []})()
-    with pytest.raises(collect.Unusable, match="not that of a probe"):
-        probes.probe_memory(run, (0, plan.Workload("w", "?", ["a"]), arm), collect.Hashes())
+    with pytest.raises(runner.Unusable, match="not that of a probe"):
+        probes.probe_memory(run, (0, plan.Workload("w", "?", ["a"]), arm), runner.Hashes())
 
 
 def test_a_part_fits_its_budget_by_rounds_then_by_its_dearest_workload():
@@ -258,9 +260,9 @@ def planned(fake, monkeypatch, *words, traces=()):
 def test_a_mode_keeps_its_time_with_many_arms(fake, monkeypatch, mode, most_s, times):
     many(fake, 6, {})
     # As if there were so many times as many arms.
-    monkeypatch.setattr(collect, "calibrate",
+    monkeypatch.setattr(runner, "calibrate",
                         lambda *_: (plan.Calibration(1e-5, times * 0.05, 2.0), 1))
-    monkeypatch.setattr(collect, "try_arm", lambda *_: None)
+    monkeypatch.setattr(runner, "try_arm", lambda *_: None)
     made = planned(fake, monkeypatch, *mode.split())
     longest_s = plan.REPEATED * made.estimates_s["time"] + sum(
         seconds for part, seconds in made.estimates_s.items() if part != "time")
@@ -296,7 +298,7 @@ def test_time_that_is_up_ends_a_run_after_the_rounds_that_it_needs(fake, poolpro
     (run / "run.json").write_text(json.dumps(value))
     done = poolproof("bench", "--resume", str(run))
     assert "time is up after 2 of 6 rounds" in done.stdout
-    assert {sample.round for sample in samples.read(run).samples} == {0, 1}
+    assert {sample.round for sample in records.read(run).samples} == {0, 1}
 
 
 def test_an_estimate_knows_a_slow_arm(fake):
@@ -314,7 +316,7 @@ def test_a_cut_trace_is_refused_before_anything_is_done(fake, poolproof, tmp_pat
     settle(fake, cut=True)
     (tmp_path / "x.trace").write_bytes(b"poolproof")
     done = poolproof("bench", "--trace", str(tmp_path / "x.trace"), "-o", str(tmp_path / "run"))
-    assert done.returncode == environment.USAGE
+    assert done.returncode == USAGE
     assert done.stdout == "" and done.stderr.count("\n") == 1 and "x.trace: cut" in done.stderr
     assert not (tmp_path / "run").exists()
 

@@ -6,17 +6,19 @@ import random
 
 import pytest
 
-from analysis import environment, readers, samples
+from analysis.fuzzing import result_reader
+from analysis.runs import records
+from analysis.system.exits import UserError
 
 
 def judged(data: bytes, folder: pathlib.Path) -> tuple[str, str | None]:
-    return readers.judge(data, folder, readers.originals())
+    return result_reader.judge(data, folder, result_reader.originals())
 
 
 def test_the_reference_run_is_read(tmp_path: pathlib.Path) -> None:
-    for name, content in readers.originals().items():
+    for name, content in result_reader.originals().items():
         shape, wrong = judged(name.encode() + b"\n" + content, tmp_path)
-        assert (shape, wrong) == (f"read {readers.LINES} samples, 0 refusals", None)
+        assert (shape, wrong) == (f"read {result_reader.LINES} samples, 0 refusals", None)
 
 
 @pytest.mark.parametrize("data", [b"", b"run.json\n", b"run.json\n{", b"samples.jsonl\n[]\n",
@@ -29,29 +31,29 @@ def test_damage_is_refused(data: bytes, tmp_path: pathlib.Path) -> None:
 def test_a_reader_that_fails_otherwise_is_found(
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str]) -> None:
-    def weak(folder: pathlib.Path) -> samples.Record:
+    def weak(folder: pathlib.Path) -> records.Record:
         return json.loads((folder / "run.json").read_text())["no such key"]
 
-    monkeypatch.setattr(samples, "read", weak)
-    code = readers.main(["-seed=1", "-runs=50", f"-artifact_prefix={tmp_path}/"])
+    monkeypatch.setattr(records, "read", weak)
+    code = result_reader.main(["-seed=1", "-runs=50", f"-artifact_prefix={tmp_path}/"])
     left = list(tmp_path.glob("crash-*"))
     assert code == 77 and len(left) == 1
     assert '"oracle": "reader"' in capsys.readouterr().err
-    assert readers.main(["--replay", str(left[0])]) == 1
+    assert result_reader.main(["--replay", str(left[0])]) == 1
 
 
 def test_a_refusal_of_two_lines_is_found(tmp_path: pathlib.Path,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
-    def chatty(folder: pathlib.Path) -> samples.Record:
-        raise environment.UserError("one\ntwo")
+    def chatty(folder: pathlib.Path) -> records.Record:
+        raise UserError("one\ntwo")
 
-    monkeypatch.setattr(samples, "read", chatty)
+    monkeypatch.setattr(records, "read", chatty)
     assert "not one line" in (judged(b"run.json\n{}", tmp_path)[1] or "")
 
 
 def test_the_same_seed_changes_alike() -> None:
-    data = b"run.json\n" + readers.originals()["run.json"]
-    made = [[readers.change(data, chance) for _ in range(40)]
+    data = b"run.json\n" + result_reader.originals()["run.json"]
+    made = [[result_reader.change(data, chance) for _ in range(40)]
             for chance in (random.Random(7), random.Random(7), random.Random(8))]
     assert made[0] == made[1] != made[2]
     assert all(one.startswith(b"run.json\n") for one in made[0])
@@ -61,6 +63,6 @@ def test_a_short_hunt_finds_nothing_and_keeps_what_is_new(
         tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
-    assert readers.main([str(kept), "-seed=3", "-runs=60"]) == 0
+    assert result_reader.main([str(kept), "-seed=3", "-runs=60"]) == 0
     assert any(kept.iterdir())
     assert "stat::number_of_executed_units: 60" in capsys.readouterr().err

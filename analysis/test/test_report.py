@@ -15,7 +15,11 @@ import zipfile
 import pandas
 import pytest
 
-from analysis import charts, parts, plan, render, samples, synthetic, tables, verdicts, wording
+from analysis.report import charts, narrative, render, tables
+from analysis.runs import plan, records
+from analysis.stats import secondary_metrics, verdicts
+from analysis.system import units
+from analysis.test import synthetic
 
 
 @pytest.fixture(scope="module")
@@ -131,16 +135,16 @@ def test_every_workload_claim_and_interval_is_there(analysis, text):
         assert result.workload.workload in text and result.workload.workload in markdown
         assert result.workload.question in text
     for claim in analysis.family:
-        for number in (f"{wording.ratio(claim.ratio)}×", wording.interval(claim)):
+        for number in (f"{units.ratio(claim.ratio)}×", narrative.interval(claim)):
             assert number in text and number in markdown
-    for sentence in wording.summary(analysis):
+    for sentence in narrative.summary(analysis):
         assert sentence in text and sentence in markdown
 
 
 def test_its_times_are_the_medians_of_the_raw_samples(analysis, text):
     frame = analysis.frame
     for (workload, arm), rows in frame.groupby(["workload", "arm"]):
-        assert wording.time(float(rows["cpu_time_ns"].median())) in text
+        assert units.time(float(rows["cpu_time_ns"].median())) in text
 
 
 def test_what_is_not_claimed_does_not_look_like_a_claim(text):
@@ -174,8 +178,8 @@ def test_the_answers_cover_every_verdict():
     for pool, word in ((1.0, "yes"), (4.0, "no"), (2.0, "equal")):
         truths = {"w": synthetic.Truth("?", {"pool-keep": pool} | synthetic.rivals(2, 2, 2, 2))}
         analysis = verdicts.analyse(synthetic.make_record(truths, 20, noise))
-        assert wording.answer(analysis.results[0], "malloc").word == word
-    assert ("does not pay off" in wording.answer(
+        assert narrative.answer(analysis.results[0], "malloc").word == word
+    assert ("does not pay off" in narrative.answer(
         verdicts.analyse(
             synthetic.make_record(
                 {"w": synthetic.Truth("?", {"pool-keep": 4.0} | synthetic.rivals(2, 2, 2, 2))}, 20,
@@ -199,12 +203,12 @@ def test_a_report_does_no_more_work_than_it_did(tmp_path):
     synthetic.write(synthetic.full(micro=2, traces=1), tmp_path)
     profile = cProfile.Profile()
     with profile:
-        render.write_all(verdicts.analyse(samples.read(tmp_path)), tmp_path)
+        render.write_all(verdicts.analyse(records.read(tmp_path)), tmp_path)
     assert sum(entry.callcount for entry in profile.getstats()) < MOST_CALLS
 
 
 def test_a_report_of_a_full_run_is_small_and_whole(full_run, tmp_path):
-    record = samples.read(full_run)
+    record = records.read(full_run)
     paths = render.write_all(verdicts.analyse(record), tmp_path)
     assert len(record.plan.workloads) == 76 and len(record.samples) > 50_000
     assert paths[0].stat().st_size < 1_000_000
@@ -215,7 +219,7 @@ def test_a_report_of_a_full_run_is_small_and_whole(full_run, tmp_path):
     assert workloads.count("<article") == 76 and workloads.count("<svg") == 76 + 76 + 68
     Page(text.replace(packed[0], workloads))
     assert "<noscript>" in text
-    assert (samples.complaint("verdicts", json.loads(
+    assert (records.complaint("verdicts", json.loads(
         (tmp_path / "verdicts.json").read_text())) is None)
 
 
@@ -228,7 +232,7 @@ def test_a_part_that_is_lost_is_said_to_be():
 
 def test_what_does_not_apply_or_is_absent_is_shown_as_such():
     record = synthetic.full(rounds=7, micro=2, traces=1)
-    record.refusals.append(samples.Refusal("trace/program0", "pmr", 0, 0, "ended by SIGSEGV", True))
+    record.refusals.append(records.Refusal("trace/program0", "pmr", 0, 0, "ended by SIGSEGV", True))
     grid = tables.map_grid(verdicts.analyse(record), "malloc")
     by_title = {column.title: index for index, column in enumerate(grid.columns)}
     rows = {row.cells[0].text: row.cells for row in grid.rows}
@@ -240,7 +244,7 @@ def test_what_does_not_apply_or_is_absent_is_shown_as_such():
 
 
 def test_a_workload_ends_with_the_arms_that_cannot_do_it(analysis):
-    result, measured = analysis.results[0], parts.of(analysis)
+    result, measured = analysis.results[0], secondary_metrics.of(analysis)
     limited = plan.Arm("boost-pool", "boost-pool", "other", "", limits="It has one size.")
     rows = tables.workload_grid(result, measured, [*analysis.plan.arms, limited]).rows
     last = rows[-1].cells
@@ -253,7 +257,7 @@ def test_a_workload_ends_with_the_arms_that_cannot_do_it(analysis):
 
 def test_a_capacity_and_what_pools_cannot_do_are_shown_with_their_reasons():
     analysis = verdicts.analyse(synthetic.make_uneven(7, synthetic.normal(0.01)))
-    measured = parts.of(analysis)
+    measured = secondary_metrics.of(analysis)
     grids = {result.workload.workload: tables.workload_grid(result, measured, analysis.plan.arms)
              for result in analysis.results}
     at = [column.title for column in grids["fill/64"].columns].index("usable")
@@ -328,24 +332,24 @@ def test_a_damaged_scoreboard_is_told_not_trusted(tmp_path, text, said):
 @pytest.mark.parametrize("value, text", [(2.411, "2.41"), (0.8, "0.80"), (12.34, "12.3"),
                                          (140.2, "140"), (float("inf"), "∞"), (0, "0"), ])
 def test_ratios_in_words(value, text):
-    assert wording.ratio(value) == text
+    assert units.ratio(value) == text
 
 
 @pytest.mark.parametrize("value, text", [(0.123, "0.123 ns"), (1.412, "1.41 ns"),
                                          (31.42, "31.4 ns"), (999.0, "999 ns"), (1500, "1.50 µs"),
                                          (2.5e6, "2.50 ms"), (3e9, "3.00 s"), ])
 def test_times_in_words(value, text):
-    assert wording.time(value) == text.replace(" ", wording.NARROW)
+    assert units.time(value) == text.replace(" ", units.NARROW)
 
 
 @pytest.mark.parametrize("value, text", [(512, "512 B"), (2048, "2.00 KiB"), (5 << 20, "5.00 MiB"),
                                          (3 << 30, "3.00 GiB")])
 def test_sizes_in_words(value, text):
-    assert wording.size(value) == text.replace(" ", wording.NARROW)
+    assert units.size(value) == text.replace(" ", units.NARROW)
 
 
 def test_a_ratio_far_below_one_keeps_two_digits():
-    assert [wording.ratio(value) for value in (0.0512, 0.00499, 0.12, 0.0, 2.414)] == [
+    assert [units.ratio(value) for value in (0.0512, 0.00499, 0.12, 0.0, 2.414)] == [
         "0.051", "0.0050", "0.12", "0", "2.41"]
 
 

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from analysis import rules
-from analysis.rules import File
+from analysis.quality import rules
+from analysis.quality.rules import File
 
 CLEAN = {
     "README.md": "[a](core/mem_pool.h) [b](core) [c](https://example.org/x) ![d](poolproof)\n",

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from analysis import environment, testing
-from analysis.testing import Result
+from analysis.quality import testing
+from analysis.quality.testing import Result
+from analysis.system.files import ROOT
 
 TAP = """1..5
 ok 1 - one
@@ -158,7 +159,7 @@ def test_suites_are_known_before_anything_is_built(tmp_path):
     (tmp_path / "fuzz").mkdir()
     (tmp_path / "fuzz" / "meson.build").write_text("test('a', b, suite: 'odd')\n")
     assert testing.declared_suites(tmp_path) == {"odd"}
-    assert testing.declared_suites(environment.ROOT) == {
+    assert testing.declared_suites(ROOT) == {
         "core", "trace", "bench", "record", "fuzz", "analysis"}
 
 

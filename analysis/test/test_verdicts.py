@@ -8,8 +8,11 @@ import statistics
 
 import pytest
 
-from analysis import ledger, plan, samples, synthetic, verdicts, wording
-from analysis.synthetic import Truth
+from analysis.report import narrative
+from analysis.runs import interference, plan, records
+from analysis.stats import verdicts
+from analysis.test import synthetic
+from analysis.test.synthetic import Truth
 
 SAME = {
     "same": Truth("no difference", {"pool-keep": 5.0, "pool": 5.0}
@@ -49,7 +52,7 @@ def test_a_true_ten_percent_is_found(name):
 def test_drowned_in_noise_nothing_is_claimed_and_the_reader_is_told_so():
     analysis = claims_of(ten_percent(), synthetic.normal(0.4), 1)
     assert {c.verdict for c in analysis.family} <= {"inconclusive", "small"}
-    answer = wording.answer(analysis.results[0], "malloc")
+    answer = narrative.answer(analysis.results[0], "malloc")
     assert answer.word in ("unknown", "small")
     assert math.expm1(analysis.results[0].smallest_provable()) > 0.5
 
@@ -57,22 +60,22 @@ def test_drowned_in_noise_nothing_is_claimed_and_the_reader_is_told_so():
 def test_eight_rounds_cannot_prove_a_large_family_and_say_so():
     analysis = claims_of(synthetic.EXAMPLE, synthetic.normal(0.001), 1, rounds=8)
     assert not any(c.verdict in ("faster", "slower") for c in analysis.family)
-    assert "can prove no difference" in wording.rounds_sentence(analysis)
+    assert "can prove no difference" in narrative.rounds_sentence(analysis)
 
 
 def test_too_few_rounds_yield_no_interval_and_null_in_json():
     analysis = claims_of(ten_percent(), NOISES["calm"], 1, rounds=4)
     entry = analysis.to_json()[0]
     assert entry["low"] is None and entry["high"] is None and entry["verdict"] == "inconclusive"
-    assert samples.complaint("verdicts", analysis.to_json()) is None
+    assert records.complaint("verdicts", analysis.to_json()) is None
 
 
 def test_the_known_delay_is_found_or_said_to_be_missed():
     calm = claims_of(ten_percent(), NOISES["calm"], 1)
     assert calm.results[0].delay.ratio == pytest.approx(1 / 1.05, rel=0.01)
-    assert "told apart from the pool on 1 of 1" in wording.delay_sentence(calm)
+    assert "told apart from the pool on 1 of 1" in narrative.delay_sentence(calm)
     noisy = claims_of(ten_percent(), synthetic.normal(0.5), 1)
-    assert "could not see so little" in wording.delay_sentence(noisy)
+    assert "could not see so little" in narrative.delay_sentence(noisy)
 
 
 def test_a_run_without_its_null_arm_claims_nothing():
@@ -83,7 +86,7 @@ def test_a_run_without_its_null_arm_claims_nothing():
     kept = [sample for sample in record.samples if sample.arm != plan.NULL]
     analysis = verdicts.analyse(dataclasses.replace(record, plan=bare, samples=kept))
     assert {c.verdict for c in analysis.claims} == {"inconclusive"}
-    assert "does not know its noise" in wording.null_sentence(analysis)
+    assert "does not know its noise" in narrative.null_sentence(analysis)
 
 
 def test_ratio_is_baseline_time_over_arm_time():
@@ -109,12 +112,12 @@ def test_a_claim_seen_from_its_baseline_is_turned_round():
 
 
 def test_every_number_of_verdicts_json_comes_from_the_raw_samples(tmp_path):
-    """Recomputed from samples.jsonl by other means: plain Python and combinatorics."""
+    """Recomputed from records.jsonl by other means: plain Python and combinatorics."""
     record = synthetic.make_record(synthetic.EXAMPLE, 13, NOISES["heavy tails"], seed=5)
     synthetic.write(record, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
     times = {(line["workload"], line["round"], line["arm"]): line["cpu_time_ns"] for line in lines}
-    entries = verdicts.analyse(samples.read(tmp_path)).to_json()
+    entries = verdicts.analyse(records.read(tmp_path)).to_json()
     family = [entry for entry in entries if entry["kind"] != "control"]
     assert len(family) >= 48
     for entry in entries:
@@ -203,8 +206,8 @@ def test_the_best_rival_is_the_fastest_of_the_pools_own_claims():
 
 def test_a_result_has_its_own_arms_refusals_and_harness():
     record = exact_record(FOUR)
-    refusals = [samples.Refusal("first", "mimalloc", 3, 0, "malloc belongs to another", False),
-                samples.Refusal("second", "jemalloc", 2, 0, "ended by SIGSEGV", True)]
+    refusals = [records.Refusal("first", "mimalloc", 3, 0, "malloc belongs to another", False),
+                records.Refusal("second", "jemalloc", 2, 0, "ended by SIGSEGV", True)]
     gone = {("first", "mimalloc"), ("second", "jemalloc")}
     kept = [s for s in record.samples if (s.workload, s.arm) not in gone]
     first, second = verdicts.analyse(
@@ -311,7 +314,7 @@ def test_an_unfinished_round_does_not_count():
 
 def test_a_refused_arm_leaves_and_the_others_stay():
     record = small_record()
-    refusal = samples.Refusal("ten", "mimalloc", 3, 0, "malloc belongs to another", False)
+    refusal = records.Refusal("ten", "mimalloc", 3, 0, "malloc belongs to another", False)
     kept = [s for s in record.samples if not (s.arm == "mimalloc" and s.round >= 3)]
     analysis = verdicts.analyse(dataclasses.replace(record, samples=kept, refusals=[refusal]))
     assert analysis.results[0].rounds == 7
@@ -340,16 +343,16 @@ def test_a_round_run_again_counts_once_with_its_last_attempt():
 
 
 def test_the_ledgers_rule():
-    rule = ledger.Rule(spin_reference_ns=1_000_000)
+    rule = interference.Rule(spin_reference_ns=1_000_000)
     good = [s for s in small_record().samples if s.round == 0]
-    assert ledger.objection(good, rule) is None
-    assert ledger.objection([], rule) is None
+    assert interference.objection(good, rule) is None
+    assert interference.objection([], rule) is None
     stolen = [dataclasses.replace(good[0], steal_s=0.2), *good[1:]]
-    assert "stolen" in ledger.objection(stolen, rule)
+    assert "stolen" in interference.objection(stolen, rule)
     slow = [dataclasses.replace(s, spin_before_ns=1_300_000, spin_after_ns=1_300_000) for s in good]
-    assert "1.30 times slower" in ledger.objection(slow, rule)
+    assert "1.30 times slower" in interference.objection(slow, rule)
     one_slow = [dataclasses.replace(good[0], spin_before_ns=9_000_000), *good[1:]]
-    assert ledger.objection(one_slow, rule) is None
+    assert interference.objection(one_slow, rule) is None
 
 
 # --- Methods that disagree -----------------------------------------------------------------------
@@ -371,7 +374,7 @@ def test_a_verdict_that_the_signed_rank_test_does_not_share_is_taken_back():
     record = synthetic.make_record(ten_percent(2.0), 20, NOISES["calm"])
     sound = verdicts.analyse(record)
     assert pool_and_jemalloc(sound).verdict == "faster" and pool_and_jemalloc(sound).doubt == ""
-    assert "none of them disagrees" in wording.doubt_sentence(sound)
+    assert "none of them disagrees" in narrative.doubt_sentence(sound)
     claim = pool_and_jemalloc(verdicts.analyse(disturbed(record, range(4), cpu_time_ns=99.0)))
     assert claim.interval.low > claim.limit and claim.p_holm <= 0.05
     assert claim.verdict == "inconclusive" and not claim.proved
@@ -382,7 +385,7 @@ def test_a_verdict_that_the_wall_clock_denies_is_taken_back():
     record = disturbed(small_record(20), range(20), time_ns=1.5)
     analysis = verdicts.analyse(record)
     assert pool_and_jemalloc(analysis).doubt == "faster, not borne out by the wall clock"
-    said = wording.doubt_sentence(analysis)
+    said = narrative.doubt_sentence(analysis)
     assert "4 verdicts became inconclusive, not borne out by the wall clock." in said
     assert all(entry["verdict"] == "inconclusive" for entry in analysis.to_json()
                if entry["doubt"])

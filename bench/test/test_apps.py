@@ -8,14 +8,15 @@ import subprocess
 
 import pytest
 
-from analysis import build, record
+from analysis.building import meson
+from analysis.measure import recorder
 
 APPS = ("lua", "sqlite", "containers")
 
 
 @pytest.fixture(scope="session", name="folder")
 def built_folder():
-    folder = pathlib.Path(os.environ.get("POOLPROOF_BUILD") or build.ensure_build("release"))
+    folder = pathlib.Path(os.environ.get("POOLPROOF_BUILD") or meson.ensure_build("release"))
     if not (folder / "bench/poolproof-bench").exists():
         pytest.skip("libbenchmark-dev is missing")
     return folder
@@ -77,7 +78,7 @@ def test_programs_differ_and_are_run_once(play):
 def test_lua_says_on_the_pool_what_it_says_alone(play):
     if not shutil.which("lua5.4"):
         pytest.skip("lua5.4 is missing")
-    script = record.PROGRAMS.parent / "lua.lua"
+    script = recorder.PROGRAMS.parent / "lua.lua"
     said = subprocess.run(["lua5.4", script], stdout=subprocess.PIPE, check=True).stdout
     checksum = 14695981039346656037
     for byte in said.replace(b"\t", b"\0").replace(b"\n", b"\0"):
@@ -88,19 +89,19 @@ def test_lua_says_on_the_pool_what_it_says_alone(play):
 @pytest.mark.parametrize("app", APPS)
 def test_a_program_on_the_pool_hardly_calls_malloc(folder, play, tmp_path, app):
     play(app, "pool")  # skips if it is absent
-    tools = record.Tools(folder / "bench/record/libpoolproof-record.so",
+    tools = recorder.Tools(folder / "bench/record/libpoolproof-record.so",
                          folder / "bench/record/poolproof-convert")
     calls = {}
     for arm in ("pool-keep", "malloc"):
         command = [str(folder / "bench/poolproof-bench"), f"--workload=app/{app}", f"--arm={arm}"]
-        taken = record.record(command, tmp_path / f"{arm}.trace", tools=tools, quiet=True)
+        taken = recorder.record(command, tmp_path / f"{arm}.trace", tools=tools, quiet=True)
         calls[arm] = taken.images[0]["operations"]
     assert calls["pool-keep"] < calls["malloc"] / 10
 
 
 def test_a_lost_script_is_told(folder, tmp_path):
     binary = (folder / "bench/poolproof-bench").read_bytes()
-    scripts = str(record.PROGRAMS.parent).encode()
+    scripts = str(recorder.PROGRAMS.parent).encode()
     if scripts not in binary:
         pytest.skip("this build takes its scripts from another tree")
     moved = tmp_path / "poolproof-bench"

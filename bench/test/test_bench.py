@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from analysis import build, record
+from analysis.building import meson
+from analysis.measure import recorder
 
 LIBRARIES = [pathlib.Path("/usr/lib/x86_64-linux-gnu"), pathlib.Path("/usr/lib64")]
 TRACE = """\
@@ -26,7 +27,7 @@ end
 
 @pytest.fixture(scope="session", name="folder")
 def built_folder():
-    folder = pathlib.Path(os.environ.get("POOLPROOF_BUILD") or build.ensure_build("release"))
+    folder = pathlib.Path(os.environ.get("POOLPROOF_BUILD") or meson.ensure_build("release"))
     if not (folder / "bench/poolproof-bench").exists():
         pytest.skip("libbenchmark-dev is missing")
     return folder
@@ -241,11 +242,11 @@ def test_plain_meson_knows_some_benchmarks(folder):
 
 def test_fleet_like_sizes_are_as_stated(folder, tmp_path):
     """Half up to 64 bytes, nine in ten up to 1 KiB: counted from outside."""
-    tools = record.Tools(folder / "bench/record/libpoolproof-record.so",
+    tools = recorder.Tools(folder / "bench/record/libpoolproof-record.so",
                          folder / "bench/record/poolproof-convert")
     command = [str(folder / "bench/poolproof-bench"), "--workload=fleet/8-32768/10000",
                "--arm=malloc", "--iterations=1"]
-    taken = record.record(command, tmp_path / "fleet.trace", tools=tools, quiet=True)
+    taken = recorder.record(command, tmp_path / "fleet.trace", tools=tools, quiet=True)
     sizes = taken.images[0]["sizes"]
     assert 32 < sizes["p50"] <= 64 and 512 < sizes["p90"] <= 1024 and sizes["p99"] > 8192
     assert taken.images[0]["end_live_objects"] < 1000

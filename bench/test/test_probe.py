@@ -10,7 +10,10 @@ import types
 
 import pytest
 
-from analysis import build, collect, machine, plan, probes
+from analysis.building import meson
+from analysis.measure import probes, runner
+from analysis.runs import plan
+from analysis.system import host
 
 LIBRARIES = [pathlib.Path("/usr/lib/x86_64-linux-gnu"), pathlib.Path("/usr/lib64")]
 TRACE = """\
@@ -28,14 +31,14 @@ PERCENTILES = ["p50", "p90", "p99", "p99_9", "p99_99", "max"]
 
 @pytest.fixture(scope="session", name="folder")
 def built_folder():
-    folder = pathlib.Path(os.environ.get("POOLPROOF_BUILD") or build.ensure_build("release"))
+    folder = pathlib.Path(os.environ.get("POOLPROOF_BUILD") or meson.ensure_build("release"))
     if not (folder / "bench/poolproof-bench").exists():
         pytest.skip("libbenchmark-dev is missing")
     return folder
 
 
 @pytest.fixture(name="bench")
-def runner(folder):
+def bench_runner(folder):
     def run(*words):
         return subprocess.run([folder / "bench/poolproof-bench", *map(str, words)],
                               capture_output=True, text=True, timeout=120, check=False)
@@ -182,10 +185,10 @@ def test_instructions_agree_to_the_last(folder, tmp_path, library, arm):
         pytest.skip(f"{library} is missing")
     binary = folder / "bench/poolproof-bench"
     run = types.SimpleNamespace(benchmark={"path": str(binary),
-                                           "sha256": machine.sha256(binary)}, traces=[])
+                                           "sha256": host.sha256(binary)}, traces=[])
     workload = plan.Workload("churn/mixed16-512/1000", "?", [arm])
     task = (0, workload, plan.Arm(arm, arm, "other", "", str(found[0]) if found else None))
-    [first], [again] = (probes.probe_work(run, task, collect.Hashes()) for _ in range(2))
+    [first], [again] = (probes.probe_work(run, task, runner.Hashes()) for _ in range(2))
     assert first.short_instructions == again.short_instructions > 8192 * 8
     assert first.long_instructions == again.long_instructions
     assert first.instructions_per_operation == again.instructions_per_operation > 8

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import build, environment, misuse, testing
+from analysis.building import meson
+from analysis.quality import misuse, testing
+from analysis.system.exits import UserError
 
 
 @pytest.mark.parametrize("configuration", ["release", "sanitize", "gcc-release-checked"])
 def test_document_states_what_happens(configuration: str) -> None:
     try:
-        folder = build.ensure_build(configuration)
-    except environment.UserError as error:
+        folder = meson.ensure_build(configuration)
+    except UserError as error:
         pytest.skip(str(error))
     found = misuse.outcomes(configuration, folder / "core" / "test" / "misuse",
                             testing.sanitizer_settings(), [])

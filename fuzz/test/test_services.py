@@ -9,7 +9,9 @@ import shutil
 
 import pytest
 
-from analysis import environment, packages, services
+from analysis.quality import services
+from analysis.system import packages
+from analysis.system.files import ROOT
 
 NEEDED = ("clang-19", "clang++-19", "objdump")
 
@@ -96,7 +98,7 @@ def test_nothing_to_run_is_wrong(engine: str, tmp_path: pathlib.Path) -> None:
 
 
 FOLDER = services.SCRIPT.parent
-WORKFLOWS = sorted((environment.ROOT / ".github" / "workflows").glob("fuzz-*.yml"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("fuzz-*.yml"))
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -111,10 +113,10 @@ def test_what_the_dockerfile_copies_and_starts_is_there() -> None:
     assert copied
     for *sources, place in copied:
         assert place == "$SRC/poolproof"
-        assert all((environment.ROOT / source).exists() for source in sources)
+        assert all((ROOT / source).exists() for source in sources)
     text = " ".join(rest for _, rest in instructions())
     started = re.findall(r"\$SRC/poolproof/(\S+?\.sh)", text)
-    assert started and all(os.access(environment.ROOT / name, os.X_OK) for name in started)
+    assert started and all(os.access(ROOT / name, os.X_OK) for name in started)
 
 
 def test_the_dockerfile_s_packages_are_those_that_the_commands_install() -> None:

@@ -13,21 +13,22 @@ import sys
 
 import pytest
 
-from analysis import build, record
-from analysis.environment import UserError
+from analysis.building import meson
+from analysis.measure import recorder
+from analysis.system.exits import UserError
 
 MANY = 100_000
 
 
 @pytest.fixture(scope="session", name="built")
 def built_folder():
-    return pathlib.Path(os.environ.get("POOLPROOF_BUILD") or build.ensure_build("release"))
+    return pathlib.Path(os.environ.get("POOLPROOF_BUILD") or meson.ensure_build("release"))
 
 
 @pytest.fixture(scope="session", name="tools")
 def built_tools(built):
     folder = built / "bench/record"
-    return record.Tools(folder / "libpoolproof-record.so", folder / "poolproof-convert")
+    return recorder.Tools(folder / "libpoolproof-record.so", folder / "poolproof-convert")
 
 
 @pytest.fixture(name="subject")
@@ -36,7 +37,7 @@ def subject_runner(built, tools, tmp_path):
     def run(*what, program="record-subject", **settings):
         output = tmp_path / "subject.txt"
         command = [str(built / "bench/record/test" / program), *what]
-        recording = record.record(command, output, tools=tools, form="text", **settings)
+        recording = recorder.record(command, output, tools=tools, form="text", **settings)
         assert not [path for path in tmp_path.iterdir() if path not in recording.traces]
         return recording, recording.traces[0].read_text().splitlines()
     return run
@@ -57,7 +58,7 @@ def verify(built, trace):
 
 def cli(*words, **settings):
     """./poolproof record, without the launcher's shell."""
-    top = pathlib.Path(record.__file__).parents[1]
+    top = pathlib.Path(recorder.__file__).parents[2]
     return subprocess.run([sys.executable, "-m", "analysis", "record", *map(str, words)],
                           capture_output=True, text=True, timeout=120, check=False,
                           env=os.environ | {"PYTHONPATH": str(top), "POOLPROOF_INSTALL": "no"},
@@ -177,7 +178,7 @@ int main()
 
 def test_a_program_that_replaces_operator_new_keeps_its_own(tools, tmp_path):
     program = compiled(tmp_path, REPLACED)
-    recording = record.record([program], tmp_path / "x.txt", tools=tools, form="text")
+    recording = recorder.record([program], tmp_path / "x.txt", tools=tools, form="text")
     assert recording.status == 0
     seen = operations((tmp_path / "x.txt").read_text().splitlines())
     assert ("alloc", 4321, 16) in seen and not [size for _, size, _ in seen if size in (4, 308)]
@@ -191,7 +192,7 @@ def test_operator_new_of_a_linked_allocator_is_seen(tools, tmp_path):
         #include <new>
         int main() { for (int i = 0; i < 5; i++) ::operator delete(::operator new(3210)); }
     """, library)
-    recording = record.record([program], tmp_path / "x.txt", tools=tools, form="text")
+    recording = recorder.record([program], tmp_path / "x.txt", tools=tools, form="text")
     assert recording.status == 0
     seen = operations((tmp_path / "x.txt").read_text().splitlines())
     assert seen.count(("alloc", 3210, 16)) == 5
@@ -208,7 +209,7 @@ def test_lacking_memory_for_new_is_told_the_program(tools, tmp_path):
             return ::operator new(size, std::nothrow) ? 1 : 0;
         }
     """)
-    recording = record.record([program], tmp_path / "x.trace", tools=tools)
+    recording = recorder.record([program], tmp_path / "x.trace", tools=tools)
     assert recording.status == 0
 
 
@@ -222,7 +223,7 @@ def test_a_program_with_a_malloc_of_its_own_is_named_as_such(tools, tmp_path):
         int main(void) { void *volatile kept = malloc(100); return kept ? 0 : 1; }
     """)
     with pytest.raises(UserError, match="own has a malloc of its own linked in"):
-        record.record([program], tmp_path / "x.trace", tools=tools)
+        recorder.record([program], tmp_path / "x.trace", tools=tools)
     assert not (tmp_path / "x.trace").exists()
 
 
@@ -235,8 +236,8 @@ def test_a_library_path_with_a_space(built, tools, tmp_path):
     folder = tmp_path / "a folder: with all"
     folder.mkdir()
     library = shutil.copy(tools.library, folder)
-    moved = record.Tools(pathlib.Path(library), tools.convert)
-    recording = record.record([str(built / "bench/record/test/record-subject"), "status"],
+    moved = recorder.Tools(pathlib.Path(library), tools.convert)
+    recording = recorder.record([str(built / "bench/record/test/record-subject"), "status"],
                               folder / "x.trace", tools=moved)
     assert recording.status == 7 and recording.traces[0].exists()
 
@@ -245,7 +246,7 @@ def test_a_file_that_may_not_grow_ends_the_recording_alone(built, tools, tmp_pat
     subject = built / "bench/record/test/record-subject"
     command = ["sh", "-c", f"ulimit -f 1500; exec '{subject}' many"]
     with pytest.raises(UserError, match="stopped after .*File too large; no trace written"):
-        record.record(command, tmp_path / "x.trace", tools=tools)
+        recorder.record(command, tmp_path / "x.trace", tools=tools)
     assert not list(tmp_path.iterdir())
 
 
@@ -257,14 +258,14 @@ def test_full_disk_ends_the_recording_alone(built, tools, tmp_path):
     try:
         subject = built / "bench/record/test/record-subject"
         with pytest.raises(UserError, match="No space left on device; no trace written"):
-            record.record([str(subject), "many"], tmp_path / "x.trace", tools=tools)
+            recorder.record([str(subject), "many"], tmp_path / "x.trace", tools=tools)
         assert not list(tmp_path.iterdir())
         (tmp_path / "filler").write_bytes(bytes(1 << 21))
     except OSError:
         pass  # the disk is full, as it should be
     try:
         with pytest.raises(UserError, match="No space left on device"):
-            record.record([str(subject), "many"], tmp_path / "x.trace", tools=tools)
+            recorder.record([str(subject), "many"], tmp_path / "x.trace", tools=tools)
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 
@@ -277,7 +278,7 @@ def test_full_disk_ends_the_recording_alone(built, tools, tmp_path):
 ])
 def test_a_command_that_cannot_run(tools, tmp_path, command, message):
     with pytest.raises(UserError, match=message):
-        record.record(command, tmp_path / "x.trace", tools=tools)
+        recorder.record(command, tmp_path / "x.trace", tools=tools)
     assert not list(tmp_path.iterdir())
 
 
@@ -289,21 +290,21 @@ def test_a_static_program_is_named_as_such(tools, tmp_path):
     if made.returncode != 0:
         pytest.skip("no static C library here")
     with pytest.raises(UserError, match="statically linked"):
-        record.record([str(tmp_path / "static")], tmp_path / "x.trace", tools=tools)
+        recorder.record([str(tmp_path / "static")], tmp_path / "x.trace", tools=tools)
     assert not (tmp_path / "x.trace").exists()
 
 
 @pytest.mark.parametrize("output", ["/proc/x.trace", "/no/such/folder/x.trace", "/"])
 def test_a_place_that_cannot_be_written(tools, output):
     with pytest.raises(UserError, match="cannot write to|is a folder"):
-        record.record(["true"], pathlib.Path(output), tools=tools)
+        recorder.record(["true"], pathlib.Path(output), tools=tools)
 
 
 def test_what_was_there_stays_if_nothing_comes(tools, tmp_path):
     output = tmp_path / "x.trace"
     output.write_text("precious")
     with pytest.raises(UserError, match="no process of cc1plus"):
-        record.record(["true"], output, tools=tools, process="cc1plus")
+        recorder.record(["true"], output, tools=tools, process="cc1plus")
     assert output.read_text() == "precious"
 
 
@@ -312,7 +313,7 @@ def test_interrupt_keeps_what_was_recorded(built, tmp_path):
         pytest.skip("the command line builds for itself")
     output = tmp_path / "x.trace"
     subject = built / "bench/record/test/record-subject"
-    top = pathlib.Path(record.__file__).parents[1]
+    top = pathlib.Path(recorder.__file__).parents[2]
     command = [sys.executable, "-m", "analysis", "record", "-o", output, "--", subject, "waits"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           start_new_session=True,
@@ -348,21 +349,21 @@ def test_real_programs_play_with_contents_verified(built, tools, tmp_path, name)
     if not shutil.which(name):
         pytest.skip(f"{name} is missing")
     command = [word.replace("{folder}", str(tmp_path)) for word in REAL[name]]
-    recording = record.record(command, tmp_path / "x.trace", tools=tools, quiet=True)
+    recording = recorder.record(command, tmp_path / "x.trace", tools=tools, quiet=True)
     assert recording.status == 0 and recording.converted[0]["operations"] > 100
     verify(built, recording.traces[0])
 
 
-PROGRAMS = {program.name: program for program in record.programs()}
+PROGRAMS = {program.name: program for program in recorder.programs()}
 
 
 def test_every_program_of_the_table_has_its_script_and_its_trace():
-    top = record.PROGRAMS.parents[2]
+    top = recorder.PROGRAMS.parents[2]
     for program in PROGRAMS.values():
         scripts = [word.removeprefix(".read ") for word in program.command if "/" in word
                    and not word.startswith(("-I", "/"))]
         assert [path for path in scripts if (top / path).is_file()]
-    kept = {path.name for path in record.PROGRAMS.parent.glob("*.trace*")}
+    kept = {path.name for path in recorder.PROGRAMS.parent.glob("*.trace*")}
     assert kept == {program.trace.name for program in PROGRAMS.values()}
     assert sum(program.trace.stat().st_size for program in PROGRAMS.values()) < 6_000_000
 
@@ -421,31 +422,31 @@ def test_a_program_is_recorded_again_into_its_place(tools, tmp_path, monkeypatch
     table = {"programs": [{"name": "small", "package": "coreutils", "question": "?",
                            "mode": "quick", "command": ["ls", "--color=never", "/"],
                            "environment": {}, "process": None, "kept": None}]}
-    monkeypatch.setattr(record, "PROGRAMS", tmp_path / "programs.json")
-    monkeypatch.setattr(record, "built_tools", lambda: tools)
-    record.PROGRAMS.write_text(json.dumps(table))
-    [small] = record.programs()
-    record.keep(small)
-    [small] = record.programs()
+    monkeypatch.setattr(recorder, "PROGRAMS", tmp_path / "programs.json")
+    monkeypatch.setattr(recorder, "built_tools", lambda: tools)
+    recorder.PROGRAMS.write_text(json.dumps(table))
+    [small] = recorder.programs()
+    recorder.keep(small)
+    [small] = recorder.programs()
     assert small.kept.program == "ls" and small.kept.operations > 10
     assert small.kept.command == "ls --color=never /"
     assert hashlib.sha256(small.trace.read_bytes()).hexdigest() == small.kept.sha256
     before = small.trace.read_bytes()
     with pytest.raises(UserError, match="ended with status"):
-        record.keep(dataclasses.replace(small, command=["ls", "/no/such/folder"]))
+        recorder.keep(dataclasses.replace(small, command=["ls", "/no/such/folder"]))
     assert small.trace.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["programs.json", "small.trace.gz"]
 
 
 def test_a_missing_program_is_named_with_its_package(tools, tmp_path):
-    ghost = record.Program("ghost", "ghost-package", "?", ["no-such-program"], {})
+    ghost = recorder.Program("ghost", "ghost-package", "?", ["no-such-program"], {})
     with pytest.raises(UserError, match="no-such-program.*install ghost-package"):
-        record.record_program(ghost, tmp_path / "x.trace")
+        recorder.record_program(ghost, tmp_path / "x.trace")
     with pytest.raises(UserError, match="no program is called sqlit; did you mean sqlite"):
-        record.find_program("sqlit")
+        recorder.find_program("sqlit")
 
 
 def test_an_empty_argument_does_not_end_the_command(tools, tmp_path):
-    recording = record.record(["sh", "-c", "true", "", "a b", "end"], tmp_path / "x.trace",
+    recording = recorder.record(["sh", "-c", "true", "", "a b", "end"], tmp_path / "x.trace",
                               tools=tools)
     assert recording.images[0]["command"] == "sh -c true '' 'a b' end"

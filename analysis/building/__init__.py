@@ -1,0 +1,1 @@
+"""Meson, Ninja and cross compilers."""

@@ -1,0 +1,149 @@
+"""Runs one input that the fuzzer kept, under the sanitizers, and says what is wrong.
+
+FILE is an input of bytes, the text of a trace, or the folder of a finding. Exit 1 if it still
+fails, 0 if it does not.
+
+examples:
+  ./poolproof reproduce build/findings/pool_api/model-alloc-1f2e3d4c/input
+  ./poolproof reproduce fuzz/corpus/pool/merge-left --target pool_shadow
+  ./poolproof reproduce trace.txt
+  ./poolproof reproduce FILE --c fails.c
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+import tempfile
+
+from analysis.building import meson
+from analysis.fuzzing import findings, result_reader
+from analysis.system.exits import FINDING, PASS, UserError
+from analysis.system.files import ROOT, named_path, whole_file
+
+
+SANITIZERS = meson.FUZZERS
+"""Sanitizer → the build whose targets it watches."""
+
+RECORDED_START = b"\x93PPT\r\n\x1a\n"
+"""What a trace in its binary form begins with."""
+
+
+def guess_target(path: pathlib.Path, known: list[str]) -> str:
+    """The target whose name is nearest in the path; UserError if there is none."""
+    for part in reversed(path.absolute().parts):
+        if part in known:
+            return part
+    raise UserError(f"{path}: cannot tell the target; give --target {'|'.join(known)}")
+
+
+def reads_traces(target: str | None, path: pathlib.Path) -> bool:
+    """Whether the target that was named, or one that stands in the path, reads trace files."""
+    names = [target] if target else path.absolute().parts
+    return any(name.startswith("trace_") for name in names)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=pathlib.Path, metavar="FILE",
+                        help="an input, the text of a trace, or a finding's folder")
+    parser.add_argument("--target", metavar="TARGET",
+                        help="of an input of bytes; default: the folder of that name above FILE")
+    parser.add_argument("--sanitizer", choices=list(SANITIZERS), default=None,
+                        help="default: the one that it was found under, else address")
+    parser.add_argument("--keep", metavar="NAME",
+                        help="copy the input to fuzz/regressions/TARGET/NAME, which every build "
+                             "runs")
+    parser.add_argument("--c", type=named_path, metavar="OUT.c",
+                        help="write a C program of its own that makes the same calls")
+
+
+def run(args: argparse.Namespace) -> int:
+    path = args.file / "input" if args.file.is_dir() else args.file
+    if path != args.file and not path.exists():
+        raise UserError(f"{args.file} is no finding's folder: it has no file 'input'")
+    with path.open("rb") as stream:
+        start = stream.read(len(findings.TRACE_START))
+    is_text = start == findings.TRACE_START.encode()
+    if start.startswith(RECORDED_START) and not reads_traces(args.target, path):
+        raise UserError(f"{path} is a recorded trace, not an input that a fuzzer made;"
+                                    f" play it: ./poolproof replay {path}")
+    folder = meson.ensure_build(SANITIZERS[args.sanitizer or found_under(path)])
+    result_reader.install(folder)
+    known = findings.targets(folder)
+    target = None
+    if args.target is not None and args.target not in known:
+        raise UserError(
+            f"there is no fuzz target '{args.target}'; there are {', '.join(known)}")
+    if is_text:
+        text: str | None = findings.translate(folder, "text", path).decode()
+    else:
+        target = args.target or guess_target(path, known)
+    failed, printed = findings.run_once(folder, target, path)
+    if target is not None:
+        text = findings.text_of(folder, target, path, printed)
+    if args.keep is not None:
+        keep(path, target, args.keep)
+    if args.c is not None:
+        write_program(folder, text, args.c)
+    return show(target or "the trace", path, failed, printed, text)
+
+
+def found_under(path: pathlib.Path) -> str:
+    """The sanitizer that finding.json beside an input names; address if there is none."""
+    try:
+        name = json.loads((path.parent / "finding.json").read_text())["sanitizer"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "address"
+    return name if name in SANITIZERS else "address"
+
+
+def keep(path: pathlib.Path, target: str | None, name: str) -> None:
+    """Copies an input among the regressions; UserError if it is a text or the name is taken."""
+    if target is None:
+        raise UserError(f"{path}: a text; regressions are bytes")
+    place = ROOT / "fuzz" / "regressions" / target / name
+    if not re.fullmatch(r"[a-z0-9-]+", name) or place.exists():
+        raise UserError(f"'{name}' is taken, or not of small letters, digits and '-'")
+    with whole_file(place, "wb") as stream:
+        stream.write(path.read_bytes())
+    print(f"kept as {place.relative_to(ROOT)}")
+
+
+def write_program(folder: pathlib.Path, text: str | None, out: pathlib.Path) -> None:
+    """Writes the C program of a readable trace; UserError if the target's inputs are no traces."""
+    if text is None:
+        raise UserError("this target's inputs are no traces, so there is no C program")
+    with tempfile.TemporaryDirectory() as scratch:
+        trace = pathlib.Path(scratch) / "trace.txt"
+        trace.write_text(text)
+        program = findings.translate(folder, "c", trace)
+    with whole_file(out) as stream:
+        stream.write(program.decode())
+
+
+def show(target: str, path: pathlib.Path, failed: bool, printed: str, text: str | None) -> int:
+    """Prints what happened; returns the exit code."""
+    report = findings.read_report(printed) if failed else None
+    if text is not None:
+        print(text, end="")
+    if not failed:
+        print(f"{path}: {target} runs without a finding")
+        return PASS
+    if report is None or report.oracle not in ORACLES:
+        print(printed, end="", file=sys.stderr)
+    if report is not None:
+        known = report.index is not None
+        where = f" at operation {report.index} ({report.operation})" if known else ""
+        print(f"{path}: {target} fails by the {report.oracle} oracle{where}")
+        print(f"  {report.message}")
+    else:
+        print(f"{path}: {target} fails")
+    return FINDING
+
+
+ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing", "cost",
+           "reader")
+"""Those that say all that there is to say; what others printed is shown whole."""

@@ -1,0 +1,1 @@
+"""Fuzzing sessions: engines, findings, planted bugs and who finds them."""

@@ -1,0 +1,257 @@
+"""What a fuzz target found: read from what it printed, named, kept, and made small.
+
+A finding is known by its oracle, the kind of operation and the message without its figures; two
+inputs that agree in these are one finding. Each is a folder build/findings/TARGET/NAME of
+    input         the bytes that fail
+    trace.txt     the same for people: the settings and the operations
+    log.txt       everything that the failing process printed
+    found         what was found first, if the input has been made smaller
+    alone.c       the same calls as a C program of its own
+    finding.json  target, oracle, operation, message, and what finding it took
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import zlib
+
+from analysis.building import meson
+from analysis.system.exits import UserError
+from analysis.system.files import ROOT, whole_file
+from analysis.system.process import clean_environment, find_program
+
+TRACE_START = "poolproof trace"
+"""How the text of a trace begins."""
+
+KEPT = meson.BUILD_ROOT / "findings"
+PATIENCE_S = 60
+"""How long a single input may run before it counts as a hang."""
+
+MOST_KEPT = 100
+"""Findings of one target on the disk; whoever has so many needs no more."""
+
+MINIMISE_S = 180
+"""How long making one input small may take."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a failing process said."""
+
+    oracle: str
+    operation: str
+    message: str
+    index: int | None = None
+
+    def name(self) -> str:
+        """A name that stays the same for the same finding, usable as a folder's."""
+        kind = self.operation.partition(" ")[0]
+        place = re.sub(r"\d+|0x[0-9a-f]+", "#", self.message)
+        mark = zlib.crc32(f"{self.oracle}|{kind}|{place}".encode())
+        words = re.sub(r"[^a-z]+", "-", f"{self.oracle}-{kind}".lower()).strip("-")
+        return f"{words}-{mark:08x}"
+
+
+def read_report(printed: str) -> Report | None:
+    """The finding in what a target printed, or None if it holds none.
+
+    An oracle says it in one line of JSON. A sanitizer's line of summary tells its kind and place; a
+    failed assertion its text.
+    """
+    summary = assertion = None
+    for line in printed.splitlines():
+        if line.startswith('{"oracle": '):
+            try:
+                said = json.loads(line)
+                return Report(said["oracle"], said["operation"], said["message"], said["index"])
+            except (ValueError, KeyError, TypeError):
+                continue
+        if line.startswith("SUMMARY: ") and "libFuzzer" not in line:
+            summary = summary or line.removeprefix("SUMMARY: ")
+        if "Assertion `" in line and line.endswith("failed."):
+            assertion = assertion or line.partition("Assertion ")[2]
+    if assertion:
+        return Report("assertion", "", assertion)
+    if summary:
+        tool, _, rest = summary.partition(": ")
+        kind, _, place = rest.partition(" ")
+        where = (place.partition(" in ")[2] or place.rpartition("/")[2]).strip()
+        return Report(tool.removesuffix("Sanitizer").lower(), kind, f"{kind} in {where}")
+    return None
+
+
+def surroundings() -> dict[str, str]:
+    """The environment of a target: sanitizers stop at the first report and name functions.
+
+    A small quarantine and short stacks are enough, since what the targets themselves allocate is
+    not what is tested; they keep its memory in the processor's cache. No pool lives in a frame that
+    is gone.
+    """
+    variables = {
+        "ASAN_OPTIONS": "quarantine_size_mb=1:malloc_context_size=4"
+                        ":detect_stack_use_after_return=0",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    }
+    program = find_program("llvm-symbolizer-19", "llvm-symbolizer")
+    if program:
+        variables["ASAN_SYMBOLIZER_PATH"] = variables["UBSAN_SYMBOLIZER_PATH"] = program
+        variables["LLVM_SYMBOLIZER_PATH"] = variables["MSAN_SYMBOLIZER_PATH"] = program
+    return clean_environment() | variables
+
+
+def targets(folder: pathlib.Path) -> list[str]:
+    """The targets that a build folder holds, in order of their names."""
+    programs = (folder / "fuzz").glob("*-replay")
+    return sorted(program.name.removesuffix("-replay") for program in programs)
+
+
+def run_once(folder: pathlib.Path, target: str | None, file: pathlib.Path) -> tuple[bool, str]:
+    """(whether the input fails, all that was printed) for one run of a target on a file.
+
+    Without a target the file is the text of a trace, which is run as it stands with every oracle.
+    """
+    program = folder / "fuzz" / ("fuzz-translate" if target is None else f"{target}-replay")
+    command = [program, file] if target else [program, "run", file]
+    try:
+        done = subprocess.run(
+            command, env=surroundings(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired as late:
+        said = late.stdout or b""
+        text = said.decode(errors="replace") if isinstance(said, bytes) else said
+        return True, f"{text}\nSUMMARY: Time: hang after {PATIENCE_S} s\n"
+    return done.returncode != 0, done.stdout
+
+
+def minimise(folder: pathlib.Path, target: str, file: pathlib.Path) -> bytes | None:
+    """A smaller input that fails alike; None if there are no operations or it takes too long."""
+    program = folder / "fuzz" / f"{target}-minimise"
+    if not program.exists():
+        return None
+    try:
+        done = subprocess.run([program, file], env=surroundings(), stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=MINIMISE_S, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout if done.returncode == 0 and done.stdout else None
+
+
+def text_of(folder: pathlib.Path, target: str, file: pathlib.Path, printed: str = "") -> str | None:
+    """The readable form of an input: as the target printed it, else as its bytes decode.
+
+    What a target printed is what it ran, which may be more than the bytes say. None for a target
+    whose inputs are no traces.
+    """
+    _, start, shown = printed.partition(f"{TRACE_START} 1\n")
+    if start:
+        body, end, rest = shown.partition("\nend ")
+        return f"{start}{body}{end}{rest.partition(chr(10))[0]}\n" if end else None
+    if not (folder / "fuzz" / f"{target}-minimise").exists():
+        return None
+    return translate(folder, "text", file).decode()
+
+
+def translate(folder: pathlib.Path, form: str, file: pathlib.Path) -> bytes:
+    """An input as "text", "bytes" or "c". UserError if the file is no input in text or bytes."""
+    return _translate(folder, file, form, file,
+                      *([folder / "fuzz" / "program-frame"] if form == "c" else []))
+
+
+def slices(folder: pathlib.Path, trace: pathlib.Path, most: int,
+           place: pathlib.Path) -> list[pathlib.Path]:
+    """Writes pieces of a trace of any length as inputs into a folder, at most so many."""
+    name = f"trace-{trace.name}"
+    _translate(folder, trace, "slices", trace, str(most), place / name)
+    return sorted(place.glob(f"{glob.escape(name)}-*"))
+
+
+def _translate(folder: pathlib.Path, file: pathlib.Path, *words: str | pathlib.Path) -> bytes:
+    program = folder / "fuzz" / "fuzz-translate"
+    done = subprocess.run([program, *words], env=surroundings(),
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode != 0:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise UserError(lines[0] if lines else f"{file}: cannot be translated")
+    return done.stdout
+
+
+def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
+         facts: dict[str, object]) -> tuple[pathlib.Path, bool]:
+    """Keeps a failing input; returns (its folder, whether it is new).
+
+    The artifact is run again first: what does not fail a second time is kept as "flaky" with the
+    first log. A new finding is made small. Everything appears at once, by a rename.
+    """
+    failed, printed = run_once(folder, target, artifact)
+    report = read_report(printed) if failed else None
+    if report is None:
+        report = read_report(log) or Report("crash", "", artifact.name.partition("-")[0])
+        if not failed:
+            report = dataclasses.replace(report, oracle=f"flaky-{report.oracle}")
+            printed = log
+    place = KEPT / target / report.name()
+    if place.exists():
+        return place, False
+    if place.parent.is_dir() and sum(1 for _ in place.parent.iterdir()) >= MOST_KEPT:
+        raise UserError(
+            f"{place.parent} holds {MOST_KEPT} findings; look at them before there are more")
+    smaller = minimise(folder, target, artifact) if failed else None
+    place.parent.mkdir(parents=True, exist_ok=True)
+    draft = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=".draft-"))
+    try:
+        _write(draft / "input", artifact.read_bytes())
+        if smaller is not None:
+            _write(draft / "found", artifact.read_bytes())
+            _write(draft / "input", smaller)
+            failed, printed = run_once(folder, target, draft / "input")
+        text = text_of(folder, target, draft / "input", printed)
+        if text is not None:
+            _write(draft / "trace.txt", text.encode())
+        _write(draft / "log.txt", printed.encode())
+        about = {"target": target, **dataclasses.asdict(read_report(printed) or report), **facts,
+                 "program_fails": text is not None and write_program(folder, draft)}
+        _write(draft / "finding.json", (json.dumps(about, indent=1) + "\n").encode())
+        draft.chmod(0o755)
+        os.replace(draft, place)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return place, True
+
+
+def write_program(folder: pathlib.Path, draft: pathlib.Path) -> bool:
+    """Writes alone.c beside trace.txt; whether, compiled alone with the pool, it fails too."""
+    try:
+        _write(draft / "alone.c", translate(folder, "c", draft / "trace.txt"))
+    except (UserError, FileNotFoundError):
+        return False  # what the target made of its input cannot be said in calls alone
+    compiler = find_program("clang-19", "clang", "cc")
+    core = ROOT / "core"
+    sources = [str(file) for file in sorted(core.glob("*.c"))]
+    with tempfile.TemporaryDirectory() as scratch:
+        program = pathlib.Path(scratch) / "program"
+        built = subprocess.run(
+            [compiler or "cc", "-g", "-fsanitize=address,undefined", f"-I{core}", "-o", program,
+             draft / "alone.c", *sources], env=clean_environment(),
+            capture_output=True, check=False)
+        if built.returncode != 0:
+            return False
+        try:
+            ran = subprocess.run([program], env=surroundings(), stdin=subprocess.DEVNULL,
+                                 capture_output=True, timeout=PATIENCE_S, check=False)
+        except subprocess.TimeoutExpired:
+            return True
+    return ran.returncode != 0
+
+
+def _write(path: pathlib.Path, content: bytes) -> None:
+    with whole_file(path, "wb") as stream:
+        stream.write(content)

@@ -1,0 +1,193 @@
+"""The planted bugs: what a patch says of itself, and a fuzz target built with its bug.
+
+A patch is applied to a copy of the folders that it changes. Only the objects that stand on these
+are compiled anew, by the commands of the fuzz build, and linked with the build's other objects.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+
+from analysis.system.exits import FINDING, UserError
+from analysis.system.files import ROOT, whole_file
+from analysis.system.process import clean_environment
+
+FOLDER = ROOT / "fuzz" / "bugs"
+KINDS = ("bug", "equivalent", "hollow")
+"""A bug is to be found; of the controls an equivalent change is not, a hollow call at once."""
+
+HEAD = re.compile(r"(Class|Breaks|Target|Oracle|Kind|Sanitizer|Survives): (.+)")
+SANITIZERS = ("address", "undefined")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bug:
+    """One patch: a realistic mistake, what it breaks, and who should see it."""
+
+    name: str
+    sentence: str
+    breaks: str
+    target: str
+    oracle: str
+    kind: str
+    family: str
+    """Which class of mistakes it belongs to."""
+    sanitizer: str
+    """Under which it shows: the short way of alloc and free is not taken under "address"."""
+    survives: str
+    """Why it is not found, where that is known; empty for most."""
+    files: tuple[str, ...]
+    """What it changes, from the top of the tree."""
+    path: pathlib.Path | None = None
+
+
+def clean(target: str, sanitizer: str) -> Bug:
+    """No bug at all, which nothing may find."""
+    name = f"control-clean-{target}" + ("" if sanitizer == "address" else f"-{sanitizer}")
+    return Bug(name, "Control: the pool as it is.", "nothing", target, "none", "equivalent",
+               "control", sanitizer, "", ())
+
+
+def read(path: pathlib.Path) -> Bug:
+    """One patch; UserError if it does not say what it must."""
+    text = path.read_text(encoding="utf-8")
+    head, _, body = text.partition("\n--- ")
+    said = dict(found.groups() for line in head.splitlines()
+                if (found := HEAD.fullmatch(line.strip())))
+    lacking = [word for word in ("Class", "Breaks", "Target", "Oracle") if word not in said]
+    files = tuple(dict.fromkeys(re.findall(r"^\+\+\+ b/(\S+)", body, re.MULTILINE)))
+    kind, sanitizer = said.get("Kind", "bug"), said.get("Sanitizer", SANITIZERS[0])
+    if lacking or not files or kind not in KINDS or sanitizer not in SANITIZERS:
+        what = f"no line '{lacking[0]}:'" if lacking else "no change" if not files else \
+            f"the kind '{kind}' and the sanitizer '{sanitizer}'; there are {', '.join(KINDS)} " \
+            f"and {', '.join(SANITIZERS)}"
+        raise UserError(f"{path}: the patch has {what}")
+    return Bug(path.stem, head.splitlines()[0], said["Breaks"], said["Target"], said["Oracle"],
+               kind, said["Class"], sanitizer, said.get("Survives", ""), files, path)
+
+
+def read_all(folder: pathlib.Path = FOLDER) -> list[Bug]:
+    """Every patch of a folder, by name."""
+    return [read(path) for path in sorted(folder.glob("*.patch"))]
+
+
+def copy_with(bug: Bug, tree: pathlib.Path, root: pathlib.Path = ROOT) -> None:
+    """The files beside those that the bug changes, copied to `tree`, with the bug in them.
+
+    UserError if the patch no longer applies.
+    """
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
+    for folder in {pathlib.PurePosixPath(file).parent for file in bug.files}:
+        (tree / folder).mkdir(parents=True, exist_ok=True)
+        for file in (root / folder).iterdir():
+            if file.is_file():
+                shutil.copy(file, tree / folder / file.name)
+    if bug.path is None:
+        return
+    done = subprocess.run(["patch", "--force", "--silent", "--fuzz=1", "-p1", "-d", tree, "-i",
+                           bug.path], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = " ".join((done.stdout + done.stderr).split())
+        raise UserError(f"{bug.path}: the patch no longer applies: {said}",
+                                    FINDING)
+
+
+def refresh(bug: Bug, scratch: pathlib.Path, root: pathlib.Path = ROOT) -> bool:
+    """Rewrites a patch that applies somewhere else than it says; whether it had to."""
+    assert bug.path is not None
+    copy_with(bug, scratch / "b", root)
+    for file in bug.files:
+        (scratch / "a" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / file, scratch / "a" / file)
+    old = bug.path.read_text(encoding="utf-8")
+    new = old.partition("\n--- ")[0] + "\n"
+    for file in bug.files:
+        new += subprocess.run(
+            ["diff", "-U2", "--label", f"a/{file}", "--label", f"b/{file}", f"a/{file}",
+             f"b/{file}"], cwd=scratch, capture_output=True, text=True, check=False).stdout
+    if new == old:
+        return False
+    with whole_file(bug.path) as stream:
+        stream.write(new)
+    return True
+
+
+# --- Building -------------------------------------------------------------------------------------
+
+
+def _ninja(build: pathlib.Path, *words: str) -> list[str]:
+    done = subprocess.run(["ninja", "-C", str(build), "-t", *words], capture_output=True, text=True,
+                          check=True)
+    return [line for line in done.stdout.splitlines() if not line.startswith("ninja: Entering")]
+
+
+def _dependents(build: pathlib.Path, files: tuple[str, ...],
+                root: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Object → its source, for every object that stands on one of the files."""
+    commands = json.loads((build / "compile_commands.json").read_text())
+    sources = {entry["output"]: (build / entry["file"]).resolve() for entry in commands}
+    wanted = {(root / file).resolve() for file in files}
+    found: dict[str, pathlib.Path] = {}
+    current = ""
+    for line in _ninja(build, "deps"):
+        if line and not line.startswith(" "):
+            current = line.partition(":")[0]
+        elif line.strip() and (build / line.strip()).resolve() in wanted and current in sources:
+            found[current] = sources[current]
+    return found
+
+
+def _run(command: list[str], build: pathlib.Path, what: str) -> None:
+    done = subprocess.run(command, cwd=build, capture_output=True, text=True, check=False,
+                          env=clean_environment())
+    if done.returncode != 0:
+        wrong = [line for line in done.stderr.splitlines() if "error" in line] or ["no reason"]
+        raise UserError(f"{what} does not compile: {wrong[0]}", FINDING)
+
+
+def build_target(bug: Bug, build: pathlib.Path, work: pathlib.Path,
+                 root: pathlib.Path = ROOT) -> pathlib.Path:
+    """The bug's target with the bug in it, in a folder of its own; a compilation or two.
+
+    UserError if the patch does not apply or does not compile.
+    """
+    tree = work / "tree"
+    copy_with(bug, tree, root)
+    commands = {entry["output"]: entry["command"]
+                for entry in json.loads((build / "compile_commands.json").read_text())}
+    needed = set(_ninja(build, "inputs", f"fuzz/{bug.target}"))
+    folders = sorted({str(pathlib.PurePosixPath(file).parent) for file in bug.files})
+    marks = [word for header in sorted(FOLDER.glob("*.h")) for word in ("-include", str(header))]
+    compiled: dict[str, str] = {}
+    for output, source in _dependents(build, bug.files, root).items():
+        if output not in needed:
+            continue
+        own = source.relative_to(root.resolve())
+        words = shlex.split(commands[output])
+        at = words.index("-o")
+        place = str(work / f"{len(compiled)}.o")
+        words[at + 1] = place
+        words[words.index("-c") + 1] = str(tree / own if str(own.parent) in folders else source)
+        words[1:1] = [*(f"-I{tree / folder}" for folder in folders), *marks]
+        words = [word for word in words if word not in ("-Werror", "-MD", "-fcolor-diagnostics")]
+        for flag in ("-MQ", "-MF"):
+            if flag in words:
+                del words[words.index(flag):words.index(flag) + 2]
+        _run(words, build, bug.name)
+        compiled[output] = place
+    link = shlex.split(_ninja(build, "commands", f"fuzz/{bug.target}")[-1])
+    program = work / bug.target
+    link[link.index("-o") + 1] = str(program)
+    first = [place for output, place in compiled.items() if output not in link]
+    link = [compiled.get(word, word) for word in link]
+    link[1:1] = [*first, "-Wl,--wrap=LLVMFuzzerTestOneInput", "-Wl,--whole-archive",
+                 "fuzz/libfuzz_marks.a", "-Wl,--no-whole-archive"]
+    _run(link, build, bug.name)
+    return program

@@ -1,0 +1,234 @@
+"""What the trials of planted bugs say: verdicts, medians, survival, and the files of a scoreboard.
+
+A trial ends at its finding or, censored, at the end of its budget; survival is estimated by Kaplan
+and Meier (Nonparametric estimation from incomplete observations, JASA 1958).
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import math
+import pathlib
+import platform
+import statistics
+from typing import Any, Sequence
+
+import jinja2
+
+from analysis.fuzzing.planted import Bug
+from analysis.system.files import ROOT, version, whole_file
+
+SCHEMA = 1
+SHARE_DUE = 0.95
+"""Of the bugs that are reached, so many must be found on the median seed."""
+
+AT_ONCE = 10_000
+"""A call that does nothing must be found within so many executions."""
+
+PHASES = ("reached", "wrong", "found")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One process on a planted bug. Executions count from 1; None is never."""
+
+    seed: int
+    """0: the repository's inputs alone."""
+    executions: int
+    reached: int | None
+    wrong: int | None
+    found: int | None
+    oracle: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """All trials of one bug: with the repository's inputs, and from nothing with each seed."""
+
+    bug: Bug
+    kept: Trial
+    trials: list[Trial]
+
+    def median(self, phase: str) -> float | None:
+        """Executions on the median seed; None if that one never got there."""
+        values = [getattr(trial, phase) for trial in self.trials]
+        middle = statistics.median_high([math.inf if v is None else v for v in values])
+        return None if math.isinf(middle) else middle
+
+    @property
+    def verdict(self) -> str:
+        """"found", or how far it got: "unseen", "harmless" or "unreached"."""
+        if self.median("found") is not None:
+            return "found"
+        trials = self.trials
+        if any(trial.wrong for trial in trials):
+            return "unseen"
+        return "harmless" if any(trial.reached for trial in trials) else "unreached"
+
+    @property
+    def oracles(self) -> dict[str, int]:
+        """Oracle → in how many trials it was the one that saw the bug."""
+        seen = collections.Counter(trial.oracle for trial in self.trials if trial.oracle)
+        return dict(seen.most_common())
+
+    @property
+    def behaves(self) -> bool:
+        """Of a control: whether it did what it is there for."""
+        if self.bug.kind == "hollow":
+            return all(trial.found and trial.found <= AT_ONCE for trial in self.trials)
+        found = [trial for trial in (self.kept, *self.trials) if trial.found]
+        return not found and self.kept.executions > 0
+
+
+def line(score: Score) -> str:
+    """One bug in one line."""
+    median = score.median("found")
+    after = f" after {median:,.0f} executions" if median is not None else ""
+    seen = f" by {', '.join(score.oracles)}" if score.oracles else ""
+    control = "" if score.bug.kind == "bug" else \
+        ", as it must be" if score.behaves else ", which it must not be"
+    word = "not found" if score.bug.kind == "equivalent" and not score.oracles else score.verdict
+    return f"{score.bug.name}: {word}{after}{seen}{control}"
+
+
+def board(scores: Sequence[Score], broken: list[str], executions: int, seeds: int,
+          seconds: float, compiler: str) -> dict[str, Any]:
+    """The scoreboard for machines; results/schema/bugs.schema.json describes it. `broken` names the
+    patches that could not be planted."""
+    bugs = [score for score in scores if score.bug.kind == "bug"]
+    controls = [score for score in scores if score.bug.kind != "bug"]
+    reached = [score for score in bugs if score.verdict != "unreached"]
+    found = [score for score in bugs if score.verdict == "found"]
+    share = len(found) / len(reached) if reached else None
+    behave = all(score.behaves for score in controls)
+    return {
+        "schema": SCHEMA,
+        "version": version(),
+        "compiler": f"clang {compiler}",
+        "machine": platform.machine(),
+        "executions": executions,
+        "seeds": list(range(1, seeds + 1)),
+        "seconds": round(seconds, 1),
+        "executions_done": sum(trial.executions for score in scores for trial in score.trials),
+        "bugs": len(bugs),
+        "reached": len(reached),
+        "found": len(found),
+        "found_share_of_reached": share,
+        "controls_behave": behave,
+        "broken": broken,
+        "holds": behave and not broken and (share is None or share >= SHARE_DUE),
+        "scores": [_entry(score) for score in scores],
+    }
+
+
+def _entry(score: Score) -> dict[str, Any]:
+    bug = score.bug
+    return {
+        "name": bug.name, "what": bug.sentence, "class": bug.family, "breaks": bug.breaks,
+        "target": bug.target, "sanitizer": bug.sanitizer, "oracle_due": bug.oracle,
+        "kind": bug.kind, "verdict": score.verdict,
+        "behaves": score.behaves if bug.kind != "bug" else None,
+        "survives_because": bug.survives or None,
+        "kept_inputs_find_it": score.kept.found is not None,
+        **{f"median_{phase}": score.median(phase) for phase in PHASES},
+        "oracles": score.oracles,
+        "trials": [dataclasses.asdict(trial) for trial in score.trials],
+    }
+
+
+def verdict(made: dict[str, Any]) -> str:
+    """The scoreboard in one sentence."""
+    share = made["found_share_of_reached"]
+    rate = f" ({100 * share:.1f} %)" if share is not None else ""
+    controls = "the controls behave" if made["controls_behave"] else "a control does not behave"
+    lost = f"; could not be planted: {', '.join(made['broken'])}" if made["broken"] else ""
+    return (f"{made['found']} of {made['reached']} reached bugs found{rate}, of {made['bugs']} "
+            f"planted{lost}; {controls}; {made['executions_done']:,} executions in "
+            f"{made['seconds']:.0f} s")
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """Kaplan and Meier's estimate: the share that is left after so many executions, with the
+    limits of its pointwise interval of 95 %."""
+
+    executions: list[float]
+    left: list[float]
+    low: list[float]
+    high: list[float]
+
+    def at(self, executions: float) -> float:
+        """The share that is left after so many."""
+        before = [left for when, left in zip(self.executions, self.left) if when <= executions]
+        return before[-1] if before else 1.0
+
+
+def curve(scores: Sequence[Score], phase: str) -> Curve:
+    """Survival of the planted bugs until a phase, over all bugs and seeds."""
+    from statsmodels.duration.survfunc import SurvfuncRight  # a second to load, needed at the end
+
+    trials = [trial for score in scores if score.bug.kind == "bug" for trial in score.trials]
+    ends = [getattr(trial, phase) for trial in trials]
+    times = [end if end is not None else max(trial.executions, 1)
+             for end, trial in zip(ends, trials)]
+    estimate = SurvfuncRight(times, [int(end is not None) for end in ends])
+    spread = [0.0 if math.isnan(error) else 1.96 * error for error in estimate.surv_prob_se]
+    left = [float(share) for share in estimate.surv_prob]
+    return Curve([float(when) for when in estimate.surv_times], left,
+                 [max(0.0, share - wide) for share, wide in zip(left, spread)],
+                 [min(1.0, share + wide) for share, wide in zip(left, spread)])
+
+
+def draw(curves: dict[str, Curve], executions: int) -> str:
+    """The curves as SVG, with its own colours for a page of any."""
+    import io
+
+    import matplotlib
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "poolproof"})
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.6), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    names = {"reached": ("not reached yet", "#8a8a8a"), "wrong": ("not wrong yet", "#d08a2e"),
+             "found": ("not found yet", "#1f5fa8")}
+    for phase, made in curves.items():
+        label, colour = names[phase]
+        when = [1.0, *made.executions, float(executions)]
+        axes.step(when, [1.0, *made.left, made.left[-1] if made.left else 1.0], where="post",
+                  label=label, color=colour)
+        if phase == "found" and made.left:
+            axes.fill_between(when, [1.0, *made.low, made.low[-1]],
+                              [1.0, *made.high, made.high[-1]], step="post", color=colour,
+                              alpha=0.15, linewidth=0)
+    axes.set_xscale("log")
+    axes.set_xlim(1, executions)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("executions from nothing")
+    axes.set_ylabel("share of bugs and seeds")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    return "\n".join(row.rstrip() for row in text.getvalue().splitlines()) + "\n"
+
+
+def write(made: dict[str, Any], scores: Sequence[Score], folder: pathlib.Path) -> None:
+    """scoreboard.json, scoreboard.md and survival.svg, each whole or not at all."""
+    curves = {phase: curve(scores, phase) for phase in PHASES} if made["bugs"] else {}
+    steps = [10 ** power for power in range(1, 10) if 10 ** power < made["executions"]]
+    rows = [(step, *(100 * curves[phase].at(step) for phase in PHASES))
+            for step in (*steps, made["executions"])] if curves else []
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ROOT / "analysis" / "report" / "templates"),
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True)
+    page = templates.get_template("bugs.md.j2").render(board=made, verdict=verdict(made), rows=rows)
+    files = {"scoreboard.json": json.dumps(made, indent=1) + "\n", "scoreboard.md": page}
+    if curves:
+        files["survival.svg"] = draw(curves, made["executions"])
+    for name, text in files.items():
+        with whole_file(folder / name) as stream:
+            stream.write(text)

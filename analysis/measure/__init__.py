@@ -1,0 +1,1 @@
+"""Runs the arms and records what they told."""

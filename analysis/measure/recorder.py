@@ -1,0 +1,480 @@
+"""Record the heap operations of a program as a trace.
+
+The program runs as it would without, some tens of nanoseconds slower for each allocation, with a
+library preloaded that notes sizes, alignments, threads and call sites; never contents. Programs
+that it starts are noted too, each by itself; the trace is that of the command's own process unless
+--process or --all says otherwise.
+
+    ./poolproof record -o shop.trace -- sqlite3 :memory: '.read shop.sql'
+    ./poolproof record -o cc1.trace --process cc1 -- make
+    ./poolproof record --program sqlite
+
+The last records one of Poolproof's own programs anew, in the place of the trace that is kept of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import difflib
+import errno
+import hashlib
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+from typing import Iterator
+
+from analysis.building import meson
+from analysis.system import packages
+from analysis.system.exits import PASS, UNFIT, USAGE, UserError
+from analysis.system.files import ROOT, named_path, output_file, whole_file
+
+FOLDER_VARIABLE = "POOLPROOF_RECORD_FOLDER"
+"""Tells the preloaded library where its raw files go."""
+
+PROGRAMS = ROOT / "bench" / "traces" / "programs.json"
+"""The real programs that Poolproof keeps traces of, and knows how to record again."""
+
+
+KINDS = ("alloc", "calloc", "realloc", "free")
+
+INTERRUPTS_TO_KILL = 3
+"""An interrupt from the keyboard reaches the command too; so many kill one that ignores them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tools:
+    """The built library and the program that turns its raw files into a trace."""
+
+    library: pathlib.Path
+    convert: pathlib.Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """What was recorded.
+
+    images: one entry for each program image that ran, as poolproof-convert describes it; those that
+    became a trace have "operations", "peak_live_bytes", "sizes" and more.
+    status: the command's exit status; -N if signal N ended it.
+    """
+
+    traces: list[pathlib.Path]
+    images: list[dict]
+    status: int
+
+    @property
+    def converted(self) -> list[dict]:
+        """The images that became a trace, in the order of `traces`."""
+        return [image for image in self.images if "operations" in image]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """What a kept trace is of."""
+
+    program: str
+    version: str
+    """Of the program's Debian package."""
+    command: str
+    """Of the process that was recorded, as the trace itself says it."""
+    threads: int
+    call_sites: int
+    operations: int
+    peak_live_bytes: int
+    """As asked for."""
+    peak_live_objects: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A real program of PROGRAMS: what to run in the repository's top folder, and the Debian
+    package that has it."""
+
+    name: str
+    package: str
+    question: str
+    command: list[str]
+    environment: dict[str, str]
+    process: str | None = None
+    mode: str = "full"
+    """The smallest run that plays its trace."""
+    kept: Kept | None = None
+
+    @property
+    def trace(self) -> pathlib.Path:
+        """Where its trace is kept."""
+        return PROGRAMS.parent / f"{self.name}.trace.gz"
+
+
+def programs() -> list[Program]:
+    """The programs of the table."""
+    entries = json.loads(PROGRAMS.read_text(encoding="utf-8"))["programs"]
+    return [Program(**entry | {"kept": Kept(**entry["kept"]) if entry["kept"] else None})
+            for entry in entries]
+
+
+def find_program(name: str) -> Program:
+    """The program of this name; UserError with the nearest names if there is none."""
+    known = {program.name: program for program in programs()}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise UserError(f"no program is called {name}; {hint}")
+    return known[name]
+
+
+def provenance(program: Program) -> str:
+    """What a kept trace is of, as part of a sentence."""
+    kept = program.kept
+    if kept is None:
+        return program.name
+    return (f"{kept.program} of {program.package} {kept.version}, {kept.operations:,} operations,"
+            f" {plural(kept.threads, 'thread')}")
+
+
+def keep(program: Program) -> Recording:
+    """Records one of the programs in the place of its kept trace, and notes in the table what it
+    is now. UserError as record_program; what was kept then stays."""
+    with tempfile.TemporaryDirectory(prefix=".record.", dir=program.trace.parent) as folder:
+        taken = record_program(program, pathlib.Path(folder) / program.trace.name)
+        os.replace(taken.traces[0], program.trace)
+    [image] = taken.converted
+    facts = {field.name: image[field.name] for field in dataclasses.fields(Kept)
+             if field.name in image}
+    version = packages.installed([program.package]).get(program.package, "unknown")
+    digest = hashlib.sha256(program.trace.read_bytes()).hexdigest()
+    write_kept(program.name, Kept(version=version, sha256=digest, **facts))
+    return dataclasses.replace(taken, traces=[program.trace])
+
+
+def write_kept(name: str, kept: Kept) -> None:
+    """Writes what was recorded of a program into the table, whole or not at all."""
+    table = json.loads(PROGRAMS.read_text(encoding="utf-8"))
+    for entry in table["programs"]:
+        if entry["name"] == name:
+            entry["kept"] = dataclasses.asdict(kept)
+    with whole_file(PROGRAMS) as stream:
+        json.dump(table, stream, indent=1)
+        stream.write("\n")
+
+
+def record_program(program: Program, output: pathlib.Path) -> Recording:
+    """Records one of the programs quietly; UserError, with its package if that is missing, if it
+    cannot be run or fails."""
+    form = "gzip" if output.suffix == ".gz" else "binary"
+    try:
+        recording = record(program.command, output.absolute(), variables=program.environment,
+                           process=program.process, form=form, quiet=True,
+                           folder=ROOT)
+        if recording.status != 0:
+            output.unlink()
+            raise UserError(f"{program.name}, being recorded, ended with status"
+                            f" {recording.status}", UNFIT)
+    except UserError as error:
+        if packages.installed([program.package]):
+            raise
+        raise UserError(f"{error}; install {program.package}", UNFIT) from None
+    return recording
+
+
+def built_tools() -> Tools:
+    """The tools, built if need be. UserError where the build has no recorder."""
+    folder = meson.ensure_build("release") / "bench" / "record"
+    tools = Tools(folder / "libpoolproof-record.so", folder / "poolproof-convert")
+    for path in (tools.library, tools.convert):
+        if not path.exists():
+            raise UserError(f"the build has no {path.name}; the recorder needs Linux and glibc",
+                            UNFIT)
+    return tools
+
+
+def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = None,
+           variables: dict[str, str] | None = None, process: str | None = None,
+           everything: bool = False, form: str = "binary", quiet: bool = False,
+           folder: pathlib.Path | None = None) -> Recording:
+    """Runs the command with the recorder and writes its trace to `output`, whole or not at all.
+
+    variables: added to the environment. process: the name of the program whose process is wanted,
+    instead of the command's own. everything: one trace for each process, with process and image
+    number before the suffix. form: "binary", "gzip" or "text". quiet: the command's output is
+    dropped. folder: where the command runs, if not here. UserError if the command cannot run,
+    nothing was recorded, or the trace cannot be written. Not from a thread but the main one:
+    signals are redirected.
+    """
+    output = output_file(output)
+    tools = tools or built_tools()
+    program = find_command(command[0])
+    with raw_folder(output) as raw, loadable(tools.library) as library:
+        preload = " ".join(filter(None, [str(library), os.environ.get("LD_PRELOAD")]))
+        added = {**(variables or {}), "LD_PRELOAD": preload, FOLDER_VARIABLE: str(raw)}
+        pid, status = run_command(command, os.environ | added, quiet, folder)
+        choice = ["--all"] if everything else ["--process", process] if process else []
+        answer = subprocess.run(
+            [tools.convert, raw, "-o", raw / output.name, "--form", form, "--pid", str(pid),
+             *choice],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+            check=False)
+        if answer.returncode not in (0, 1):
+            lines = answer.stderr.strip().splitlines() or ["poolproof-convert failed"]
+            raise UserError(told(lines[-1], raw, output), UNFIT)
+        images = json.loads(answer.stdout)["images"]
+        if answer.returncode == 1:
+            no_room = any(raw.glob("*.failed"))
+            raise UserError(why_nothing(program, raw, images, process, status),
+                            UNFIT if no_room else USAGE)
+        recording = Recording([], images, status)
+        for image in recording.converted:
+            if image["stopped"]:
+                raise UserError(f"recording {image['program']} stopped after {image['events']:,} "
+                                f"events: {image['stopped']}; no trace written", UNFIT)
+            if image["own_malloc"]:
+                raise UserError(f"{image['program']} has a malloc of its own linked in, whose calls"
+                                " cannot be seen from outside; no trace written")
+        for image in recording.converted:
+            trace = output.with_name(pathlib.Path(image["file"]).name)
+            os.replace(image["file"], trace)
+            recording.traces.append(trace)
+        return recording
+
+
+def find_command(word: str) -> str:
+    """The path of the program that a command line starts with; UserError if it cannot be run."""
+    path = shutil.which(word)
+    if path:
+        return path
+    if "/" not in word:
+        raise UserError(f"there is no command '{word}' on PATH")
+    if os.path.isdir(word):
+        raise UserError(f"{word} is a folder, not a program")
+    if os.path.exists(word):
+        raise UserError(f"{word} is not executable")
+    raise UserError(f"there is no program {word}")
+
+
+@contextlib.contextmanager
+def raw_folder(output: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder for raw files beside the output, removed at the end whatever happens."""
+    try:
+        folder = tempfile.mkdtemp(prefix=f".{output.name[:100]}.", dir=output.absolute().parent)
+    except OSError as error:
+        unfit = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+        raise UserError(f"cannot write to {output.absolute().parent}: {error.strerror}",
+                        UNFIT if unfit else USAGE) from error
+    try:
+        yield pathlib.Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def loadable(library: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The library under a name without spaces and colons, at which LD_PRELOAD is cut."""
+    if not set(" :\t") & set(str(library)):
+        yield library
+        return
+    with tempfile.TemporaryDirectory(prefix="poolproof-") as folder:
+        link = pathlib.Path(folder) / library.name
+        link.symlink_to(library)
+        yield link
+
+
+def run_command(command: list[str], variables: dict[str, str], quiet: bool,
+                folder: pathlib.Path | None = None) -> tuple[int, int]:
+    """Runs the command in this folder, or the current one, to its end and returns (process id,
+    status); -N means signal N.
+
+    Interrupts from the keyboard reach the command and do not end this process, so that what was
+    recorded is kept.
+    """
+    sink = subprocess.DEVNULL if quiet else None
+    interrupts = 0
+    process: subprocess.Popen | None = None
+
+    def forward(number: int, _frame: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if process is None:
+            return
+        if interrupts >= INTERRUPTS_TO_KILL:
+            process.kill()
+        elif number != signal.SIGINT:
+            process.send_signal(number)
+
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept = {number: signal.signal(number, forward) for number in caught}
+    try:
+        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=sink,
+                                   stderr=sink,
+                                   stdin=subprocess.DEVNULL if quiet else None)
+        return process.pid, process.wait()
+    except OSError as error:
+        raise UserError(f"cannot run {command[0]}: {error.strerror}") from error
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def told(line: str, folder: pathlib.Path, output: pathlib.Path) -> str:
+    """A message of the converter, with the output's name instead of the temporary one."""
+    return line.removeprefix("poolproof-convert: ").replace(str(folder / output.name), str(output))
+
+
+def why_nothing(program: str, folder: pathlib.Path, images: list[dict], process: str | None,
+                status: int) -> str:
+    """One sentence on why no process was found that could become a trace."""
+    failed = sorted(folder.glob("*.failed"))
+    ran = sorted({image["program"] for image in images})
+    if process and ran:
+        return f"no process of {process} was recorded; there were {', '.join(ran)} (--process NAME)"
+    if failed:
+        reason = os.strerror(int(failed[0].name.split(".")[1]))
+        return f"nothing was recorded: no room for raw files beside the output: {reason}"
+    reason = unfit_reason(program)
+    if reason:
+        return f"nothing was recorded: {program} {reason}"
+    others = f"; it started {', '.join(ran)}, try --process NAME" if ran else ""
+    ended = f" (it was ended by signal {-status})" if status < 0 else f" (exit status {status})"
+    return f"nothing was recorded of {program}{ended}{others}"
+
+
+def unfit_reason(program: str) -> str | None:
+    """Why a library cannot be preloaded into this program, as the end of a sentence; or None."""
+    try:
+        mode = os.stat(program).st_mode
+        with open(program, "rb") as stream:
+            start = stream.read(64)
+            if mode & (stat.S_ISUID | stat.S_ISGID):
+                return "is setuid or setgid, and the system preloads nothing into such programs"
+            if start[:4] != b"\x7fELF":
+                return None
+            if start[4] != (2 if sys.maxsize > 2**32 else 1):
+                return "is a program of another word size than the recorder"
+            if start[4] == 2 and not has_interpreter(start, stream):
+                return "is statically linked, so nothing can be preloaded"
+    except (OSError, struct.error):
+        return None
+    return None
+
+
+def has_interpreter(start: bytes, stream) -> bool:
+    """Whether a 64-bit ELF program names a dynamic loader (a program header of type PT_INTERP)."""
+    (offset,) = struct.unpack_from("<Q", start, 32)
+    size, count = struct.unpack_from("<HH", start, 54)
+    stream.seek(offset)
+    headers = stream.read(size * count)
+    return any(struct.unpack_from("<I", headers, i * size)[0] == 3 for i in range(count))
+
+
+def size_text(size_bytes: float) -> str:
+    """A size for people: 512 B, 1.5 KiB, 3.2 MiB."""
+    if size_bytes < 1024:
+        return f"{size_bytes:.0f} B"
+    for unit in ("KiB", "MiB", "GiB"):
+        size_bytes /= 1024
+        if size_bytes < 1024 or unit == "GiB":
+            return f"{size_bytes:.1f} {unit}"
+    raise AssertionError("unreachable")
+
+
+def plural(count: int, noun: str) -> str:
+    """1 thread, 2 threads."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def describe(recording: Recording) -> str:
+    """What was recorded, as a few lines of text."""
+    lines = []
+    for image, trace in zip(recording.converted, recording.traces):
+        sizes = image["sizes"]
+        kinds = ", ".join(f"{image[kind]:,} {kind}" for kind in KINDS)
+        lines += [
+            f"{image['program']}: {plural(image['operations'], 'operation')} ({kinds})",
+            f"  {plural(image['threads'], 'thread')}, {plural(image['call_sites'], 'call site')}, "
+            f"peak live {size_text(image['peak_live_bytes'])} in "
+            f"{plural(image['peak_live_objects'], 'object')}",
+            f"  sizes: half up to {size_text(sizes['p50'])}, 90 % up to {size_text(sizes['p90'])}, "
+            f"99 % up to {size_text(sizes['p99'])}, largest {size_text(sizes['max'])}",
+        ]
+        lines += [f"  {line}" for line in oddities(image)]
+        lines.append(f"  in {trace}, {size_text(trace.stat().st_size)}; "
+                     f"play it: ./poolproof replay {shlex.quote(str(trace))}")
+    others = [image for image in recording.images if image not in recording.converted]
+    if others:
+        named = ", ".join(f"{image['program']} ({image['events']:,})" for image in others[:8])
+        more = f" and {len(others) - 8} more" if len(others) > 8 else ""
+        lines.append(f"not in the trace, other processes and their events: {named}{more}")
+    lines.append(f"the command ended by signal {-recording.status}" if recording.status < 0
+                 else f"the command's exit status: {recording.status}")
+    return "\n".join(lines)
+
+
+def oddities(image: dict) -> list[str]:
+    """What the trace could not express, one line each."""
+    said = {
+        "unknown_frees": "of memory from before the recording left out",
+        "missed_frees": "seen too late and put where the address was given out again",
+        "over_aligned": "aligned to more than a page noted as a page",
+        "empty": "of size 0 noted as 1",
+        "unfinished": "unfinished when the process ended",
+    }
+    nouns = {"unknown_frees": "free", "missed_frees": "free", "unfinished": "event"}
+    return [f"{plural(image[key], nouns.get(key, 'allocation'))} {what}"
+            for key, what in said.items() if image[key]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument("-o", "--output", metavar="FILE", type=named_path,
+                        help="where the trace goes; it appears whole or not at all")
+    parser.add_argument("--program", metavar="NAME", dest="known",
+                        help="one of bench/traces/programs.json, instead of a command; without -o"
+                             " in the place of its kept trace")
+    parser.add_argument("--text", action="store_true",
+                        help="write the text form; FILE.gz compresses the binary form")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--process", metavar="NAME",
+                       help="the program whose process is wanted, if the command starts others")
+    whose.add_argument("--all", action="store_true",
+                       help="one trace for each process, named FILE.PID-IMAGE.SUFFIX")
+    parser.add_argument("program", metavar="COMMAND", nargs=argparse.REMAINDER,
+                        help="the program to record and its arguments, after --")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Records and prints the summary on stderr: stdout is the command's own."""
+    command = args.program[1:] if args.program[:1] == ["--"] else args.program
+    if args.known:
+        return run_known(args, command)
+    if not args.output:
+        raise UserError("name the file that the trace goes to: ./poolproof record -o FILE --"
+                        " COMMAND …")
+    if not command:
+        raise UserError("name the command to record: ./poolproof record -o FILE -- COMMAND …")
+    if args.text and args.output.suffix == ".gz":
+        raise UserError("the text form is not compressed; leave out --text or the suffix .gz")
+    form = "text" if args.text else "gzip" if args.output.suffix == ".gz" else "binary"
+    find_command(command[0])
+    recording = record(command, args.output, process=args.process, everything=args.all, form=form)
+    print(describe(recording), file=sys.stderr)
+    return PASS
+
+
+def run_known(args: argparse.Namespace, command: list[str]) -> int:
+    """Records one of Poolproof's own programs."""
+    if command or args.process or args.all or args.text:
+        raise UserError("--program says what to record and how; it goes with -o alone")
+    program = find_program(args.known)
+    recording = record_program(program, args.output) if args.output else keep(program)
+    print(describe(recording), file=sys.stderr)
+    return PASS

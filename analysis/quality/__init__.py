@@ -1,0 +1,1 @@
+"""Tests, checks and rules of the project itself."""

@@ -1,0 +1,339 @@
+"""Measures how much of the pool the tests and the corpora run: lines, branches, and MC/DC.
+
+MC/DC asks more than branches: that each condition of a decision has been seen to decide it alone
+(Hayhurst et al., NASA/TM-2001-210876). The ordinary pool and the checked one are measured, each in
+a build of its own; a place that both have is covered where one of them covers it. Whatever is not
+covered stands in core/test/uncovered.txt with its reason; anything else, and an exception that is
+covered after all, fails. So does the suite `coverage` of ./poolproof test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+from typing import Iterable, Iterator
+
+from analysis.building import meson
+from analysis.quality import testing
+from analysis.system.exits import FINDING, PASS, UNFIT, UserError
+from analysis.system.files import ROOT, whole_file
+from analysis.system.process import find_program
+
+KEPT = meson.BUILD_ROOT / "coverage-report"
+EXCEPTIONS = ROOT / "core" / "test" / "uncovered.txt"
+MCDC_LEAST = 0.95
+LIMIT_S = 900
+BUILDS = ("coverage", "coverage-checked")
+SUITES = ("core", "trace", "fuzz")
+NOT_THESE_BUILDS = ("AddressSanitizer", "checked build", "ordinary pool")
+"""In the reason of a test that covers nothing of its own in a build that skips it."""
+
+KINDS = {"line": "every line runs", "branch": "every branch goes both ways",
+         "mcdc": "every condition decides by itself"}
+"""What is covered → the rule about it, which exceptions excuse from."""
+TITLES = {"line": "lines", "branch": "branches", "mcdc": "MC/DC"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """One thing to cover: its kind, where it is, and which way or condition."""
+
+    kind: str
+    function: str
+    text: str
+    """The source, blanks made one."""
+    which: str
+    """"true" or "false" of a branch, "condition 2" of a decision, empty for a line."""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.kind, self.function, self.which))) + ": " + self.text
+
+
+@dataclasses.dataclass
+class Measured:
+    """What was to be covered, and what was: a place may stand at several lines of a function."""
+
+    counts: dict[str, tuple[int, int]]
+    """Kind → (covered, all)."""
+    missed: dict[Place, str]
+    """Place → file and line."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-html", action="store_true", help="measure and judge, no more")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    found, programs, skipped = measure()
+    rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
+    wrong = [complaint for complaints in rules.values() for complaint in complaints]
+    if not arguments.no_html:
+        shutil.rmtree(KEPT, ignore_errors=True)
+        for name in BUILDS:
+            render(name, programs[name])
+    keep(found)
+    for kind, (covered, every) in found.counts.items():
+        print(f"{TITLES[kind]}: {covered} of {every}, {share(covered, every):.2%}")
+    named = len(found.missed)
+    print(f"{named} places are not covered; {os.path.relpath(EXCEPTIONS)} names the exceptions")
+    for line in wrong:
+        print(f"failed: {line}")
+    for line in skipped:
+        print(f"skipped: {line}")
+    if not arguments.no_html:
+        print(f"kept in {os.path.relpath(KEPT)}: {BUILDS[0]}/index.html and {BUILDS[1]}/index.html,"
+              " coverage.svg, coverage.json")
+    return FINDING if wrong else PASS
+
+
+def check() -> dict[str, list[str]]:
+    """What the suite asks: rule → complaints.
+
+    UserError where it cannot be measured, or where a skipped test may cover what is missing.
+    """
+    found, _, skipped = measure()
+    rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
+    if skipped and any(rules.values()):
+        raise UserError(f"cannot be judged without {skipped[0]}", UNFIT)
+    return rules
+
+
+def share(covered: int, every: int) -> float:
+    return covered / every if every else 0.0
+
+
+def sources_of_core() -> list[pathlib.Path]:
+    """The library: its sources and its public header, without the seam for tools."""
+    return sorted((ROOT / "core").glob("mem_pool.[ch]"))
+
+
+# --- Measuring ------------------------------------------------------------------------------------
+
+
+def measure() -> tuple[Measured, dict[str, list[pathlib.Path]], list[str]]:
+    """What tests and corpora cover, the programs that each build ran, and which were skipped and
+    why."""
+    for name, package in (("clang-19", "clang-19"), ("llvm-profdata-19", "llvm-19"),
+                          ("llvm-cov-19", "llvm-19")):
+        if not find_program(name):
+            raise UserError(f"{name} is missing; install {package}", UNFIT)
+    sources = sources_of_core()
+    programs: dict[str, list[pathlib.Path]] = {}
+    exported, lines, skipped = [], [], []
+    for name in BUILDS:
+        folder = meson.ensure_build(name)
+        programs[name], lacking = count(folder)
+        exported.append(export(folder, programs[name], sources, "text"))
+        lines.append(export(folder, programs[name], sources, "lcov"))
+        skipped += lacking
+    return read(exported, lines, sources), programs, skipped
+
+
+def count(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
+    """Runs the tests and the corpora with counters, merges what they counted.
+
+    Returns the programs, and the tests that this machine made skip. UserError if a test fails: half
+    of a run says nothing about coverage.
+    """
+    raw = folder / "counters"
+    shutil.rmtree(raw, ignore_errors=True)
+    raw.mkdir()
+    tests = json.loads((folder / "meson-info" / "intro-tests.json").read_text())
+    if any(test["name"] == "contract" for test in tests):
+        raise UserError("cmocka is missing; install libcmocka-dev", UNFIT)
+    chosen = [test["name"] for test in tests
+              if any(f"poolproof:{suite}" in test["suite"] for suite in SUITES)
+              and any(pathlib.Path(os.path.normpath(word)).is_relative_to(folder)
+                      for word in test["cmd"])]
+    results = testing.run_meson("coverage", folder, None, chosen,
+                                {"LLVM_PROFILE_FILE": str(raw / "%m-%p.profraw")})
+    failed = [result for result in results if result.outcome == "failed"]
+    if failed or not results:
+        said = [f"{result.name}: {line}" for result in failed[:1]
+                for line in testing.telling_lines(result.output, 4)]
+        raise UserError("\n".join([f"{len(failed)} tests failed", *said]),
+                                    FINDING)
+    counters = [str(path) for path in sorted(raw.iterdir())]
+    tool("llvm-profdata", ["merge", "-sparse", "-o", str(folder / "counters.profdata"), *counters])
+    words = {word for test in tests for word in test["cmd"] if word.startswith("/")}
+    programs = sorted(path for path in {pathlib.Path(word).resolve() for word in words}
+                      if path.is_relative_to(folder) and path.is_file()
+                      and os.access(path, os.X_OK))
+    return programs, [f"{result.name}: {result.reason}" for result in results
+                      if result.outcome == "skipped"
+                      and not any(words in result.reason for words in NOT_THESE_BUILDS)]
+
+
+def tool(name: str, words: list[str]) -> str:
+    """Runs one of LLVM's programs and returns what it printed."""
+    answer = subprocess.run([f"{name}-19", *words], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            timeout=LIMIT_S, check=False)
+    if answer.returncode != 0:
+        raise UserError(f"{name} failed: {answer.stderr.strip()[-300:]}",
+                                    FINDING)
+    return answer.stdout
+
+
+def _words(folder: pathlib.Path, programs: list[pathlib.Path],
+           sources: list[pathlib.Path]) -> list[str]:
+    objects = [word for program in programs[1:] for word in ("-object", str(program))]
+    return ["-instr-profile", str(folder / "counters.profdata"), str(programs[0]), *objects,
+            "-sources", *map(str, sources)]
+
+
+def export(folder: pathlib.Path, programs: list[pathlib.Path], sources: list[pathlib.Path],
+           form: str) -> str:
+    return tool("llvm-cov", ["export", f"-format={form}", *_words(folder, programs, sources)])
+
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def read(exported: Iterable[str], lines: Iterable[str],
+         sources: Iterable[pathlib.Path]) -> Measured:
+    """What llvm-cov's JSON of each build says of branches and decisions, and its lcov form of
+    lines.
+
+    Code that several programs and builds hold is covered by all of them together.
+    """
+    files = {str(path): path.read_text().split("\n") for path in sources}
+    found = Measured({}, {})
+    branches: dict[tuple, int] = {}
+    decisions: dict[tuple, bool] = {}
+    executed: dict[tuple, int] = {}
+    for file in (file for text in exported for file in json.loads(text)["data"][0]["files"]):
+        for first, column, last, end, true, false, *_ in file["branches"]:
+            for way, times in (("true", true), ("false", false)):
+                key = (file["filename"], first, column, last, end, way)
+                branches[key] = branches.get(key, 0) + times
+        for first, column, last, end, *_, conditions in file["mcdc_records"]:
+            for number, covered in enumerate(conditions, 1):
+                key = (file["filename"], first, column, last, end, f"condition {number}")
+                decisions[key] = decisions.get(key, False) or covered
+    for name, line, times in (item for text in lines for item in _lines(text)):
+        key = (name, line, 1, line, 0, "")
+        executed[key] = executed.get(key, 0) + times
+    _add(found, "line", executed, files)
+    _add(found, "branch", branches, files)
+    _add(found, "mcdc", decisions, files)
+    return found
+
+
+def _lines(text: str) -> Iterator[tuple[str, int, int]]:
+    """(file, line, times) from lcov's form."""
+    name = ""
+    for line in text.splitlines():
+        if line.startswith("SF:"):
+            name = line[3:]
+        elif line.startswith("DA:"):
+            number, times = line[3:].split(",")[:2]
+            yield name, int(number), int(times)
+
+
+def _add(found: Measured, kind: str, places: dict[tuple, int | bool],
+         files: dict[str, list[str]]) -> None:
+    found.counts[kind] = (sum(map(bool, places.values())), len(places))
+    for (name, first, column, last, end, which), covered in places.items():
+        if not covered:
+            source = files[name]
+            text = source[first - 1:last]
+            if end:
+                text[-1] = text[-1][:end - 1]
+            text[0] = text[0][column - 1:]
+            place = Place(kind, function_at(source, first), re.sub(r"\s+", " ", " ".join(text))
+                          .strip(), which)
+            found.missed[place] = f"{pathlib.Path(name).name}:{first}"
+
+
+def function_at(source: list[str], line: int) -> str:
+    """The function that holds a line: the last one whose head starts at the margin before it."""
+    heads = [(number, match.group(1)) for number, text in enumerate(source, 1)
+             if not text.endswith(";")
+             and (match := re.match(r"[A-Za-z][\w \*]*?\*?(\w+)\(", text))]
+    at = bisect.bisect_right([number for number, _ in heads], line) - 1
+    return heads[at][1] if at >= 0 else "file"
+
+
+# --- Judging --------------------------------------------------------------------------------------
+
+
+def read_exceptions(text: str) -> dict[str, str]:
+    """Place → reason. UserError for a line that has no reason."""
+    found = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        place, mark, reason = line.partition(" -- ")
+        if not mark or not reason.strip():
+            raise UserError(
+                f"{EXCEPTIONS.name}:{number}: expected PLACE -- REASON: {line}")
+        found[place.strip()] = reason.strip()
+    return found
+
+
+def judge(found: Measured, exceptions: dict[str, str]) -> dict[str, list[str]]:
+    """Rule → what is against it: places that nobody excused, too little MC/DC, stale excuses."""
+    rules: dict[str, list[str]] = {}
+    for kind, rule in KINDS.items():
+        rules[rule] = [f"{where} is not covered: {place}" for place, where in found.missed.items()
+                       if place.kind == kind and str(place) not in exceptions]
+        if found.counts[kind][1] == 0:
+            rules[rule].append(f"nothing was measured of {TITLES[kind]}")
+    covered, every = found.counts["mcdc"]
+    rules[f"MC/DC is above {MCDC_LEAST:.0%}"] = [] if share(covered, every) > MCDC_LEAST else [
+        f"MC/DC is {share(covered, every):.2%}; it has to be above {MCDC_LEAST:.0%}"]
+    missed = set(map(str, found.missed))
+    rules["every exception is one"] = [
+        f"{EXCEPTIONS.name} excuses what is covered: {place}" for place in exceptions
+        if place not in missed]
+    return rules
+
+
+# --- Showing --------------------------------------------------------------------------------------
+
+
+def render(name: str, programs: list[pathlib.Path]) -> None:
+    """The sources as HTML, each line with its count in one build."""
+    tool("llvm-cov", ["show", "-format=html", f"-output-dir={KEPT / name}",
+                      "-show-branches=count", "-show-mcdc",
+                      *_words(meson.BUILD_ROOT / name, programs, sources_of_core())])
+
+
+def keep(found: Measured) -> None:
+    """The figures as JSON and as a picture."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    facts = {"schema": "1",
+             "counts": {kind: {"covered": covered, "all": every}
+                        for kind, (covered, every) in found.counts.items()},
+             "missed": {str(place): where for place, where in found.missed.items()}}
+    with whole_file(KEPT / "coverage.json") as stream:
+        json.dump(facts, stream, indent=1)
+        stream.write("\n")
+    draw(found, KEPT / "coverage.svg")
+
+
+def draw(found: Measured, path: pathlib.Path) -> None:
+    """One bar for each kind, from 90 % on, with what is missing in words."""
+    import matplotlib
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 1.8), layout="constrained")
+    for at, kind in enumerate(reversed(list(KINDS))):
+        covered, every = found.counts[kind]
+        axes.barh(at, 100 * share(covered, every), color="#3b6ea5", height=0.6)
+        axes.text(90.2, at, f"{TITLES[kind]}: {covered} of {every}", va="center", color="white")
+    axes.axvline(100 * MCDC_LEAST, color="#888", linestyle=":")
+    axes.set_xlim(90, 100)
+    axes.set_yticks([])
+    axes.set_xlabel("covered by tests and corpora, %")
+    figure.savefig(path)
+    pyplot.close(figure)

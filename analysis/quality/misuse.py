@@ -1,0 +1,147 @@
+"""What each build says of each misuse of a pool, and the document that keeps it.
+
+`outcomes` runs the program that commits the misuses; `render` writes core/MISUSE.md; `differences`
+says where a build no longer does what the document states.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import signal
+import subprocess
+from typing import Sequence
+
+from analysis.system.files import ROOT
+from analysis.system.process import clean_environment
+
+DOCUMENT = ROOT / "core" / "MISUSE.md"
+UNNOTICED = "unnoticed"
+CHANCE = "left to chance"
+UNTRIED = "not tried"
+LIMIT_S = 60
+
+BUILDS = {
+    "release": "ordinary",
+    "gcc-release-checked": "checked",
+    "sanitize": "ASan, UBSan",
+    "memory": "MSan",
+    "thread": "TSan",
+    "valgrind": "Valgrind",
+}
+"""Build → its column in the document."""
+
+ALIKE = {
+    **dict.fromkeys(("gcc-debug", "clang-release", "clang-debug", "i686", "s390x", "aarch64"),
+                    "release"),
+    **dict.fromkeys(("gcc-debug-checked", "clang-release-checked", "clang-debug-checked"),
+                    "gcc-release-checked"),
+    "gcc-sanitize": "sanitize",
+}
+"""Build → the one whose column is true of it too."""
+
+BY_LUCK = {"two-threads": "thread"}
+"""Misuse → the only build whose answer does not hang on how threads happen to run."""
+
+REPORTS = (
+    ("AddressSanitizer", re.compile(r"^==\d+==ERROR: AddressSanitizer: ([\w-]+)", re.M)),
+    ("LeakSanitizer", re.compile(r"^==\d+==ERROR: LeakSanitizer: detected (memory leaks)", re.M)),
+    ("MemorySanitizer", re.compile(r"^==\d+==WARNING: MemorySanitizer: ([\w-]+)", re.M)),
+    ("ThreadSanitizer", re.compile(r"^WARNING: ThreadSanitizer: ([a-z -]+?) \(", re.M)),
+    ("UBSan", re.compile(r"^\S+:\d+:\d+: runtime error: (.*?)(?: 0x| for type|$)", re.M)),
+    ("Valgrind", re.compile(r"^==\d+== (Invalid (?:read|write)|Conditional jump"
+                            r"|Use of uninitialised value|Syscall param)", re.M)),
+    ("Valgrind", re.compile(r"^==\d+== .* are (definitely lost)", re.M)),
+    ("the pool", re.compile(r"^mem_pool: (.*?)(?: 0x|$)", re.M)),
+)
+"""Who reports, and the anchored line by which."""
+
+INTRO = """\
+# What becomes of a misuse
+
+Each row is a mistake in using a pool, each column a way to build the program that makes it.
+*Refused* is -1 with that reason, and nothing changed. A tool that is named ended the program with
+a report. *pool_check* names the invariant that a check finds broken afterwards, in the checked
+build, which refuses the next use of that memory too. *Not tried* is a misuse that the build leaves
+no occasion for. *Unnoticed* is what it says: **that build does not detect this**, and the program
+went on; the last section names what no build sees.
+
+The table is written by `./poolproof check --matrix`, by doing each misuse in each build, and
+compared with each build by `./poolproof check`; the ordinary, the checked and the sanitized column
+by `./poolproof test` too. Valgrind needs `-DPOOL_VALGRIND`; a race (*left to chance*) is told from
+luck by ThreadSanitizer alone.
+"""
+
+
+def misuses(program: pathlib.Path, wrapper: Sequence[str] = ()) -> dict[str, str]:
+    """Misuse → its sentence, from the program's own list."""
+    answer = subprocess.run([*wrapper, str(program), "--list"], stdout=subprocess.PIPE, text=True,
+                            check=True, timeout=LIMIT_S, env=clean_environment())
+    return dict(line.split("\t") for line in answer.stdout.splitlines())
+
+
+def outcomes(build: str, program: pathlib.Path, variables: dict[str, str],
+             wrapper: list[str]) -> dict[str, str]:
+    """Misuse → what this build makes of it."""
+    found = {}
+    for name in misuses(program, wrapper):
+        if BY_LUCK.get(name, build) != build:
+            found[name] = CHANCE
+            continue
+        answer = subprocess.run(
+            [*wrapper, str(program), name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=LIMIT_S, check=False,
+            env=clean_environment() | variables)
+        found[name] = read(answer.stdout, answer.returncode)
+    return found
+
+
+def read(said: str, code: int) -> str:
+    """The outcome in what a misuse's process printed, and how it ended."""
+    for tool, line in REPORTS:
+        if found := line.search(said):
+            return f"{tool}: {found.group(1).strip()}"
+    if found := re.search(r"^outcome: (.*)$", said, re.M):
+        return found.group(1) if code == 0 else f"{found.group(1)}, then exit code {code}"
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}, no word"
+
+
+def render(sentences: dict[str, str], columns: dict[str, dict[str, str]]) -> str:
+    """The document: misuse → sentence, and build → misuse → outcome."""
+    shown = [build for build in BUILDS if build in columns]
+    rows = [["misuse", "what happens", *(BUILDS[build] for build in shown)],
+            ["---"] * (len(shown) + 2)]
+    for name, sentence in sentences.items():
+        rows.append([f"`{name}`", sentence, *(columns[build][name] for build in shown)])
+    unseen = [f"- `{name}`: {sentence}" for name, sentence in sentences.items()
+              if all(columns[build][name] in (UNNOTICED, CHANCE)
+                     or columns[build][name].startswith(UNTRIED) for build in shown)]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    last = "\n".join(unseen) or "Nothing."
+    return f"{INTRO}\n{table}\n\n## What no build notices\n\n{last}\n"
+
+
+def documented(text: str) -> dict[str, dict[str, str]]:
+    """Build → misuse → outcome, as a document states them."""
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")]
+            for line in text.splitlines() if line.startswith("|")]
+    if not rows:
+        return {}
+    names = {title: build for build, title in BUILDS.items()}
+    return {names[title]: {row[0].strip("`"): row[at] for row in rows[2:]}
+            for at, title in enumerate(rows[0]) if title in names}
+
+
+def differences(build: str, found: dict[str, str], text: str) -> list[str]:
+    """Where a build's outcomes are not what the document states, a line each."""
+    column = ALIKE.get(build, build)
+    stated = documented(text).get(column)
+    if stated is None:
+        return [f"the document has no column {BUILDS[column]}; ./poolproof check --matrix writes "
+                "it"]
+    return [f"{name}: {found.get(name, 'no such misuse')}, but the document says "
+            f"{stated.get(name, 'nothing')}"
+            for name in sorted(found.keys() | stated.keys())
+            if found.get(name) != stated.get(name)]

@@ -1,0 +1,1 @@
+"""Draws a run and tells what it found."""

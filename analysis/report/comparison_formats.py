@@ -1,0 +1,209 @@
+"""A comparison of two runs as text, JSON, CSV, Markdown and JUnit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import statistics
+from typing import Callable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from analysis.report import narrative
+from analysis.runs import records
+from analysis.stats import inference
+from analysis.system import units
+from analysis.stats.comparison import Change, Comparison, Count
+from analysis.system.files import version
+
+COLUMNS = ("workload", "arm", "base", "new", "ratio", "95 % interval", "δ", "verdict")
+COUNT_COLUMNS = ("workload", "arm", "base", "new", "ratio", "instructions an operation")
+NUMBERS = ("base", "new", "ratio", "95 % interval", "δ")
+
+COUNT_SIGNS = {"more": "▼", "fewer": "▲", "equal": "=", "inconclusive": "?"}
+
+OUTCOMES = {
+    "pass": "pass: no arm became slower",
+    "regression": "regression",
+    "inconclusive": "inconclusive: a regression is neither proved nor excluded",
+    "unfit": "unfit: these runs can say nothing"
+}
+
+
+def cells(change: Change) -> list[str]:
+    """One line of a table, in the order of COLUMNS."""
+    seen = change.interval
+    interval = (f"{units.ratio(math.exp(seen.low))} to {units.ratio(math.exp(seen.high))}"
+                if math.isfinite(seen.low) else "no interval")
+    return [change.workload, _arm(change), units.time(change.base_time_ns),
+            units.time(change.new_time_ns), f"{units.ratio(change.ratio)}×", interval,
+            units.percent(change.limit),
+            f"{narrative.SIGNS[change.verdict]} {change.verdict}"]
+
+
+def count_cells(count: Count) -> list[str]:
+    """One line of a table, in the order of COUNT_COLUMNS."""
+    base, new = (f"{statistics.median(counted):.1f}" for counted in (count.base, count.new))
+    return [count.workload, _arm(count), base, new, f"{units.ratio(count.ratio)}×",
+            f"{COUNT_SIGNS[count.verdict]} {count.verdict}"]
+
+
+def _arm(item: Change | Count) -> str:
+    return item.arm + {"control": " (unchanged)", "other": " (no claim)"}.get(item.kind, "")
+
+
+def _tables(shown: Sequence[Change | Count]) -> list[tuple[tuple[str, ...], list[list[str]]]]:
+    """(titles, rows): of time and of instructions, whichever there is."""
+    times = [cells(item) for item in shown if isinstance(item, Change)]
+    counts = [count_cells(item) for item in shown if isinstance(item, Count)]
+    return [(titles, rows) for titles, rows in ((COLUMNS, times), (COUNT_COLUMNS, counts)) if rows]
+
+
+def sentences(comparison: Comparison) -> list[str]:
+    """What a reader must know beside the tables."""
+    base, new = comparison.base.plan, comparison.new.plan
+    said = []
+    if ((comparison.base.samples, comparison.base.work) ==
+            (comparison.new.samples, comparison.new.work)):
+        said.append("Both folders hold one and the same run.")
+    if base.benchmark["sha256"] == new.benchmark["sha256"]:
+        said.append("Both runs measured the same binary: what separates them is noise.")
+    for what, base_has, new_has in (
+            ("measured time", comparison.base.samples, comparison.new.samples),
+            ("counted instructions", comparison.base.work, comparison.new.work)):
+        if bool(base_has) != bool(new_has):
+            said.append(f"Only the {'base' if base_has else 'new run'} {what}.")
+    said += [f"The runs differ in {item}." for item in comparison.unlike]
+    said += [f"{item[0].upper()}{item[1:]}." for item in comparison.left_out]
+    said += [f"{item.workload} with {item.arm} died in the new run: {item.refused}."
+             for item in comparison.crashed]
+    said += [f"{item[0].upper()}{item[1:]}." for item in comparison.unfit]
+    said += [f"{change.workload} with {change.arm}: {change.doubt}."
+             for change in comparison.changes if change.doubt]
+    unsettled = [change for change in comparison.claims if change.outcome == "inconclusive"]
+    if unsettled:
+        smallest = max(inference.smallest_provable(item.interval, item.limit) for item in unsettled)
+        could = (f"could have proved {units.percent(smallest)}" if math.isfinite(smallest)
+                 else "could have proved nothing: they have too few rounds")
+        said.append(f"Of {units.count(len(comparison.claims), 'claim')}, {len(unsettled)} remain"
+                    f" open; the runs {could} on each of them. More rounds see more.")
+    return said
+
+
+def headline(comparison: Comparison) -> str:
+    """The outcome in a line."""
+    slower = [f"{change.workload} with {change.arm} ({units.ratio(change.ratio)}×)"
+              for change in comparison.claims if change.outcome == "regression"]
+    slower += [f"{item.workload} with {item.arm} ({units.ratio(1 / item.ratio)}× the"
+               " instructions)" for item in comparison.counted_claims
+               if item.outcome == "regression"]
+    slower += [f"{item.workload} with {item.arm} (died)" for item in comparison.crashed]
+    if comparison.outcome == "regression":
+        return f"regression: {', '.join(slower)}"
+    return OUTCOMES[comparison.outcome]
+
+
+def text(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+    """Tables for a terminal or a log, the outcome below them."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=160, color_system=None)
+    for titles, rows in _tables(shown):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for title in titles:
+            table.add_column(title, justify="right" if title in NUMBERS else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*map(Text, row))
+        console.print(table)
+    for sentence in sentences(comparison):
+        console.print(Text(sentence), soft_wrap=True)
+    console.print(Text(headline(comparison)), soft_wrap=True)
+    return "\n".join(line.rstrip() for line in stream.getvalue().strip("\n").split("\n")) + "\n"
+
+
+def markdown(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+    """The same for a pull request."""
+    lines = [f"**{_escaped(headline(comparison))}**", ""]
+    lines += [f"{_escaped(sentence)}\n" for sentence in sentences(comparison)]
+    for titles, rows in _tables(shown):
+        lines += [f"| {' | '.join(titles)} |",
+                  f"| {' | '.join('---:' if title in NUMBERS else '---' for title in titles)} |"]
+        lines += [f"| {' | '.join(map(_escaped, row))} |" for row in rows] + [""]
+    lines.append("A ratio above 1 means that the new run is faster, relative to glibc in the same"
+                 " round, or runs fewer instructions.")
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(value: str) -> str:
+    """Nothing in a name may start a column, a tag or an emphasis."""
+    for sign in "\\`*_<>|[]":
+        value = value.replace(sign, f"\\{sign}")
+    return " ".join(value.split())
+
+
+def as_json(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+    """Everything, whatever is shown; checked against its schema before it leaves."""
+    del shown
+    value = comparison.to_json()
+    wrong = records.complaint("comparison", value)
+    if wrong:
+        raise AssertionError(f"the comparison {wrong}")
+    return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def as_csv(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+    """A line each, with the columns of the JSON; empty where only the other kind has one."""
+    del comparison
+    rows = [item.to_json() for item in shown]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(dict.fromkeys(key for row in rows for key in row)),
+                            lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def junit(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+    """A test case for each claim: a regression fails, what stays open is skipped and says so."""
+    import junit_xml  # here, so that nothing else is lost where it is missing
+
+    del shown
+    cases = []
+    for item in [*comparison.claims, *comparison.counted_claims]:
+        counted = isinstance(item, Count)
+        case = junit_xml.TestCase(item.arm, classname=f"{item.workload}, instructions" if counted
+                                  else item.workload)
+        said = " ".join(count_cells(item)[2:] if counted else [*cells(item)[2:], item.doubt])
+        said = said.strip()
+        if comparison.outcome == "unfit":
+            case.add_error_info(f"unfit: {'; '.join(comparison.unfit)}", said)
+        elif item.outcome == "regression":
+            case.add_failure_info(f"{'more' if counted else 'slower'}: {said}", said)
+        elif item.outcome == "inconclusive":
+            case.add_skipped_info(f"inconclusive: {said}")
+        else:
+            case.stdout = said
+        cases.append(case)
+    for item in comparison.crashed:
+        case = junit_xml.TestCase(item.arm, classname=item.workload)
+        case.add_failure_info(f"died: {item.refused}")
+        cases.append(case)
+    for phrase in comparison.left_out:
+        case = junit_xml.TestCase(phrase, classname="left out")
+        case.add_skipped_info(phrase)
+        cases.append(case)
+    suite = junit_xml.TestSuite("poolproof gate", cases, properties={
+        "outcome": comparison.outcome, "base": str(comparison.base.folder),
+        "new": str(comparison.new.folder), "poolproof": version()
+    })
+    return junit_xml.to_xml_report_string([suite])
+
+
+FORMATS: dict[str, Callable[[Comparison, Sequence[Change | Count]], str]] = {
+    "text": text, "json": as_json, "csv": as_csv, "markdown": markdown, "junit": junit
+}
+"""Name → the function that writes a comparison so. The second argument is what is shown."""

@@ -1,0 +1,219 @@
+"""Numbers and verdicts as words: the one place where a report's sentences are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from analysis.stats import inference
+from analysis.system import units
+from analysis.runs.plan import Arm, is_app, is_cold, is_trace
+from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
+
+
+SIGNS = {"faster": "▲", "slower": "▼", "equal": "=", "small": "≈", "inconclusive": "?"}
+"""A shape for each verdict, so that none depends on colour."""
+
+MEANINGS = {
+    "faster": "proved: the whole interval lies beyond δ, and the claim survives Holm’s correction",
+    "slower": "proved likewise, in the other direction",
+    "equal": "proved: the whole interval lies within δ, and within 10 %",
+    "small": "not a claim: a difference is there, but does not clear δ",
+    "inconclusive": "not a claim: this run cannot tell"
+}
+
+PROMISES = {
+    "malloc": ("pool-keep", "keeping contents", "every malloc"),
+    "calloc": ("pool", "zeroing and wiping", "every calloc")
+}
+"""Promise → the pool arm that makes it, what that means, and its rivals."""
+
+
+QUIET_SHARE = 0.9
+"""Processes that had a processor for less of their time were disturbed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a pool arm's claims on one workload amount to."""
+
+    word: str
+    """"yes", "no", "equal", "small" or "unknown"."""
+    title: str
+    sentence: str
+    claim: Claim
+    """The claim against the fastest rival."""
+
+
+def interval(claim: Claim) -> str:
+    """A claim's interval in words, such as "2.33 to 2.52"."""
+    if not math.isfinite(claim.interval.low):
+        return "no interval"
+    return f"{units.ratio(claim.low)} to {units.ratio(claim.high)}"
+
+
+def arm_label(name: str) -> str:
+    """An arm's name for people: the library, and the call where it is not malloc."""
+    return name.removesuffix("-calloc") + (" calloc" if name.endswith("-calloc") else "")
+
+
+_ARMS = {
+    "pool": "the pool, zeroing and wiping", "pool-keep": "the pool, keeping contents",
+    "null": "glibc again: the run’s noise",
+    "pool-keep-delayed": "pool-keep with 5 % of delay added",
+    "noop": "no allocator: what the harness costs", "freelist": "an unchecked free list: a floor",
+    "bump": "a bump pointer: a floor"
+}
+
+
+def describe(arm: Arm) -> str:
+    """What an arm is, in a phrase."""
+    if arm.role == "rival":
+        return f"{arm.benchmark_arm} of {arm.name.removesuffix('-calloc')}"
+    return _ARMS.get(arm.name) or arm.about or "another arm of the benchmark binary"
+
+
+def kind_of_workload(workload: str) -> str:
+    """ "micro workload", "recorded program, warm" or "… cold", or "whole program"."""
+    if is_app(workload):
+        return "whole program"
+    if not is_trace(workload):
+        return "micro workload"
+    return "recorded program, cold" if is_cold(workload) else "recorded program, warm"
+
+
+def answer(result: WorkloadResult, promise: str) -> Answer | None:
+    """Whether a pool pays off on this workload, against the rivals of one promise; None if none
+    ran."""
+    pool, manner, everyone = PROMISES[promise]
+    best = result.against_best(pool)
+    if best is None:
+        return None
+    mine = [claim for claim in result.claims if claim.arm == pool and claim.kind == "claim"]
+    rival = arm_label(best.baseline)
+    amount = f"{units.ratio(best.ratio)} times as fast as {rival} ({interval(best)})"
+    if all(claim.verdict == "faster" for claim in mine):
+        everyone_else = everyone if len(mine) > 1 else rival
+        return Answer(
+            "yes", "Yes", f"Faster than {everyone_else} measured: {amount}, the fastest of "
+            f"them." if len(mine) > 1 else f"Faster: {amount}.", best)
+    if best.verdict == "slower":
+        return Answer("no", "No", f"A pool does not pay off here: {amount}.", best)
+    if best.verdict == "equal":
+        return Answer(
+            "equal", "No gain", f"Equal to the fastest rival: {amount}, all of it within δ of"
+            f" {units.percent(best.limit)}.", best)
+    if best.verdict == "faster":
+        unproved = [arm_label(claim.baseline) for claim in mine if claim.verdict != "faster"]
+        return Answer(
+            "unknown", "Not known", f"Faster than the fastest rival: {amount}. Not proved"
+            f" against {' and '.join(unproved)}.", best)
+    if best.verdict == "small":
+        return Answer("small", "Within noise", f"There is a difference, but not one that clears"
+                      f" this run’s noise: {amount}; δ is {units.percent(best.limit)}.", best)
+    if best.doubt:
+        return Answer("unknown", "Not known", f"Measured {amount}: {best.doubt}.", best)
+    if best.interval.low > best.limit or best.interval.high < -best.limit:
+        return Answer("unknown", "Not known", f"Measured {amount}, beyond the noise; but so many"
+                      " claims would need more rounds to prove it.", best)
+    smallest = inference.smallest_provable(best.interval, best.limit)
+    could = (f"this run could have proved {units.percent(smallest)}"
+             if math.isfinite(smallest) else "this run could have proved nothing")
+    return Answer("unknown", "Not known", f"Measured {amount}, which proves nothing; {could}.",
+                  best)
+
+
+def summary(analysis: Analysis) -> list[str]:
+    """The run in a few sentences, for the first screen."""
+    return [_summary_of(promise, answers) for promise in PROMISES
+            if (answers := [found for result in analysis.results
+                            if (found := answer(result, promise))])]
+
+
+def _summary_of(promise: str, answers: list[Answer]) -> str:
+    pool, manner, everyone = PROMISES[promise]
+    words = [found.word for found in answers]
+    proved = {
+        f"faster than {everyone} on": words.count("yes"),
+        "slower than the fastest on": words.count("no"),
+        "equal to the fastest on": words.count("equal"),
+    }
+    parts = [f"{what} {number}" for what, number in proved.items() if number]
+    rest = len(words) - sum(proved.values())
+    start = f"Of {units.count(len(words), 'workload')}, the pool {manner} ({pool}) is"
+    if not parts:
+        return f"{start} proved neither faster nor slower than the fastest rival on any."
+    listed = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+    return f"{start} proved {listed}." + (f" On {rest} nothing is claimed." if rest else "")
+
+
+def busy_sentence(analysis: Analysis) -> str | None:
+    """A warning where the processes had to share their processor; None where they did not."""
+    frame = analysis.frame
+    if frame.empty:
+        return None
+    share = float((frame["user_s"] + frame["system_s"]).sum() / frame["wall_s"].sum())
+    if share >= QUIET_SHARE:
+        return None
+    return (f"The machine was busy: the samples had a processor for {share * 100:.0f}{units.NARROW}% of"
+            " their time. Run it again on a quiet machine to see more.")
+
+
+def clock_sentence(analysis: Analysis) -> str:
+    """What the wall clock would have changed."""
+    proved = sum(claim.proved for claim in analysis.family)
+    return (f"Times are those of the processor. By the wall clock, {analysis.differing} of"
+            f" {units.count(proved, 'proved claim')} would not have come out the same.")
+
+
+def doubt_sentence(analysis: Analysis) -> str:
+    """How many verdicts were taken back because methods disagree, and which methods."""
+    doubted = [claim for claim in analysis.family if claim.doubt]
+    start = ("Every verdict was also put to the signed-rank test, the wall clock and the rounds as"
+             " they were before any was run again")
+    if not doubted:
+        return f"{start}; none of them disagrees."
+    reasons = sorted({claim.doubt.partition(" borne out by ")[2] for claim in doubted})
+    return (f"{start}; {units.count(len(doubted), 'verdict')} became inconclusive, not borne out by"
+            f" {'; '.join(reasons)}.")
+
+
+def delay_sentence(analysis: Analysis) -> str:
+    """What became of the arm with a known delay."""
+    delays = [result.delay for result in analysis.results if result.delay]
+    if not delays:
+        return (
+            "No arm with a known delay was part of this run, so its power was not put to the test.")
+    seen = [claim for claim in delays if claim.interval.high < 0 and claim.p <= inference.ALPHA]
+    missed = len(delays) - len(seen)
+    text = (f"The pool with a known delay was told apart from the pool on {len(seen)} of"
+            f" {units.count(len(delays), 'workload')}")
+    return text + ("."
+                   if not missed else f"; on the other {'one' if missed == 1 else missed} this run"
+                   " could not see so little.")
+
+
+def null_sentence(analysis: Analysis) -> str:
+    """Whether the null arm stayed silent."""
+    nulls = [result.null for result in analysis.results if result.null]
+    if not nulls:
+        return "There is no null arm, so this run does not know its noise and claims nothing."
+    claimed = [claim for claim in nulls if claim.verdict in ("faster", "slower")]
+    widest = max(abs(claim.interval.median) for claim in nulls)
+    text = (
+        f"The same allocator under two names differed by {units.percent(widest)} at most in the median of"
+        f" a workload")
+    return text + (" and yielded no claim." if not claimed else
+                   f" and yielded {units.count(len(claimed), 'false claim')}: do not trust this run.")
+
+
+def rounds_sentence(analysis: Analysis) -> str:
+    """Whether the rounds are enough for the family."""
+    family = len(analysis.family)
+    needed = inference.rounds_needed(family)
+    fewest = min((result.rounds for result in analysis.results), default=0)
+    text = (f"{units.count(family, 'claim')} were declared, and Holm’s correction needs {needed} rounds"
+            " for so many")
+    if fewest >= needed:
+        return text + f"; this run has {fewest}."
+    return text + f"; with {fewest} this run can prove no difference at all."

@@ -1,0 +1,1 @@
+"""What a run is: its plan, its samples, its folder, its schema."""

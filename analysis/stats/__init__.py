@@ -1,0 +1,1 @@
+"""Pure functions of numbers; the papers are cited at each formula."""

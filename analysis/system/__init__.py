@@ -1,0 +1,1 @@
+"""Files, processes, packages, this machine, units."""

@@ -1,0 +1,116 @@
+"""The repository's place, and files that appear whole or not at all. Standard library alone."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import fcntl
+import os
+import pathlib
+import re
+import tempfile
+from typing import Iterator
+
+from analysis.system.exits import UserError
+from analysis.system.process import say
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+"""The top of the repository."""
+
+
+def version() -> str:
+    """Poolproof's version, as meson.build states it."""
+    found = re.search(r"^\s*version: '([^']+)'", (ROOT / "meson.build").read_text(), re.MULTILINE)
+    return found.group(1) if found else "unknown"
+
+
+def nearest(path: pathlib.Path) -> str:
+    """What stands where a path leads that has almost its name, as part of a sentence; "" if
+    nothing."""
+    try:
+        names = os.listdir(path.parent)
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(path.name, sorted({*names} - {path.name}), n=2, cutoff=0.6)
+    found = " or ".join(str(path.parent / name) for name in near)
+    return f"; did you mean {found}?" if near else ""
+
+
+def named_path(text: str) -> pathlib.Path:
+    """The path that an argument names. An empty one, as of a variable that is not set, names none.
+
+    A type for argparse, which prints the error's text.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return pathlib.Path(text)
+
+
+def output_file(path: pathlib.Path) -> pathlib.Path:
+    """Where a new file called `path` goes: there, or where a link there leads. UserError if what
+    stands there is no file, which a new one would take the place of: a folder, a device, a pipe."""
+    place = path.resolve()
+    way = [path.parent.resolve() / path.name]
+    if path.is_symlink():
+        way.append(way[0].parent / path.readlink())
+    if place.is_dir():
+        raise UserError(f"{path} is a folder; name a file")
+    is_open = any(pathlib.Path("/proc") in step.parents for step in way)
+    if path.exists() and (is_open or not place.is_file()):
+        raise UserError(f"{path} is a device or a pipe; name a file")
+    return place
+
+
+def output_folder(path: pathlib.Path) -> None:
+    """Makes the folder that results go to, if need be. UserError if it cannot be one."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{path} is a file; name a folder") from None
+
+
+@contextlib.contextmanager
+def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
+    """A file open for writing that appears at `path` complete, or not at all.
+
+    Written under a temporary name in the same folder, flushed to the disk, then renamed; on any
+    error the temporary file is removed and what stood at `path` stays. A link is written through.
+    mode is "w" or "wb". UserError if what stands there is no file.
+    """
+    place = output_file(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.")
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    try:
+        encoding = None if "b" in mode else "utf-8"
+        with os.fdopen(handle, mode, encoding=encoding) as stream:
+            yield stream
+            stream.flush()
+            os.fchmod(stream.fileno(), 0o644)
+            os.fsync(stream.fileno())
+        os.replace(temporary, place)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def only_one(path: pathlib.Path, waiting: str) -> Iterator[None]:
+    """Holds a lock on a file, made if need be, that ends with the process at the latest.
+
+    `waiting` is said if another process holds it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(waiting)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,109 @@
+"""Facts about the machine and the software that a result depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import platform
+import re
+import subprocess
+
+from analysis.system.files import ROOT, version
+
+LIBRARIES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib")
+
+UNWANTED = re.compile(
+    r"^(MALLOC_.*|GLIBC_TUNABLES|LD_.*|MIMALLOC_.*|TCMALLOC_.*|JE_MALLOC_CONF|_RJEM_MALLOC_CONF"
+    r"|SCUDO_OPTIONS|(A|UB|M|L|T)SAN_OPTIONS|BENCHMARK_.*)$")
+"""Variables that change how an allocator, the loader or Google Benchmark works. None reaches a
+sample."""
+
+SAME = ("processor", "processors", "memory_bytes", "kernel", "c_library", "architecture")
+"""Facts that must be equal for two runs, or two halves of one, to be compared."""
+
+
+def facts() -> dict[str, str | int | float | list | dict | None]:
+    """What describes this machine, as a JSON object with plain values. Costs a few milliseconds."""
+    return {
+        "processor": processor(), "processors": os.cpu_count() or 0,
+        "architecture": platform.machine(), "memory_bytes": os.sysconf("SC_PAGE_SIZE") *
+        os.sysconf("SC_PHYS_PAGES"), "virtual_machine": "hypervisor" in _cpu_flags(),
+        "kernel": f"{platform.system()} {platform.release()}", "system": system_name(),
+        "c_library": (os.confstr("CS_GNU_LIBC_VERSION") if hasattr(os, "confstr") else "") or "",
+        "address_randomisation": _read("/proc/sys/kernel/randomize_va_space"),
+        "huge_pages": _chosen(_read("/sys/kernel/mm/transparent_hugepage/enabled")),
+        "frequency_governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "load_at_start": os.getloadavg()[0], "source": source(), "poolproof": version(),
+        "python": platform.python_version(), "libraries": {
+            name: _version_of(name)
+            for name in LIBRARIES
+        }, "variables_removed": sorted(name for name in os.environ if UNWANTED.match(name))
+    }
+
+
+def differences(then: dict, now: dict) -> list[str]:
+    """Which of the facts SAME differ, each as "name: then → now"."""
+    return [
+        f"{name}: {then.get(name)} → {now.get(name)}" for name in SAME
+        if then.get(name) != now.get(name)
+    ]
+
+
+def sha256(path: pathlib.Path | str) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def processor() -> str:
+    """The processor's model, as the kernel names it."""
+    found = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo") or "", re.MULTILINE)
+    return found.group(1).strip() if found else platform.processor() or "unknown"
+
+
+def system_name() -> str:
+    """The distribution's name and version."""
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    except OSError:
+        return platform.system()
+
+
+def source() -> str:
+    """The commit of the sources, with "+" behind it if they are changed; "" outside a
+    repository."""
+    try:
+        answer = subprocess.run([
+            "git", "-C",
+            str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"
+        ], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def _cpu_flags() -> list[str]:
+    found = re.search(r"^flags\s*:\s*(.+)$", _read("/proc/cpuinfo") or "", re.MULTILINE)
+    return found.group(1).split() if found else []
+
+
+def _read(path: str) -> str | None:
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _chosen(setting: str | None) -> str | None:
+    """The word in brackets of a setting such as "always [madvise] never"."""
+    found = re.search(r"\[(\w+)\]", setting or "")
+    return found.group(1) if found else setting
+
+
+def _version_of(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

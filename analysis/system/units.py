@@ -1,0 +1,78 @@
+"""Numbers with their units, as reports and terminals print them."""
+
+from __future__ import annotations
+
+import math
+
+NARROW = "\u00a0"
+"""Between a number and its unit: a space that does not break."""
+
+
+def ratio(value: float) -> str:
+    """A ratio with as many digits as can matter: 0.051, 2.41, 12.3, 140."""
+    if not math.isfinite(value):
+        return "∞"
+    if value <= 0:
+        return "0"
+    if value < 0.1:
+        return f"{value:#.2g}"
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}"
+
+
+def time(time_ns: float) -> str:
+    """A time of an operation with three digits and its unit."""
+    for unit, size in (("ns", 1.0), ("µs", 1e3), ("ms", 1e6)):
+        if time_ns < 1000 * size:
+            return f"{_three_digits(time_ns / size)}{NARROW}{unit}"
+    return f"{_three_digits(time_ns / 1e9)}{NARROW}s"
+
+
+def size(size_bytes: float) -> str:
+    """A number of bytes with three digits and a binary unit."""
+    value = float(size_bytes)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{_three_digits(value) if unit != 'B' else int(value)}{NARROW}{unit}"
+        value /= 1024
+    return f"{_three_digits(value)}{NARROW}GiB"
+
+
+def _three_digits(value: float) -> str:
+    if value <= 0:
+        return "0"
+    return (f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}"
+            if value < 1000 else f"{value:,.0f}")
+
+
+def amount(value: float) -> str:
+    """A plain number with three digits."""
+    return _three_digits(value)
+
+
+def duration(seconds: float) -> str:
+    """A span of time, to the second below two minutes and to the minute below two hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def percent(difference: float) -> str:
+    """A logarithm as a percentage of difference; "any" stands for infinity elsewhere."""
+    if not math.isfinite(difference):
+        return "none"
+    share = math.expm1(difference) * 100
+    return f"{share:.1f}{NARROW}%" if share < 10 else f"{share:.0f}{NARROW}%"
+
+
+def signed_percent(difference: float) -> str:
+    """A logarithm as a percentage with its sign."""
+    share = math.expm1(difference) * 100
+    return f"{share:+.1f}{NARROW}%".replace("-", "−")
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun: "1 round", "8 rounds"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

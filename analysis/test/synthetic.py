@@ -1,0 +1,328 @@
+"""Runs with a known truth: what the statistics are proved on, and what the report is tried on.
+
+Nothing here measures. A synthetic run has the shape of a real one, its times drawn from a model:
+time = true time × a machine factor that all arms of a round share × noise of each process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+from typing import Any, Callable, Mapping
+
+import numpy
+
+from analysis.runs import interference, plan, records
+from analysis.runs.plan import Plan, Workload
+from analysis.runs.records import Record, Sample
+from analysis.system.files import ROOT
+
+Noise = Callable[[numpy.random.Generator], float]
+"""Draws the logarithm of one process's noise factor."""
+
+
+def normal(scale: float) -> Noise:
+    """Log-normal noise of this standard deviation."""
+    return lambda generator: float(generator.normal(0, scale))
+
+
+def heavy_tailed(scale: float) -> Noise:
+    """Student's t with two degrees of freedom: no finite variance, so now and then a huge
+    outlier."""
+    return lambda generator: float(numpy.clip(scale * generator.standard_t(2), -3, 3))
+
+
+def bimodal(distance: float, scale: float) -> Noise:
+    """Two states, such as huge pages at hand or not, between which each process is thrown at
+    random."""
+    return lambda generator: distance * float(generator.integers(2)) + float(
+        generator.normal(0, scale))
+
+
+def skewed(scale: float) -> Noise:
+    """Only ever slower: an exponential delay."""
+    return lambda generator: float(generator.exponential(scale))
+
+
+@dataclasses.dataclass(frozen=True)
+class Truth:
+    """What is true of one workload."""
+
+    question: str
+    times_ns: Mapping[str, float]
+    """Benchmark arm, rivals included (as "jemalloc", "jemalloc-calloc") → true time of an
+    operation."""
+
+
+HASH = hashlib.sha256(b"synthetic").hexdigest()
+
+
+def make_plan(truths: Mapping[str, Truth], rounds: int, seed: int = 1) -> Plan:
+    """A plan over these workloads, with the null arm wherever the baseline runs."""
+    libraries = {rival.name: (f"/usr/lib/{rival.files[0]}", HASH) for rival in plan.RIVALS}
+    offered = dict.fromkeys(
+        _benchmark_arm(name) for truth in truths.values() for name in truth.times_ns)
+    arms = plan.arms_for(offered, libraries)
+    workloads = [
+        Workload(name, truth.question,
+                 [arm.name for arm in arms if _true_ns(truth, arm.name) is not None],
+                 iterations=1000, repetitions=3, sample_s=0.2) for name, truth in truths.items()
+    ]
+    used = {name for workload in workloads for name in workload.arms}
+    return Plan(
+        schema=plan.SCHEMA, command="./poolproof bench", mode="default",
+        started="2026-01-01T00:00:00Z", seed=seed, rounds=rounds,
+        estimated_s=plan.estimated_s(workloads, rounds),
+        benchmark={"path": str(ROOT / "poolproof-bench"), "sha256": HASH},
+        arms=[arm for arm in arms if arm.name in used], absent=[], workloads=workloads, traces=[],
+        notes=[
+            "All numbers of this run are made up: it exists to try the statistics and the report."
+        ], ledger=interference.Rule(spin_reference_ns=1_000_000), environment={
+            "processor": "none", "processors": 1, "kernel": "none", "system": "none",
+            "architecture": "none", "memory_bytes": 1 << 30, "c_library": "none", "libraries": {},
+            "variables_removed": []
+        })
+
+
+def _true_ns(truth: Truth, arm: str) -> float | None:
+    """The true time of an arm, controls included; None if it does not run."""
+    if arm == plan.NULL:
+        return truth.times_ns.get(plan.BASELINE)
+    if arm == plan.DELAY:
+        kept = truth.times_ns.get("pool-keep")
+        return kept * (1 + plan.DELAY_PERCENT / 100) if kept is not None else None
+    return truth.times_ns.get(arm)
+
+
+def _benchmark_arm(name: str) -> str:
+    if name.endswith("-calloc"):
+        return "calloc"
+    return "malloc" if name == plan.BASELINE or name in {r.name for r in plan.RIVALS} else name
+
+
+def make_samples(run: Plan, truths: Mapping[str, Truth], noise: Noise,
+                 machine: Noise = normal(0.02)) -> list[Sample]:
+    """One sample for each process of the plan, in the order in which it would have run."""
+    generator = numpy.random.default_rng(run.seed)
+    taken: list[Sample] = []
+    for round_ in range(run.rounds):
+        for workload in plan.workload_order(run, round_):
+            shared = machine(generator)
+            for position, arm in enumerate(plan.arm_order(run, workload, round_, 0)):
+                time_ns = _true_ns(truths[workload.workload], arm.name) * float(
+                    numpy.exp(shared + noise(generator)))
+                taken.append(
+                    _sample(workload, arm, round_, position, time_ns, len(taken), generator))
+    return taken
+
+
+def _sample(workload: Workload, arm: plan.Arm, round_: int, position: int, time_ns: float,
+            index: int, generator: numpy.random.Generator) -> Sample:
+    spin = int(1_000_000 * generator.uniform(0.97, 1.06))
+    return Sample(
+        workload=workload.workload, arm=arm.name, round=round_, attempt=0, position=position,
+        started_unix_s=1_767_225_600 + 0.2 * index, iterations=workload.iterations, operations=2.0,
+        time_ns=1.02 * time_ns, cpu_time_ns=time_ns,
+        repetitions_ns=[1.02 * time_ns] * workload.repetitions,
+        wall_s=0.2, user_s=0.19, system_s=0.01, max_rss_bytes=int(
+            (4 << 20) * (1 + 0.1 * (len(arm.name) % 4)) * generator.uniform(0.99, 1.01)),
+        minor_faults=int(generator.integers(800, 900)), major_faults=0, voluntary_switches=1,
+        involuntary_switches=int(generator.integers(0, 9)), steal_s=0.0, pressure_s=0.0,
+        spin_before_ns=spin, spin_after_ns=spin, padding_bytes=0, malloc_owner=arm.preload
+        or "/usr/lib/libc.so.6", malloc_sha256=HASH, benchmark_sha256=HASH,
+        benchmark_version="1.7.1", compiler="gcc 12.2.0", compiler_flags="-O3",
+        counters=_counters(workload, arm))
+
+
+def _counters(workload: Workload, arm: plan.Arm) -> dict[str, float]:
+    """A warm trace tells its memory, and a capacity how much of it was usable; other workloads only
+    what they hold."""
+    live = float(3 << 20)
+    if workload.capacity_bytes and (arm.role in ("pool", "delay") or arm.name == "freelist"):
+        return {"usable_share": 1 - 0.0123 * (len(arm.name) - 3)}
+    if not plan.is_trace(workload.workload) or plan.is_cold(workload.workload):
+        return {"peak_live_bytes": live}
+    more = 1.05 if arm.role == "pool" else 1.1 + 0.1 * (len(arm.name) % 5)
+    return {"peak_live_bytes": live, "peak_footprint_bytes": live * more,
+            "end_footprint_bytes": live * (more - 0.9)}
+
+
+def make_record(truths: Mapping[str, Truth], rounds: int, noise: Noise, seed: int = 1,
+                machine: Noise = normal(0.02)) -> Record:
+    """A whole synthetic run, in memory."""
+    run = make_plan(truths, rounds, seed)
+    return Record(pathlib.Path("synthetic"), run, make_samples(run, truths, noise, machine), [])
+
+
+def write(record: Record, folder: pathlib.Path) -> None:
+    """The run's files, as a real run leaves them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    records.write_plan(folder, record.plan)
+    appender = records.Appender(folder / records.SAMPLES_FILE)
+    for entry in [*record.samples, *record.refusals]:
+        appender.append(entry)
+    appender.close()
+    for part in records.PART_LINES:
+        lines = getattr(record, part)
+        if lines:
+            appender = records.Appender(records.part_file(folder, part))
+            for line in lines:
+                appender.append(line)
+            appender.close()
+
+
+def rivals(glibc: float, jemalloc: float, mimalloc: float, tcmalloc: float,
+           suffix: str = "") -> dict[str, float]:
+    """The true times of the four rivals, by arm."""
+    return {
+        f"{name}{suffix}": value
+        for name, value in
+        {"glibc": glibc, "jemalloc": jemalloc, "mimalloc": mimalloc, "tcmalloc": tcmalloc}.items()
+    }
+
+
+EXAMPLE = {
+    "pair/64": Truth(
+        "One chunk of 64 bytes taken and given back, again and again: what is the floor?",
+        {"pool": 2.1, "pool-keep": 1.4, "noop": 0.3, "freelist": 0.9}
+        | rivals(6.1, 4.6, 3.1, 3.4)
+        | rivals(14.2, 8.0, 5.6, 6.0, "-calloc")),
+    "lifo/64": Truth("A thousand chunks taken, then given back in reverse: does a stack pay?",
+                     {"pool": 3.4, "pool-keep": 2.2, "noop": 0.4, "freelist": 1.6}
+                     | rivals(8.2, 4.9, 3.5, 3.2)
+                     | rivals(15, 8.3, 6.4, 6.6, "-calloc")),
+    "churn/16-512/1000": Truth("Random sizes, a thousand alive: what do mixed sizes cost?",
+                               {"pool": 9.8, "pool-keep": 3.42, "noop": 0.5, "freelist": 2.1}
+                               | rivals(14, 6.1, 3.5, 4.0)
+                               | rivals(21, 11, 9.7, 10.4, "-calloc")),
+    "churn/16-1024/200000": Truth(
+        "The same with two hundred thousand alive: what does memory cost?",
+        {"pool": 44, "pool-keep": 19.5, "noop": 1.2, "freelist": 9.5}
+        | rivals(41, 21, 17.4, 18.9)
+        | rivals(58, 40, 36, 37, "-calloc")),
+    "trace/sqlite": Truth("A database recorded at work, played on a warm heap",
+                          {"pool": 11, "pool-keep": 7.6, "noop": 0.9}
+                          | rivals(10, 9.2, 8.1, 8.4)
+                          | rivals(13, 12.2, 11.1, 11.6, "-calloc")),
+    "trace-cold/sqlite": Truth("The same in a fresh process, first touch of every page included",
+                               {"pool": 61, "pool-keep": 54, "noop": 20}
+                               | rivals(55, 70, 62, 66)
+                               | rivals(63, 75, 66, 70, "-calloc"))
+}
+"""A made-up run with every verdict in it."""
+
+
+def make_uneven(rounds: int, noise: Noise, seed: int = 1) -> Record:
+    """A run in which a capacity is filled, and objects change hands, which pools cannot do."""
+    truths = {name: EXAMPLE[name] for name in ("pair/64", "trace/sqlite")} | {
+        "fill/64": Truth("How much is usable?", EXAMPLE["lifo/64"].times_ns),
+        "xmalloc-test/64": Truth(
+            "What if another frees?",
+            {name: time_ns for name, time_ns in EXAMPLE["lifo/64"].times_ns.items()
+             if "pool" not in name and name not in plan.FLOORS}),
+    }
+    why = "Such an arm belongs to one thread."
+    run = make_plan(truths, rounds, seed)
+    run = dataclasses.replace(run, workloads=[
+        dataclasses.replace(item, capacity_bytes=4 << 20 if item.workload == "fill/64" else 0,
+                            excluded={arm.benchmark_arm: why for arm in run.arms
+                                      if arm.name not in item.arms})
+        for item in run.workloads])
+    return Record(pathlib.Path("synthetic"), run, make_samples(run, truths, noise), [])
+
+
+# --- Beside time, and at full size ----------------------------------------------------------------
+
+PLACES = 33
+"""Of a made-up memory curve."""
+
+
+def with_parts(record: Record, seed: int = 1, processes: int = 3) -> Record:
+    """The record with work, memory and latency of every arm on every workload; none of the
+    latency of cold traces, and no work of theirs."""
+    generator = numpy.random.default_rng(seed)
+    work, memory, latency = [], [], []
+    times = {(sample.workload, sample.arm): sample.cpu_time_ns for sample in record.samples}
+    for workload in record.plan.workloads:
+        for arm in map(record.plan.arm, workload.arms):
+            time_ns = times[workload.workload, arm.name]
+            for round_ in range(processes):
+                place = {"workload": workload.workload, "arm": arm.name, "round": round_}
+                memory.append(_memory(place, arm, generator))
+                if plan.is_cold(workload.workload):
+                    continue
+                work.append(work_line(place, round(20 * time_ns) + 3))
+                latency += [_latency(place, kind, time_ns, generator)
+                            for kind in ("alloc", "free")]
+    return dataclasses.replace(
+        record, work=work, memory=memory, latency=latency,
+        plan=dataclasses.replace(record.plan, parts=list(plan.PARTS)))
+
+
+_PROOF = {
+    "malloc_owner": "/usr/lib/libc.so.6", "malloc_sha256": HASH, "benchmark_sha256": HASH,
+    "benchmark_version": "1.7.1", "compiler": "gcc 12.2.0", "compiler_flags": "-O3"
+}
+
+
+def work_line(place: dict[str, Any], instructions: int) -> records.Work:
+    """So many instructions an operation."""
+    return records.Work(
+        **place, instructions_per_operation=float(instructions), operations=2.0,
+        short_iterations=100, long_iterations=300, short_instructions=10**6,
+        long_instructions=10**6 + 400 * instructions, counter="valgrind-3.19.0 callgrind",
+        wall_s=1.5, **_PROOF)
+
+
+def _memory(place: dict[str, Any], arm: plan.Arm,
+            generator: numpy.random.Generator) -> records.Memory:
+    """A hill: live memory rises, falls, and ends at a third of its peak."""
+    progress = [round(index / (PLACES - 1), 4) for index in range(PLACES)]
+    live = [int((3 << 20) * numpy.sin(numpy.pi * (0.02 + 0.87 * share))) for share in progress]
+    more = 1.04 + 0.06 * (len(arm.name) % 7) + 0.01 * float(generator.uniform())
+    base = 2 << 20
+    rss = [base + 4096 * round(more * value / 4096) for value in numpy.maximum.accumulate(live)]
+    return records.Memory(
+        **place, operations=10_000, peak_live_bytes=max(live), base_rss_bytes=base,
+        peak_rss_bytes=max(rss) + 4096, end_rss_bytes=rss[-1],
+        drained_rss_bytes=base + 4096 * (len(arm.name) * 7), minor_faults=len(arm.name) * 31,
+        major_faults=0, progress=progress, live_bytes=live, rss_bytes=rss, **_PROOF)
+
+
+def _latency(place: dict[str, Any], kind: str, time_ns: float,
+             generator: numpy.random.Generator) -> records.Latency:
+    shape = dict(zip(records.PERCENTILES, (0.8, 1.4, 3.0, 12.0, 90.0, 4000.0)))
+    factor = float(generator.uniform(0.95, 1.05))
+    clock = dict(zip(records.PERCENTILES, (12.0, 12.4, 14.0, 22.0, 90.0, 9500.0)))
+    return records.Latency(
+        **place, operation=kind, count=100_000,
+        latency_ns={name: round(clock[name] + factor * share * time_ns, 1)
+                    for name, share in shape.items()},
+        clock="rdtscp", clock_step_ns=0.4, clock_count=100_000, clock_ns=clock, **_PROOF)
+
+
+PEERS = ("apr", "boost-pool", "foonathan", "pmr", "talloc")
+
+
+def full(rounds: int = 40, micro: int = 60, traces: int = 8, seed: int = 5) -> Record:
+    """As large as a run gets: twenty arms, sixty workloads and eight traces, warm and cold, with
+    one arm that does not apply everywhere, one that is refused and one that is absent."""
+    shapes = [truth for name, truth in EXAMPLE.items() if not plan.is_trace(name)]
+    truths = {f"family{index // 4}/{16 << index % 4}x{1000 * (index % 5 + 1)}":
+              shapes[index % len(shapes)] for index in range(micro)}
+    for kind in ("trace", "trace-cold"):
+        truths |= {f"{kind}/program{index}": EXAMPLE[f"{kind}/sqlite"] for index in range(traces)}
+    peers = {name: 2.5 + index for index, name in enumerate(PEERS)}
+    truths = {
+        name: dataclasses.replace(truth, times_ns=dict(truth.times_ns) | {
+            peer: value for peer, value in peers.items() if peer != "apr" or plan.is_trace(name)})
+        for name, truth in truths.items()
+    }
+    run = make_plan(truths, rounds, seed)
+    run = dataclasses.replace(
+        run, mode="full", absent=[{"arm": "tlsf", "package": "libtlsf-dev"}],
+        arms=[dataclasses.replace(arm, role="rival", promise="malloc") if arm.name in PEERS else arm
+              for arm in run.arms])
+    return with_parts(Record(pathlib.Path("synthetic"), run, make_samples(
+        run, truths, normal(0.01)), []))
