@@ -47,12 +47,13 @@ void ledger_open(const char *arm)
 
 void ledger_fork(void)
 {
-    const struct process *parent = ledger_entry;
-    uint64_t flags = atomic_load(&parent->flags) | LEDGER_FORKED;
+    static struct process parent;
+    memcpy(&parent, ledger_entry, sizeof parent);
     memset(&private_entry, 0, sizeof private_entry);
-    take_entry(parent->arm);
-    memcpy(ledger_entry->name, parent->name, sizeof parent->name);
-    atomic_store(&ledger_entry->flags, flags);
+    take_entry(parent.arm);
+    memcpy(ledger_entry->name, parent.name, sizeof parent.name);
+    memcpy(ledger_entry->owner, parent.owner, sizeof parent.owner);
+    atomic_store(&ledger_entry->flags, parent.flags | LEDGER_FORKED);
 }
 
 bool ledger_own_malloc(uintptr_t ours)

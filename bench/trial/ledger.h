@@ -23,7 +23,7 @@ enum {
 /* A process image. Counts are of calls; every process adds to its own alone. */
 struct process {
     int32_t pid, parent;
-    char name[40], arm[16];
+    char name[40], arm[16], owner[48]; /* owner: the file that malloc is in, by the witness */
     _Atomic uint64_t flags;
     _Atomic uint64_t served, served_bytes; /* allocations that the arm made */
     _Atomic uint64_t left, left_bytes;     /* those it left to the C library … */
@@ -38,6 +38,7 @@ struct process {
     _Atomic uint64_t reserved, prefault_ns; /* bytes; processor time spent before the program ran */
     _Atomic uint64_t hash;                  /* of the sequences of sizes, one a thread, summed */
     _Atomic uint64_t mapped, mapped_bytes;  /* anonymous memory that the program mapped by itself */
+    _Atomic uint64_t time_ns;               /* of the whole process, by the witness */
 };
 
 struct ledger {
