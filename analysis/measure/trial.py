@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import math
 import os
@@ -9,7 +10,6 @@ import pathlib
 import random
 import tempfile
 import time
-from typing import Callable
 
 from analysis.measure import trial_program, trial_sites
 from analysis.measure.trial_launch import Arm, Command, Launch, Tools, launch
@@ -25,6 +25,8 @@ ENOUGH = 0.01
 LIBRARIES = pathlib.Path("/usr/lib")
 MALLOCS = {"jemalloc": "libjemalloc.so.2", "mimalloc": "libmimalloc.so.2",
            "tcmalloc": "libtcmalloc_minimal.so.4"}
+MOST_AT_ONCE = 2
+"""Pairs that run at a time, each on a processor of its own."""
 OPTIONAL = ("jemalloc", "mimalloc", "tcmalloc", "pool", "pool at sites", "region at sites",
             "prefaulted", "bump", "calls")
 """What --arm chooses among; the controls are always there."""
@@ -166,7 +168,7 @@ def _pairs(tools: Tools, folder: pathlib.Path, baseline: Launch, counted: Counte
     once = calls("glibc, each call once", 1)
     pairs = [Pair(Arm("glibc again", "control"), BASELINE),
              Pair(calls("glibc delayed", 1, picosecond), once)]
-    pairs += [Pair(Arm(name, "malloc", (path,), (), pathlib.Path(path).resolve().name), BASELINE)
+    pairs += [Pair(Arm(name, "malloc", (path,), (), pathlib.Path(path).name), BASELINE)
               for name, path in mallocs.items()]
 
     def own(name: str, kind: str, library: str, **variables: object) -> None:
@@ -200,21 +202,22 @@ class _Launcher:
     def __init__(self, tools: Tools, command: Command, baseline: Launch, cpus: list[int],
                  limit_s: float, randomness: random.Random) -> None:
         self.tools, self.command, self.baseline = tools, command, baseline
-        self.cpus, self.limit_s, self.randomness = cpus, limit_s, randomness
+        self.limit_s, self.randomness = limit_s, randomness
+        self.cpus = cpus[:1] if command.client else cpus[-MOST_AT_ONCE:]
         self.notes: list[str] = []
         self.longest_s = 0.0
 
-    def launch(self, pair: Pair) -> None:
+    def launch(self, pair: Pair, cpu: int) -> tuple[Launch, Launch]:
         arms = [pair.arm, pair.against]
         turned = self.randomness.random() < 0.5
         began = time.monotonic()
-        done = launch(self.tools, self.command, arms[::-1] if turned else arms,
-                      self.cpus[len(pair.launches) % len(self.cpus)], self.limit_s)
+        done = launch(self.tools, self.command, arms[::-1] if turned else arms, cpu,
+                      self.limit_s)
         self.longest_s = max(self.longest_s, time.monotonic() - began)
         one, other = done[::-1] if turned else done
         for arm, result in ((pair.arm, one), (pair.against, other)):
             self._check(arm, result)
-        pair.launches.append((one, other))
+        return one, other
 
     def _check(self, arm: Arm, result: Launch) -> None:
         """UserError if the arm did other work than the baseline, or was served by another malloc."""
@@ -239,20 +242,37 @@ class _Launcher:
                 self.notes.append(note)
 
 
+def _next(pairs: list[Pair], busy: list[Pair]) -> Pair | None:
+    """The pair to launch next: the one with the fewest launches until each has enough, then the one
+    with the widest interval; None when all are narrow. Which arm leads plays no part."""
+    def begun(pair: Pair) -> int:
+        return len(pair.launches) + busy.count(pair)
+
+    wanting = [pair for pair in pairs if begun(pair) < FEWEST]
+    if wanting:
+        return min(wanting, key=begun)
+    wide = [pair for pair in pairs if pair not in busy and pair.interval.half_width > ENOUGH]
+    return max(wide, key=lambda pair: pair.interval.half_width, default=None)
+
+
 def _fill(pairs: list[Pair], each: _Launcher, until: float) -> None:
-    """Launches in turn until every pair has enough, then the widest first, until all are narrow or
-    the time is up."""
-    while True:
-        wanting = [pair for pair in pairs if len(pair.launches) < FEWEST]
-        if wanting:
-            pair = min(wanting, key=lambda one: len(one.launches))
-        else:
-            pair = max(pairs, key=lambda one: one.interval.half_width)
-            if pair.interval.half_width <= ENOUGH:
+    """Launches pairs, one on each processor, until there are enough or the time is up."""
+    busy: dict[concurrent.futures.Future, tuple[Pair, int]] = {}
+    free = list(each.cpus)
+    with concurrent.futures.ThreadPoolExecutor(len(free)) as workers:
+        while True:
+            in_time = time.monotonic() + each.longest_s < until
+            while in_time and free and (pair := _next(pairs, [one for one, _ in busy.values()])):
+                cpu = free.pop(0)
+                busy[workers.submit(each.launch, pair, cpu)] = (pair, cpu)
+            if not busy:
                 return
-        if time.monotonic() + each.longest_s > until:
-            return
-        each.launch(pair)
+            done, _ = concurrent.futures.wait(
+                busy, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                pair, cpu = busy.pop(future)
+                free.append(cpu)
+                pair.launches.append(future.result())
 
 
 def best_malloc(pairs: list[Pair]) -> Pair | None:

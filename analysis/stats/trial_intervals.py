@@ -62,13 +62,15 @@ def without_calls(twice: Interval, thrice: Interval) -> Interval:
     Time with k calls in the place of each is 1 + b (k - 1) of the plain one; at k = 0 it is 1 - b.
     Both intervals give a range of b; the extremes of both are kept.
     """
-    costs = [1 / value - 1 for value in (twice.ratio, twice.low, twice.high)]
-    costs += [(1 / value - 1) / 2 if value else math.inf
-              for value in (thrice.ratio, thrice.low, thrice.high)]
+    def cost(speed: float) -> float:
+        return 1 / speed - 1 if speed else math.inf
+
+    costs = [cost(value) for value in (twice.ratio, twice.low, twice.high)]
+    costs += [cost(value) / 2 for value in (thrice.ratio, thrice.low, thrice.high)]
     middle = (costs[0] + costs[3]) / 2
 
-    def speed(cost: float) -> float:
-        return 1 / (1 - cost) if cost < 1 else math.inf
+    def speed(share: float) -> float:
+        return 1 / (1 - share) if share < 1 else math.inf
 
     return Interval(speed(middle), speed(min(costs)), speed(max(costs)), min(twice.n, thrice.n))
 
