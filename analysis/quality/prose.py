@@ -103,7 +103,7 @@ def misspelled(files: Iterable[File]) -> list[str]:
                               input=text, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise UserError(f"hunspell: {done.stderr.strip()}; install hunspell-en-gb", UNFIT)
-        for word in dict.fromkeys(re.findall(r"^\D+$", done.stdout, re.MULTILINE)):
+        for word in dict.fromkeys(re.findall(r"^[^\d\n]+$", done.stdout, re.MULTILINE)):
             line = next((number for number, one in enumerate(text.split("\n"), start=1)
                          if word in one), 1)
             complaints.append(f"{file.path}:{line}: unknown word '{word}': mend it, or add it to"
