@@ -120,6 +120,12 @@ def compiler_version(path: str) -> str:
     return answer.stdout.split("\n")[0].strip() or "unknown"
 
 
+def resource_folder(path: str) -> str:
+    """Where a clang keeps its own headers."""
+    return subprocess.run([path, "-print-resource-dir"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.strip()
+
+
 def ensure_build(configuration: str) -> pathlib.Path:
     """Configures and compiles one of CONFIGURATIONS where that is still to do; returns its folder.
 
