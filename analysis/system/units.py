@@ -73,6 +73,7 @@ def signed_percent(difference: float) -> str:
     return f"{share:+.1f}{NARROW}%".replace("-", "−")
 
 
-def count(number: int, noun: str) -> str:
-    """A number and its noun: "1 round", "8 rounds"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun: "1 round", "8 rounds", "2 processes"."""
+    plural = plural or (noun + "es" if noun.endswith(("s", "x", "ch", "sh")) else noun + "s")
+    return f"{number:,} {noun if number == 1 else plural}"
