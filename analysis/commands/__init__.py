@@ -7,6 +7,7 @@ COMMANDS = {
     "test": ("analysis.commands.test", "build with two compilers and run every test"),
     "check": ("analysis.commands.check", "run the tests under every compiler, sanitizer and tool"),
     "coverage": ("analysis.commands.coverage", "measure what of the pool the tests and corpora run"),
+    "trial": ("analysis.commands.trial", "say whether a pool pays off in a program of yours"),
     "bench": ("analysis.commands.bench", "measure the pool against the mallocs and report"),
     "report": ("analysis.commands.report", "make the report of a run again"),
     "compare": ("analysis.commands.compare", "say what changed between two runs"),
