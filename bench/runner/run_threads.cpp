@@ -1,0 +1,47 @@
+/* A micro workload by several threads. */
+#include "channel.h"
+#include "player.h"
+#include "runs.h"
+
+#include <barrier>
+#include <thread>
+#include <vector>
+
+void run_threads(benchmark::State &state, const Workload &workload, const struct arm *arm)
+{
+    const struct shape *shape = workload.shape;
+    const unsigned count = shape->owners ? shape->owners : workload.threads;
+    const long iterations = (long)state.max_iterations;
+    Shared shared{};
+    if (shape->owners) {
+        if (channels_open(&shared.channels, shape, workload.scale->live / CHANNEL_PLACES) != 0)
+            fail(4, "no memory for the workload's arrays");
+        shared.heap = open_heap(arm->allocator, shape_needs(shape, workload.scale));
+    }
+    std::barrier meet((std::ptrdiff_t)count + 1);
+    std::vector<std::thread> threads;
+    threads.reserve(count);
+    for (unsigned i = 0; i < count; i++)
+        threads.emplace_back([&, i] {
+            Player player(workload, arm, shape->owners ? &shared : nullptr, i);
+            meet.arrive_and_wait(); /* all are ready: the clock starts … */
+            meet.arrive_and_wait(); /* … and they do … */
+            for (long done = 0; done < iterations; done++)
+                player.batch();
+            meet.arrive_and_wait(); /* … until the last is done */
+        });
+    const auto all = [&] {
+        meet.arrive_and_wait();
+        meet.arrive_and_wait();
+    };
+    meet.arrive_and_wait();
+    iterate(state, all, iterations);
+    for (std::thread &thread : threads)
+        thread.join();
+    if (shape->owners) {
+        arm->allocator->close(shared.heap);
+        channels_close(shared.channels, shape);
+    }
+    state.counters["operations"] =
+        (double)(shape->operations(workload.scale) * (shape->owners ? 1 : count));
+}
