@@ -16,7 +16,6 @@ import statistics
 from typing import Any, Sequence
 
 from analysis.fuzzing.planted import Bug
-from analysis.system.drawing import Chart, Point, Scale, alone, decades
 from analysis.system.files import version, whole_file
 from analysis.system.templates import fill
 
@@ -183,34 +182,34 @@ def curve(scores: Sequence[Score], phase: str) -> Curve:
 
 def draw(curves: dict[str, Curve], executions: int) -> str:
     """The curves as an SVG file."""
-    chart = Chart(300, 560)
-    x = Scale(1, executions, 50, 545, logarithmic=True)
-    y = Scale(0, 1.02, 255, 12)
-    chart.upright(y, x.start, x.end, [0, 0.2, 0.4, 0.6, 0.8, 1], lambda value: f"{value:g}")
-    chart.across(x, y.start, decades(1, executions), lambda value: f"{value:,.0f}",
-                 "executions from nothing")
-    chart.text(x.start, 283, "share of bugs and seeds", "head")
-    names = {"reached": ("not reached yet", "rival"), "wrong": ("not wrong yet", "slower"),
-             "found": ("not found yet", "pool")}
+    from matplotlib.ticker import MaxNLocator  # here, so that commands start without it
+
+    from analysis.system import drawing
+
+    figure, axes = drawing.canvas(270, left=44, right=30, width=520)
+    axes.set_xscale("log")
+    axes.set_xlim(1, executions)
+    axes.set_ylim(0, 1.02)
+    names = {"reached": ("not reached yet", drawing.RIVAL), "wrong": ("not wrong yet",
+             drawing.SLOWER), "found": ("not found yet", drawing.POOL)}
     for at, (phase, made) in enumerate(curves.items()):
-        label, kind = names[phase]
+        label, colour = names[phase]
         when = [1.0, *made.executions, float(executions)]
-        if phase == "found":
-            chart.band(_steps(x, y, when, made.low), _steps(x, y, when, made.high), kind)
-        chart.strokes([_steps(x, y, when, made.left)], kind, 1.6)
-        chart.strokes([((x.end - 120, 24 + 16 * at), (x.end - 100, 24 + 16 * at))], kind, 1.6)
-        chart.text(x.end - 94, 24 + 16 * at, label, "clear")
-    return alone(chart.svg("survival", "Survival of planted bugs", "The share of bugs and seeds not"
-                           " yet reached, gone wrong and found, against executions"))
-
-
-def _steps(x: Scale, y: Scale, when: Sequence[float], left: Sequence[float]) -> list[Point]:
-    """A curve that stays as it is until the next moment."""
-    shares = [1.0, *left, left[-1] if left else 1.0]
-    points = [(x(when[0]), y(shares[0]))]
-    for moment, before, after in zip(when[1:], shares, shares[1:]):
-        points += [(x(moment), y(before)), (x(moment), y(after))]
-    return points
+        axes.step(when, [1.0, *made.left, made.left[-1] if made.left else 1.0], where="post",
+                  color=colour, clip_on=False)
+        if phase == "found" and made.left:
+            axes.fill_between(when, [1.0, *made.low, made.low[-1]],
+                              [1.0, *made.high, made.high[-1]], step="post", color=colour,
+                              alpha=0.15, linewidth=0, clip_on=False)
+        axes.text(0.99, 0.97 - 0.08 * at, label, ha="right", va="top", color=colour,
+                  transform=axes.transAxes)
+    drawing.across(axes, [10.0**power for power in range(12)], lambda value: f"{value:,.0f}",
+                   "executions from nothing")
+    drawing.up(axes, MaxNLocator(5), lambda value: f"{value:g}")
+    drawing.headed(axes, "share of bugs and seeds")
+    return drawing.alone(drawing.svg(
+        figure, "survival", "Survival of planted bugs", "The share of bugs and seeds not yet"
+        " reached, gone wrong and found, against executions"))
 
 
 def write(made: dict[str, Any], scores: Sequence[Score], folder: pathlib.Path) -> None:
