@@ -96,7 +96,7 @@ PACKAGES = (
     _package("python3-scipy", "statistics", READING, "reports"),
     _package("python3-pandas", "tables of samples", f"{READING} fuzz reproduce bugs", "reports"),
     _package("python3-statsmodels", "corrects for many claims", READING + " bugs", "reports"),
-    _package("python3-matplotlib", "charts", READING + " bugs", "charts in reports"),
+    _package("python3-matplotlib", "charts", READING + " trial" + " bugs", "charts in reports"),
     _package("python3-jinja2", "report templates", READING + " trial" + " bugs", "reports"),
     _package("python3-jsonschema", "checks result files", f"{READING} fuzz reproduce bugs",
              "the check of result files"),
