@@ -58,7 +58,7 @@ PACKAGES = (
              FUZZING + " bench replay", "sanitizers, fuzzing, the arm scudo"),
     _package("llvm-19", "names in sanitizer reports", FUZZING, "readable reports"),
     _package("python3-clang-19", "reads the syntax tree of C", "test mutants", "mutants"),
-    _package("afl++", "a second fuzzing engine", "test fuzz", "--engine afl"),
+    _package("afl++", "a second fuzzing engine", "test", "the services' check with AFL++"),
     _package("clang-format-19", "checks the layout of C", CHECKING, "the format check"),
     _package("clang-tidy-19", "reads the C for mistakes", CHECKING, "the clang-tidy check"),
     _package("cppcheck", "reads the C for mistakes", CHECKING, "the cppcheck check"),
