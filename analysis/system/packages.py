@@ -38,7 +38,7 @@ def _package(name: str, reason: str, commands: str, loss: str) -> Package:
     return Package(name, reason, frozenset(commands.split()), loss)
 
 
-BUILDING = "test check coverage bench record replay fuzz reproduce bugs mutants"
+BUILDING = "test check coverage trial bench record replay fuzz reproduce bugs mutants"
 READING = "test bench report compare gate prove-statistics"
 FUZZING = "test check coverage fuzz reproduce bugs mutants"
 PLANTING = "test check bugs mutants"
@@ -58,7 +58,7 @@ PACKAGES = (
              FUZZING + " bench replay", "sanitizers, fuzzing, the arm scudo"),
     _package("llvm-19", "names in sanitizer reports", FUZZING, "readable reports"),
     _package("python3-clang-19", "reads the syntax tree of C", "test mutants", "mutants"),
-    _package("afl++", "a second fuzzing engine", "test fuzz", "--engine afl"),
+    _package("afl++", "a second fuzzing engine", "test", "the services' check with AFL++"),
     _package("clang-format-19", "checks the layout of C", CHECKING, "the format check"),
     _package("clang-tidy-19", "reads the C for mistakes", CHECKING, "the clang-tidy check"),
     _package("cppcheck", "reads the C for mistakes", CHECKING, "the cppcheck check"),
@@ -80,9 +80,9 @@ PACKAGES = (
              "the workload app/lua"),
     _package("libsqlite3-dev", "a program that runs on the pool", "test bench record replay",
              "the workload app/sqlite"),
-    _package("libjemalloc2", "a rival allocator", "test bench replay", "the arm jemalloc"),
-    _package("libmimalloc2.0", "a rival allocator", "test bench replay", "the arm mimalloc"),
-    _package("libtcmalloc-minimal4", "a rival allocator", "test bench replay", "the arm tcmalloc"),
+    _package("libjemalloc2", "a rival allocator", "test trial bench replay", "the arm jemalloc"),
+    _package("libmimalloc2.0", "a rival allocator", "test trial bench replay", "the arm mimalloc"),
+    _package("libtcmalloc-minimal4", "a rival allocator", "test trial bench replay", "the arm tcmalloc"),
     _package("libboost-dev", "a rival pool", "test bench", "the arm boost-pool"),
     _package("libfoonathan-memory-dev", "a rival pool", "test bench", "the arms of foonathan"),
     _package("libapr1-dev", "a rival pool", "test bench", "the arm apr-pool"),
@@ -96,8 +96,8 @@ PACKAGES = (
     _package("python3-scipy", "statistics", READING, "reports"),
     _package("python3-pandas", "tables of samples", f"{READING} fuzz reproduce bugs", "reports"),
     _package("python3-statsmodels", "corrects for many claims", READING + " bugs", "reports"),
-    _package("python3-matplotlib", "charts", READING + " bugs", "charts in reports"),
-    _package("python3-jinja2", "report templates", READING + " bugs", "reports"),
+    _package("python3-matplotlib", "charts", READING + " trial" + " bugs", "charts in reports"),
+    _package("python3-jinja2", "report templates", READING + " trial" + " bugs", "reports"),
     _package("python3-jsonschema", "checks result files", f"{READING} fuzz reproduce bugs",
              "the check of result files"),
     _package("python3-fastjsonschema", "checks them faster", READING, "fast reading of long runs"),
@@ -105,6 +105,7 @@ PACKAGES = (
     _package("python3-junit.xml", "writes JUnit", "test compare gate", "JUnit of compare and gate"),
     _package("python3-pytest", "frame of the Python tests", "test prove-statistics",
              "the Python tests"),
+    _package("python3-pytest-xdist", "runs them side by side", "test", "the Python tests"),
     _package("python3-hypothesis", "generates Python test cases", "test", "some Python tests"),
     _package("chromium", "opens reports as a reader does", "test", "the tests of the open report"),
     _package("chromium-driver", "lets tests drive it", "test", "the tests of the open report"),

@@ -67,6 +67,11 @@ def percent(difference: float) -> str:
     return f"{share:.1f}{NARROW}%" if share < 10 else f"{share:.0f}{NARROW}%"
 
 
+def share(value: float, digits: int = 0) -> str:
+    """A part of one as a percentage."""
+    return f"{100 * value:.{digits}f}{NARROW}%"
+
+
 def signed_percent(difference: float) -> str:
     """A logarithm as a percentage with its sign."""
     share = math.expm1(difference) * 100
