@@ -468,7 +468,8 @@ static int run_free(struct run *run, uint32_t slot)
     if (check_contents(run, slot) != 0)
         return -1;
     void *chunk = object_of(state);
-    int result = pool_free(&chunk, held.size, &run->pool);
+    int result = slot % 2 != 0 ? pool_free_unsized(&chunk, &run->pool)
+                               : pool_free(&chunk, held.size, &run->pool);
     if (judge_result(run, "pool_free", result, (struct due){POOL_OK, 0}) != 0)
         return -1;
     if (result != 0)
@@ -520,8 +521,10 @@ static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new
             return report(run, "model", "pool_size_of is wrong about the address at %lld",
                           offset_of(run, address));
     }
-    const char *call = new_size != 0 ? "pool_realloc" : "pool_free";
+    int unsized = due != POOL_WRONG_SIZE && due != POOL_ZERO_SIZE && size % 32 >= 16;
+    const char *call = new_size != 0 ? "pool_realloc" : unsized ? "pool_free_unsized" : "pool_free";
     int result = new_size != 0 ? pool_realloc(&run->pool, &chunk, size, new_size, POOL_I8)
+                 : unsized     ? pool_free_unsized(&chunk, &run->pool)
                                : pool_free(&chunk, size, &run->pool);
     if (judge_result(run, call, result, (struct due){due, 0}) != 0)
         return -1;
