@@ -30,6 +30,7 @@ enum {
     GIVE_BACK_EVENTS = 256, /* so many at a time are free again */
     IDLE_MS = 1,
     LOOK_MS = 20,      /* how often the processes that are left are looked at */
+    LOOKS = 4,
     HOLE_MS = 2000,    /* a writer that takes longer is taken for dead */
     LAST_HOLE_MS = 50, /* the same when no process is left */
     MAX_IMAGES = 1 << 22
@@ -251,6 +252,7 @@ static void listen(struct drain *drain)
 static void drain_all(struct drain *drain)
 {
     int64_t looked = 0;
+    unsigned looks = 0; /* in a row that found no process: one may just be starting */
     bool left = true;
     while (left || drain->at < atomic_load(&drain->ring->taken)) {
         if (drain_some(drain) && !drain->quit)
@@ -259,7 +261,8 @@ static void drain_all(struct drain *drain)
         if (drain->quit)
             break;
         if (drain->ended && now_ms() - looked > LOOK_MS) {
-            left = any_runs(drain);
+            looks = any_runs(drain) ? 0 : looks + 1;
+            left = looks < LOOKS;
             looked = now_ms();
         }
         mind_hole(drain, left ? HOLE_MS : LAST_HOLE_MS);

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,6 +283,13 @@ void record(enum event_kind kind, const void *ptr, size_t size, size_t align, ui
         image, align ? (unsigned)__builtin_ctzll(align) : 0, kind);
 }
 
+/* A child is waited for even if it allocates nothing for long. */
+static void start_child(void)
+{
+    if (atomic_load(&state->image) == 0)
+        announce_child();
+}
+
 /* --- Starting --------------------------------------------------------------------------------- */
 
 static struct ring *map_ring(const char *path)
@@ -353,8 +361,10 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     own_malloc = recorder_asks;
     recorder_asks = false;
     state = make_state();
-    if (state)
-        announce_program(argc, argv);
+    if (!state)
+        return;
+    announce_program(argc, argv);
+    pthread_atfork(NULL, NULL, start_child);
 }
 
 /* --- Filters of system calls ------------------------------------------------------------------ */
