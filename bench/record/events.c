@@ -1,5 +1,4 @@
 /* The preloaded library's half of the ring (ring.h): attaching, call sites, and events.
- *
  * What a process knows of itself lies in pages that the kernel wipes on fork, so a child finds them
  * empty and announces itself with its first event. vfork children share their parent's heap and
  * its number. A failure ends the recording, never the program.
@@ -36,7 +35,7 @@ enum {
     CACHED = 16,
     SPINS = 2000,
     WAIT_NS = 100 * 1000,
-    MAX_WAITS = 150 * 1000,   /* about 15 s without a drained event: the command is gone */
+    MAX_WAITS = 150 * 1000,  /* about 15 s without a drained event: the command is gone */
     COMMAND_BYTES = 8 * 1024 /* of a command line that are kept */
 };
 
@@ -221,7 +220,8 @@ static uint32_t module_of(uint64_t site, uint32_t image)
 {
     const uint64_t page = site >> 12;
     const uint32_t now = modules_generation(), place = page % CACHED;
-    if (__builtin_expect(self.cache[place].page != page || self.cache[place].generation != now, 0)) {
+    if (__builtin_expect(self.cache[place].page != page || self.cache[place].generation != now,
+                         0)) {
         self.cache[place].module = find_module(site, image, now);
         self.cache[place].page = page;
         self.cache[place].generation = now;
