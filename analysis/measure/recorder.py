@@ -235,13 +235,13 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
             raise UserError(converter.error.replace(str(made / output.name), str(output)), UNFIT)
         recording = Recording([], found["images"], status, found["unfinished"], found["stopped"])
         unseen = None if process or everything else why_unseen(program, found, pid)
+        for image in recording.images:
+            if image["own_malloc"] and (image["pid"] == pid or image in recording.converted):
+                raise UserError(f"{image['program']} has a malloc of its own linked in, whose calls"
+                                " cannot be seen from outside; no trace written")
         if unseen or not recording.converted:
             raise UserError(unseen or why_nothing(program, recording, process),
                             UNFIT if found["stopped"] else USAGE)
-        for image in recording.converted:
-            if image["own_malloc"]:
-                raise UserError(f"{image['program']} has a malloc of its own linked in, whose calls"
-                                " cannot be seen from outside; no trace written")
         for image in recording.converted:
             trace = output.with_name(pathlib.Path(image["file"]).name)
             os.replace(image["file"], trace)

@@ -57,8 +57,8 @@ static uint64_t bucket_size(size_t bucket)
 
 uint64_t size_percentile(const struct summary *summary, unsigned thousandths)
 {
-    const uint64_t count = summary->kinds[TRACE_ALLOC] + summary->kinds[TRACE_CALLOC] +
-                           summary->kinds[TRACE_REALLOC];
+    const uint64_t count =
+        summary->kinds[TRACE_ALLOC] + summary->kinds[TRACE_CALLOC] + summary->kinds[TRACE_REALLOC];
     const uint64_t rank = count / 1000 * thousandths + (count % 1000 * thousandths + 999) / 1000;
     uint64_t passed = 0;
     for (size_t bucket = 0; bucket < SIZE_BUCKETS; bucket++) {
@@ -163,8 +163,7 @@ static void forget(struct conversion *conversion, const struct event *event)
     emit(conversion, event, TRACE_FREE, slot);
 }
 
-static void convert_alloc(struct conversion *conversion, const struct event *event,
-                          unsigned kind)
+static void convert_alloc(struct conversion *conversion, const struct event *event, unsigned kind)
 {
     forget(conversion, event);
     uint32_t slot = slot_take(conversion);
@@ -237,5 +236,6 @@ bool convert_event(struct conversion *conversion, const struct event *event)
         break;
     default:
         break;
-    }    return !conversion->failed;
+    }
+    return !conversion->failed;
 }

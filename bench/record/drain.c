@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 #include "image.h"
+#include "request.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,17 +30,11 @@
 enum {
     GIVE_BACK_EVENTS = 256, /* so many at a time are free again */
     IDLE_MS = 1,
-    LOOK_MS = 20,      /* how often the processes that are left are looked at */
+    LOOK_MS = 20, /* how often the processes that are left are looked at */
+    LOOKS = 4,
     HOLE_MS = 2000,    /* a writer that takes longer is taken for dead */
     LAST_HOLE_MS = 50, /* the same when no process is left */
     MAX_IMAGES = 1 << 22
-};
-
-struct request {
-    const char *out, *process;
-    char *folder; /* of out */
-    bool all;
-    enum trace_form form;
 };
 
 struct drain {
@@ -251,6 +246,7 @@ static void listen(struct drain *drain)
 static void drain_all(struct drain *drain)
 {
     int64_t looked = 0;
+    unsigned looks = 0; /* in a row that found no process: one may just be starting */
     bool left = true;
     while (left || drain->at < atomic_load(&drain->ring->taken)) {
         if (drain_some(drain) && !drain->quit)
@@ -259,7 +255,8 @@ static void drain_all(struct drain *drain)
         if (drain->quit)
             break;
         if (drain->ended && now_ms() - looked > LOOK_MS) {
-            left = any_runs(drain);
+            looks = any_runs(drain) ? 0 : looks + 1;
+            left = looks < LOOKS;
             looked = now_ms();
         }
         mind_hole(drain, left ? HOLE_MS : LAST_HOLE_MS);
@@ -308,6 +305,12 @@ static int finish(struct drain *drain)
 {
     const uint32_t closed = atomic_load(&drain->ring->closed);
     int status = 1;
+    for (uint32_t i = 0; i < drain->count; i++) { /* the command's own, even if it did nothing */
+        struct image *image = drain->images[i];
+        if (image && !image->conversion && image->pid == drain->command &&
+            is_wanted(drain, image) && !drain->request->all)
+            image->conversion = conversion_open(drain->request->folder);
+    }
     printf("{\"images\":[");
     for (uint32_t i = 0, printed = 0; i < drain->count; i++) {
         struct image *image = drain->images[i];
@@ -342,59 +345,9 @@ static int finish(struct drain *drain)
     return status;
 }
 
-/* --- The command line ------------------------------------------------------------------------- */
-
-static _Noreturn void usage(const char *wrong)
-{
-    fprintf(stderr,
-            "poolproof-convert: %s; usage: poolproof-convert -o OUT.trace [--process NAME] [--all] "
-            "[--form binary|gzip|text]\n",
-            wrong);
-    exit(2);
-}
-
-static enum trace_form form_named(const char *name)
-{
-    if (strcmp(name, "binary") == 0)
-        return TRACE_BINARY;
-    if (strcmp(name, "gzip") == 0)
-        return TRACE_BINARY_GZIP;
-    if (strcmp(name, "text") != 0)
-        usage("--form is binary, gzip or text");
-    return TRACE_TEXT;
-}
-
-static struct request read_arguments(int argc, char **argv)
-{
-    struct request request = {.form = TRACE_BINARY};
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        if (strcmp(word, "--all") == 0) {
-            request.all = true;
-            continue;
-        }
-        if (i + 1 == argc)
-            usage("an argument is not understood, or its value is missing");
-        const char *value = argv[++i];
-        if (strcmp(word, "-o") == 0)
-            request.out = value;
-        else if (strcmp(word, "--process") == 0)
-            request.process = value;
-        else if (strcmp(word, "--form") == 0)
-            request.form = form_named(value);
-        else
-            usage("an argument is not understood");
-    }
-    if (!request.out || !(request.folder = strdup(request.out)))
-        usage("-o OUT.trace is needed");
-    char *slash = strrchr(request.folder, '/');
-    strcpy(slash ? slash + (slash == request.folder) : request.folder, slash ? "" : ".");
-    return request;
-}
-
 int main(int argc, char **argv)
 {
-    const struct request request = read_arguments(argc, argv);
+    const struct request request = request_read(argc, argv);
     struct drain drain = {.request = &request};
     struct rlimit files;
     /* An interrupt from the keyboard is for the command; what was recorded is kept. */

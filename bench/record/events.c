@@ -1,5 +1,4 @@
 /* The preloaded library's half of the ring (ring.h): attaching, call sites, and events.
- *
  * What a process knows of itself lies in pages that the kernel wipes on fork, so a child finds them
  * empty and announces itself with its first event. vfork children share their parent's heap and
  * its number. A failure ends the recording, never the program.
@@ -13,6 +12,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ enum {
     CACHED = 16,
     SPINS = 2000,
     WAIT_NS = 100 * 1000,
-    MAX_WAITS = 150 * 1000,   /* about 15 s without a drained event: the command is gone */
+    MAX_WAITS = 150 * 1000,  /* about 15 s without a drained event: the command is gone */
     COMMAND_BYTES = 8 * 1024 /* of a command line that are kept */
 };
 
@@ -220,7 +220,8 @@ static uint32_t module_of(uint64_t site, uint32_t image)
 {
     const uint64_t page = site >> 12;
     const uint32_t now = modules_generation(), place = page % CACHED;
-    if (__builtin_expect(self.cache[place].page != page || self.cache[place].generation != now, 0)) {
+    if (__builtin_expect(self.cache[place].page != page || self.cache[place].generation != now,
+                         0)) {
         self.cache[place].module = find_module(site, image, now);
         self.cache[place].page = page;
         self.cache[place].generation = now;
@@ -280,6 +281,13 @@ void record(enum event_kind kind, const void *ptr, size_t size, size_t align, ui
                             .thread = self.number,
                             .module = module_of(site, image)},
         image, align ? (unsigned)__builtin_ctzll(align) : 0, kind);
+}
+
+/* A child is waited for even if it allocates nothing for long. */
+static void start_child(void)
+{
+    if (atomic_load(&state->image) == 0)
+        announce_child();
 }
 
 /* --- Starting --------------------------------------------------------------------------------- */
@@ -353,8 +361,10 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     own_malloc = recorder_asks;
     recorder_asks = false;
     state = make_state();
-    if (state)
-        announce_program(argc, argv);
+    if (!state)
+        return;
+    announce_program(argc, argv);
+    pthread_atfork(NULL, NULL, start_child);
 }
 
 /* --- Filters of system calls ------------------------------------------------------------------ */

@@ -202,18 +202,17 @@ static void print_conversion(const struct conversion *conversion, const char *fi
         operations += summary->kinds[kind];
     printf(",\"file\":");
     print_string(file);
-    printf(",\"operations\":%" PRIu64 ",\"alloc\":%" PRIu64 ",\"calloc\":%" PRIu64 ",\"realloc\":%" PRIu64
-           ",\"free\":%" PRIu64 ",\"call_sites\":%" PRIu32,
+    printf(",\"operations\":%" PRIu64 ",\"alloc\":%" PRIu64 ",\"calloc\":%" PRIu64
+           ",\"realloc\":%" PRIu64 ",\"free\":%" PRIu64 ",\"call_sites\":%" PRIu32,
            operations, summary->kinds[TRACE_ALLOC], summary->kinds[TRACE_CALLOC],
-           summary->kinds[TRACE_REALLOC], summary->kinds[TRACE_FREE],
-           conversion->site_count - 1);
+           summary->kinds[TRACE_REALLOC], summary->kinds[TRACE_FREE], conversion->site_count - 1);
     printf(",\"peak_live_bytes\":%" PRIu64 ",\"peak_live_objects\":%" PRIu64
            ",\"end_live_bytes\":%" PRIu64 ",\"end_live_objects\":%" PRIu64,
            summary->peak_bytes, summary->peak_objects, summary->live_bytes, summary->live_objects);
     printf(",\"sizes\":{\"p50\":%" PRIu64 ",\"p90\":%" PRIu64 ",\"p99\":%" PRIu64
            ",\"max\":%" PRIu64 "}",
-           size_percentile(summary, 500), size_percentile(summary, 900), size_percentile(summary, 990),
-           size_percentile(summary, 1000));
+           size_percentile(summary, 500), size_percentile(summary, 900),
+           size_percentile(summary, 990), size_percentile(summary, 1000));
     printf(",\"unknown_frees\":%" PRIu64 ",\"missed_frees\":%" PRIu64 ",\"over_aligned\":%" PRIu64
            ",\"empty\":%" PRIu64,
            summary->unknown_frees, summary->missed_frees, summary->over_aligned, summary->empty);

@@ -99,7 +99,7 @@ static function *find_for_failure(const struct overload *op)
     return next;
 }
 
-static function *next_of(const struct overload * op, uintptr_t site)
+static function *next_of(const struct overload *op, uintptr_t site)
 {
     return op->next ? op->next : find_for_plugin(op, site);
 }
@@ -114,9 +114,9 @@ static void *new_object(size_t size, size_t align, uintptr_t site)
 }
 
 /* If memory is lacking the next one decides: it calls the new-handler, or throws. */
-#define NEW(symbol, base, parameters, arguments, align)                                                  \
+#define NEW(symbol, base, parameters, arguments, align)                                            \
     EXPORT void *symbol parameters;                                                                \
-    static struct overload symbol##_op = {#symbol, #base, NULL};                                          \
+    static struct overload symbol##_op = {#symbol, #base, NULL};                                   \
     EXPORT void *symbol parameters                                                                 \
     {                                                                                              \
         void *ptr = mode == RECORDED ? new_object(size, align, SITE) : NULL;                       \
@@ -136,14 +136,14 @@ NEW(_ZnwmRKSt9nothrow_t, _Znwm, (size_t size, const void *tag), (size, tag), 0)
 NEW(_ZnamRKSt9nothrow_t, _Znwm, (size_t size, const void *tag), (size, tag), 0)
 NEW(_ZnwmSt11align_val_t, _ZnwmSt11align_val_t, (size_t size, size_t align), (size, align), align)
 NEW(_ZnamSt11align_val_t, _ZnwmSt11align_val_t, (size_t size, size_t align), (size, align), align)
-NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, _ZnwmSt11align_val_t, (size_t size, size_t align, const void *tag),
-    (size, align, tag), align)
-NEW(_ZnamSt11align_val_tRKSt9nothrow_t, _ZnwmSt11align_val_t, (size_t size, size_t align, const void *tag),
-    (size, align, tag), align)
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, _ZnwmSt11align_val_t,
+    (size_t size, size_t align, const void *tag), (size, align, tag), align)
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, _ZnwmSt11align_val_t,
+    (size_t size, size_t align, const void *tag), (size, align, tag), align)
 
-#define DELETE(symbol, base, parameters, arguments)                                                      \
+#define DELETE(symbol, base, parameters, arguments)                                                \
     EXPORT void symbol parameters;                                                                 \
-    static struct overload symbol##_op = {#symbol, #base, NULL};                                          \
+    static struct overload symbol##_op = {#symbol, #base, NULL};                                   \
     EXPORT void symbol parameters                                                                  \
     {                                                                                              \
         function *next = mode == RECORDED ? NULL : next_of(&symbol##_op, SITE);                    \
@@ -163,30 +163,44 @@ DELETE(_ZdlPvRKSt9nothrow_t, _ZdlPv, (void *ptr, const void *tag), (ptr, tag))
 DELETE(_ZdaPvRKSt9nothrow_t, _ZdlPv, (void *ptr, const void *tag), (ptr, tag))
 DELETE(_ZdlPvSt11align_val_t, _ZdlPvSt11align_val_t, (void *ptr, size_t align), (ptr, align))
 DELETE(_ZdaPvSt11align_val_t, _ZdlPvSt11align_val_t, (void *ptr, size_t align), (ptr, align))
-DELETE(_ZdlPvmSt11align_val_t, _ZdlPvSt11align_val_t, (void *ptr, size_t size, size_t align), (ptr, size, align))
-DELETE(_ZdaPvmSt11align_val_t, _ZdlPvSt11align_val_t, (void *ptr, size_t size, size_t align), (ptr, size, align))
-DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, _ZdlPvSt11align_val_t, (void *ptr, size_t align, const void *tag),
-       (ptr, align, tag))
-DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, _ZdlPvSt11align_val_t, (void *ptr, size_t align, const void *tag),
-       (ptr, align, tag))
+DELETE(_ZdlPvmSt11align_val_t, _ZdlPvSt11align_val_t, (void *ptr, size_t size, size_t align),
+       (ptr, size, align))
+DELETE(_ZdaPvmSt11align_val_t, _ZdlPvSt11align_val_t, (void *ptr, size_t size, size_t align),
+       (ptr, size, align))
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, _ZdlPvSt11align_val_t,
+       (void *ptr, size_t align, const void *tag), (ptr, align, tag))
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, _ZdlPvSt11align_val_t,
+       (void *ptr, size_t align, const void *tag), (ptr, align, tag))
 
 void operators_start(void)
 {
-    static struct overload *const all[] = {
-        &_Znwm_op, &_Znam_op, &_ZnwmRKSt9nothrow_t_op, &_ZnamRKSt9nothrow_t_op,
-        &_ZnwmSt11align_val_t_op, &_ZnamSt11align_val_t_op,
-        &_ZnwmSt11align_val_tRKSt9nothrow_t_op, &_ZnamSt11align_val_tRKSt9nothrow_t_op,
-        &_ZdlPv_op, &_ZdaPv_op, &_ZdlPvm_op, &_ZdaPvm_op, &_ZdlPvRKSt9nothrow_t_op,
-        &_ZdaPvRKSt9nothrow_t_op, &_ZdlPvSt11align_val_t_op, &_ZdaPvSt11align_val_t_op,
-        &_ZdlPvmSt11align_val_t_op, &_ZdaPvmSt11align_val_t_op,
-        &_ZdlPvSt11align_val_tRKSt9nothrow_t_op, &_ZdaPvSt11align_val_tRKSt9nothrow_t_op};
+    static struct overload *const all[] = {&_Znwm_op,
+                                           &_Znam_op,
+                                           &_ZnwmRKSt9nothrow_t_op,
+                                           &_ZnamRKSt9nothrow_t_op,
+                                           &_ZnwmSt11align_val_t_op,
+                                           &_ZnamSt11align_val_t_op,
+                                           &_ZnwmSt11align_val_tRKSt9nothrow_t_op,
+                                           &_ZnamSt11align_val_tRKSt9nothrow_t_op,
+                                           &_ZdlPv_op,
+                                           &_ZdaPv_op,
+                                           &_ZdlPvm_op,
+                                           &_ZdaPvm_op,
+                                           &_ZdlPvRKSt9nothrow_t_op,
+                                           &_ZdaPvRKSt9nothrow_t_op,
+                                           &_ZdlPvSt11align_val_t_op,
+                                           &_ZdaPvSt11align_val_t_op,
+                                           &_ZdlPvmSt11align_val_t_op,
+                                           &_ZdaPvmSt11align_val_t_op,
+                                           &_ZdlPvSt11align_val_tRKSt9nothrow_t_op,
+                                           &_ZdaPvSt11align_val_tRKSt9nothrow_t_op};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         *(void **)&all[i]->next = dlsym(RTLD_NEXT, all[i]->name);
         if (!all[i]->next && !is_ours(all[i]->base)) /* the program's, as the library calls it */
             *(void **)&all[i]->next = dlsym(RTLD_DEFAULT, all[i]->base);
     }
-    if (_Znwm_op.next && is_ours("_Znwm") && is_ours("_ZdlPv") &&
-        is_ours("_ZnwmSt11align_val_t") && is_ours("_ZdlPvSt11align_val_t"))
+    if (_Znwm_op.next && is_ours("_Znwm") && is_ours("_ZdlPv") && is_ours("_ZnwmSt11align_val_t") &&
+        is_ours("_ZdlPvSt11align_val_t"))
         mode = RECORDED;
     dlerror();
     dlerror(); /* gives back what a failure allocated */

@@ -81,8 +81,7 @@ int trace_stream_append(struct trace_stream *stream, const struct trace_op *op,
     if (stream->size + BINARY_MAX_OP > sizeof stream->payload && put_block(stream) != 0)
         return trace_fail(error, stream->count, 0, "cannot keep operations in %s: %s",
                           stream->folder, strerror(errno));
-    stream->size +=
-        binary_put_op(stream->payload + stream->size, op, stream->thread, stream->site);
+    stream->size += binary_put_op(stream->payload + stream->size, op, stream->thread, stream->site);
     stream->thread = op->thread;
     stream->site = op->site;
     stream->count++;
