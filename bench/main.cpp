@@ -9,7 +9,10 @@
  *   --heap=littered        on a heap that was filled and thinned before: the workload W/littered
  *   --threads=N            list the micro workloads W/N-threads as well: N threads, an arm for each
  *   --iterations=N         this many iterations instead of a calibrated number
- *   --delay=PERCENT        spend this much more time in each iteration: a slowdown of known size
+ *   --turns=N,GO,TOLD      be held between batches, for N turns (turns.h); each is an untimed batch
+ *                          that warms the caches and a timed one, or of what runs once that alone
+ *   --batch=N              so many iterations are a batch
+ *   --delay=PERCENT        spend this much more time in each batch: a slowdown of known size
  *   --work, --memory, --latency
  *                          run one workload on one arm without Google Benchmark, and print as JSON
  *                          what its probe found (probe/probe.h)
@@ -23,6 +26,10 @@
 #include "loops.h"
 #include "probe.h"
 #include "settings.h"
+
+extern "C" {
+#include "turns.h"
+}
 
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
@@ -67,6 +74,8 @@ struct Options {
     bool list = false, owner = false;
     std::string workload, arm;
     long iterations = 0;
+    struct turns turns{};
+    long batch = 1;
     double delay_percent = 0;
     bool littered = false;
     unsigned threads = 1;
@@ -103,33 +112,60 @@ double peak_resident_bytes()
     return mark ? 1024 * std::strtod(mark + 6, nullptr) : 0;
 }
 
-int64_t now_ns()
+/* Works for so much longer that the turn takes the delay's share more; returns what it took. */
+struct turn delayed(struct turn start, struct turn end)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    const double share = 1 + options.delay_percent / 100;
+    const uint64_t until = start.cpu_ns + (uint64_t)((double)(end.cpu_ns - start.cpu_ns) * share);
+    while (options.delay_percent > 0 && end.cpu_ns < until)
+        end = turn_now();
+    return {end.wall_ns - start.wall_ns, end.cpu_ns - start.cpu_ns};
 }
 
-/* Calls work once for so many iterations, and with a delay waits so long afterwards that they take
- * that much longer. */
-template <typename Work> void iterate(benchmark::State &state, Work work, long iterations = 1)
+/* A turn for each iteration of Google Benchmark; returns how many calls of work there were. */
+template <typename Work>
+double take_turns(benchmark::State &state, Work work, bool once, long calls)
 {
-    long faults = page_faults();
-    if (options.delay_percent <= 0) {
+    long done = 0;
+    const auto batch = [&] {
+        for (long i = 0; i < calls; i++)
+            work();
+        done += calls;
+    };
+    bool there = turns_tell(&options.turns, {}) == 0;
+    while (state.KeepRunning()) {
+        there = there && turns_await(&options.turns) == 0;
+        if (!there)
+            fail(4, "nobody gives this process its turn");
+        if (!once)
+            batch();
+        const struct turn start = turn_now();
+        batch();
+        const struct turn took = delayed(start, turn_now());
+        state.SetIterationTime((double)took.cpu_ns / 1e9);
+        there = turns_tell(&options.turns, took) == 0;
+    }
+    return (double)done;
+}
+
+/* Calls work, which does so many iterations, as often as it takes; returns how many iterations that
+ * were. */
+template <typename Work>
+double iterate(benchmark::State &state, Work work, bool once = false, long iterations = 1)
+{
+    const long faults = page_faults();
+    double done;
+    if (options.turns.count > 0) {
+        done = (double)iterations *
+               take_turns(state, work, once, std::max(1L, options.batch / iterations));
+    } else {
         while (state.KeepRunningBatch(iterations))
             work();
-    } else {
-        while (state.KeepRunningBatch(iterations)) {
-            int64_t start = now_ns();
-            work();
-            int64_t wait = (int64_t)((double)(now_ns() - start) * options.delay_percent / 100);
-            for (int64_t end = now_ns() + wait; now_ns() < end;)
-                ;
-        }
+        done = (double)state.iterations();
     }
-    state.counters["page_faults"] =
-        benchmark::Counter((double)(page_faults() - faults), benchmark::Counter::kAvgIterations);
+    state.counters["page_faults"] = (double)(page_faults() - faults) / done;
     state.counters["max_rss_bytes"] = peak_resident_bytes();
+    return done;
 }
 
 void *open_arm(const struct peer *peer, struct peer_needs needs)
@@ -224,8 +260,7 @@ void run_shape(benchmark::State &state, const Workload &workload, const struct l
     const struct shape *shape = workload.shape;
     Player player(workload, loops);
     const size_t done = player.work().done, reached = player.work().reached_bytes;
-    iterate(state, [&] { player.batch(); });
-    const double batches = (double)state.iterations();
+    const double batches = iterate(state, [&] { player.batch(); });
     state.counters["operations"] = shape->capacity ? (double)(player.work().done - done) / batches
                                                    : (double)shape->operations(workload.scale);
     if (shape->capacity && (loops->peer->abilities & PEER_BOUNDED))
@@ -233,14 +268,16 @@ void run_shape(benchmark::State &state, const Workload &workload, const struct l
             (double)(player.work().reached_bytes - reached) / batches / (double)shape->capacity;
 }
 
-/* Every thread does all iterations on its own, all at the same time: an iteration is a batch of
- * each of them. A delay follows at the end. Owners have one arm and hand objects over, others have
+/* Every thread does all iterations, or those of a turn's batch, on its own, all at the same time: an
+ * iteration is a batch of each of them. Owners have one arm and hand objects over, others have
  * an arm each. */
 void run_threads(benchmark::State &state, const Workload &workload, const struct loops *loops)
 {
     const struct shape *shape = workload.shape;
     const unsigned count = shape->owners ? shape->owners : workload.threads;
-    const long iterations = (long)state.max_iterations;
+    const bool held = options.turns.count > 0;
+    const long iterations = held ? options.batch : (long)state.max_iterations;
+    const long meetings = held ? 2 * (long)state.max_iterations : 1;
     Shared shared{};
     if (shape->owners) {
         if (channels_open(&shared.channels, shape, workload.scale->live / CHANNEL_PLACES) != 0)
@@ -253,18 +290,20 @@ void run_threads(benchmark::State &state, const Workload &workload, const struct
     for (unsigned i = 0; i < count; i++)
         threads.emplace_back([&, i] {
             Player player(workload, loops, shape->owners ? &shared : nullptr, i);
-            meet.arrive_and_wait(); /* all are ready: the clock starts … */
-            meet.arrive_and_wait(); /* … and they do … */
-            for (long done = 0; done < iterations; done++)
-                player.batch();
-            meet.arrive_and_wait(); /* … until the last is done */
+            meet.arrive_and_wait(); /* all are ready */
+            for (long met = 0; met < meetings; met++) {
+                meet.arrive_and_wait(); /* the clock runs … */
+                for (long done = 0; done < iterations; done++)
+                    player.batch();
+                meet.arrive_and_wait(); /* … until the last is done */
+            }
         });
     const auto all = [&] {
         meet.arrive_and_wait();
         meet.arrive_and_wait();
     };
     meet.arrive_and_wait();
-    iterate(state, all, iterations);
+    iterate(state, all, false, iterations);
     for (std::thread &thread : threads)
         thread.join();
     if (shape->owners) {
@@ -301,10 +340,13 @@ void run_trace(benchmark::State &state, const Workload &workload, const struct l
             shape_out_of_memory(peer);
     };
     if (workload.cold) {
-        iterate(state, [&] {
-            arm = open_arm(peer, needs);
-            play(replay.drain);
-        });
+        iterate(
+            state,
+            [&] {
+                arm = open_arm(peer, needs);
+                play(replay.drain);
+            },
+            true);
         state.counters["operations"] = (double)replay.drain;
     } else {
         const bool resets = !(peer->abilities & PEER_REUSES);
@@ -329,14 +371,17 @@ void run_app(benchmark::State &state, const struct app *app, const struct loops 
 {
     const std::string script = app->script ? std::string(SCRIPTS "/") + app->script : "";
     uint64_t checksum = 0;
-    iterate(state, [&] {
-        char message[300];
-        void *arm = open_arm(loops->peer, app->needs);
-        if (app->run(loops, arm, script.c_str(), &checksum, message, sizeof message) != 0)
-            fail(4,
-                 "app/" + std::string(app->name) + " with " + loops->peer->name + ": " + message);
-        loops->peer->close(arm);
-    });
+    iterate(
+        state,
+        [&] {
+            char message[300];
+            void *arm = open_arm(loops->peer, app->needs);
+            if (app->run(loops, arm, script.c_str(), &checksum, message, sizeof message) != 0)
+                fail(4, "app/" + std::string(app->name) + " with " + loops->peer->name + ": " +
+                            message);
+            loops->peer->close(arm);
+        },
+        true);
     state.counters["operations"] = 1;
     state.counters["checksum"] = (double)(checksum >> 11); /* what a double holds */
 }
@@ -540,6 +585,12 @@ void add_trace(const char *text)
     options.traces.push_back({std::string(text, equals), equals + 1, {}});
 }
 
+void be_held(const char *text)
+{
+    if (turns_read(text, &options.turns) != 0)
+        fail(2, std::string("--turns needs N,GO,TOLD, not '") + text + "'");
+}
+
 bool is_littered(const std::string &heap)
 {
     if (heap != "fresh" && heap != "littered")
@@ -572,6 +623,10 @@ void read_arguments(int *argc, char **argv)
             options.littered = is_littered(value);
         else if ((value = value_of(argv[i], "--threads")))
             options.threads = (unsigned)number(value, "--threads", 1, 1024);
+        else if ((value = value_of(argv[i], "--batch")))
+            options.batch = (long)number(value, "--batch", 1, 1e9);
+        else if ((value = value_of(argv[i], "--turns")))
+            be_held(value);
         else if ((value = value_of(argv[i], "--delay")))
             options.delay_percent = number(value, "--delay", 0, 1000);
         else
@@ -579,6 +634,8 @@ void read_arguments(int *argc, char **argv)
     }
     *argc = kept;
     argv[kept] = nullptr;
+    if (options.delay_percent > 0 && options.turns.count == 0)
+        fail(2, "--delay needs --turns");
     if (options.littered && options.workload.empty())
         fail(2, "--heap=littered needs a --workload");
     if (options.littered)
@@ -635,9 +692,12 @@ void add_benchmark(const Workload &workload, const struct loops *loops)
                                              ? run_threads(state, workload, loops)
                                              : run_shape(state, workload, loops);
                                      });
-    if (has_threads(workload)) /* not the time of the thread that waits for the others */
+    if (has_threads(workload) &&
+        options.turns.count == 0) /* not the time of the thread that waits for the others */
         added->MeasureProcessCPUTime()->UseRealTime();
-    if (workload.cold)
+    if (options.turns.count > 0)
+        added->UseManualTime()->Iterations(options.turns.count);
+    else if (workload.cold)
         added->Iterations(1);
     else if (options.iterations > 0)
         added->Iterations(options.iterations);
