@@ -71,6 +71,16 @@ class Ended:
         return lines[-1] if lines else ""
 
 
+RUNNING: set[Running] = set()
+"""What any thread of this process has running."""
+
+
+def end_all() -> None:
+    """Kills what other threads wait for."""
+    for item in list(RUNNING):
+        item.kill()
+
+
 class Running:
     """A program that runs: in a session of its own, its outputs in files without names."""
     def __init__(self, program: Program, processor: int | None) -> None:
@@ -86,6 +96,7 @@ class Running:
                 pass_fds=program.keep_fds, start_new_session=True)
         self.ended_fd = os.pidfd_open(self.process.pid)
         """Readable once the program has ended."""
+        RUNNING.add(self)
 
     def kill(self) -> None:
         """Ends it and all that it started in its session."""
@@ -95,6 +106,7 @@ class Running:
     def wait(self, timed_out: bool = False) -> Ended:
         """Waits for its end, ends what it left running, and tells. Once."""
         _, status, usage = os.wait4(self.process.pid, 0)
+        RUNNING.discard(self)
         wall_s = time.perf_counter() - self._begin
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.kill()
