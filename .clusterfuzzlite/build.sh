@@ -6,14 +6,14 @@ objects=$WORK/poolproof
 mkdir -p "$objects"
 
 compile() { # SOURCE OBJECT [OPTION…]
-    $CC $CFLAGS -std=c11 -D_GNU_SOURCE -I"$top/core" -I"$top/core/trace" -I"$top/fuzz" "${@:3}" \
+    $CC $CFLAGS -std=c11 -D_GNU_SOURCE -I"$top/core" -I"$top/core/trace" -I"$top/fuzz/harness" "${@:3}" \
         -c "$1" -o "$2"
 }
 
 pool=$objects/mem_pool.o
 compile "$top/core/mem_pool.c" "$pool"
 library=()
-for source in "$top"/core/trace/*.c "$top"/fuzz/{backing,finding,input,scribble,steps}.c; do
+for source in "$top"/core/trace/*.c "$top"/fuzz/harness/{backing,finding,input,scribble,steps}.c; do
     name=$(basename "$source" .c)
     [ "$name" != main ] || continue
     compile "$source" "$objects/$name.o"
@@ -29,7 +29,7 @@ compile "$top/core/mem_pool.c" "$counted" "${steps[@]}"
 mutator=
 if [ "${FUZZING_ENGINE:-libfuzzer}" = libfuzzer ]; then
     mutator=$objects/mutator.o
-    compile "$top/fuzz/mutator.c" "$mutator"
+    compile "$top/fuzz/mutators/mutator.c" "$mutator"
 fi
 
 for source in "$top"/fuzz/targets/*.c; do

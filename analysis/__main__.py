@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
 import importlib
 import os
@@ -17,6 +16,7 @@ from analysis.commands import COMMANDS
 from analysis.system import packages
 from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, USAGE, UserError
 from analysis.system.files import ROOT, version
+from analysis.system.terminal import did_you_mean
 
 
 PURPOSE = "a memory pool, and instruments that say whether it is correct and whether it pays off"
@@ -45,9 +45,7 @@ def usage() -> str:
 
 def wrong_command(word: str) -> str:
     """What is said about a command that does not exist."""
-    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(COMMANDS)}"
-    return f"there is no command '{word}'; {hint}"
+    return f"there is no command '{word}'; {did_you_mean(word, COMMANDS)}"
 
 
 def load(command: str) -> ModuleType:

@@ -9,10 +9,7 @@
  *   --heap=littered        on a heap that was filled and thinned before: the workload W/littered
  *   --threads=N            list the micro workloads W/N-threads as well: N threads, an arm for each
  *   --iterations=N         this many iterations instead of a calibrated number
- *   --turns=N,GO,TOLD      be held between batches, for N turns (turns.h); each is an untimed batch
- *                          that warms the caches and a timed one, or of what runs once that alone
- *   --batch=N              so many iterations are a batch
- *   --delay=PERCENT        spend this much more time in each batch: a slowdown of known size
+ *   --delay=PERCENT        spend this much more time in each iteration: a slowdown of known size
  *   --work, --memory, --latency
  *                          run one workload on one arm without Google Benchmark, and print as JSON
  *                          what its probe found (probe/probe.h)
@@ -23,13 +20,9 @@
  */
 #include "app.h"
 #include "channel.h"
-#include "loops.h"
+#include "arm.h"
 #include "probe.h"
 #include "settings.h"
-
-extern "C" {
-#include "turns.h"
-}
 
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
@@ -74,8 +67,6 @@ struct Options {
     bool list = false, owner = false;
     std::string workload, arm;
     long iterations = 0;
-    struct turns turns{};
-    long batch = 1;
     double delay_percent = 0;
     bool littered = false;
     unsigned threads = 1;
@@ -112,75 +103,48 @@ double peak_resident_bytes()
     return mark ? 1024 * std::strtod(mark + 6, nullptr) : 0;
 }
 
-/* Works for so much longer that the turn takes the delay's share more; returns what it took. */
-struct turn delayed(struct turn start, struct turn end)
+int64_t now_ns()
 {
-    const double share = 1 + options.delay_percent / 100;
-    const uint64_t until = start.cpu_ns + (uint64_t)((double)(end.cpu_ns - start.cpu_ns) * share);
-    while (options.delay_percent > 0 && end.cpu_ns < until)
-        end = turn_now();
-    return {end.wall_ns - start.wall_ns, end.cpu_ns - start.cpu_ns};
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* A turn for each iteration of Google Benchmark; returns how many calls of work there were. */
-template <typename Work>
-double take_turns(benchmark::State &state, Work work, bool once, long calls)
+/* Calls work once for so many iterations, and with a delay waits so long afterwards that they take
+ * that much longer. */
+template <typename Work> void iterate(benchmark::State &state, Work work, long iterations = 1)
 {
-    long done = 0;
-    const auto batch = [&] {
-        for (long i = 0; i < calls; i++)
-            work();
-        done += calls;
-    };
-    bool there = turns_tell(&options.turns, {}) == 0;
-    while (state.KeepRunning()) {
-        there = there && turns_await(&options.turns) == 0;
-        if (!there)
-            fail(4, "nobody gives this process its turn");
-        if (!once)
-            batch();
-        const struct turn start = turn_now();
-        batch();
-        const struct turn took = delayed(start, turn_now());
-        state.SetIterationTime((double)took.cpu_ns / 1e9);
-        there = turns_tell(&options.turns, took) == 0;
-    }
-    return (double)done;
-}
-
-/* Calls work, which does so many iterations, as often as it takes; returns how many iterations that
- * were. */
-template <typename Work>
-double iterate(benchmark::State &state, Work work, bool once = false, long iterations = 1)
-{
-    const long faults = page_faults();
-    double done;
-    if (options.turns.count > 0) {
-        done = (double)iterations *
-               take_turns(state, work, once, std::max(1L, options.batch / iterations));
-    } else {
+    long faults = page_faults();
+    if (options.delay_percent <= 0) {
         while (state.KeepRunningBatch(iterations))
             work();
-        done = (double)state.iterations();
+    } else {
+        while (state.KeepRunningBatch(iterations)) {
+            int64_t start = now_ns();
+            work();
+            int64_t wait = (int64_t)((double)(now_ns() - start) * options.delay_percent / 100);
+            for (int64_t end = now_ns() + wait; now_ns() < end;)
+                ;
+        }
     }
-    state.counters["page_faults"] = (double)(page_faults() - faults) / done;
+    state.counters["page_faults"] =
+        benchmark::Counter((double)(page_faults() - faults), benchmark::Counter::kAvgIterations);
     state.counters["max_rss_bytes"] = peak_resident_bytes();
-    return done;
 }
 
-void *open_arm(const struct peer *peer, struct peer_needs needs)
+void *open_heap(const struct allocator *allocator, struct allocator_needs needs)
 {
-    void *arm;
-    if (peer->open(&arm, &needs) != 0)
-        fail(4, std::string(peer->name) + " gets no memory from this machine");
-    return arm;
+    void *heap;
+    if (allocator->open(&heap, &needs) != 0)
+        fail(4, std::string(allocator->name) + " gets no memory from this machine");
+    return heap;
 }
 
 /* --- Micro workloads ------------------------------------------------------------------------ */
 
 /* What the threads of a workload with several owners have in common. */
 struct Shared {
-    void *arm;
+    void *heap;
     struct channel *channels;
 };
 
@@ -188,28 +152,28 @@ struct Shared {
 class Player
 {
   public:
-    Player(const Workload &workload, const struct loops *loops, const Shared *shared = nullptr,
+    Player(const Workload &workload, const struct arm *arm, const Shared *shared = nullptr,
            unsigned thread = 0)
-        : workload_(workload), loops_(loops), scale_(workload.scale), owns_arm_(!shared)
+        : workload_(workload), arm_(arm), scale_(workload.scale), owns_heap_(!shared)
     {
         const struct shape *shape = workload.shape;
-        if (shape_prepare(&work_, shape, scale_, loops->peer) != 0)
+        if (shape_prepare(&work_, shape, scale_, arm->allocator) != 0)
             fail(4, "no memory for the workload's arrays");
         if (shared) {
             work_.channels = shared->channels;
             work_.thread = thread;
-            arm_ = shared->arm;
+            heap_ = shared->heap;
         } else {
-            const struct peer_needs own = shape_needs(shape, scale_);
-            struct peer_needs needs = workload.littered ? litter_needs(scale_) : own;
-            if (loops->peer->abilities & PEER_ONE_SIZE)
+            const struct allocator_needs own = shape_needs(shape, scale_);
+            struct allocator_needs needs = workload.littered ? litter_needs(scale_) : own;
+            if (arm->allocator->abilities & ALLOCATOR_ONE_SIZE)
                 needs.largest = own.largest;
-            arm_ = open_arm(loops->peer, needs);
+            heap_ = open_heap(arm->allocator, needs);
         }
-        if (workload.littered && litter_make(&litter_, scale_, loops->peer, arm_) != 0)
+        if (workload.littered && litter_make(&litter_, scale_, arm->allocator, heap_) != 0)
             fail(4, "no memory for the litter's arrays");
         if (!shape->ends_empty)
-            loops->fill(&work_, arm_);
+            arm->fill(&work_, heap_);
         if (shape->filled)
             shape->filled(&work_);
         /* Each object replaced twice or so: what is timed is a heap in use, not a new one. */
@@ -221,12 +185,12 @@ class Player
     {
         if (!workload_.shape->ends_empty) {
             shape_settle(&work_);
-            loops_->drain(&work_, arm_);
+            arm_->drain(&work_, heap_);
         }
         if (workload_.littered)
-            litter_drop(&litter_, loops_->peer, arm_);
-        if (owns_arm_)
-            loops_->peer->close(arm_);
+            litter_drop(&litter_, arm_->allocator, heap_);
+        if (owns_heap_)
+            arm_->allocator->close(heap_);
         shape_drop(&work_);
     }
 
@@ -235,9 +199,9 @@ class Player
 
     void batch()
     {
-        loops_->batches[workload_.index](&work_, arm_);
-        if (!(loops_->peer->abilities & PEER_REUSES))
-            loops_->peer->reset(arm_);
+        arm_->batches[workload_.index](&work_, heap_);
+        if (!(arm_->allocator->abilities & ALLOCATOR_REUSES))
+            arm_->allocator->reset(heap_);
     }
 
     const struct work &work() const
@@ -247,67 +211,65 @@ class Player
 
   private:
     const Workload &workload_;
-    const struct loops *loops_;
+    const struct arm *arm_;
     const struct scale *scale_;
-    const bool owns_arm_;
+    const bool owns_heap_;
     struct work work_;
-    void *arm_;
-    struct litter litter_{};
+    void *heap_;
+    struct litter litter_ {
+    };
 };
 
-void run_shape(benchmark::State &state, const Workload &workload, const struct loops *loops)
+void run_shape(benchmark::State &state, const Workload &workload, const struct arm *arm)
 {
     const struct shape *shape = workload.shape;
-    Player player(workload, loops);
+    Player player(workload, arm);
     const size_t done = player.work().done, reached = player.work().reached_bytes;
-    const double batches = iterate(state, [&] { player.batch(); });
+    iterate(state, [&] { player.batch(); });
+    const double batches = (double)state.iterations();
     state.counters["operations"] = shape->capacity ? (double)(player.work().done - done) / batches
                                                    : (double)shape->operations(workload.scale);
-    if (shape->capacity && (loops->peer->abilities & PEER_BOUNDED))
+    if (shape->capacity && (arm->allocator->abilities & ALLOCATOR_BOUNDED))
         state.counters["usable_share"] =
             (double)(player.work().reached_bytes - reached) / batches / (double)shape->capacity;
 }
 
-/* Every thread does all iterations, or those of a turn's batch, on its own, all at the same time: an
- * iteration is a batch of each of them. Owners have one arm and hand objects over, others have
+/* Every thread does all iterations on its own, all at the same time: an iteration is a batch of
+ * each of them. A delay follows at the end. Owners have one arm and hand objects over, others have
  * an arm each. */
-void run_threads(benchmark::State &state, const Workload &workload, const struct loops *loops)
+void run_threads(benchmark::State &state, const Workload &workload, const struct arm *arm)
 {
     const struct shape *shape = workload.shape;
     const unsigned count = shape->owners ? shape->owners : workload.threads;
-    const bool held = options.turns.count > 0;
-    const long iterations = held ? options.batch : (long)state.max_iterations;
-    const long meetings = held ? 2 * (long)state.max_iterations : 1;
+    const long iterations = (long)state.max_iterations;
     Shared shared{};
     if (shape->owners) {
         if (channels_open(&shared.channels, shape, workload.scale->live / CHANNEL_PLACES) != 0)
             fail(4, "no memory for the workload's arrays");
-        shared.arm = open_arm(loops->peer, shape_needs(shape, workload.scale));
+        shared.heap = open_heap(arm->allocator, shape_needs(shape, workload.scale));
     }
     std::barrier meet((std::ptrdiff_t)count + 1);
     std::vector<std::thread> threads;
     threads.reserve(count);
     for (unsigned i = 0; i < count; i++)
         threads.emplace_back([&, i] {
-            Player player(workload, loops, shape->owners ? &shared : nullptr, i);
-            meet.arrive_and_wait(); /* all are ready */
-            for (long met = 0; met < meetings; met++) {
-                meet.arrive_and_wait(); /* the clock runs … */
-                for (long done = 0; done < iterations; done++)
-                    player.batch();
-                meet.arrive_and_wait(); /* … until the last is done */
-            }
+            Player player(workload, arm, shape->owners ? &shared : nullptr, i);
+            meet.arrive_and_wait(); /* all are ready: the clock starts … */
+            meet.arrive_and_wait(); /* … and they do … */
+            for (long done = 0; done < iterations; done++)
+                player.batch();
+            meet.arrive_and_wait(); /* … until the last is done */
         });
     const auto all = [&] {
         meet.arrive_and_wait();
         meet.arrive_and_wait();
     };
     meet.arrive_and_wait();
-    iterate(state, all, false, iterations);
+    iterate(state, all, iterations);
     for (std::thread &thread : threads)
         thread.join();
     if (shape->owners) {
-        loops->peer->close(shared.arm);
+        arm->allocator->close(shared.heap);
         channels_close(shared.channels, shape);
     }
     state.counters["operations"] =
@@ -326,40 +288,37 @@ void load(Trace &trace)
         fail(2, trace.file + ": holds no operation that can be played");
 }
 
-void run_trace(benchmark::State &state, const Workload &workload, const struct loops *loops)
+void run_trace(benchmark::State &state, const Workload &workload, const struct arm *arm)
 {
-    const struct peer *peer = loops->peer;
+    const struct allocator *allocator = arm->allocator;
     load(*workload.trace);
     const struct replay &replay = workload.trace->replay;
-    const struct peer_needs needs = {replay.peak_bytes + 16 * (size_t)replay.peak_objects,
-                                     replay.peak_objects, replay.largest};
+    const struct allocator_needs needs = {replay.peak_bytes + 16 * (size_t)replay.peak_objects,
+                                          replay.peak_objects, replay.largest};
     std::vector<void *> slots(replay.slots, nullptr);
-    void *arm = nullptr;
+    void *heap = nullptr;
     auto play = [&](size_t to) {
-        if (loops->play(&replay, 0, to, slots.data(), arm) != 0)
-            shape_out_of_memory(peer);
+        if (arm->play(&replay, 0, to, slots.data(), heap) != 0)
+            shape_out_of_memory(allocator);
     };
     if (workload.cold) {
-        iterate(
-            state,
-            [&] {
-                arm = open_arm(peer, needs);
-                play(replay.drain);
-            },
-            true);
+        iterate(state, [&] {
+            heap = open_heap(allocator, needs);
+            play(replay.drain);
+        });
         state.counters["operations"] = (double)replay.drain;
     } else {
-        const bool resets = !(peer->abilities & PEER_REUSES);
+        const bool resets = !(allocator->abilities & ALLOCATOR_REUSES);
         const auto play_all = [&] {
             play(replay.count);
             if (resets)
-                peer->reset(arm);
+                allocator->reset(heap);
         };
-        arm = open_arm(peer, needs);
+        heap = open_heap(allocator, needs);
         play_all(); /* what is timed is a heap in use, not a new one */
         iterate(state, play_all);
         state.counters["operations"] = (double)replay.count;
-        peer->close(arm);
+        allocator->close(heap);
     }
     state.counters["peak_live_bytes"] = (double)replay.peak_bytes;
 }
@@ -367,21 +326,18 @@ void run_trace(benchmark::State &state, const Workload &workload, const struct l
 /* --- Apps ----------------------------------------------------------------------------------- */
 
 /* The whole program, from opening the arm to closing it, is one operation. */
-void run_app(benchmark::State &state, const struct app *app, const struct loops *loops)
+void run_app(benchmark::State &state, const struct app *app, const struct arm *arm)
 {
     const std::string script = app->script ? std::string(SCRIPTS "/") + app->script : "";
     uint64_t checksum = 0;
-    iterate(
-        state,
-        [&] {
-            char message[300];
-            void *arm = open_arm(loops->peer, app->needs);
-            if (app->run(loops, arm, script.c_str(), &checksum, message, sizeof message) != 0)
-                fail(4, "app/" + std::string(app->name) + " with " + loops->peer->name + ": " +
-                            message);
-            loops->peer->close(arm);
-        },
-        true);
+    iterate(state, [&] {
+        char message[300];
+        void *heap = open_heap(arm->allocator, app->needs);
+        if (app->run(arm, heap, script.c_str(), &checksum, message, sizeof message) != 0)
+            fail(4, "app/" + std::string(app->name) + " with " + arm->allocator->name + ": " +
+                        message);
+        arm->allocator->close(heap);
+    });
     state.counters["operations"] = 1;
     state.counters["checksum"] = (double)(checksum >> 11); /* what a double holds */
 }
@@ -427,27 +383,29 @@ std::vector<Workload> all_workloads()
 
 /* An arm that cannot reuse what is freed must be able to start over; one that has a single size
  * can do nothing else. */
-bool applies(const Workload &workload, const struct peer *peer)
+bool applies(const Workload &workload, const struct allocator *allocator)
 {
-    const bool one_size = peer->abilities & PEER_ONE_SIZE;
+    const bool one_size = allocator->abilities & ALLOCATOR_ONE_SIZE;
     if (workload.app)
-        return !one_size && (peer->abilities & PEER_REUSES) && (peer->abilities & PEER_ALLOCATES);
+        return !one_size && (allocator->abilities & ALLOCATOR_REUSES) &&
+               (allocator->abilities & ALLOCATOR_ALLOCATES);
     if (workload.trace)
         return !one_size;
     if (workload.shape->owners)
-        return peer->abilities & PEER_SHARED;
+        return allocator->abilities & ALLOCATOR_SHARED;
     if (one_size && (workload.shape->resizes || workload.scale->least != workload.scale->most))
         return false;
-    return (peer->abilities & PEER_REUSES) || (workload.shape->ends_empty && !workload.littered);
+    return (allocator->abilities & ALLOCATOR_REUSES) ||
+           (workload.shape->ends_empty && !workload.littered);
 }
 
 /* Why an arm does not apply that does so to other workloads alike; NULL where its own limits say
  * so, or it does. */
-const char *objection(const Workload &workload, const struct peer *peer)
+const char *objection(const Workload &workload, const struct allocator *allocator)
 {
-    if (!workload.shape || !workload.shape->owners || (peer->abilities & PEER_SHARED))
+    if (!workload.shape || !workload.shape->owners || (allocator->abilities & ALLOCATOR_SHARED))
         return nullptr;
-    return peer->abilities & PEER_ALLOCATES
+    return allocator->abilities & ALLOCATOR_ALLOCATES
                ? "One thread frees what another allocated, and such an arm belongs to one thread "
                  "at a time."
                : "Every thread would get the same memory, and fight for it.";
@@ -511,11 +469,10 @@ void print_list(const std::vector<Workload> &workloads)
 {
     std::string text = "{\"google_benchmark\":" + quoted(GOOGLE_BENCHMARK) + ",\"arms\":[";
     for (size_t i = 0; i < arm_count; i++)
-        text += std::string(i ? "," : "") + "\n{\"arm\":" + quoted(arms[i]->peer->name) +
-                ",\"about\":" + quoted(arms[i]->peer->about) +
-                ",\"promise\":" + quoted(arms[i]->peer->promise) +
-                ",\"limits\":" + (arms[i]->peer->limits ? quoted(arms[i]->peer->limits) : "null") +
-                "}";
+        text += std::string(i ? "," : "") + "\n{\"arm\":" + quoted(arms[i]->allocator->name) +
+                ",\"about\":" + quoted(arms[i]->allocator->about) +
+                ",\"promise\":" + quoted(arms[i]->allocator->promise) + ",\"limits\":" +
+                (arms[i]->allocator->limits ? quoted(arms[i]->allocator->limits) : "null") + "}";
     text += "],\n\"absent\":[";
     for (const struct absent_arm *absent = absent_arms; absent->name; absent++)
         text += std::string(absent == absent_arms ? "" : ",") + "{\"arm\":" + quoted(absent->name) +
@@ -525,12 +482,12 @@ void print_list(const std::vector<Workload> &workloads)
         const Workload &workload = workloads[i];
         std::string applying, excluded;
         for (size_t j = 0; j < arm_count; j++) {
-            const struct peer *peer = arms[j]->peer;
-            if (applies(workload, peer))
-                applying += (applying.empty() ? "" : ",") + quoted(peer->name);
-            if (const char *why = objection(workload, peer))
+            const struct allocator *allocator = arms[j]->allocator;
+            if (applies(workload, allocator))
+                applying += (applying.empty() ? "" : ",") + quoted(allocator->name);
+            if (const char *why = objection(workload, allocator))
                 excluded.append(excluded.empty() ? "" : ",")
-                    .append(quoted(peer->name))
+                    .append(quoted(allocator->name))
                     .append(":")
                     .append(quoted(why));
         }
@@ -585,12 +542,6 @@ void add_trace(const char *text)
     options.traces.push_back({std::string(text, equals), equals + 1, {}});
 }
 
-void be_held(const char *text)
-{
-    if (turns_read(text, &options.turns) != 0)
-        fail(2, std::string("--turns needs N,GO,TOLD, not '") + text + "'");
-}
-
 bool is_littered(const std::string &heap)
 {
     if (heap != "fresh" && heap != "littered")
@@ -623,10 +574,6 @@ void read_arguments(int *argc, char **argv)
             options.littered = is_littered(value);
         else if ((value = value_of(argv[i], "--threads")))
             options.threads = (unsigned)number(value, "--threads", 1, 1024);
-        else if ((value = value_of(argv[i], "--batch")))
-            options.batch = (long)number(value, "--batch", 1, 1e9);
-        else if ((value = value_of(argv[i], "--turns")))
-            be_held(value);
         else if ((value = value_of(argv[i], "--delay")))
             options.delay_percent = number(value, "--delay", 0, 1000);
         else
@@ -634,8 +581,6 @@ void read_arguments(int *argc, char **argv)
     }
     *argc = kept;
     argv[kept] = nullptr;
-    if (options.delay_percent > 0 && options.turns.count == 0)
-        fail(2, "--delay needs --turns");
     if (options.littered && options.workload.empty())
         fail(2, "--heap=littered needs a --workload");
     if (options.littered)
@@ -681,23 +626,19 @@ void add_context()
     benchmark::AddCustomContext("delay_percent", std::to_string(options.delay_percent));
 }
 
-void add_benchmark(const Workload &workload, const struct loops *loops)
+void add_benchmark(const Workload &workload, const struct arm *arm)
 {
     auto *added =
-        benchmark::RegisterBenchmark((workload.name + "/" + loops->peer->name).c_str(),
-                                     [&workload, loops](benchmark::State &state) {
-                                         workload.app     ? run_app(state, workload.app, loops)
-                                         : workload.trace ? run_trace(state, workload, loops)
-                                         : has_threads(workload)
-                                             ? run_threads(state, workload, loops)
-                                             : run_shape(state, workload, loops);
+        benchmark::RegisterBenchmark((workload.name + "/" + arm->allocator->name).c_str(),
+                                     [&workload, arm](benchmark::State &state) {
+                                         workload.app            ? run_app(state, workload.app, arm)
+                                         : workload.trace        ? run_trace(state, workload, arm)
+                                         : has_threads(workload) ? run_threads(state, workload, arm)
+                                                                 : run_shape(state, workload, arm);
                                      });
-    if (has_threads(workload) &&
-        options.turns.count == 0) /* not the time of the thread that waits for the others */
+    if (has_threads(workload)) /* not the time of the thread that waits for the others */
         added->MeasureProcessCPUTime()->UseRealTime();
-    if (options.turns.count > 0)
-        added->UseManualTime()->Iterations(options.turns.count);
-    else if (workload.cold)
+    if (workload.cold)
         added->Iterations(1);
     else if (options.iterations > 0)
         added->Iterations(options.iterations);
@@ -706,7 +647,7 @@ void add_benchmark(const Workload &workload, const struct loops *loops)
 bool known_arm(const std::string &name)
 {
     for (size_t i = 0; i < arm_count; i++)
-        if (name == arms[i]->peer->name)
+        if (name == arms[i]->allocator->name)
             return true;
     return false;
 }
@@ -725,8 +666,8 @@ void add_benchmarks(const std::vector<Workload> &workloads)
             continue;
         found = true;
         for (size_t i = 0; i < arm_count; i++) {
-            if ((options.arm.empty() || options.arm == arms[i]->peer->name) &&
-                applies(workload, arms[i]->peer)) {
+            if ((options.arm.empty() || options.arm == arms[i]->allocator->name) &&
+                applies(workload, arms[i]->allocator)) {
                 add_benchmark(workload, arms[i]);
                 added++;
             }
@@ -747,19 +688,19 @@ void add_benchmarks(const std::vector<Workload> &workloads)
 int run_probe(const std::vector<Workload> &workloads)
 {
     const Workload *workload = nullptr;
-    const struct loops *loops = nullptr;
+    const struct arm *arm = nullptr;
     for (const Workload &candidate : workloads)
         if (candidate.name == options.workload)
             workload = &candidate;
     for (size_t i = 0; i < arm_count; i++)
-        if (options.arm == arms[i]->peer->name)
-            loops = arms[i];
+        if (options.arm == arms[i]->allocator->name)
+            arm = arms[i];
     const std::string flag = "--" + options.probe;
-    if (!workload || !loops || !applies(*workload, loops->peer))
+    if (!workload || !arm || !applies(*workload, arm->allocator))
         fail(2, flag + " needs a --workload and an --arm that applies to it; --list shows them");
     if (!has_probes(*workload))
         fail(2, flag + " does not apply to " + workload->name);
-    struct subject subject = {loops, workload->shape, workload->index, workload->scale, nullptr};
+    struct subject subject = {arm, workload->shape, workload->index, workload->scale, nullptr};
     if (workload->trace) {
         load(*workload->trace);
         subject.replay = &workload->trace->replay;
@@ -774,7 +715,7 @@ int run_probe(const std::vector<Workload> &workloads)
                        : options.probe == "memory" ? probe_memory(&subject, stdout)
                                                    : probe_latency(&subject, iterations, stdout);
     if (status != 0)
-        fail(4, std::string(loops->peer->name) + " gets no memory from this machine");
+        fail(4, std::string(arm->allocator->name) + " gets no memory from this machine");
     std::puts("}");
     return 0;
 }

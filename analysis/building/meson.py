@@ -13,12 +13,13 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
+
 from analysis.building import cross_machines
 from analysis.system import packages
 from analysis.system.exits import FINDING, UNFIT, UserError
 from analysis.system.files import ROOT, only_one, whole_file
 from analysis.system.process import clean_environment, find_program, say
+from analysis.system.terminal import LiveLine
 
 BUILD_ROOT = ROOT / "build"
 SETTINGS = "poolproof-settings.json"
@@ -119,6 +120,12 @@ def compiler_version(path: str) -> str:
     return answer.stdout.split("\n")[0].strip() or "unknown"
 
 
+def resource_folder(path: str) -> str:
+    """Where a clang keeps its own headers."""
+    return subprocess.run([path, "-print-resource-dir"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.strip()
+
+
 def ensure_build(configuration: str) -> pathlib.Path:
     """Configures and compiles one of CONFIGURATIONS where that is still to do; returns its folder.
 
@@ -211,20 +218,16 @@ def _compile(folder: pathlib.Path, configuration: str) -> None:
 def _run(command: list[str], folder: pathlib.Path, variables: dict[str, str],
          progress: str | None = None) -> tuple[int, str]:
     """Runs a step of the build, its output kept in the folder's log; ninja's count is live."""
-    live = progress is not None and sys.stderr.isatty()
     output: list[str] = []
-    with subprocess.Popen(
+    with LiveLine() as live, subprocess.Popen(
         command, cwd=ROOT, env=clean_environment() | variables,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         errors="replace",
     ) as process:
         for line in process.stdout or ():
             output.append(line)
-            if live and (step := re.match(r"\[(\d+)/(\d+)\]", line)):
-                sys.stderr.write(f"\r\033[Kpoolproof: compiling build/{progress} {step.group(0)}")
-                sys.stderr.flush()
-    if live:
-        sys.stderr.write("\r\033[K")
+            if progress and (step := re.match(r"\[(\d+)/(\d+)\]", line)):
+                live.show(f"poolproof: compiling build/{progress} {step.group(0)}")
     text = "".join(output)
     if folder.exists():
         (folder / LOG).write_text(text)

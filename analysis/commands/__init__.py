@@ -15,6 +15,7 @@ COMMANDS = {
     "replay": ("analysis.commands.replay", "play a trace, its contents verified"),
     "fuzz": ("analysis.commands.fuzz", "attack the pool with generated traces"),
     "bugs": ("analysis.commands.bugs", "plant bugs in copies of the pool and see who finds them"),
+    "mutants": ("analysis.commands.mutants", "change the core in small ways and see which tests notice"),
     "reproduce": ("analysis.commands.reproduce", "run one input that the fuzzer kept"),
     "prove-statistics": ("analysis.commands.prove_statistics", "try the statistics on runs with known truth"),
     "doctor": ("analysis.commands.doctor", "say what this machine has and what it lacks"),

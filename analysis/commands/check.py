@@ -382,7 +382,7 @@ def said_by(command: list[str], folder: pathlib.Path = ROOT) -> str:
 def with_bug(name: str, place: str) -> pathlib.Path:
     """A copy of the pool's sources with a planted bug in it; returns where `core` stands."""
     tree = KEPT / "planted" / place
-    planted.copy_with(planted.read(planted.FOLDER / f"{name}.patch"), tree)
+    planted.copy_with(planted.read_named(name), tree)
     return tree
 
 

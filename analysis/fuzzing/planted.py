@@ -73,8 +73,13 @@ def read(path: pathlib.Path) -> Bug:
 
 
 def read_all(folder: pathlib.Path = FOLDER) -> list[Bug]:
-    """Every patch of a folder, by name."""
-    return [read(path) for path in sorted(folder.glob("*.patch"))]
+    """Every patch of the folders of classes, by name."""
+    return [read(path) for path in sorted(folder.rglob("*.patch"), key=lambda path: path.name)]
+
+
+def read_named(name: str) -> Bug:
+    """The patch of this name, whatever its class."""
+    return next(bug for bug in read_all() if bug.name == name)
 
 
 def copy_with(bug: Bug, tree: pathlib.Path, root: pathlib.Path = ROOT) -> None:

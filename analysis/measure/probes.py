@@ -58,7 +58,7 @@ def _answer(run: Plan, task: Task, part: str, more: list[str], hashes: Hashes,
     variables = runner.child_environment(arm.preload, 0)
     if part == "work":
         variables["LD_PRELOAD"] = ":".join(filter(
-            None, (still_clock(path), arm.preload)))
+            None, (frozen_clock(path), arm.preload)))
     outcome = runner.run_process((before or []) + command, variables, PATIENCE_S[part])
     runner.check_end(outcome)
     try:
@@ -136,9 +136,9 @@ def probe_work(run: Plan, task: Task, hashes: Hashes) -> list[Work]:
     ]
 
 
-def still_clock(binary: str) -> str:
+def frozen_clock(binary: str) -> str:
     """The library with a clock that stands still: some allocators do more where time passes."""
-    return str(pathlib.Path(binary).parent / "libpoolproof-still.so")
+    return str(pathlib.Path(binary).parent / "libpoolproof-frozen-clock.so")
 
 
 def with_countable(binary: str, arms: Sequence[Arm]) -> list[Arm]:
@@ -146,7 +146,7 @@ def with_countable(binary: str, arms: Sequence[Arm]) -> list[Arm]:
     dies: dict[str | None, bool] = {None: False}
     for preload in dict.fromkeys(arm.preload for arm in arms if arm.preload):
         variables = runner.child_environment(None, 0)
-        variables["LD_PRELOAD"] = f"{still_clock(binary)}:{preload}"
+        variables["LD_PRELOAD"] = f"{frozen_clock(binary)}:{preload}"
         command = [find_program("valgrind") or "valgrind", "--quiet", "--tool=none",
                    binary, "--owner"]
         dies[preload] = runner.run_process(command, variables, PATIENCE_S["work"]).exit_code != 0

@@ -14,7 +14,7 @@ import subprocess
 from typing import Callable, Iterator
 
 TOP = re.compile(
-    r"(README|CONTRIBUTING|CHANGELOG)\.md|LICENSE|poolproof|meson\.build|meson_options\.txt"
+    r"(README|CONTRIBUTING|CHANGELOG|SECURITY)\.md|LICENSE|poolproof|meson\.build|meson_options\.txt"
     r"|\.[A-Za-z].*|core|bench|fuzz|analysis|results|subprojects"
 )
 """What may stand at the top."""

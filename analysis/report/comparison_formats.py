@@ -9,23 +9,16 @@ import math
 import statistics
 from typing import Callable, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from analysis.report import narrative
+from analysis.report import grid
+from analysis.report.grid import Cell, Column, Grid, Row
 from analysis.runs import records
 from analysis.stats import inference
-from analysis.system import units
 from analysis.stats.comparison import Change, Comparison, Count
+from analysis.system import units
 from analysis.system.files import version
-
-COLUMNS = ("workload", "arm", "base", "new", "ratio", "95 % interval", "δ", "verdict")
-COUNT_COLUMNS = ("workload", "arm", "base", "new", "ratio", "instructions an operation")
-NUMBERS = ("base", "new", "ratio", "95 % interval", "δ")
-
-COUNT_SIGNS = {"more": "▼", "fewer": "▲", "equal": "=", "inconclusive": "?"}
 
 OUTCOMES = {
     "pass": "pass: no arm became slower",
@@ -35,33 +28,42 @@ OUTCOMES = {
 }
 
 
-def cells(change: Change) -> list[str]:
-    """One line of a table, in the order of COLUMNS."""
+Shown = Sequence[Change | Count]
+
+NUMBERS = [Column("workload"), Column("arm"), Column("base", True), Column("new", True),
+           Column("ratio", True)]
+
+
+def change_row(change: Change) -> Row:
+    """One line of the table of times."""
     seen = change.interval
     interval = (f"{units.ratio(math.exp(seen.low))} to {units.ratio(math.exp(seen.high))}"
                 if math.isfinite(seen.low) else "no interval")
-    return [change.workload, _arm(change), units.time(change.base_time_ns),
-            units.time(change.new_time_ns), f"{units.ratio(change.ratio)}×", interval,
-            units.percent(change.limit),
-            f"{narrative.SIGNS[change.verdict]} {change.verdict}"]
+    return Row(grid.cells(
+        change.workload, _arm(change), units.time(change.base_time_ns),
+        units.time(change.new_time_ns), f"{units.ratio(change.ratio)}×", interval,
+        units.percent(change.limit), Cell(change.verdict, verdict=change.verdict)))
 
 
-def count_cells(count: Count) -> list[str]:
-    """One line of a table, in the order of COUNT_COLUMNS."""
+def count_row(count: Count) -> Row:
+    """One line of the table of instructions."""
     base, new = (f"{statistics.median(counted):.1f}" for counted in (count.base, count.new))
-    return [count.workload, _arm(count), base, new, f"{units.ratio(count.ratio)}×",
-            f"{COUNT_SIGNS[count.verdict]} {count.verdict}"]
+    return Row(grid.cells(count.workload, _arm(count), base, new, f"{units.ratio(count.ratio)}×",
+                          Cell(count.verdict, verdict=count.verdict)))
 
 
 def _arm(item: Change | Count) -> str:
     return item.arm + {"control": " (unchanged)", "other": " (no claim)"}.get(item.kind, "")
 
 
-def _tables(shown: Sequence[Change | Count]) -> list[tuple[tuple[str, ...], list[list[str]]]]:
-    """(titles, rows): of time and of instructions, whichever there is."""
-    times = [cells(item) for item in shown if isinstance(item, Change)]
-    counts = [count_cells(item) for item in shown if isinstance(item, Count)]
-    return [(titles, rows) for titles, rows in ((COLUMNS, times), (COUNT_COLUMNS, counts)) if rows]
+def tables(shown: Shown) -> list[Grid]:
+    """Of time and of instructions, whichever there is."""
+    times = [change_row(item) for item in shown if isinstance(item, Change)]
+    counts = [count_row(item) for item in shown if isinstance(item, Count)]
+    found = [Grid("times", "", [*NUMBERS, Column("95 % interval", True), Column("δ", True),
+                                Column("verdict")], times),
+             Grid("counts", "", [*NUMBERS, Column("instructions an operation")], counts)]
+    return [table for table in found if table.rows]
 
 
 def sentences(comparison: Comparison) -> list[str]:
@@ -108,44 +110,28 @@ def headline(comparison: Comparison) -> str:
     return OUTCOMES[comparison.outcome]
 
 
-def text(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+def text(comparison: Comparison, shown: Shown) -> str:
     """Tables for a terminal or a log, the outcome below them."""
     stream = io.StringIO()
     console = Console(file=stream, width=160, color_system=None)
-    for titles, rows in _tables(shown):
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for title in titles:
-            table.add_column(title, justify="right" if title in NUMBERS else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*map(Text, row))
-        console.print(table)
-    for sentence in sentences(comparison):
+    for table in tables(shown):
+        console.print(grid.terminal(table))
+    for sentence in [*sentences(comparison), headline(comparison)]:
         console.print(Text(sentence), soft_wrap=True)
-    console.print(Text(headline(comparison)), soft_wrap=True)
     return "\n".join(line.rstrip() for line in stream.getvalue().strip("\n").split("\n")) + "\n"
 
 
-def markdown(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+def markdown(comparison: Comparison, shown: Shown) -> str:
     """The same for a pull request."""
-    lines = [f"**{_escaped(headline(comparison))}**", ""]
-    lines += [f"{_escaped(sentence)}\n" for sentence in sentences(comparison)]
-    for titles, rows in _tables(shown):
-        lines += [f"| {' | '.join(titles)} |",
-                  f"| {' | '.join('---:' if title in NUMBERS else '---' for title in titles)} |"]
-        lines += [f"| {' | '.join(map(_escaped, row))} |" for row in rows] + [""]
-    lines.append("A ratio above 1 means that the new run is faster, relative to glibc in the same"
-                 " round, or runs fewer instructions.")
-    return "\n".join(lines) + "\n"
+    parts = [f"**{grid.escaped(headline(comparison))}**\n",
+             *(f"{grid.escaped(sentence)}\n" for sentence in sentences(comparison)),
+             *map(grid.markdown, tables(shown)),
+             "A ratio above 1 means that the new run is faster, relative to glibc in the same"
+             " round, or runs fewer instructions.\n"]
+    return "\n".join(parts)
 
 
-def _escaped(value: str) -> str:
-    """Nothing in a name may start a column, a tag or an emphasis."""
-    for sign in "\\`*_<>|[]":
-        value = value.replace(sign, f"\\{sign}")
-    return " ".join(value.split())
-
-
-def as_json(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+def as_json(comparison: Comparison, shown: Shown) -> str:
     """Everything, whatever is shown; checked against its schema before it leaves."""
     del shown
     value = comparison.to_json()
@@ -155,7 +141,7 @@ def as_json(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
     return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def as_csv(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+def as_csv(comparison: Comparison, shown: Shown) -> str:
     """A line each, with the columns of the JSON; empty where only the other kind has one."""
     del comparison
     rows = [item.to_json() for item in shown]
@@ -167,7 +153,7 @@ def as_csv(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
     return stream.getvalue()
 
 
-def junit(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
+def junit(comparison: Comparison, shown: Shown) -> str:
     """A test case for each claim: a regression fails, what stays open is skipped and says so."""
     import junit_xml  # here, so that nothing else is lost where it is missing
 
@@ -177,8 +163,9 @@ def junit(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
         counted = isinstance(item, Count)
         case = junit_xml.TestCase(item.arm, classname=f"{item.workload}, instructions" if counted
                                   else item.workload)
-        said = " ".join(count_cells(item)[2:] if counted else [*cells(item)[2:], item.doubt])
-        said = said.strip()
+        row = count_row(item) if counted else change_row(item)
+        said = " ".join(f"{cell.sign} {cell.text}".strip() for cell in row.cells[2:])
+        said += "" if counted or not item.doubt else f" {item.doubt}"
         if comparison.outcome == "unfit":
             case.add_error_info(f"unfit: {'; '.join(comparison.unfit)}", said)
         elif item.outcome == "regression":
@@ -203,7 +190,7 @@ def junit(comparison: Comparison, shown: Sequence[Change | Count]) -> str:
     return junit_xml.to_xml_report_string([suite])
 
 
-FORMATS: dict[str, Callable[[Comparison, Sequence[Change | Count]], str]] = {
+FORMATS: dict[str, Callable[[Comparison, Shown], str]] = {
     "text": text, "json": as_json, "csv": as_csv, "markdown": markdown, "junit": junit
 }
 """Name → the function that writes a comparison so. The second argument is what is shown."""

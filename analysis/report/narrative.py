@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
-from analysis.stats import inference
-from analysis.system import units
 from analysis.runs.plan import Arm, is_app, is_cold, is_trace
+from analysis.stats import inference
+from analysis.stats.secondary_metrics import Parts
 from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
+from analysis.system import units
 
-
-SIGNS = {"faster": "▲", "slower": "▼", "equal": "=", "small": "≈", "inconclusive": "?"}
-"""A shape for each verdict, so that none depends on colour."""
 
 MEANINGS = {
     "faster": "proved: the whole interval lies beyond δ, and the claim survives Holm’s correction",
@@ -217,3 +216,108 @@ def rounds_sentence(analysis: Analysis) -> str:
     if fewest >= needed:
         return text + f"; this run has {fewest}."
     return text + f"; with {fewest} this run can prove no difference at all."
+
+
+def sight(analysis: Analysis) -> list[str]:
+    """What this run could have told."""
+    return [rounds_sentence(analysis), null_sentence(analysis), delay_sentence(analysis),
+            clock_sentence(analysis), doubt_sentence(analysis)]
+
+
+def warnings(analysis: Analysis) -> list[str]:
+    """What a reader must know before believing anything."""
+    plan = analysis.plan
+    said = list(plan.notes)
+    if busy := busy_sentence(analysis):
+        said.append(busy)
+    if not analysis.complete:
+        done = sum(result.rounds for result in analysis.results)
+        planned = plan.rounds * len(plan.workloads)
+        said.append(f"The run is not complete: {done} of {planned} rounds are there.")
+    said += [f"The run was to measure {part}, and has nothing of it."
+             for part in plan.parts
+             if part != "time" and not getattr(analysis.record, part)
+             and part not in analysis.record.part_refusals]
+    said += [f"The arm {item['arm']} is absent: install {item['package']}." for item in plan.absent]
+    said += [f"{refusal.workload} with {refusal.arm} was refused: {refusal.refused}."
+             for refusal in analysis.record.refusals]
+    return said
+
+
+def meta(analysis: Analysis) -> str:
+    """Where, when and how much, in a line."""
+    plan = analysis.plan
+    facts = plan.environment
+    parts = [day(plan.started), str(facts.get("processor", "")), str(facts.get("system", "")),
+             f"{plan.mode} run", units.count(plan.rounds, "round"),
+             f"{len(analysis.frame):,} processes"]
+    return " · ".join(part for part in parts if part)
+
+
+def day(started: str) -> str:
+    """When a run began."""
+    return started.replace("T", " ").replace("Z", " UTC")
+
+
+def parts(analysis: Analysis, measured: Parts, most_drawn: int) -> list[str]:
+    """What was measured beside time, what it is, and what was left out."""
+    said = []
+    if measured.work:
+        counter = ", ".join(sorted({line.counter for line in analysis.record.work}))
+        said.append("Instructions are work, not time: those of one operation, as the slope between"
+                    f" a shorter and a longer process, counted by {counter}. They repeat where time"
+                    " does not, and say nothing of what a cache miss costs.")
+    if measured.memory:
+        when, held = (("in processes of their own", "the workload") if analysis.record.memory else
+                      ("while the trace was played once", "the program"))
+        said.append(f"Memory is what the arm added to the process’s resident size, {when}. Live is"
+                    f" what {held} itself held: nothing can occupy less. Drained is what is kept"
+                    " after every object was freed.")
+    if measured.latency:
+        clocks = ", ".join(sorted({tail.clock for tail in measured.latency.values()}))
+        said.append("Latency is the time of single operations, one reading of the clock"
+                    f" ({clocks}) included; what that alone takes stands beside it. Drawn are the"
+                    f" pools, their fastest rivals and glibc, then others, at most {most_drawn};"
+                    " every arm is in latency.csv beside this report.")
+    said += [f"Not measured: {item['what']}, because {item['why'].removesuffix('.')}."
+             for item in analysis.plan.left_out]
+    for part, refused in analysis.record.part_refusals.items():
+        said += [f"No {part} of {item.workload} with {item.arm}: {item.refused}."
+                 for item in refused]
+    return said
+
+
+def remarks(result: WorkloadResult) -> list[str]:
+    """How a workload was measured, and who left it."""
+    workload = result.workload
+    times = "once" if workload.repetitions == 1 else f"{workload.repetitions} times"
+    said = [f"{refusal.arm} left this workload in round {refusal.round + 1}: {refusal.refused}."
+            for refusal in result.refusals]
+    said.append(f"{units.count(workload.iterations, 'iteration')}, {times} in each process."
+                f" δ is {units.percent(result.limit)} here.")
+    if workload.parameters:
+        said.append(f"The name’s parts: {workload.parameters}.")
+    if workload.source:
+        said.append(f"After {workload.source}.")
+    return said
+
+
+def ledger(analysis: Analysis) -> list[str]:
+    """The rule by which rounds were run again."""
+    rule = analysis.plan.ledger
+    return ["A round of a workload is run again as a whole if the hypervisor stole more than"
+            f" {units.share(rule.steal_share)} of it or the spin probe ran {rule.spin_ratio:g}"
+            " times slower than at the start; at most"
+            f" {units.share(rule.repeat_share)} of all rounds. The rule was fixed before the first"
+            " sample and sees no arm’s time. Single values are never dropped."]
+
+
+def bugs(board: dict[str, Any]) -> list[str]:
+    """The published scoreboard of planted bugs."""
+    controls = "behaved" if board["controls_behave"] else "did not behave: believe none of this"
+    return [f"How far the pool under test can be trusted: {board['found']} of"
+            f" {units.count(board['bugs'], 'bug')} that were planted in copies of it were found"
+            f" by the fuzzer, of {board['reached']} that it reached, within"
+            f" {board['executions']:,} executions on the median of"
+            f" {units.count(len(board['seeds']), 'seed')}. The controls {controls}.",
+            "This is of the repository, not of this run; results/bugs has every bug."]

@@ -38,10 +38,10 @@ def _package(name: str, reason: str, commands: str, loss: str) -> Package:
     return Package(name, reason, frozenset(commands.split()), loss)
 
 
-BUILDING = "test check coverage bench record replay fuzz reproduce bugs"
+BUILDING = "test check coverage bench record replay fuzz reproduce bugs mutants"
 READING = "test bench report compare gate prove-statistics"
-FUZZING = "test check coverage fuzz reproduce bugs"
-PLANTING = "test check bugs"
+FUZZING = "test check coverage fuzz reproduce bugs mutants"
+PLANTING = "test check bugs mutants"
 CHECKING = "test check"
 
 PACKAGES = (
@@ -52,11 +52,12 @@ PACKAGES = (
     _package("ninja-build", "runs the build", BUILDING, "nothing can be built"),
     _package("pkg-config", "finds libraries", BUILDING, "libraries are not found"),
     _package("zlib1g-dev", "compresses traces", BUILDING, "traces cannot be read or written"),
-    _package("libcmocka-dev", "frame of the C tests", "test check coverage", "the C tests"),
+    _package("libcmocka-dev", "frame of the C tests", "test check coverage mutants", "the C tests"),
     _package("clang-19", "the second compiler", FUZZING, "sanitizers, fuzzing"),
     _package("libclang-rt-19-dev", "sanitizers, and the rival scudo",
              FUZZING + " bench replay", "sanitizers, fuzzing, the arm scudo"),
     _package("llvm-19", "names in sanitizer reports", FUZZING, "readable reports"),
+    _package("python3-clang-19", "reads the syntax tree of C", "test mutants", "mutants"),
     _package("afl++", "a second fuzzing engine", "test fuzz", "--engine afl"),
     _package("clang-format-19", "checks the layout of C", CHECKING, "the format check"),
     _package("clang-tidy-19", "reads the C for mistakes", CHECKING, "the clang-tidy check"),

@@ -34,3 +34,22 @@ def clean_environment() -> dict[str, str]:
     )
     kept = {name: value for name, value in os.environ.items() if not unwanted.match(name)}
     return kept | {"LC_ALL": "C.UTF-8"}
+
+
+def sanitizer_environment(**options: str) -> dict[str, str]:
+    """clean_environment, and sanitizers that name functions and end a program at each finding.
+
+    `options` adds to a sanitizer's own, such as ASAN="quarantine_size_mb=1"; the last word counts.
+    """
+    settings = {
+        "ASAN": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1"
+                ":allocator_may_return_null=1",
+        "UBSAN": "halt_on_error=1:print_stacktrace=1", "MSAN": "halt_on_error=1",
+        "TSAN": "halt_on_error=1",
+    }
+    found = {f"{tool}_OPTIONS": ":".join(filter(None, (f"abort_on_error=1:{words}",
+                                                       options.get(tool))))
+             for tool, words in settings.items()}
+    if symbolizer := find_program("llvm-symbolizer-19", "llvm-symbolizer"):
+        found |= {f"{tool}_SYMBOLIZER_PATH": symbolizer for tool in (*settings, "LLVM")}
+    return clean_environment() | found

@@ -67,12 +67,18 @@ def percent(difference: float) -> str:
     return f"{share:.1f}{NARROW}%" if share < 10 else f"{share:.0f}{NARROW}%"
 
 
+def share(value: float, digits: int = 0) -> str:
+    """A part of one as a percentage."""
+    return f"{100 * value:.{digits}f}{NARROW}%"
+
+
 def signed_percent(difference: float) -> str:
     """A logarithm as a percentage with its sign."""
     share = math.expm1(difference) * 100
     return f"{share:+.1f}{NARROW}%".replace("-", "−")
 
 
-def count(number: int, noun: str) -> str:
-    """A number and its noun: "1 round", "8 rounds"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun: "1 round", "8 rounds", "2 processes"."""
+    plural = plural or (noun + "es" if noun.endswith(("s", "x", "ch", "sh")) else noun + "s")
+    return f"{number:,} {noun if number == 1 else plural}"

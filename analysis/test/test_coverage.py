@@ -118,7 +118,7 @@ def test_without_its_tools_it_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_skipped_test_excuses_from_judging_alone(
         second: int, skipped: list[str], outcomes: set[str], source: pathlib.Path,
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    none = tmp_path / "uncovered.txt"
+    none = tmp_path / "coverage_exceptions.txt"
     none.write_text("")
     monkeypatch.setattr(coverage, "EXCEPTIONS", none)
     monkeypatch.setattr(coverage, "measure", lambda: (read(source, second), [], skipped))

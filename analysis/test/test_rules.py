@@ -23,7 +23,7 @@ CLEAN = {
     "core/test/life.c": '#include "mem_pool.h"\n#include "trace/trace.h"\n',
     "core/example/main.c": '#include <stdio.h>\n#include "mem_pool.h"\n',
     "bench/replay/player.c": '#include "trace.h"\n',
-    "fuzz/input.h": "int x;\n",
+    "fuzz/harness/input.h": "int x;\n",
     "fuzz/targets/api.c": '#include "../input.h"\n',
     "analysis/plan.py": "a = 1\n",
     "fuzz/corpus/1": " \n\t \0",
@@ -31,7 +31,7 @@ CLEAN = {
 
 BREACHES = [
     ("rooms_keep_apart", "bench/replay/player.c", '#include "input.h"\n'),
-    ("rooms_keep_apart", "fuzz/input.h", '#include "../bench/replay/player.c"\n'),
+    ("rooms_keep_apart", "fuzz/harness/input.h", '#include "../bench/replay/player.c"\n'),
     ("rooms_keep_apart", "core/mem_pool.c", '#include "trace/trace.h"\n'),
     ("rooms_keep_apart", "core/trace/trace.h", '#  include "life.c"\n'),
     ("rooms_keep_apart", "core/example/main.c", '#include "trace.h"\n'),

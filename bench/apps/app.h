@@ -7,7 +7,7 @@
 #ifndef POOLPROOF_APP_H
 #define POOLPROOF_APP_H
 
-#include "loops.h"
+#include "arm.h"
 
 #include <stdint.h>
 
@@ -20,10 +20,10 @@ struct app {
     const char *question;
     const char *source; /* which program, and how it hands out its allocations */
     const char *parameters;
-    struct peer_needs needs;
+    struct allocator_needs needs;
     const char *script; /* in bench/traces, what the program is to do; NULL if it is in the code */
     /* Runs the program once. Returns 0 and its checksum, or -1 with a sentence in message. */
-    int (*run)(const struct loops *loops, void *arm, const char *script, uint64_t *checksum,
+    int (*run)(const struct arm *arm, void *heap, const char *script, uint64_t *checksum,
                char *message, size_t room);
 };
 

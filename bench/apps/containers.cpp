@@ -23,7 +23,7 @@ namespace
 class ArmResource : public std::pmr::memory_resource
 {
   public:
-    ArmResource(const struct loops *loops, void *arm) : loops_(loops), arm_(arm)
+    ArmResource(const struct arm *arm, void *heap) : arm_(arm), heap_(heap)
     {
     }
 
@@ -31,8 +31,8 @@ class ArmResource : public std::pmr::memory_resource
     void *do_allocate(size_t size, size_t align) override
     {
         void *ptr = align > alignof(std::max_align_t)
-                        ? loops_->peer->alloc_aligned(arm_, size, align)
-                        : loops_->resize(arm_, nullptr, 0, size);
+                        ? arm_->allocator->alloc_aligned(heap_, size, align)
+                        : arm_->resize(heap_, nullptr, 0, size);
         if (!ptr)
             throw std::bad_alloc();
         return ptr;
@@ -41,9 +41,9 @@ class ArmResource : public std::pmr::memory_resource
     void do_deallocate(void *ptr, size_t size, size_t align) override
     {
         if (align > alignof(std::max_align_t))
-            loops_->peer->free_aligned(arm_, ptr, size, align);
+            arm_->allocator->free_aligned(heap_, ptr, size, align);
         else
-            loops_->resize(arm_, ptr, size, 0);
+            arm_->resize(heap_, ptr, size, 0);
     }
 
     bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
@@ -51,8 +51,8 @@ class ArmResource : public std::pmr::memory_resource
         return this == &other;
     }
 
-    const struct loops *loops_;
-    void *arm_;
+    const struct arm *arm_;
+    void *heap_;
 };
 
 uint32_t next(uint32_t &state)
@@ -183,31 +183,32 @@ template <template <typename> class A> class Program
     }
 };
 
-bool is_pool(const struct peer *peer)
+bool is_pool(const struct allocator *allocator)
 {
-    return std::string(peer->name).rfind("pool", 0) == 0;
+    return std::string(allocator->name).rfind("pool", 0) == 0;
 }
 
 /* The arms of the pool are pools. */
-std::unique_ptr<std::pmr::memory_resource> resource_of(const struct loops *loops, void *arm)
+std::unique_ptr<std::pmr::memory_resource> resource_of(const struct arm *arm, void *heap)
 {
-    if (is_pool(loops->peer))
-        return std::make_unique<pool_resource>(*static_cast<struct m_pool *>(arm));
-    return std::make_unique<ArmResource>(loops, arm);
+    if (is_pool(arm->allocator))
+        return std::make_unique<pool_resource>(*static_cast<struct m_pool *>(heap));
+    return std::make_unique<ArmResource>(arm, heap);
 }
 
-int run(const struct loops *loops, void *arm, const char *, uint64_t *checksum, char *message,
+int run(const struct arm *arm, void *heap, const char *, uint64_t *checksum, char *message,
         size_t room)
 {
-    const auto resource = resource_of(loops, arm);
+    const auto resource = resource_of(arm, heap);
     std::pmr::memory_resource *before = std::pmr::set_default_resource(resource.get());
     int result = 0;
     try {
-        *checksum = std::string(loops->peer->name) == "malloc"
+        *checksum = std::string(arm->allocator->name) == "malloc"
                         ? Program<std::allocator>().run()
                         : Program<std::pmr::polymorphic_allocator>().run();
     } catch (const std::bad_alloc &) {
-        std::snprintf(message, room, "%s has no memory left for the containers", loops->peer->name);
+        std::snprintf(message, room, "%s has no memory left for the containers",
+                      arm->allocator->name);
         result = -1;
     }
     std::pmr::set_default_resource(before);

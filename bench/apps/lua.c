@@ -8,15 +8,15 @@
 #include <stdio.h>
 
 struct memory {
-    const struct loops *loops;
-    void *arm;
+    const struct arm *arm;
+    void *heap;
 };
 
 /* lua_Alloc. Of a new object Lua passes its kind where the old size would be. */
 static void *resize(void *data, void *ptr, size_t old_size, size_t new_size)
 {
     const struct memory *memory = data;
-    return memory->loops->resize(memory->arm, ptr, ptr ? old_size : 0, new_size);
+    return memory->arm->resize(memory->heap, ptr, ptr ? old_size : 0, new_size);
 }
 
 /* Takes the place of print: the script's output is what is checked. */
@@ -32,13 +32,13 @@ static int print(lua_State *lua)
     return 0;
 }
 
-static int run(const struct loops *loops, void *arm, const char *script, uint64_t *checksum,
+static int run(const struct arm *arm, void *heap, const char *script, uint64_t *checksum,
                char *message, size_t room)
 {
-    struct memory memory = {loops, arm};
+    struct memory memory = {arm, heap};
     lua_State *lua = lua_newstate(resize, &memory);
     if (!lua) {
-        snprintf(message, room, "%s has no memory left for Lua", loops->peer->name);
+        snprintf(message, room, "%s has no memory left for Lua", arm->allocator->name);
         return -1;
     }
     *checksum = APP_CHECKSUM;

@@ -15,8 +15,8 @@
 enum { HEADER = 16 };
 
 /* The methods of the arm get no pointer to it. */
-static const struct loops *the_loops;
-static void *the_arm;
+static const struct arm *the_arm;
+static void *the_heap;
 
 static int round_up(int size)
 {
@@ -38,22 +38,22 @@ static void method_shutdown(void *data)
 
 static int known_size(void *ptr)
 {
-    return (int)the_loops->peer->size_of(the_arm, ptr);
+    return (int)the_arm->allocator->size_of(the_heap, ptr);
 }
 
 static void *known_alloc(int size)
 {
-    return the_loops->resize(the_arm, NULL, 0, (size_t)size);
+    return the_arm->resize(the_heap, NULL, 0, (size_t)size);
 }
 
 static void known_free(void *ptr)
 {
-    the_loops->resize(the_arm, ptr, (size_t)known_size(ptr), 0);
+    the_arm->resize(the_heap, ptr, (size_t)known_size(ptr), 0);
 }
 
 static void *known_resize(void *ptr, int size)
 {
-    return the_loops->resize(the_arm, ptr, (size_t)known_size(ptr), (size_t)size);
+    return the_arm->resize(the_heap, ptr, (size_t)known_size(ptr), (size_t)size);
 }
 
 /* --- An arm that has to be told --- */
@@ -76,35 +76,35 @@ static void *note(char *object, size_t size)
 static void *noted_alloc(int size)
 {
     const size_t wanted = (size_t)round_up(size);
-    return note(the_loops->resize(the_arm, NULL, 0, wanted + HEADER), wanted);
+    return note(the_arm->resize(the_heap, NULL, 0, wanted + HEADER), wanted);
 }
 
 static void noted_free(void *ptr)
 {
-    the_loops->resize(the_arm, (char *)ptr - HEADER, (size_t)noted_size(ptr) + HEADER, 0);
+    the_arm->resize(the_heap, (char *)ptr - HEADER, (size_t)noted_size(ptr) + HEADER, 0);
 }
 
 static void *noted_resize(void *ptr, int size)
 {
     const size_t wanted = (size_t)round_up(size);
-    return note(the_loops->resize(the_arm, (char *)ptr - HEADER, (size_t)noted_size(ptr) + HEADER,
-                                  wanted + HEADER),
+    return note(the_arm->resize(the_heap, (char *)ptr - HEADER, (size_t)noted_size(ptr) + HEADER,
+                                wanted + HEADER),
                 wanted);
 }
 
 /* -------------------------------------------- */
 
-static int use_arm(const struct loops *loops, void *arm)
+static int use_arm(const struct arm *arm, void *heap)
 {
     static const sqlite3_mem_methods known = {known_alloc, known_free,  known_resize,    known_size,
                                               round_up,    method_init, method_shutdown, NULL};
     static const sqlite3_mem_methods noted = {noted_alloc, noted_free,  noted_resize,    noted_size,
                                               round_up,    method_init, method_shutdown, NULL};
-    the_loops = loops;
     the_arm = arm;
-    if (strcmp(loops->peer->name, "malloc") == 0)
+    the_heap = heap;
+    if (strcmp(arm->allocator->name, "malloc") == 0)
         return SQLITE_OK;
-    return sqlite3_config(SQLITE_CONFIG_MALLOC, loops->peer->size_of ? &known : &noted);
+    return sqlite3_config(SQLITE_CONFIG_MALLOC, arm->allocator->size_of ? &known : &noted);
 }
 
 /* A script without the lines that are the shell's own; NULL if it cannot be read. */
@@ -140,12 +140,12 @@ static int add_row(void *sum, int count, char **values, char **names)
     return 0;
 }
 
-static int run(const struct loops *loops, void *arm, const char *script, uint64_t *checksum,
+static int run(const struct arm *arm, void *heap, const char *script, uint64_t *checksum,
                char *message, size_t room)
 {
     sqlite3 *database = NULL;
     char *text = read_script(script);
-    int result = text ? use_arm(loops, arm) : SQLITE_CANTOPEN;
+    int result = text ? use_arm(arm, heap) : SQLITE_CANTOPEN;
     *checksum = APP_CHECKSUM;
     if (result == SQLITE_OK)
         result = sqlite3_open(":memory:", &database);

@@ -1,4 +1,4 @@
-/* How long single operations take: a peer that reads the clock before and after each one.
+/* How long single operations take: an allocator that reads the clock before and after each one.
  *
  * What is timed is one call through the arm's table and one reading of the clock; nothing of the
  * arm is inlined here. Writing to the object is not: a page fault belongs to whoever touches the
@@ -29,7 +29,7 @@ struct intervals {
 };
 
 static struct {
-    const struct peer *inner;
+    const struct allocator *inner;
     struct intervals of[KINDS];
     int running, counter; /* whether intervals are kept; whether the processor counts for us */
 } timed;
@@ -74,60 +74,60 @@ static inline void note(int kind, uint64_t from, uint64_t to)
         intervals->ticks[intervals->count++] = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
 }
 
-/* --- The peer in front ----------------------------------------------------------------------- */
+/* --- The allocator in front ------------------------------------------------------------------ */
 
-static void *timed_alloc(void *arm, size_t size)
+static void *timed_alloc(void *heap, size_t size)
 {
     uint64_t from = ticks();
-    void *object = timed.inner->alloc(arm, size);
+    void *object = timed.inner->alloc(heap, size);
     note(0, from, ticks());
     return object;
 }
 
-static void *timed_aligned(void *arm, size_t size, size_t align)
+static void *timed_aligned(void *heap, size_t size, size_t align)
 {
     uint64_t from = ticks();
-    void *object = timed.inner->alloc_aligned(arm, size, align);
+    void *object = timed.inner->alloc_aligned(heap, size, align);
     note(0, from, ticks());
     return object;
 }
 
-static void *timed_zeroed(void *arm, size_t size)
+static void *timed_zeroed(void *heap, size_t size)
 {
     uint64_t from = ticks();
-    void *object = timed.inner->alloc_zeroed(arm, size);
+    void *object = timed.inner->alloc_zeroed(heap, size);
     note(0, from, ticks());
     return object;
 }
 
-static void timed_free(void *arm, void *object, size_t size)
+static void timed_free(void *heap, void *object, size_t size)
 {
     uint64_t from = ticks();
-    timed.inner->free(arm, object, size);
+    timed.inner->free(heap, object, size);
     note(1, from, ticks());
 }
 
-static void timed_free_aligned(void *arm, void *object, size_t size, size_t align)
+static void timed_free_aligned(void *heap, void *object, size_t size, size_t align)
 {
     uint64_t from = ticks();
-    timed.inner->free_aligned(arm, object, size, align);
+    timed.inner->free_aligned(heap, object, size, align);
     note(1, from, ticks());
 }
 
-static void *timed_realloc(void *arm, void *object, size_t old_size, size_t new_size)
+static void *timed_realloc(void *heap, void *object, size_t old_size, size_t new_size)
 {
     uint64_t from = ticks();
-    void *moved = timed.inner->realloc(arm, object, old_size, new_size);
+    void *moved = timed.inner->realloc(heap, object, old_size, new_size);
     note(2, from, ticks());
     return moved;
 }
 
-static void timed_reset(void *arm)
+static void timed_reset(void *heap)
 {
-    timed.inner->reset(arm);
+    timed.inner->reset(heap);
 }
 
-static const struct peer peer_timed = {
+static const struct allocator allocator_timed = {
     .name = "timed",
     .alloc = timed_alloc,
     .alloc_aligned = timed_aligned,
@@ -137,7 +137,7 @@ static const struct peer peer_timed = {
     .free_aligned = timed_free_aligned,
 };
 
-static const struct peer peer_timed_resets = {
+static const struct allocator allocator_timed_resets = {
     .name = "timed",
     .alloc = timed_alloc,
     .alloc_aligned = timed_aligned,
@@ -148,8 +148,8 @@ static const struct peer peer_timed_resets = {
     .reset = timed_reset,
 };
 
-LOOPS(timed)
-LOOPS(timed_resets)
+ARM(timed)
+ARM(timed_resets)
 
 /* --- What it saw ------------------------------------------------------------------------------ */
 
@@ -211,13 +211,13 @@ int probe_latency(const struct subject *subject, long iterations, FILE *out)
 {
     enum { ROOM = 1000000 };
     struct playing playing;
-    timed.inner = subject->loops->peer;
+    timed.inner = subject->arm->allocator;
     timed.counter = has_counter();
     for (int kind = 0; kind < KINDS; kind++)
         if (make_room(&timed.of[kind], ROOM) != 0)
             return -1;
     if (playing_prepare(&playing, subject) != 0 ||
-        playing_open(&playing, timed.inner->reset ? &loops_timed_resets : &loops_timed) != 0)
+        playing_open(&playing, timed.inner->reset ? &arm_timed_resets : &arm_timed) != 0)
         return -1;
     playing_fill(&playing);
     playing_warm(&playing);

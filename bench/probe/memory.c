@@ -1,5 +1,5 @@
-/* What a process holds while it does a workload: a peer that counts what is live and looks at the
- * resident memory on the way.
+/* What a process holds while it does a workload: an allocator that counts what is live and looks
+ * at the resident memory on the way.
  *
  * Every page of every object is written to, as a program that asked for it would. Places lie at
  * equal numbers of operations, and where more is live than ever before.
@@ -26,7 +26,7 @@ struct place {
 };
 
 static struct {
-    const struct peer *inner;
+    const struct allocator *inner;
     uint64_t operations, live_bytes, peak_live_bytes;
     uint64_t looked_at; /* the most that was live at a place */
     uint64_t interval, next;
@@ -109,48 +109,48 @@ static void about_to_shrink(size_t size)
     seen.live_bytes -= size;
 }
 
-static void *weighed_alloc(void *arm, size_t size)
+static void *weighed_alloc(void *heap, size_t size)
 {
-    return weigh_new(seen.inner->alloc(arm, size), size);
+    return weigh_new(seen.inner->alloc(heap, size), size);
 }
 
-static void *weighed_aligned(void *arm, size_t size, size_t align)
+static void *weighed_aligned(void *heap, size_t size, size_t align)
 {
-    return weigh_new(seen.inner->alloc_aligned(arm, size, align), size);
+    return weigh_new(seen.inner->alloc_aligned(heap, size, align), size);
 }
 
-static void *weighed_zeroed(void *arm, size_t size)
+static void *weighed_zeroed(void *heap, size_t size)
 {
-    return weigh_new(seen.inner->alloc_zeroed(arm, size), size);
+    return weigh_new(seen.inner->alloc_zeroed(heap, size), size);
 }
 
-static void weighed_free(void *arm, void *object, size_t size)
+static void weighed_free(void *heap, void *object, size_t size)
 {
     about_to_shrink(size);
-    seen.inner->free(arm, object, size);
+    seen.inner->free(heap, object, size);
     count_operation();
 }
 
-static void weighed_free_aligned(void *arm, void *object, size_t size, size_t align)
+static void weighed_free_aligned(void *heap, void *object, size_t size, size_t align)
 {
     about_to_shrink(size);
-    seen.inner->free_aligned(arm, object, size, align);
+    seen.inner->free_aligned(heap, object, size, align);
     count_operation();
 }
 
-static void *weighed_realloc(void *arm, void *object, size_t old_size, size_t new_size)
+static void *weighed_realloc(void *heap, void *object, size_t old_size, size_t new_size)
 {
     about_to_shrink(old_size);
-    return weigh_new(seen.inner->realloc(arm, object, old_size, new_size), new_size);
+    return weigh_new(seen.inner->realloc(heap, object, old_size, new_size), new_size);
 }
 
-static void weighed_reset(void *arm)
+static void weighed_reset(void *heap)
 {
     about_to_shrink(seen.live_bytes);
-    seen.inner->reset(arm);
+    seen.inner->reset(heap);
 }
 
-static const struct peer peer_weighed = {
+static const struct allocator allocator_weighed = {
     .name = "weighed",
     .alloc = weighed_alloc,
     .alloc_aligned = weighed_aligned,
@@ -160,7 +160,7 @@ static const struct peer peer_weighed = {
     .free_aligned = weighed_free_aligned,
 };
 
-static const struct peer peer_weighed_resets = {
+static const struct allocator allocator_weighed_resets = {
     .name = "weighed",
     .alloc = weighed_alloc,
     .alloc_aligned = weighed_aligned,
@@ -171,8 +171,8 @@ static const struct peer peer_weighed_resets = {
     .reset = weighed_reset,
 };
 
-LOOPS(weighed)
-LOOPS(weighed_resets)
+ARM(weighed)
+ARM(weighed_resets)
 
 static void print_places(const char *name, size_t offset, FILE *out)
 {
@@ -250,7 +250,7 @@ static int weigh(struct playing *playing, struct rusage *before, struct rusage *
     seen.next = seen.interval;
     look();
     getrusage(RUSAGE_SELF, before);
-    if (playing_open(playing, seen.inner->reset ? &loops_weighed_resets : &loops_weighed) != 0)
+    if (playing_open(playing, seen.inner->reset ? &arm_weighed_resets : &arm_weighed) != 0)
         return -1;
     playing_fill(playing);
     for (size_t i = 0; i < count; i++)
@@ -282,7 +282,7 @@ int probe_memory(const struct subject *subject, FILE *out)
 {
     struct playing playing;
     struct rusage before, after;
-    seen.inner = subject->loops->peer;
+    seen.inner = subject->arm->allocator;
     if (playing_prepare(&playing, subject) != 0)
         return -1;
     touch_tables(&playing);

@@ -5,23 +5,24 @@
 
 int playing_prepare(struct playing *playing, const struct subject *subject)
 {
-    *playing = (struct playing){.subject = subject, .loops = subject->loops};
+    *playing = (struct playing){.subject = subject, .arm = subject->arm};
     if (subject->shape)
-        return shape_prepare(&playing->work, subject->shape, subject->scale, subject->loops->peer);
+        return shape_prepare(&playing->work, subject->shape, subject->scale,
+                             subject->arm->allocator);
     playing->slots = calloc(subject->replay->slots + (size_t)1, sizeof *playing->slots);
     return playing->slots ? 0 : -1;
 }
 
-int playing_open(struct playing *playing, const struct loops *loops)
+int playing_open(struct playing *playing, const struct arm *arm)
 {
     const struct scale *scale = playing->subject->scale;
     const struct replay *replay = playing->subject->replay;
-    const struct peer_needs needs =
+    const struct allocator_needs needs =
         scale ? shape_needs(playing->subject->shape, scale)
-              : (struct peer_needs){replay->peak_bytes + 16 * (size_t)replay->peak_objects,
-                                    replay->peak_objects, replay->largest, 0};
-    playing->loops = loops;
-    return playing->subject->loops->peer->open(&playing->arm, &needs);
+              : (struct allocator_needs){replay->peak_bytes + 16 * (size_t)replay->peak_objects,
+                                         replay->peak_objects, replay->largest, 0};
+    playing->arm = arm;
+    return playing->subject->arm->allocator->open(&playing->heap, &needs);
 }
 
 void playing_fill(struct playing *playing)
@@ -30,30 +31,30 @@ void playing_fill(struct playing *playing)
     if (!shape)
         return;
     if (!shape->ends_empty)
-        playing->loops->fill(&playing->work, playing->arm);
+        playing->arm->fill(&playing->work, playing->heap);
     if (shape->filled)
         shape->filled(&playing->work);
 }
 
 static void start_over(struct playing *playing)
 {
-    const struct peer *peer = playing->loops->peer;
-    if (!(playing->subject->loops->peer->abilities & PEER_REUSES))
-        peer->reset(playing->arm);
+    const struct allocator *allocator = playing->arm->allocator;
+    if (!(playing->subject->arm->allocator->abilities & ALLOCATOR_REUSES))
+        allocator->reset(playing->heap);
 }
 
 static void play_trace(struct playing *playing, size_t from, size_t to)
 {
     const struct subject *subject = playing->subject;
-    if (playing->loops->play(subject->replay, from, to, playing->slots, playing->arm) != 0)
-        shape_out_of_memory(subject->loops->peer);
+    if (playing->arm->play(subject->replay, from, to, playing->slots, playing->heap) != 0)
+        shape_out_of_memory(subject->arm->allocator);
 }
 
 void playing_batch(struct playing *playing)
 {
     const struct subject *subject = playing->subject;
     if (subject->shape)
-        playing->loops->batches[subject->index](&playing->work, playing->arm);
+        playing->arm->batches[subject->index](&playing->work, playing->heap);
     else
         play_trace(playing, 0, subject->replay->count);
     start_over(playing);
@@ -82,13 +83,13 @@ void playing_drain(struct playing *playing)
         start_over(playing);
     } else if (!subject->shape->ends_empty) {
         shape_settle(&playing->work);
-        playing->loops->drain(&playing->work, playing->arm);
+        playing->arm->drain(&playing->work, playing->heap);
     }
 }
 
 void playing_close(struct playing *playing)
 {
-    playing->subject->loops->peer->close(playing->arm);
+    playing->subject->arm->allocator->close(playing->heap);
     if (playing->subject->shape)
         shape_drop(&playing->work);
     free(playing->slots);
@@ -119,7 +120,7 @@ void probe_counted(struct playing *playing, long iterations)
 int probe_work(const struct subject *subject, long iterations, FILE *out)
 {
     struct playing playing;
-    if (playing_prepare(&playing, subject) != 0 || playing_open(&playing, subject->loops) != 0)
+    if (playing_prepare(&playing, subject) != 0 || playing_open(&playing, subject->arm) != 0)
         return -1;
     playing_fill(&playing);
     playing_warm(&playing);

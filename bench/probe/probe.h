@@ -2,13 +2,13 @@
  * how long single operations take.
  *
  * A probe runs one workload on one arm in a process of its own, by the same code that is timed. Two
- * of them put a peer of their own between the workload and the arm, which sees every operation.
- * Such a process's times mean nothing beside those of whole batches.
+ * of them put an allocator of their own between the workload and the arm, which sees every
+ * operation. Such a process's times mean nothing beside those of whole batches.
  */
 #ifndef POOLPROOF_PROBE_H
 #define POOLPROOF_PROBE_H
 
-#include "loops.h"
+#include "arm.h"
 
 #include <stdio.h>
 
@@ -18,7 +18,7 @@ extern "C" {
 
 /* One workload on one arm: a scale of a shape, or else a trace. */
 struct subject {
-    const struct loops *loops;
+    const struct arm *arm;
     const struct shape *shape; /* NULL for a trace */
     size_t index;              /* of the shape */
     const struct scale *scale;
@@ -39,16 +39,16 @@ int probe_latency(const struct subject *subject, long iterations, FILE *out);
 /* A workload on its way: prepared, open, filled, in batches, drained. */
 struct playing {
     const struct subject *subject;
-    const struct loops *loops; /* the subject's, or those of a peer that stands in front of it */
-    void *arm;
+    const struct arm *arm; /* the subject's, or that of an allocator that stands in front of it */
+    void *heap;
     struct work work; /* of a shape */
     void **slots;     /* of a trace */
 };
 
 /* Prepares what the workload needs beside the arm. -1 for lack of memory. */
 int playing_prepare(struct playing *playing, const struct subject *subject);
-/* Opens the subject's arm, to be called through these loops. -1 for lack of memory. */
-int playing_open(struct playing *playing, const struct loops *loops);
+/* Opens the subject's arm, to be called through this arm. -1 for lack of memory. */
+int playing_open(struct playing *playing, const struct arm *arm);
 void playing_fill(struct playing *playing);
 void playing_batch(struct playing *playing);
 /* Batches until every object has been replaced about twice, as before a timed loop. */

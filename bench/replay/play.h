@@ -1,4 +1,4 @@
-/* The loop that plays a compiled trace: compiled anew for each arm (loops.h). */
+/* The loop that plays a compiled trace: compiled anew for each arm (arm.h). */
 #ifndef POOLPROOF_PLAY_H
 #define POOLPROOF_PLAY_H
 
@@ -61,7 +61,7 @@ PLAY_LOOP void play_read(const char *object, const struct replay_op *op)
 }
 
 PLAY_LOOP int play(const struct replay *replay, size_t from, size_t to, void **slots,
-                   const struct peer *peer, void *arm)
+                   const struct allocator *allocator, void *heap)
 {
     const struct replay_op *const end = replay->ops + to;
     for (const struct replay_op *op = replay->ops + from; op < end; op++) {
@@ -69,27 +69,27 @@ PLAY_LOOP int play(const struct replay *replay, size_t from, size_t to, void **s
         size_t old_size = 0;
         switch (op->kind) {
         case REPLAY_ALLOC:
-            object = (char *)peer->alloc(arm, op->size);
+            object = (char *)allocator->alloc(heap, op->size);
             break;
         case REPLAY_ZEROED:
-            object = (char *)peer->alloc_zeroed(arm, op->size);
+            object = (char *)allocator->alloc_zeroed(heap, op->size);
             break;
         case REPLAY_ALIGNED:
-            object = (char *)peer->alloc_aligned(arm, op->size, op->old_size);
+            object = (char *)allocator->alloc_aligned(heap, op->size, op->old_size);
             break;
         case REPLAY_REALLOC:
-            object = (char *)peer->realloc(arm, slots[op->slot], op->old_size, op->size);
+            object = (char *)allocator->realloc(heap, slots[op->slot], op->old_size, op->size);
             old_size = op->old_size;
             break;
         case REPLAY_FREE_ALIGNED:
             object = (char *)slots[op->slot];
             play_read(object, op);
-            peer->free_aligned(arm, object, op->size, op->old_size);
+            allocator->free_aligned(heap, object, op->size, op->old_size);
             continue;
         default:
             object = (char *)slots[op->slot];
             play_read(object, op);
-            peer->free(arm, object, op->size);
+            allocator->free(heap, object, op->size);
             continue;
         }
         if (__builtin_expect(!object, 0))

@@ -12,7 +12,7 @@
 #ifndef POOLPROOF_REPLAY_H
 #define POOLPROOF_REPLAY_H
 
-#include "peer.h"
+#include "allocator.h"
 
 #include <stdint.h>
 
@@ -70,7 +70,7 @@ void replay_drop(struct replay *replay);
 /* What plays operations [from, to) on an arm. slots has replay->slots places, which keep the
  * objects between calls. Returns 0, or -1 if the arm has no memory left. */
 typedef int replay_player(const struct replay *replay, size_t from, size_t to, void **slots,
-                          void *arm);
+                          void *heap);
 
 #ifdef __cplusplus
 }

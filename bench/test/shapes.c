@@ -2,7 +2,7 @@
  * iteration has as many operations as stated, sizes keep to their scale, and nothing stays live.
  */
 #include "channel.h"
-#include "loops.h"
+#include "arm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +16,10 @@ static struct {
     unsigned wrong;     /* objects handed back with another size */
 } seen;
 
-static void *checked_alloc(void *arm, size_t size)
+static void *checked_alloc(void *heap, size_t size)
 {
     char *object = malloc(HEADER + size);
-    (void)arm;
+    (void)heap;
     if (!object)
         return NULL;
     memcpy(object, &size, sizeof size);
@@ -44,17 +44,17 @@ static void forget(void *ptr, size_t size)
     seen.live--;
 }
 
-static void checked_free(void *arm, void *ptr, size_t size)
+static void checked_free(void *heap, void *ptr, size_t size)
 {
-    (void)arm;
+    (void)heap;
     seen.operations++;
     forget(ptr, size);
 }
 
-static void *checked_realloc(void *arm, void *ptr, size_t old_size, size_t new_size)
+static void *checked_realloc(void *heap, void *ptr, size_t old_size, size_t new_size)
 {
     seen.live--; /* two for a moment, and one in the end */
-    char *moved = checked_alloc(arm, new_size);
+    char *moved = checked_alloc(heap, new_size);
     if (!moved)
         return NULL;
     seen.live++;
@@ -63,9 +63,9 @@ static void *checked_realloc(void *arm, void *ptr, size_t old_size, size_t new_s
     return moved;
 }
 
-static const struct peer peer_checked = {
+static const struct allocator allocator_checked = {
     .name = "checked",
-    .abilities = PEER_REUSES | PEER_ALLOCATES,
+    .abilities = ALLOCATOR_REUSES | ALLOCATOR_ALLOCATES,
     .alloc = checked_alloc,
     .alloc_aligned = NULL,
     .alloc_zeroed = checked_alloc,
@@ -73,7 +73,7 @@ static const struct peer peer_checked = {
     .free = checked_free,
 };
 
-LOOPS(checked)
+ARM(checked)
 
 static unsigned complain(const struct shape *shape, const struct scale *scale, unsigned complaints)
 {
@@ -100,14 +100,14 @@ static unsigned check_owners(size_t index, const struct scale *scale)
     if (complaints || channels_open(&channels, shape, scale->live / CHANNEL_PLACES) != 0)
         return 1;
     for (unsigned i = 0; i < shape->owners; i++) {
-        complaints += shape_prepare(&works[i], shape, scale, &peer_checked) != 0;
+        complaints += shape_prepare(&works[i], shape, scale, &allocator_checked) != 0;
         works[i].channels = channels;
         works[i].thread = i;
     }
     for (unsigned batch = 0; batch < 3 * CHANNEL_PLACES && complaints == 0; batch++) {
         seen.operations = 0;
         for (unsigned i = 0; i < shape->owners; i++)
-            loops_checked.batches[index](&works[i], NULL);
+            arm_checked.batches[index](&works[i], NULL);
         complaints += seen.operations != shape->operations(scale);
     }
     for (unsigned i = 0; i < shape->owners; i++)
@@ -125,10 +125,10 @@ static unsigned check(size_t index, const struct scale *scale)
     unsigned complaints = 0;
     memset(&seen, 0, sizeof seen);
     seen.least = SIZE_MAX;
-    if (shape_prepare(&work, shape, scale, &peer_checked) != 0)
+    if (shape_prepare(&work, shape, scale, &allocator_checked) != 0)
         return 1;
     if (!shape->ends_empty)
-        loops_checked.fill(&work, NULL);
+        arm_checked.fill(&work, NULL);
     if (shape->filled)
         shape->filled(&work);
     const size_t batches = ROUNDS * (1 + work.step_count / stated);
@@ -136,7 +136,7 @@ static unsigned check(size_t index, const struct scale *scale)
         const size_t live = seen.live;
         seen.operations = 0;
         work.done = work.reached_bytes = 0;
-        loops_checked.batches[index](&work, NULL);
+        arm_checked.batches[index](&work, NULL);
         complaints += seen.operations != (shape->capacity ? work.done : stated);
         complaints += seen.live != live;
         /* Where nothing refuses, what stops it is the capacity. */
@@ -145,7 +145,7 @@ static unsigned check(size_t index, const struct scale *scale)
     }
     if (!shape->ends_empty) {
         shape_settle(&work);
-        loops_checked.drain(&work, NULL);
+        arm_checked.drain(&work, NULL);
     }
     shape_drop(&work);
     return complain(shape, scale, complaints);

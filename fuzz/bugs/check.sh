@@ -9,7 +9,7 @@ if ! command -v patch >/dev/null; then
     echo '1..0 # SKIP patch is not installed'
     exit 0
 fi
-for bug in "$tree"/fuzz/bugs/*.patch; do
+for bug in "$tree"/fuzz/bugs/*/*.patch; do
     count=$((count + 1))
     word=ok
     for line in Class Breaks Target Oracle; do

@@ -1,8 +1,8 @@
-// Unpacks a large run's workloads, gives each table a button that saves it as CSV, and gives it back the roles that a
-// narrow layout takes.
+// Gives each table a button that saves it as CSV, and the labels and roles that a narrow layout lacks.
 "use strict";
 const quoted = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 const plain = text => text.replaceAll("\u00a0", " ").trim();
+const words = heading => [...heading.childNodes].map(node => node.textContent).join(", ");
 
 function csv(table) {
   const rows = [...table.rows];
@@ -31,10 +31,13 @@ function csv(table) {
 function equip(table) {
   table.setAttribute("role", "table");
   for (const part of [table.tHead, ...table.tBodies]) part.setAttribute("role", "rowgroup");
+  const [headings] = table.rows;
   for (const row of table.rows) {
     row.setAttribute("role", "row");
-    for (const cell of row.cells)
+    [...row.cells].forEach((cell, index) => {
       cell.setAttribute("role", cell.scope === "col" ? "columnheader" : cell.scope === "row" ? "rowheader" : "cell");
+      if (!cell.scope) cell.dataset.label = words(headings.cells[index]);
+    });
   }
   const button = document.createElement("button");
   button.type = "button";
@@ -49,17 +52,5 @@ function equip(table) {
   table.parentElement.prepend(button);
 }
 
-async function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed.textContent), char => char.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  packed.outerHTML = await new Response(stream).text();
-  if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
-}
-
-async function start() {
-  const packed = document.getElementById("packed");
-  if (packed) await unpack(packed);
-  document.querySelectorAll("table").forEach(equip);
-  document.documentElement.dataset.ready = "yes";
-}
-start();
+document.querySelectorAll("table").forEach(equip);
+document.documentElement.dataset.ready = "yes";

@@ -1,0 +1,18 @@
+"""Jinja templates, set up once: what is not defined is an error, and blocks leave no blank lines."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any, Callable
+
+
+def fill(path: pathlib.Path, filters: dict[str, Callable[..., str]] | None = None,
+         escape: bool = False, **values: Any) -> str:
+    """The template with these values; with `escape`, as HTML."""
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(path.parent), undefined=jinja2.StrictUndefined,
+        autoescape=escape, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    made.filters.update(filters or {})
+    return made.get_template(path.name).render(**values)

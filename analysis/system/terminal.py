@@ -1,0 +1,36 @@
+"""What a command says of names it does not know and of work in progress. Standard library alone."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import sys
+from typing import Iterable
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", most: int = 1) -> str:
+    """A hint for a word that is not known: the nearest known ones, else `otherwise`, else all."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=most, cutoff=0.5)
+    if near:
+        return "did you mean " + " or ".join(f"'{name}'" for name in near) + "?"
+    return otherwise or f"there are {', '.join(known)}"
+
+
+class LiveLine:
+    """One line on stderr, written over again and again; nothing where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+
+    def __enter__(self) -> LiveLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.show("")
+
+    def show(self, line: str) -> None:
+        if self._live:
+            columns = shutil.get_terminal_size().columns
+            sys.stderr.write("\r\033[K" + line.strip()[:columns - 1])
+            sys.stderr.flush()
