@@ -105,12 +105,6 @@ int trace_read(const char *path, struct trace *trace, struct trace_error *error)
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
-void sink_put(struct sink *sink, const void *bytes, size_t size)
-{
-    if (!sink->failed && gzwrite(sink->file, bytes, (unsigned)size) != (int)size)
-        sink->failed = 1;
-}
-
 /* Writes the trace to an open file and closes it. */
 static int write_open(int descriptor, enum trace_form form, const struct trace *trace,
                       int is_regular, struct trace_error *error)
