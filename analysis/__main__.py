@@ -31,7 +31,7 @@ MEANINGS = {
 
 def usage() -> str:
     """The text of --help."""
-    rows = "\n".join(f"  {name:<18}{what}" for name, (_, what) in COMMANDS.items())
+    rows = "\n".join(f"  {name:<18}{what}" for name, what in COMMANDS.items())
     exits = "\n".join(f"  {code}  {what}" for code, what in MEANINGS.items())
     return (
         "usage: ./poolproof COMMAND [ARGUMENT…]\n\n"
@@ -50,7 +50,7 @@ def wrong_command(word: str) -> str:
 
 def load(command: str) -> ModuleType:
     """The command's module; a Python package that it lacks is installed first."""
-    name = COMMANDS[command][0]
+    name = f"analysis.commands.{command.replace('-', '_')}"
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:

@@ -26,9 +26,8 @@ def _count(text: str) -> int:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof mutants."""
     parser.add_argument("function", nargs="*", help="only mutants of these functions")
-    parser.add_argument("--file", nargs="+", metavar="FILE",
-                        default=["core/mem_pool.c", "core/mem_pool.h"],
-                        help="C files to change (default: core/mem_pool.c core/mem_pool.h)")
+    parser.add_argument("--file", nargs="+", metavar="FILE", default=[],
+                        help="change only these files (default: all of core/)")
     parser.add_argument("--sample", type=_count, metavar="N", help="only N, evenly spread")
     parser.add_argument("--executions", type=_count, default=20_000, metavar="N",
                         help="of each fuzz target on a survivor (default: 20000)")

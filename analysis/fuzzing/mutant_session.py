@@ -17,10 +17,16 @@ from analysis.system.files import ROOT, only_one
 from analysis.system.process import say
 
 
+def sources() -> list[str]:
+    """The pool's own sources, from the top of the tree."""
+    core = ROOT / "core"
+    return [str(file.relative_to(ROOT)) for file in sorted([*core.glob("*.c"), *core.glob("*.h")])]
+
+
 def chosen(args: argparse.Namespace) -> list[Mutant]:
     """The mutants that were asked for. UserError if there are none."""
     found: list[Mutant] = []
-    for file in args.file:
+    for file in args.file or sources():
         path = (ROOT / file).resolve()
         if not path.is_file():
             raise UserError(f"no such file: {file}")
@@ -29,7 +35,7 @@ def chosen(args: argparse.Namespace) -> list[Mutant]:
     functions = {mutant.function for mutant in found}
     for name in args.function:
         if name not in functions:
-            raise UserError(f"no function {name} in {', '.join(args.file)};"
+            raise UserError(f"no function {name} in {', '.join(args.file or ['core/'])};"
                             " ./poolproof mutants --list names them")
     if args.function:
         found = [mutant for mutant in found if mutant.function in args.function]

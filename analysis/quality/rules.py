@@ -13,6 +13,8 @@ import shutil
 import subprocess
 from typing import Callable, Iterator
 
+from analysis.quality import imports
+
 TOP = re.compile(
     r"(README|CONTRIBUTING|CHANGELOG|SECURITY)\.md|LICENSE|poolproof|meson\.build|meson_options\.txt"
     r"|\.[A-Za-z].*|core|bench|fuzz|analysis|results|subprojects"
@@ -48,6 +50,19 @@ TEXT_NAMES = {
 
 MAX_BYTES = 1024 * 1024
 MAX_COLUMNS = 100
+MAX_LINES = 400
+
+LONG = {
+    "core/mem_pool.c", "core/mem_pool.h",
+    # Still to be cut:
+    "analysis/commands/bench.py", "analysis/commands/check.py", "analysis/commands/fuzz.py",
+    "analysis/measure/recorder.py", "analysis/quality/testing.py", "analysis/report/charts.py",
+    "analysis/report/render.py", "analysis/report/tables.py", "analysis/runs/plan.py",
+    "analysis/runs/records.py", "analysis/stats/comparison.py", "analysis/stats/verdicts.py",
+    "bench/main.cpp", "bench/record/convert.c", "bench/record/recorder.c",
+    "core/trace/pool_executor.c", "fuzz/reproducer.c",
+}
+"""Sources that may be longer than MAX_LINES."""
 
 MAY_INCLUDE = {
     "core": {"core"},
@@ -206,6 +221,32 @@ def analysis_names_no_c_file(tree: Tree) -> Iterator[str]:
                     yield f"{file.path}:{number}: analysis names the C file {found.group(1)}"
 
 
+ARROWS_TO_BE_TURNED = {
+    ("analysis.commands.bugs", "analysis.commands.fuzz"),
+    ("analysis.commands.gate", "analysis.commands.compare"),
+    ("analysis.commands.report", "analysis.commands.bench"),
+    ("analysis.measure.catalogue", "analysis.report.narrative"),
+}
+"""Imports that still go the wrong way."""
+
+
+def analysis_leans_downwards(tree: Tree) -> Iterator[str]:
+    found = imports.graph({file.path: file.data.decode("utf-8", "replace") for file in tree})
+    for module, target in ARROWS_TO_BE_TURNED:
+        found.get(module, {}).pop(target, None)
+    for module, line, complaint in imports.wrong_arrows(found):
+        path = module.replace(".", "/")
+        there = next(file.path for file in tree
+                     if file.path in (f"{path}.py", f"{path}/__init__.py"))
+        yield f"{there}:{line}: {complaint}"
+
+
+def analysis_has_no_circle(tree: Tree) -> Iterator[str]:
+    found = imports.graph({file.path: file.data.decode("utf-8", "replace") for file in tree})
+    for circle in imports.circles(found):
+        yield f"{circle[0].replace('.', '/')}.py: a circle: {' → '.join(circle)}"
+
+
 # --- The house ------------------------------------------------------------------------------------
 
 
@@ -245,6 +286,15 @@ def files_are_small(tree: Tree) -> Iterator[str]:
     for file in tree:
         if len(file.data) > MAX_BYTES:
             yield f"{file.path}: {len(file.data)} bytes; at most {MAX_BYTES}"
+
+
+def sources_are_short(tree: Tree) -> Iterator[str]:
+    for file in tree:
+        source = file.is_c or file.suffix == ".py"
+        if source and "/test/" not in file.path and file.path not in LONG:
+            count = file.data.count(b"\n")
+            if count > MAX_LINES:
+                yield f"{file.path}: {count} lines; at most {MAX_LINES}"
 
 
 def lines_are_tidy(tree: Tree) -> Iterator[str]:
@@ -291,11 +341,14 @@ RULES: tuple[Callable[[Tree], Iterator[str]], ...] = (
     hooks_have_one_user,
     library_knows_no_report,
     analysis_names_no_c_file,
+    analysis_leans_downwards,
+    analysis_has_no_circle,
     nothing_outside_the_house,
     names_say_something,
     nothing_is_left_undone,
     no_path_of_one_machine,
     files_are_small,
+    sources_are_short,
     lines_are_tidy,
     lines_are_short,
     links_lead_somewhere,

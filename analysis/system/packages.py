@@ -38,7 +38,7 @@ def _package(name: str, reason: str, commands: str, loss: str) -> Package:
     return Package(name, reason, frozenset(commands.split()), loss)
 
 
-BUILDING = "test check coverage bench record replay fuzz reproduce bugs mutants"
+BUILDING = "test check coverage trial bench record replay fuzz reproduce bugs mutants"
 READING = "test bench report compare gate prove-statistics"
 FUZZING = "test check coverage fuzz reproduce bugs mutants"
 PLANTING = "test check bugs mutants"
@@ -80,9 +80,9 @@ PACKAGES = (
              "the workload app/lua"),
     _package("libsqlite3-dev", "a program that runs on the pool", "test bench record replay",
              "the workload app/sqlite"),
-    _package("libjemalloc2", "a rival allocator", "test bench replay", "the arm jemalloc"),
-    _package("libmimalloc2.0", "a rival allocator", "test bench replay", "the arm mimalloc"),
-    _package("libtcmalloc-minimal4", "a rival allocator", "test bench replay", "the arm tcmalloc"),
+    _package("libjemalloc2", "a rival allocator", "test trial bench replay", "the arm jemalloc"),
+    _package("libmimalloc2.0", "a rival allocator", "test trial bench replay", "the arm mimalloc"),
+    _package("libtcmalloc-minimal4", "a rival allocator", "test trial bench replay", "the arm tcmalloc"),
     _package("libboost-dev", "a rival pool", "test bench", "the arm boost-pool"),
     _package("libfoonathan-memory-dev", "a rival pool", "test bench", "the arms of foonathan"),
     _package("libapr1-dev", "a rival pool", "test bench", "the arm apr-pool"),
@@ -97,7 +97,7 @@ PACKAGES = (
     _package("python3-pandas", "tables of samples", f"{READING} fuzz reproduce bugs", "reports"),
     _package("python3-statsmodels", "corrects for many claims", READING + " bugs", "reports"),
     _package("python3-matplotlib", "charts", READING + " bugs", "charts in reports"),
-    _package("python3-jinja2", "report templates", READING + " bugs", "reports"),
+    _package("python3-jinja2", "report templates", READING + " trial" + " bugs", "reports"),
     _package("python3-jsonschema", "checks result files", f"{READING} fuzz reproduce bugs",
              "the check of result files"),
     _package("python3-fastjsonschema", "checks them faster", READING, "fast reading of long runs"),

@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -54,9 +55,10 @@ def test_help_and_version():
     assert launch("--version").stdout == f"poolproof {version()}\n"
 
 
-def test_the_readme_has_every_command():
+def test_the_readme_names_commands_that_exist():
     readme = (ROOT / "README.md").read_text()
-    assert [name for name in __main__.COMMANDS if f"`./poolproof {name}" not in readme] == []
+    named = re.findall(r"\./poolproof ([a-z][a-z-]*)", readme)
+    assert named and [name for name in named if name not in __main__.COMMANDS] == []
 
 
 def test_runs_through_a_link_from_a_folder_that_shadows_its_modules(tmp_path):

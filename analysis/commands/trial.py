@@ -1,0 +1,123 @@
+"""Try a pool, and every malloc at hand, in a program of yours, and say whether one pays off.
+
+The command runs unmodified, once for each sample, with libraries preloaded that serve its malloc
+and free. Arms run side by side in pairs on one processor. The answer is one sentence.
+
+    ./poolproof trial -- ./my-program its arguments
+    ./poolproof trial --shell -- 'zcat big.gz | ./my-filter >/dev/null'
+    ./poolproof trial --process cc1 -- make -B
+    ./poolproof trial --client 'redis-benchmark -p 700{n} -q -n 50000' -- redis-server --port 700{n}
+
+Two arms run at a time: {n} in the command, in --setup and in --client is 1 or 2.
+Ends with 0 if there is an answer, 3 if the time was too short for one, 4 if none can be had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import re
+import secrets
+
+from analysis.system.exits import INCONCLUSIVE, PASS, USAGE, UserError
+from analysis.system.files import ROOT, named_path, output_folder
+
+TRIALS = ROOT / "results" / "runs"
+LEAST_S = 20.0
+
+
+def _seconds(text: str) -> float:
+    """30s, 5m or 2h in seconds. A type for argparse."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"invalid duration '{text}': use 30s, 5m or 2h")
+    return float(found.group(1)) * {"s": 1, "m": 60, "h": 3600}[found.group(2)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ./poolproof trial."""
+    parser.add_argument("--time", type=_seconds, default=180.0, metavar="T",
+                        help="how long it may take (3m)")
+    parser.add_argument("--malloc", action="append", default=[], metavar="NAME=FILE.so",
+                        help="try this library too")
+    parser.add_argument("--arm", action="append", default=[], metavar="NAME",
+                        help="try only these arms, and the controls")
+    parser.add_argument("--limit", type=float, default=5.0, metavar="PERCENT",
+                        help="a gain that would be worth having (5)")
+    parser.add_argument("--shell", action="store_true", help="the command is a line for the shell")
+    parser.add_argument("--input", default="", metavar="FILE", help="standard input")
+    parser.add_argument("--setup", default="", metavar="LINE",
+                        help="a line for the shell, run before each launch")
+    parser.add_argument("--stop-after", type=_seconds, default=0.0, metavar="T",
+                        help="send SIGTERM after this long")
+    parser.add_argument("--client", default="", metavar="LINE",
+                        help="a line for the shell that drives a server, which then gets SIGTERM")
+    parser.add_argument("--process", default="", metavar="NAME",
+                        help="count the time of the processes of this name alone")
+    parser.add_argument("--ignore-output", action="store_true",
+                        help="the output differs from run to run")
+    parser.add_argument("--littered", action="store_true",
+                        help="start each arm on a used heap")
+    parser.add_argument("--seed", type=int, help="of the order (random)")
+    parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
+                        help="where the results go (results/runs/trial-SEED)")
+    parser.add_argument("command", nargs="+", metavar="-- COMMAND", help="what to try")
+
+
+def _mallocs(given: list[str]) -> dict[str, str]:
+    """The libraries of --malloc: name → file."""
+    found = {}
+    for text in given:
+        name, _, file = text.partition("=")
+        if not name or not file:
+            raise UserError(f"--malloc {text}: write NAME=FILE.so")
+        if not pathlib.Path(file).is_file():
+            raise UserError(f"no such library: {file}")
+        found[name] = str(pathlib.Path(file).resolve())
+    return found
+
+
+def _folder(arguments: argparse.Namespace, seed: int) -> pathlib.Path:
+    folder: pathlib.Path = arguments.output or TRIALS / f"trial-{seed}"
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "trial.json").exists():
+        raise UserError(f"{folder} holds something else; name another folder")
+    return folder
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the trial and prints its sentence."""
+    if not LEAST_S <= arguments.time:
+        raise UserError(f"--time: at least {LEAST_S:.0f}s", USAGE)
+    if arguments.input and not pathlib.Path(arguments.input).is_file():
+        raise UserError(f"no such file: {arguments.input}")
+    given = _mallocs(arguments.malloc)
+
+    from analysis.building import meson
+    from analysis.measure import trial
+    from analysis.measure.trial_launch import Command, Tools
+    from analysis.report import trial as report
+    from analysis.system import host
+
+    mallocs = {**trial.installed_mallocs(), **given}
+    known = [*trial.OPTIONAL, *given]
+    if unknown := [name for name in arguments.arm if name not in known]:
+        raise UserError(f"no arm '{unknown[0]}'; there are {', '.join(known)}")
+    chosen = set(arguments.arm or known)
+    words = (["/bin/sh", "-c", " ".join(arguments.command)] if arguments.shell
+             else arguments.command)
+    command = Command(tuple(words), str(pathlib.Path(arguments.input).resolve())
+                      if arguments.input else "", arguments.setup, arguments.client,
+                      arguments.stop_after, arguments.process, arguments.ignore_output,
+                      arguments.littered)
+    seed = arguments.seed if arguments.seed is not None else secrets.randbelow(2**31)
+    folder = _folder(arguments, seed)
+    tools = Tools(meson.ensure_build("release") / "bench" / "trial")
+    done = trial.run_trial(tools, command,
+                           {name: path for name, path in mallocs.items() if name in chosen}, chosen,
+                           arguments.time, seed)
+    output_folder(folder)
+    judgement = report.write(folder, done, host.facts(),
+                             arguments.limit / 100)
+    print(report.terminal(done, judgement))
+    print(f"\n{folder / 'report.html'}")
+    return INCONCLUSIVE if judgement.answer == "unknown" else PASS

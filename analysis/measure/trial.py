@@ -1,0 +1,299 @@
+"""A trial: would a pool pay off in this program? Arms, launches, and when there are enough."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import math
+import os
+import pathlib
+import random
+import tempfile
+import time
+
+from analysis.measure import trial_program, trial_sites
+from analysis.measure.trial_launch import Arm, Command, Launch, Tools, launch
+from analysis.stats.trial_intervals import FEWEST, Interval, interval
+from analysis.system.exits import UNFIT, USAGE, UserError
+from analysis.system.process import say
+
+BASELINE = Arm("glibc", "baseline")
+DELAY = 0.02
+"""What the delay arm adds to the program."""
+ENOUGH = 0.01
+"""Half an interval's width, in logs, at which an arm needs no more launches."""
+LIBRARIES = pathlib.Path("/usr/lib")
+MALLOCS = {"jemalloc": "libjemalloc.so.2", "mimalloc": "libmimalloc.so.2",
+           "tcmalloc": "libtcmalloc_minimal.so.4"}
+MOST_AT_ONCE = 2
+"""Pairs that run at a time, each on a processor of its own."""
+OPTIONAL = ("jemalloc", "mimalloc", "tcmalloc", "pool", "pool at sites", "region at sites",
+            "prefaulted", "bump", "calls")
+"""What --arm chooses among; the controls are always there."""
+
+
+@dataclasses.dataclass
+class Pair:
+    """An arm beside what it is compared with, and the launches so far."""
+
+    arm: Arm
+    against: Arm
+    final: bool = False
+    launches: list[tuple[Launch, Launch]] = dataclasses.field(default_factory=list)
+
+    @property
+    def logs(self) -> list[float]:
+        """Log ratios of speed, above 0 where the arm is faster."""
+        return [math.log(other.cpu_s / one.cpu_s) for one, other in self.launches]
+
+    @property
+    def interval(self) -> Interval:
+        return interval(self.logs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """What the program does, without timing."""
+
+    launch: Launch
+    sites: list[trial_sites.Site]
+    repeats: bool
+    """Whether a second launch asked for the same sizes in the same order."""
+    spread: float
+    """How far apart the two launches' numbers of calls were, as a share."""
+
+    @property
+    def operations(self) -> int:
+        return self.launch.total("served")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """Everything that was measured."""
+
+    command: Command
+    baseline: Launch
+    counted: Counted
+    advice: trial_sites.Advice
+    region: trial_sites.Advice
+    pairs: list[Pair]
+    notes: list[str]
+    seed: int
+    time_s: float
+
+
+def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: set[str],
+              time_s: float, seed: int) -> Trial:
+    """The whole trial. UserError, in one line, where no figure can be had."""
+    began, randomness = time.monotonic(), random.Random(seed)
+    trial_program.refuse_unfit(trial_program.find(command.words[0]))
+    cpus = sorted(os.sched_getaffinity(0))
+    baseline = _first(tools, command, cpus[-1], time_s)
+    limit_s = max(20.0, 20 * baseline.wall_s)
+    with tempfile.TemporaryDirectory(prefix="poolproof-sites-") as folder:
+        counted = _count(tools, command, baseline, pathlib.Path(folder), cpus[-1], limit_s)
+        advice, region = (trial_sites.advise(counted.sites),
+                          trial_sites.advise_region(counted.sites))
+        pairs, notes = _pairs(tools, pathlib.Path(folder), baseline, counted, advice, region,
+                              mallocs, chosen)
+        if note := trial_program.own_memory(counted.launch):
+            notes.append(note)
+        end = began + time_s
+        each = _Launcher(tools, command, baseline, cpus, limit_s, randomness)
+        _fill(pairs, each, began + 0.75 * (end - began))
+        if final := _final(pairs):
+            pairs.append(final)
+            _fill([final], each, end - (end - time.monotonic()) / 2)
+        _fill(pairs, each, end)
+        notes += each.notes
+    return Trial(command, baseline, counted, advice, region, pairs, notes, seed,
+                 time.monotonic() - began)
+
+
+def _first(tools: Tools, command: Command, cpu: int, time_s: float) -> Launch:
+    """The command as it is. It must end, and not by a signal that nobody sent on purpose."""
+    limit_s = time_s / 4
+    first = launch(tools, command, [BASELINE], cpu, limit_s)[0]
+    if first.killed:
+        raise UserError(f"the command did not end within {limit_s:.0f} s, a quarter of --time; give"
+                        " it less to do, or a server --stop-after 2s or --client COMMAND", USAGE)
+    if first.status == 127:
+        raise UserError(f"the command cannot be run: {command.words[0]}", USAGE)
+    if first.client_status != 0:
+        raise UserError(f"--client ended with status {first.client_status}", USAGE)
+    return first
+
+
+def _count(tools: Tools, command: Command, baseline: Launch, folder: pathlib.Path, cpu: int,
+           limit_s: float) -> Counted:
+    """Two launches under the counting library; both must do the same for a proof of equal work."""
+    launches = []
+    for i in range(2):
+        part = folder / str(i)
+        part.mkdir()
+        arm = Arm("count", "control", (tools.library("count"),),
+                  (("POOLPROOF_TRIAL_FOLDER", str(part)),))
+        launches.append(launch(tools, command, [arm], cpu, 10 * limit_s)[0])
+    first, second = launches
+    trial_program.refuse_unserved(baseline, first)
+    calls = [one.total("served") for one in launches]
+    return Counted(first, trial_sites.read_sites(folder / "0"),
+                   first.total("hash") == second.total("hash"),
+                   abs(calls[0] - calls[1]) / max(calls))
+
+
+def installed_mallocs() -> dict[str, str]:
+    """The mallocs of Debian's packages that are there: name → file."""
+    found = {}
+    for name, file in MALLOCS.items():
+        path = next(LIBRARIES.glob(f"*/{file}"), None)
+        if path:
+            found[name] = str(path)
+    return found
+
+
+def _pairs(tools: Tools, folder: pathlib.Path, baseline: Launch, counted: Counted,
+           advice: trial_sites.Advice, region: trial_sites.Advice, mallocs: dict[str, str],
+           chosen: set[str]) -> tuple[list[Pair], list[str]]:
+    """The pairs to measure, and a note for each arm that is left out."""
+    notes = []
+    picosecond = baseline.cpu_s * DELAY / max(1, counted.operations) * 1e12
+
+    def calls(name: str, number: int, delay_ps: float = 0.0) -> Arm:
+        return Arm(name, "ceiling" if number > 1 else "control", (tools.library("calls"),),
+                   (("POOLPROOF_TRIAL_CALLS", str(number)),
+                    ("POOLPROOF_TRIAL_DELAY", str(round(delay_ps)))),
+                   "libpoolproof-trial-calls.so")
+
+    once = calls("glibc, each call once", 1)
+    pairs = [Pair(Arm("glibc again", "control"), BASELINE),
+             Pair(calls("glibc delayed", 1, picosecond), once)]
+    pairs += [Pair(Arm(name, "malloc", (path,), (), pathlib.Path(path).name), BASELINE)
+              for name, path in mallocs.items()]
+
+    def own(name: str, kind: str, library: str, **variables: object) -> None:
+        if name in chosen:
+            named = tuple((f"POOLPROOF_TRIAL_{key.upper()}", str(value))
+                          for key, value in variables.items())
+            pairs.append(Pair(Arm(name, kind, (tools.library(library),), named,
+                                  f"libpoolproof-trial-{library}.so"), BASELINE))
+
+    own("pool", "pool", "pool")
+    for name, library, what in (("pool at sites", "pool", advice),
+                                ("region at sites", "bump", region)):
+        if not what.sites:
+            if name in chosen:
+                notes.append(f"no call site is fit for the arm “{name}”: it is left out")
+            continue
+        path = folder / f"{library}.sites"
+        path.write_text(what.routes())
+        own(name, "pool", library, sites=path, capacity=what.capacity_bytes)
+    peak = int(baseline.max_rss_bytes * 1.25)
+    own("prefaulted", "ceiling", "pool", prefault=peak)
+    own("bump", "ceiling", "bump")
+    if "calls" in chosen:
+        pairs += [Pair(calls("calls twice", 2), once), Pair(calls("calls three times", 3), once)]
+    return pairs, notes
+
+
+class _Launcher:
+    """Launches a pair, checks that both did the same work, and keeps both results."""
+
+    def __init__(self, tools: Tools, command: Command, baseline: Launch, cpus: list[int],
+                 limit_s: float, randomness: random.Random) -> None:
+        self.tools, self.command, self.baseline = tools, command, baseline
+        self.limit_s, self.randomness = limit_s, randomness
+        self.cpus = cpus[:1] if command.client else cpus[-MOST_AT_ONCE:]
+        self.notes: list[str] = []
+        self.longest_s = 0.0
+
+    def launch(self, pair: Pair, cpu: int) -> tuple[Launch, Launch]:
+        arms = [pair.arm, pair.against]
+        turned = self.randomness.random() < 0.5
+        began = time.monotonic()
+        done = launch(self.tools, self.command, arms[::-1] if turned else arms, cpu,
+                      self.limit_s)
+        self.longest_s = max(self.longest_s, time.monotonic() - began)
+        one, other = done[::-1] if turned else done
+        for arm, result in ((pair.arm, one), (pair.against, other)):
+            self._check(arm, result)
+        return one, other
+
+    def _check(self, arm: Arm, result: Launch) -> None:
+        """UserError if the arm did other work than the baseline, or was served by another malloc."""
+        if result.killed:
+            raise UserError(f"the arm “{arm.name}” did not end within {self.limit_s:.0f} s, where "
+                            f"glibc took {self.baseline.wall_s:.1f} s", UNFIT)
+        if result.status != self.baseline.status:
+            raise UserError(f"the arm “{arm.name}” ended with status {result.status}, glibc with "
+                            f"{self.baseline.status}: no figure", UNFIT)
+        if result.output != self.baseline.output and not self.command.ignore_output:
+            raise UserError(f"the output of the arm “{arm.name}” differs from glibc's; give "
+                            "--ignore-output if it differs from run to run", UNFIT)
+        owners = {process.owner for process in result.processes if process.arm == "witness"}
+        wanted = arm.owner or "libc.so.6"
+        if owners - {wanted}:
+            raise UserError(f"in the arm “{arm.name}” malloc came from {', '.join(sorted(owners))}"
+                            f", not from {wanted} alone: no figure", UNFIT)
+        if refused := result.total("refused"):
+            note = (f"in the arm “{arm.name}” {refused:,} frees were refused: the program frees "
+                    "what is not live")
+            if note not in self.notes:
+                self.notes.append(note)
+
+
+def _next(pairs: list[Pair], busy: list[Pair]) -> Pair | None:
+    """The pair to launch next: the one with the fewest launches until each has enough, then the one
+    with the widest interval; None when all are narrow. Which arm leads plays no part."""
+    def begun(pair: Pair) -> int:
+        return len(pair.launches) + busy.count(pair)
+
+    wanting = [pair for pair in pairs if begun(pair) < FEWEST]
+    if wanting:
+        return min(wanting, key=begun)
+    wide = [pair for pair in pairs if pair not in busy and pair.interval.half_width > ENOUGH]
+    return max(wide, key=lambda pair: pair.interval.half_width, default=None)
+
+
+def _fill(pairs: list[Pair], each: _Launcher, until: float) -> None:
+    """Launches pairs, one on each processor, until there are enough or the time is up."""
+    busy: dict[concurrent.futures.Future, tuple[Pair, int]] = {}
+    free = list(each.cpus)
+    with concurrent.futures.ThreadPoolExecutor(len(free)) as workers:
+        while True:
+            in_time = time.monotonic() + each.longest_s < until
+            while in_time and free and (pair := _next(pairs, [one for one, _ in busy.values()])):
+                cpu = free.pop(0)
+                busy[workers.submit(each.launch, pair, cpu)] = (pair, cpu)
+            if not busy:
+                return
+            done, _ = concurrent.futures.wait(
+                busy, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                pair, cpu = busy.pop(future)
+                free.append(cpu)
+                pair.launches.append(future.result())
+
+
+def best_malloc(pairs: list[Pair]) -> Pair | None:
+    """The pair of the malloc with the largest gain over glibc; None if none gains at all."""
+    gaining = [pair for pair in pairs if pair.arm.kind == "malloc" and pair.launches
+               and pair.interval.ratio > 1]
+    return max(gaining, key=lambda pair: pair.interval.ratio, default=None)
+
+
+def best_pool(pairs: list[Pair]) -> Pair | None:
+    """The pair of the pool arm with the largest ratio to glibc."""
+    measured = [pair for pair in pairs if pair.arm.kind == "pool" and pair.launches
+                and not pair.final]
+    return max(measured, key=lambda pair: pair.interval.ratio, default=None)
+
+
+def _final(pairs: list[Pair]) -> Pair | None:
+    """The best pool beside the best malloc, on launches that chose neither."""
+    pool, malloc = best_pool(pairs), best_malloc(pairs)
+    if pool is None:
+        return None
+    against = malloc.arm if malloc else BASELINE
+    say(f"{pool.arm.name} beside {against.name}, on fresh launches")
+    return Pair(pool.arm, against, final=True)

@@ -1,0 +1,210 @@
+"""One launch of a trial: a command started once for each of its arms, side by side on one processor.
+
+Each arm is the same command with other libraries preloaded. A ledger, a file that these write as
+plain memory, says afterwards what they served, in every process of the command.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import tempfile
+
+from analysis.system.exits import UNFIT, UserError
+
+ENTRY = struct.Struct("<ii40s16s48s19Q")
+"""An entry of the ledger, as bench/trial/ledger.h lays it out."""
+HEADER = struct.Struct("<4Q")
+MAGIC = 0x3172656764654C50
+ENTRIES = 4096
+COUNTS = (
+    "flags", "served", "served_bytes", "left", "left_bytes", "early", "unfit", "aligned", "foreign",
+    "remote", "refused", "owners", "adopted", "reserved", "prefault_ns", "hash", "mapped",
+    "mapped_bytes", "time_ns",
+)
+
+OWN_MALLOC, NO_MEMORY, LOCKED, FORKED, SITES_LOST = 1, 2, 4, 8, 16
+"""Bits of an entry's flags."""
+
+PADDING = "POOLPROOF_TRIAL_PADDING"
+"""A variable that makes every arm's environment equally long: its length moves the stack."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tools:
+    """The folder of the built libraries and of the program that starts arms side by side."""
+
+    folder: pathlib.Path
+
+    def library(self, name: str) -> str:
+        """The path of one of the trial's own libraries."""
+        return str(self.folder / f"libpoolproof-trial-{name}.so")
+
+    @property
+    def starter(self) -> str:
+        return str(self.folder / "poolproof-side-by-side")
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What the user wants tried. `{n}` in a word is replaced by the arm's number, 1 or 2."""
+
+    words: tuple[str, ...]
+    input: str = ""
+    setup: str = ""
+    """A shell command, run before each launch."""
+    client: str = ""
+    """A shell command that drives a server; the server is stopped when it ends."""
+    stop_after_s: float = 0.0
+    process: str = ""
+    """The name of the processes whose time counts; empty: the whole tree's."""
+    ignore_output: bool = False
+    littered: bool = False
+
+    def numbered(self, number: int) -> list[str]:
+        return [word.replace("{n}", str(number)) for word in self.words]
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """The command with other libraries preloaded."""
+
+    name: str
+    kind: str
+    """baseline, control, malloc, pool or ceiling."""
+    preload: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    owner: str = ""
+    """The file that malloc must come from, or "" for the C library's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """What one process said in the ledger."""
+
+    pid: int
+    parent: int
+    name: str
+    arm: str
+    owner: str
+    counts: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """What one arm took, once. Times are of the command and of all that it waited for."""
+
+    arm: str
+    status: int
+    user_s: float
+    system_s: float
+    wall_s: float
+    max_rss_bytes: int
+    killed: bool
+    output: str
+    """A hash of what it printed."""
+    processes: tuple[Process, ...]
+    prefault_s: float
+    process_s: float | None
+    """Processor time of the processes that the user named."""
+    client_status: int = 0
+
+    @property
+    def cpu_s(self) -> float:
+        """What is compared: time spent before the program ran does not count."""
+        whole = self.user_s + self.system_s if self.process_s is None else self.process_s
+        return max(1e-6, whole - self.prefault_s)
+
+    def total(self, name: str) -> int:
+        """A count of the ledger over all processes that the arm's own library served."""
+        return sum(process.counts[name] for process in self.processes if process.arm != "witness")
+
+
+def new_ledger(path: pathlib.Path) -> None:
+    """An empty ledger."""
+    with path.open("wb") as stream:
+        stream.write(HEADER.pack(MAGIC, ENTRIES, ENTRY.size, 0))
+        stream.truncate(HEADER.size + ENTRIES * ENTRY.size)
+
+
+def read_ledger(path: pathlib.Path) -> tuple[Process, ...]:
+    """The entries that processes took."""
+    data = path.read_bytes()
+    used = min(HEADER.unpack_from(data)[3], ENTRIES)
+    found = []
+    for i in range(used):
+        pid, parent, name, arm, owner, *counts = ENTRY.unpack_from(data, HEADER.size + i * ENTRY.size)
+        texts = [text.split(b"\0")[0].decode("utf-8", "replace") for text in (name, arm, owner)]
+        found.append(Process(pid, parent, *texts, dict(zip(COUNTS, counts))))
+    return tuple(found)
+
+
+def _digest(prefix: str) -> str:
+    digest = hashlib.sha256()
+    for suffix in (".out", ".err"):
+        with open(prefix + suffix, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _environment(tools: Tools, command: Command, arm: Arm, ledger: str) -> dict[str, str]:
+    preload = [tools.library("litter")] if command.littered else []
+    preload += [tools.library("witness"), *arm.preload]
+    timed = {"POOLPROOF_TRIAL_TIMED": "1"} if command.process else {}
+    return {"LD_PRELOAD": ":".join(preload), "POOLPROOF_TRIAL_LEDGER": ledger, **timed,
+            **dict(arm.variables)}
+
+
+def launch(tools: Tools, command: Command, arms: list[Arm], cpu: int, limit_s: float
+           ) -> list[Launch]:
+    """Runs the arms side by side. UserError if they cannot be started."""
+    with tempfile.TemporaryDirectory(prefix="poolproof-trial-") as folder:
+        sets = [_environment(tools, command, arm, f"{folder}/ledger.{i}")
+                for i, arm in enumerate(arms)]
+        longest = max(sum(len(key + value) + 2 for key, value in one.items()) for one in sets)
+        words = [tools.starter, str(cpu), f"{limit_s:.3f}", f"{command.stop_after_s:.3f}",
+                 command.input]
+        for i, one in enumerate(sets):
+            new_ledger(pathlib.Path(f"{folder}/ledger.{i}"))
+            length = sum(len(key + value) + 2 for key, value in one.items())
+            variables = {**one, PADDING: "x" * (longest - length)}
+            run = command.numbered(i + 1)
+            client = command.client.replace("{n}", str(i + 1))
+            words += [f"{folder}/{i}", client, str(len(variables)), str(len(run)),
+                      *(f"{key}={value}" for key, value in variables.items()), *run]
+            if command.setup:
+                _set_up(command.setup.replace("{n}", str(i + 1)))
+        answer = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                check=False, env={key: value for key, value in os.environ.items()
+                                                  if key != "LD_PRELOAD"})
+        if answer.returncode != 0:
+            raise UserError(f"the command cannot be started: {answer.stderr.strip()}", UNFIT)
+        told = [json.loads(line) for line in answer.stdout.splitlines()]
+        return [_launch(command, arm, one, f"{folder}/{i}", pathlib.Path(f"{folder}/ledger.{i}"))
+                for i, (arm, one) in enumerate(zip(arms, told))]
+
+
+def _set_up(line: str) -> None:
+    done = subprocess.run(["/bin/sh", "-c", line], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise UserError(f"--setup ended with status {done.returncode}: {said}")
+
+
+def _launch(command: Command, arm: Arm, told: dict, prefix: str, ledger: pathlib.Path) -> Launch:
+    processes = read_ledger(ledger)
+    named = [process.counts["time_ns"] for process in processes
+             if process.arm == "witness" and process.name == command.process]
+    return Launch(
+        arm.name, told["status"], told["user_s"], told["system_s"], told["wall_s"],
+        told["max_rss_bytes"], told["killed"], _digest(prefix), processes,
+        sum(process.counts["prefault_ns"] for process in processes) / 1e9,
+        sum(named) / 1e9 if command.process else None, told["client_status"])

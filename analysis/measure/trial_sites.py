@@ -1,0 +1,188 @@
+"""Call sites, as the counting arm saw them: which of them could live in a pool, and why not."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import pathlib
+import struct
+import subprocess
+
+SITE = struct.Struct("<QQ64s96s18Q" + "IIQ" * 8)
+"""A site, as bench/trial/count.h lays it out."""
+
+NUMBERS = ("allocs", "frees", "reallocs", "bytes", "least", "most", "live", "live_most",
+           "live_bytes", "live_bytes_most", "youngest", "oldest", "only", "sweep", "temporary",
+           "emptied")
+LARGEST = 4096
+"""Larger chunks are rarely worth a pool: their contents cost more than their allocation."""
+WORTH = 0.02
+"""Share of all allocations below which a site is not worth a line of code."""
+MOST_SITES = 24
+MARGIN = 1.5
+"""Capacity over the largest live size that was seen."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """A call site's objects over all processes of the counted launch."""
+
+    module: str
+    offset: int
+    symbol: str
+    allocs: int
+    frees: int
+    reallocs: int
+    bytes: int
+    least: int
+    most: int
+    live_most: int
+    live_bytes_most: int
+    left: int
+    """Objects that were never freed."""
+    order: str
+    temporary: float
+    """Share of the frees that came before the thread's next 100 allocations."""
+    emptied: int
+    threads: int
+    crossed: int
+    freed_by: tuple[tuple[str, int], ...]
+    dies_with: tuple[tuple[str, int], ...]
+    share: float
+    unfit: str
+    """Why its objects cannot live in a pool; "" if they can."""
+    together: bool
+    """Whether its objects die together, so that a region would do."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.symbol or hex(self.offset)} ({self.module})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """The sites that a pool could serve, and what it would have to hold."""
+
+    sites: tuple[Site, ...]
+    share: float
+    capacity_bytes: int
+
+    def routes(self) -> str:
+        """The file that tells the preloaded library which sites to serve."""
+        return "".join(f"{site.module} {site.offset} {max(1, site.least)} {max(1, site.most)}\n"
+                       for site in self.sites)
+
+
+def read_sites(folder: pathlib.Path) -> list[Site]:
+    """All sites of a counted launch, the busiest first; processes of one image are added up."""
+    merged: dict[tuple[str, int], dict] = {}
+    for path in sorted(folder.glob("sites.*")):
+        _merge(path.read_bytes(), merged)
+    total = sum(entry["allocs"] for entry in merged.values())
+    names = _symbols(merged)
+    sites = [_site(key, entry, names, total) for key, entry in merged.items() if entry["allocs"]]
+    return sorted(sites, key=lambda site: -site.allocs)
+
+
+def _text(data: bytes) -> str:
+    return data.split(b"\0")[0].decode("utf-8", "replace").replace(" ", "_")
+
+
+def _merge(data: bytes, merged: dict[tuple[str, int], dict]) -> None:
+    rows = list(SITE.iter_unpack(data[:len(data) // SITE.size * SITE.size]))
+    keys = [(_text(row[2]), row[1]) for row in rows]
+    for row, key in zip(rows, keys):
+        if not row[0]:
+            continue
+        entry = merged.setdefault(key, {"symbol": _text(row[3]), "least": 2**63, "threads": 0,
+                                        "freed_by": collections.Counter(),
+                                        "dies_with": collections.Counter()})
+        numbers = dict(zip(NUMBERS, row[4:20]))
+        threads, crossed, partners = row[20], row[21], row[22:]
+        for name in NUMBERS:
+            if name == "least":
+                entry[name] = min(entry[name], numbers[name])
+            elif name in ("most", "live_most", "live_bytes_most"):
+                entry[name] = max(entry.get(name, 0), numbers[name])
+            else:
+                entry[name] = entry.get(name, 0) + numbers[name]
+        entry["threads"] = max(entry["threads"], bin(threads).count("1"))
+        entry["crossed"] = entry.get("crossed", 0) + crossed
+        for i in range(0, 24, 3):
+            if partners[i]:
+                kind = "freed_by" if i < 12 else "dies_with"
+                entry[kind][keys[partners[i] - 1]] += partners[i + 2]
+
+
+def _symbols(merged: dict[tuple[str, int], dict]) -> dict[tuple[str, int], str]:
+    """Names of sites, those of C++ in full where c++filt is there."""
+    keys = list(merged)
+    raw = [merged[key]["symbol"] for key in keys]
+    try:
+        answer = subprocess.run(["c++filt"], input="\n".join(raw), stdout=subprocess.PIPE, text=True,
+                                check=True).stdout.split("\n")
+        raw = answer if len(answer) >= len(raw) else raw
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    return {key: (name[:60] if name else hex(key[1])) for key, name in zip(keys, raw)}
+
+
+def _order(entry: dict) -> str:
+    """How a site's objects die, in a word."""
+    frees = entry["frees"]
+    if not frees:
+        return "never"
+    several = frees - entry["only"]
+    if several < frees / 10:
+        return "one at a time"
+    if entry["youngest"] > 0.8 * several:
+        return "in reverse"
+    if entry["oldest"] > 0.8 * several:
+        return "in order"
+    return "at once" if entry["sweep"] > 0.9 * frees else "in no order"
+
+
+def _site(key: tuple[str, int], entry: dict, names: dict, total: int) -> Site:
+    share = entry["allocs"] / total if total else 0.0
+    sweep = entry["sweep"] / entry["frees"] if entry["frees"] else 1.0
+    together = not entry["crossed"] and (sweep > 0.8 or entry["frees"] < entry["allocs"] / 100)
+    partners = {kind: tuple((names.get(other, "?"), count)
+                            for other, count in entry[kind].most_common(4))
+                for kind in ("freed_by", "dies_with")}
+    return Site(
+        key[0], key[1], names[key], entry["allocs"], entry["frees"], entry["reallocs"],
+        entry["bytes"], entry["least"], entry["most"], entry["live_most"],
+        entry["live_bytes_most"], entry["live"], _order(entry),
+        entry["temporary"] / entry["frees"] if entry["frees"] else 0.0, entry["emptied"],
+        entry["threads"], entry["crossed"], partners["freed_by"], partners["dies_with"], share,
+        _unfit(entry, share, partners["freed_by"]), together)
+
+
+def _unfit(entry: dict, share: float, freed_by: tuple[tuple[str, int], ...]) -> str:
+    if share < WORTH:
+        return "too few allocations"
+    if entry["crossed"]:
+        names = ", ".join(name for name, _ in freed_by[:2])
+        return f"{entry['crossed']:,} of its objects are freed by another thread, at {names}"
+    if entry["bytes"] / entry["allocs"] > LARGEST:
+        return "its objects are large"
+    if entry["reallocs"] > entry["allocs"]:
+        return "its objects are resized more often than made"
+    return ""
+
+
+def advise(sites: list[Site]) -> Advice:
+    """The candidates together, in one pool."""
+    chosen = tuple(site for site in sites if not site.unfit)[:MOST_SITES]
+    return _advice(chosen)
+
+
+def advise_region(sites: list[Site]) -> Advice:
+    """Those candidates whose objects die together."""
+    return _advice(tuple(site for site in sites if not site.unfit and site.together)[:MOST_SITES])
+
+
+def _advice(chosen: tuple[Site, ...]) -> Advice:
+    needed = sum(site.live_bytes_most for site in chosen)
+    capacity = max(65536, int(needed * MARGIN) + 4095 & ~4095)
+    return Advice(chosen, sum(site.share for site in chosen), capacity)

@@ -1,0 +1,102 @@
+"""The sentence of a trial, from its intervals alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from analysis.stats.trial_intervals import FEWEST, Interval, noise, verdict
+
+YES, MALLOC, NO, UNKNOWN = "yes", "no-malloc", "no", "unknown"
+"""What a trial can answer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """An arm's ratio to its baseline. kind: control, malloc, pool or ceiling; role: "null", "delay",
+    "final" (the best pool beside the best malloc, on launches that chose neither) or ""."""
+
+    arm: str
+    baseline: str
+    kind: str
+    interval: Interval
+    role: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """What a trial says."""
+
+    answer: str
+    sentence: str
+    delta: float
+    """In logs."""
+    delay_seen: bool
+    limit: float
+    """The largest upper limit of a malloc or pool arm, as a gain: 0.018 is 1.8 %."""
+
+
+def ratio_text(one: Interval) -> str:
+    """A ratio with its interval, as the sentence has it."""
+    return f"{one.ratio:.2f} ({one.low:.2f} to {one.high:.2f})"
+
+
+def percent_text(gain: float) -> str:
+    """A gain as a percentage, rounded up: a limit may not become smaller by rounding."""
+    return f"{max(0.1, math.ceil(gain * 1000 - 1e-9) / 10):.1f} %"
+
+
+def judge(measured: list[Measured], stated_limit: float) -> Judgement:
+    """Yes, no (a malloc does it, or nothing does), or cannot tell. stated_limit: the gain that would
+    be worth having, such as 0.05."""
+    null = next(one for one in measured if one.role == "null")
+    delay = next(one for one in measured if one.role == "delay")
+    delta = noise(null.interval)
+    seen = delay.interval.high < 1
+    real = [one for one in measured if one.kind in ("malloc", "pool") and one.role != "final"]
+    limit = max((one.interval.high - 1 for one in real), default=math.inf)
+    answer, sentence = _answer(measured, real, delta, limit, stated_limit)
+    return Judgement(answer, sentence, delta, seen, limit)
+
+
+def _answer(measured: list[Measured], real: list[Measured], delta: float, limit: float,
+            stated_limit: float) -> tuple[str, str]:
+    fewest = min(one.interval.n for one in measured)
+    if fewest < FEWEST:
+        return UNKNOWN, (f"Cannot tell in this time: an arm has {fewest} launches of the {FEWEST} "
+                         "that an interval needs; give more --time, or the program less to do.")
+    final = next((one for one in measured if one.role == "final"), None)
+    mallocs = [one for one in real if one.kind == "malloc"]
+    best = max(mallocs, key=lambda one: one.interval.ratio, default=None)
+    if final and verdict(final.interval, delta) == "faster":
+        against = ("glibc's malloc, the best there is for it" if final.baseline == "glibc"
+                   else f"the best malloc, {final.baseline}")
+        return YES, (f"Yes: a pool makes it {ratio_text(final.interval)} times as fast as "
+                     f"{against}.")
+    if best and verdict(best.interval, delta) == "faster":
+        return MALLOC, (f"No, a malloc does it: preload {best.arm} for {ratio_text(best.interval)};"
+                        f" a pool adds {_added(final, delta)} to that.")
+    if limit <= stated_limit:
+        ceiling = max((one.interval.high - 1 for one in measured if one.kind == "ceiling"),
+                      default=limit)
+        if ceiling <= stated_limit:
+            return NO, f"No: no arm known here wins more than {percent_text(max(limit, ceiling))}."
+        return NO, (f"No: no malloc and no pool tried here wins more than {percent_text(limit)}; "
+                    f"the ceiling of all that is known is {percent_text(ceiling)}.")
+    unseen = max(one.interval.half_width for one in [*real, *([final] if final else [])]) + delta
+    pool = max((one for one in real if one.kind == "pool"), default=None,
+               key=lambda one: one.interval.ratio)
+    more = ""
+    if pool and verdict(pool.interval, delta) == "faster":
+        more = (f" A pool is {ratio_text(pool.interval)} times as fast as glibc; beside "
+                f"{final.baseline if final else 'the best malloc'} that is not proved.")
+    return UNKNOWN, ("Cannot tell in this time: a gain of less than "
+                     f"{percent_text(math.expm1(unseen))} would not have been seen.{more}")
+
+
+def _added(final: Measured | None, delta: float) -> str:
+    """What a pool adds to the best malloc, by its upper limit."""
+    if final is None:
+        return "nothing that was tried"
+    gain = final.interval.high - 1
+    return "nothing" if math.log(final.interval.high) <= delta else f"at most {percent_text(gain)}"
