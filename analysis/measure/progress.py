@@ -26,6 +26,10 @@ class Clock:
         self.done += 1
         self.total = max(self.total, self.done)
 
+    def expect(self, total: int) -> None:
+        """So many there will be in all."""
+        self.total = max(total, self.done)
+
     @property
     def left_s(self) -> float:
         """Seconds that the rest is going to take."""

@@ -9,8 +9,7 @@ import pathlib
 import random
 import signal
 import statistics
-import threading
-from typing import Any, Sequence
+from typing import Any
 
 from analysis.measure import side_by_side, turns
 from analysis.measure.side_by_side import Ended, Program

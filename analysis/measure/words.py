@@ -8,6 +8,8 @@ import pathlib
 import re
 
 MOST_THREADS = 1024
+DELAY_PERCENT = 5.0
+"""By which a copy of the pool is slower than the pool in every run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,7 @@ def _threads(text: str) -> int:
     return int(text)
 
 
-def words(args: argparse.Namespace) -> list[str]:
+def again(args: argparse.Namespace) -> list[str]:
     """The chosen, as a command line."""
     named = [f"{malloc.name}={malloc.file.resolve()}" for malloc in args.malloc]
     found = []

@@ -17,7 +17,7 @@ from typing import Any, Mapping, Sequence
 import numpy
 import pandas
 
-from analysis.runs.plan import Arm, BASELINE, DELAY, NULL, Pair, Plan, Workload, is_trace
+from analysis.runs.plan import Arm, Pair, Plan, Workload, is_trace
 from analysis.runs.records import Record, finite
 from analysis.runs.samples import Launch, Refusal, Side
 from analysis.stats import inference
@@ -25,6 +25,8 @@ from analysis.stats.inference import Interval
 
 BIAS_LIMITS = {"micro": math.log(1.03), "trace": math.log(1.05)}
 """An arm that takes so much more or less time in turns than alone is named."""
+PRECISION = math.log(1.015)
+"""What can see so little need not see less."""
 ALONE = "the arms alone"
 """Turns without the neighbour's between them, of the same processes: what no verdict may
 contradict."""
@@ -259,8 +261,13 @@ class Measured:
     @functools.cached_property
     def limit(self) -> float:
         """δ."""
-        return inference.noise_limit(self.differences((NULL, BASELINE))
-                                     if (NULL, BASELINE) in self.pairs else [])
+        return inference.noise_limit(self.null_differences())
+
+    def null_differences(self) -> list[float]:
+        """Of the null pair; nothing without one."""
+        null = next((pair for pair in self.workload.pairs if pair.kind == "null"), None)
+        place = (null.arm, null.baseline) if null else None
+        return self.differences(place) if place in self.pairs else []
 
 
 def by_workload(record: Record) -> list[Measured]:
@@ -352,14 +359,22 @@ def _judge(found: Sequence[Measured]) -> list[tuple[Measured, float, list[Claim]
 
 
 def open_pairs(record: Record) -> list[tuple[Workload, Pair]]:
-    """The claims and controls of a run whose verdict more launches may still settle."""
-    proved = {(claim.workload, claim.arm, claim.baseline)
-              for claim in analyse(record).claims if claim.proved}
+    """The pairs of a run that more launches may still settle: claims and the delay without a
+    verdict, unless they could see as little as PRECISION already; and, as they all need δ, the null
+    pair beside them."""
+    done = {(claim.workload, claim.arm, claim.baseline) for claim in analyse(record).claims
+            if claim.proved or (claim.verdict == "small" and inference.smallest_provable(
+                claim.interval, claim.limit) <= PRECISION)}
     gone = {(refusal.workload, refusal.arm) for refusal in record.refusals}
-    return [(item, pair) for item in record.plan.workloads for pair in item.pairs
-            if pair.kind != "other" and not {(item.workload, pair.arm),
-                                             (item.workload, pair.baseline)} & gone
-            and (pair.kind == "null" or (item.workload, pair.arm, pair.baseline) not in proved)]
+    found: list[tuple[Workload, Pair]] = []
+    for item in record.plan.workloads:
+        there = [pair for pair in item.pairs if pair.kind != "other"
+                 and not {(item.workload, pair.arm), (item.workload, pair.baseline)} & gone]
+        still = [pair for pair in there
+                 if pair.kind != "null" and (item.workload, pair.arm, pair.baseline) not in done]
+        found += [(item, pair) for pair in there if still and (pair in still
+                                                               or pair.kind == "null")]
+    return found
 
 
 def _claim(data: Measured, asked: _Question, p_holm: float) -> Claim:
@@ -390,7 +405,7 @@ def _result(record: Record, data: Measured, limit: float, claims: list[Claim]) -
     nulls = _alone_claims(data, "null")
     return WorkloadResult(data.workload, sum(map(len, data.pairs.values())), arms, limit,
                           next(iter(nulls), None),
-                          data.differences((NULL, BASELINE)) if nulls else [],
+                          data.null_differences(),
                           next(iter(_alone_claims(data, "delay")), None), claims,
                           _alone_claims(data, "other"), leaders, _harness_share(arms),
                           [refusal for refusal in record.refusals if refusal.workload == name])
