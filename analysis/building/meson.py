@@ -32,7 +32,6 @@ them."""
 
 WATCHED = ("-Dbuildtype=debugoptimized", "-Db_lundef=false", "-Dbenchmarks=disabled")
 FUZZED = (*WATCHED, "-Dfuzzers=enabled")
-AFL = ("-Dengine=afl",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +50,6 @@ CONFIGURATIONS = {
     "fuzz": Configuration("clang", (*FUZZED, "-Db_sanitize=address,undefined")),
     "fuzz-undefined": Configuration("clang", (*FUZZED, "-Db_sanitize=undefined")),
     "fuzz-memory": Configuration("clang", (*FUZZED, "-Db_sanitize=memory")),
-    "fuzz-afl": Configuration("clang", (*FUZZED, *AFL, "-Db_sanitize=address,undefined")),
-    "fuzz-undefined-afl": Configuration("clang", (*FUZZED, *AFL, "-Db_sanitize=undefined")),
-    "fuzz-memory-afl": Configuration("clang", (*FUZZED, *AFL, "-Db_sanitize=memory")),
 }
 
 

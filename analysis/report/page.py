@@ -9,7 +9,8 @@ from typing import Any
 
 import markupsafe
 
-from analysis.report import charts, narrative, run_tables, verdict_tables, workload_tables
+from analysis.report import (charts, narrative, run_tables, verdict_tables, workload_charts,
+                             workload_tables)
 from analysis.report.grid import SIGNS, Grid, slug
 from analysis.runs import records
 from analysis.stats.secondary_metrics import Parts
@@ -36,7 +37,7 @@ def page(analysis: Analysis, measured: Parts) -> dict[str, Any]:
     """Everything that the templates lay out."""
     run = analysis.plan
     dots = sum(len(arm.times_ns) for result in analysis.results
-               for arm in result.arms) <= charts.MOST_DOTS
+               for arm in result.arms) <= workload_charts.MOST_DOTS
     planted = bugs()
     return {
         "title": f"Does a memory pool pay off? {narrative.day(run.started)}",
@@ -94,11 +95,11 @@ def _workload(analysis: Analysis, result: WorkloadResult, measured: Parts,
               dots: bool) -> dict[str, Any]:
     name = slug(result.workload.workload)
     figures = [
-        _figure(charts.arms(result, measured, f"rounds-{name}", dots),
+        _figure(workload_charts.arms(result, measured, f"rounds-{name}", dots),
                 workload_tables.workload_grid(result, measured, analysis.plan.arms)),
-        _figure(charts.memory(result, measured, f"memory-chart-{name}"),
+        _figure(workload_charts.memory(result, measured, f"memory-chart-{name}"),
                 workload_tables.memory_grid(result, measured)),
-        _figure(charts.latency(result, measured, f"latency-chart-{name}"),
+        _figure(workload_charts.latency(result, measured, f"latency-chart-{name}"),
                 workload_tables.latency_grid(result, measured)),
     ]
     answers = [{"pool": pool, "manner": manner, "word": found.word, "title": found.title,

@@ -9,10 +9,12 @@ import shlex
 import statistics
 
 import jinja2
+import markupsafe
 
 from analysis.measure.trial import Pair, Trial
 from analysis.measure.trial_launch import LOCKED, Launch
 from analysis.measure.trial_sites import Site
+from analysis.report import trial_charts
 from analysis.stats import trial_verdict
 from analysis.stats.trial_intervals import verdict, without_calls
 from analysis.stats.trial_verdict import Judgement, Measured
@@ -201,25 +203,17 @@ def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> str:
     """report.html: one file, no scripts."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                      undefined=jinja2.StrictUndefined)
-    known = [one for one in measured if one.interval.half_width < 1e6]
-    low = min([0.95, *(one.interval.low for one in known)])
-    high = max([1.05, *(min(one.interval.high, 3.0) for one in known)])
-
-    def across(value: float) -> float:
-        return 190 + 480 * (min(value, high) - low) / (high - low)
-
-    bars = [(one.arm, across(one.interval.low), across(one.interval.ratio),
-             across(one.interval.high)) for one in known]
-    shares = {"pool": 1.0, "pool at sites": trial.advice.share,
-              "region at sites": trial.region.share}
-    points = [(one.arm, 60 + 560 * shares[one.arm], one.interval) for one in known
-              if one.kind == "pool" and one.role != "final"]
+    share = {"pool": 1.0, "pool at sites": trial.advice.share,
+             "region at sites": trial.region.share}
+    points = [(one.arm, share[one.arm], one) for one in measured
+              if one.kind == "pool" and one.role != "final" and one.interval.half_width < 1e6]
     return environment.get_template("trial.html.j2").render(
-        command=shlex.join(trial.command.words), sentence=judgement.sentence, bars=bars,
-        one=across(1.0), points=points, facts=facts(trial, judgement), headings=HEADINGS,
+        command=shlex.join(trial.command.words), sentence=judgement.sentence,
+        speeds=markupsafe.Markup(trial_charts.speeds(measured)),
+        shares=markupsafe.Markup(trial_charts.shares(points)), facts=facts(trial, judgement), headings=HEADINGS,
         rows=rows(trial, measured, judgement), site_headings=SITE_HEADINGS,
         sites=site_rows(trial.counted.sites), proof_headings=PROOF, proof=proof_rows(trial),
-        proof_note=PROOF_NOTE, code=code(trial), low=low, high=high)
+        proof_note=PROOF_NOTE, code=code(trial))
 
 
 def write(folder: pathlib.Path, trial: Trial, host: dict, stated_limit: float) -> Judgement:

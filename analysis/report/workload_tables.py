@@ -79,7 +79,7 @@ def _of_live(ratio: float | None) -> str:
     return "" if ratio is None else f"{units.ratio(ratio)}× live"
 
 
-MOST_DRAWN = 6
+MOST_DRAWN = 5
 """Lines that one chart can hold and still be read."""
 
 

@@ -61,6 +61,8 @@ static __attribute__((noinline, cold)) void start(void)
     if (stage != ASLEEP || !environ)
         return;
     stage = STARTING;
+    /* The C library's allocator starts now, by system calls that a program may forbid later. */
+    __libc_free(__libc_malloc(1));
     ledger_open(ARM_NAME);
     *(void **)&next_usable = dlsym(RTLD_NEXT, "malloc_usable_size");
     if (ledger_own_malloc((uintptr_t)own_malloc)) {

@@ -167,9 +167,11 @@ void heap_free_remote(struct heap *heap, size_t offset)
 {
     size_t slot = (size_t)1 << heaps.shift;
     _Atomic uint32_t *at = &heaps.links[offset / POOL_GRANULE];
+    uint32_t unclaimed = LINK_NONE;
     if (atomic_load_explicit(&heap->state, memory_order_relaxed) == HEAP_NEVER ||
         offset % POOL_GRANULE ||
-        atomic_exchange_explicit(at, LINK_END, memory_order_relaxed) != LINK_NONE) {
+        !atomic_compare_exchange_strong_explicit(at, &unclaimed, LINK_END, memory_order_relaxed,
+                                                 memory_order_relaxed)) {
         ledger_add(&ledger_entry->refused, 1);
         return;
     }

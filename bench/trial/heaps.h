@@ -1,7 +1,7 @@
 /* The pool as malloc for a whole program: one pool a thread, all in one reserved range.
  *
  * An address names its owner: (address - base) >> shift is the heap. The owner frees at once. Any
- * other thread claims the chunk by one atomic exchange on the granule's link, so that a second
+ * other thread claims the chunk by one compare-and-exchange of the granule's link: a second
  * remote free of it is refused, and pushes it to the owner's list; the owner takes the whole list
  * before its next call. Links stand outside of the chunks: no user can write to them.
  *
