@@ -58,7 +58,7 @@ def _answer(run: Plan, task: Task, part: str, more: list[str], hashes: Hashes,
     variables = runner.child_environment(arm.preload, 0)
     if part == "work":
         variables["LD_PRELOAD"] = ":".join(filter(
-            None, (frozen_clock(path), arm.preload)))
+            None, (frozen_clock(run.benchmark["path"]), arm.preload)))
     outcome = runner.run_process((before or []) + command, variables, PATIENCE_S[part])
     runner.check_end(outcome)
     try:
