@@ -9,4 +9,14 @@ covered after all, fails. So does the suite `coverage` of ./poolproof test.
 
 from __future__ import annotations
 
-from analysis.quality.coverage import add_arguments, run  # noqa: F401
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-html", action="store_true", help="measure and judge, no more")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from analysis.quality import coverage
+
+    return coverage.tell(html=not arguments.no_html)

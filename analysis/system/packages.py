@@ -105,6 +105,7 @@ PACKAGES = (
     _package("python3-junit.xml", "writes JUnit", "test compare gate", "JUnit of compare and gate"),
     _package("python3-pytest", "frame of the Python tests", "test prove-statistics",
              "the Python tests"),
+    _package("python3-pytest-xdist", "runs them side by side", "test", "the Python tests"),
     _package("python3-hypothesis", "generates Python test cases", "test", "some Python tests"),
     _package("chromium", "opens reports as a reader does", "test", "the tests of the open report"),
     _package("chromium-driver", "lets tests drive it", "test", "the tests of the open report"),
