@@ -39,6 +39,9 @@ LARGEST_EQUALITY = math.log(1.10)
 """Nothing is called equal that might be 10 % apart, however large δ is: noise is no evidence of
 equality."""
 
+PRECISION = math.log(1.015)
+"""What can see so little need not see less."""
+
 EXACT_PAIRS = 10_000
 """Two runs with more pairs of rounds than this are compared by the normal approximation."""
 

@@ -25,8 +25,6 @@ from analysis.stats.inference import Interval
 
 BIAS_LIMITS = {"micro": math.log(1.03), "trace": math.log(1.05)}
 """An arm that takes so much more or less time in turns than alone is named."""
-PRECISION = math.log(1.015)
-"""What can see so little need not see less."""
 ALONE = "the arms alone"
 """Turns without the neighbour's between them, of the same processes: what no verdict may
 contradict."""
@@ -360,11 +358,11 @@ def _judge(found: Sequence[Measured]) -> list[tuple[Measured, float, list[Claim]
 
 def open_pairs(record: Record) -> list[tuple[Workload, Pair]]:
     """The pairs of a run that more launches may still settle: claims and the delay without a
-    verdict, unless they could see as little as PRECISION already; and, as they all need δ, the null
+    verdict, unless they could see as little as inference.PRECISION already; and, as they all need δ, the null
     pair beside them."""
     done = {(claim.workload, claim.arm, claim.baseline) for claim in analyse(record).claims
             if claim.proved or (claim.verdict == "small" and inference.smallest_provable(
-                claim.interval, claim.limit) <= PRECISION)}
+                claim.interval, claim.limit) <= inference.PRECISION)}
     gone = {(refusal.workload, refusal.arm) for refusal in record.refusals}
     found: list[tuple[Workload, Pair]] = []
     for item in record.plan.workloads:
