@@ -166,7 +166,7 @@ def svg(figure: Figure, name: str, title: str, description: str) -> str:
     text = stream.getvalue().partition("<svg")[2]
     box = re.search(r'viewBox="[^"]*"', text)
     drawn = text.partition(">")[2]
-    drawn = re.sub(r"(?s)<!--.*?-->|<metadata>.*?</metadata>|<defs>.*?</defs>| id=\"[^\"]*\"", "",
+    drawn = re.sub(r"(?s)<!--.*?-->|<metadata>.*?</metadata>|<defs>.*?</defs>| id=\"[^\"]*\"| clip-path=\"[^\"]*\"", "",
                    drawn)
     drawn = re.sub(r' transform="rotate\(-0 [^"]*"|; stroke-(linejoin: miter|dashoffset: 0)', "",
                    drawn)
