@@ -1,4 +1,4 @@
-"""Makes the report of a run again, from its raw samples alone."""
+"""Makes the report of a run again, from its raw launches alone."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def machine(analysis: Analysis, name: str) -> str | None:
     stolen = numpy.array([100 * launch.steal_s / launch.wall_s for launch in launches])
     minutes, waited, stolen = _worst_of_each_moment(minutes, waited, stolen)
     figure = figure_of(210)
-    upper, lower = panel(figure, 40, 8, 20, 62), panel(figure, 40, 8, 104, 62)
+    upper, lower = panel(figure, 40, 18, 20, 62), panel(figure, 40, 18, 104, 62)
     for axes, shares, title in ((upper, waited, "some process waited for a processor, % of time"),
                                 (lower, stolen, "stolen by the hypervisor, % of time")):
         axes.set_xlim(0, max(0.1, float(minutes.max())))

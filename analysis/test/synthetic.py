@@ -204,7 +204,7 @@ EXAMPLE = {
                      | rivals(8.2, 4.9, 3.5, 3.2)
                      | rivals(15, 8.3, 6.4, 6.6, "-calloc")),
     "churn/16-512/1000": Truth("Random sizes, a thousand alive: what do mixed sizes cost?",
-                               {"pool": 9.8, "pool-keep": 3.42, "noop": 0.5, "freelist": 2.1}
+                               {"pool": 9.8, "pool-keep": 3.49, "noop": 0.5, "freelist": 2.1}
                                | rivals(14, 6.1, 3.5, 4.0)
                                | rivals(21, 11, 9.7, 10.4, "-calloc")),
     "churn/16-1024/200000": Truth(
