@@ -121,7 +121,8 @@ def run_pytest(files: Iterable[pathlib.Path], title: str = "python") -> list[Res
     for module, package in (("pytest", "python3-pytest"), ("xdist", "python3-pytest-xdist")):
         if f"No module named {module}" in output or (module == "xdist" and
                                                      "unrecognized arguments: -n" in output):
-            return [Result(f"{title}: pytest", "skipped", f"{module} is missing; install {package}")]
+            return [Result(f"{title}: pytest", "skipped",
+                           f"{module} is missing; install {package}")]
     try:
         results = list(read_pytest(report))
     except (OSError, ElementTree.ParseError):
