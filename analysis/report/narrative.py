@@ -220,9 +220,17 @@ def named(analysis: Analysis) -> list[WorkloadResult]:
             or is_trace(name) and name.partition("/")[2] in files]
 
 
+def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
+    """The smallest difference that the claims of a workload could have proved; infinite where the
+    run has too few launches for its family."""
+    needed = inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
+    enough = all(claim.interval.launches >= needed for claim in result.claims)
+    return result.smallest_provable() if enough else math.inf
+
+
 def unseen(analysis: Analysis) -> str:
     """What the run could not have seen, for the first screen."""
-    able = sorted((result.smallest_provable(), result.workload.workload)
+    able = sorted((smallest_provable(analysis, result), result.workload.workload)
                   for result in analysis.results if result.claims)
     if not able:
         return "Not seen: any difference, as there is no claim."

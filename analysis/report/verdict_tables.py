@@ -138,14 +138,6 @@ def leaders_grid(analysis: Analysis) -> Grid:
                 " verdict is faster", columns, rows)
 
 
-def _smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
-    """The smallest difference that the claims of a workload could have proved; infinite where the
-    run has too few launches for its family."""
-    needed = inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
-    enough = all(claim.interval.launches >= needed for claim in result.claims)
-    return result.smallest_provable() if enough else math.inf
-
-
 def _bias(result: WorkloadResult) -> Cell:
     """The arm whose time in turns is farthest from its time alone."""
     arms = [arm for arm in result.arms if arm.bias]
@@ -163,7 +155,7 @@ def noise_grid(analysis: Analysis) -> Grid:
         rows.append(Row(cells(
             result.workload.workload, str(result.launches),
             units.signed_percent(null.interval.median) if null else "none",
-            units.percent(result.limit), units.percent(_smallest_provable(analysis, result)),
+            units.percent(result.limit), units.percent(narrative.smallest_provable(analysis, result)),
             _bias(result))))
     columns = [Column("workload"), Column("launches", True), Column("null pair, median", True),
                Column("δ", True), Column("smallest provable difference", True),
@@ -219,7 +211,7 @@ def sight_grid(analysis: Analysis) -> Grid:
     false = sum(claim.verdict in ("faster", "slower") for claim in nulls)
     delays = [result.delay for result in results if result.delay]
     seen = sum(claim.interval.high < 0 and claim.p <= inference.ALPHA for claim in delays)
-    able = sorted((_smallest_provable(analysis, result), result.workload.workload)
+    able = sorted((narrative.smallest_provable(analysis, result), result.workload.workload)
                   for result in results if result.claims)
     rows = [("runs with a false claim", f"at most {units.share(inference.ALPHA)}",
              f"by chance, even one among {units.count(len(analysis.family), 'claim')}: Holm’s"

@@ -193,6 +193,8 @@ def _contradiction(entry: Launch | Work | Memory | Latency) -> str | None:
             return "progress goes back"
     else:
         for name, values in (("latency_ns", entry.latency_ns), ("clock_ns", entry.clock_ns)):
+            if set(values) != set(PERCENTILES):
+                return f"{name} has not the percentiles {', '.join(PERCENTILES)}"
             in_order = [values[percentile] for percentile in PERCENTILES]
             if in_order != sorted(in_order):
                 return f"a higher percentile of {name} is smaller"

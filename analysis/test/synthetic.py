@@ -75,7 +75,7 @@ def make_plan(truths: Mapping[str, Truth], launches: int, seed: int = 1) -> Plan
         cold = plan.is_cold(name)
         workloads.append(Workload(
             name, truth.question, [arm.name for arm in there], pairs=plan.pairs_of(there),
-            form="side by side" if cold else "turns", batch=1 if cold else 1000,
+            form="side by side" if cold else "turns", batch=1 if cold else 997,
             cycles=1 if cold else CYCLES, alone=0 if cold else ALONE))
     used = {name for workload in workloads for name in workload.arms}
     return Plan(
@@ -136,7 +136,7 @@ def _launch(run: Plan, truth: Truth, workload: Workload, pair: plan.Pair, number
 
 def _side(workload: Workload, arm: plan.Arm, time_ns: float,
           generator: numpy.random.Generator) -> Side:
-    operations = 2.0 * max(1000, workload.batch)
+    operations = 2.0 * max(997, workload.batch)
 
     def turns(count: int) -> list[int]:
         return [max(1, int(time_ns * operations * factor))
