@@ -32,7 +32,7 @@ from analysis.fuzzing import planted
 from analysis.quality import frama_c, linters, misuse, testing
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
 from analysis.system.files import ROOT, only_one, whole_file
-from analysis.system.process import clean_environment, say
+from analysis.system.process import sanitizer_environment, say
 
 KEPT = meson.BUILD_ROOT / "check"
 CELLS = ("build", "control", "core", "trace", "corpora", "misuse", "read")
@@ -309,7 +309,7 @@ def tested(instrument: Instrument, folder: pathlib.Path, cell: str) -> Cell:
     words: list[str] = ["--num-processes", str(os.cpu_count() or 1), "--timeout-multiplier", "10"]
     if instrument.tool == "valgrind":
         words += ["--wrapper", shlex.join(VALGRIND)]
-    results = testing.run_meson(instrument.configuration, folder, None, [*words, *chosen])
+    results = testing.run_meson(instrument.configuration, folder, [*words, *chosen])
     failed = [result for result in results if result.outcome == "failed"]
     skips = [f"{result.name}: {result.reason}" for result in results if result.outcome == "skipped"]
     if left:
@@ -335,7 +335,7 @@ def depends_on_build(test: dict, folder: pathlib.Path, instrument: Instrument) -
 
 
 def environment_of() -> dict[str, str]:
-    return clean_environment() | testing.sanitizer_settings()
+    return sanitizer_environment()
 
 
 def emulator(folder: pathlib.Path) -> list[str]:
@@ -463,7 +463,7 @@ def misused(instrument: Instrument, folder: pathlib.Path) -> Cell:
 def outcomes(configuration: str, folder: pathlib.Path) -> dict[str, str]:
     watcher = VALGRIND if configuration == "valgrind" else emulator(folder)
     return misuse.outcomes(configuration, folder / "core" / "test" / "misuse",
-                           testing.sanitizer_settings(), watcher)
+                           sanitizer_environment(), watcher)
 
 
 def write_matrix() -> int:

@@ -20,9 +20,10 @@ import sys
 import tempfile
 
 from analysis.building import meson
-from analysis.fuzzing import findings, result_reader
+from analysis.fuzzing import findings
 from analysis.system.exits import FINDING, PASS, UserError
 from analysis.system.files import ROOT, named_path, whole_file
+from analysis.system.terminal import did_you_mean
 
 
 SANITIZERS = meson.FUZZERS
@@ -71,12 +72,11 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{path} is a recorded trace, not an input that a fuzzer made;"
                                     f" play it: ./poolproof replay {path}")
     folder = meson.ensure_build(SANITIZERS[args.sanitizer or found_under(path)])
-    result_reader.install(folder)
     known = findings.targets(folder)
     target = None
     if args.target is not None and args.target not in known:
-        raise UserError(
-            f"there is no fuzz target '{args.target}'; there are {', '.join(known)}")
+        hint = did_you_mean(args.target, known)
+        raise UserError(f"there is no fuzz target '{args.target}'; {hint}")
     if is_text:
         text: str | None = findings.translate(folder, "text", path).decode()
     else:

@@ -1,11 +1,28 @@
-"""Builds the sources with two compilers and runs every test there is.
+"""Builds the sources with two compilers and runs the tests that one waits for.
 
-The C tests run three times: as gcc's release build, ordinary and checked, and as clang's build
-under ASan and UBSan. Beside them stand the Python tests, the packaging tests, the linters, the
-repository's rules and the pool's coverage. A suite's name after `test` chooses it alone. --quick
-leaves out the sanitizers, the checked build, the linters, the packaging tests and the coverage.
+gcc's release build and clang's build under ASan and UBSan run the tests in C and the corpora;
+beside them stand the Python tests, the repository's rules, and the linters on what differs from the
+branch's beginning. What passed and has not changed since is not run again. --all adds what is slow:
+the checked build, the linters on everything, the coverage of the pool, the installed package in
+every route, the golden counts, and the report in a browser. A suite's name runs it alone.
 """
 
 from __future__ import annotations
 
-from analysis.quality.testing import add_arguments, run  # noqa: F401
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="run these suites alone")
+    parser.add_argument("--all", action="store_true", help="run the slow suites too")
+    parser.add_argument("--again", action="store_true",
+                        help="run also what has not changed since it passed")
+    parser.add_argument("--list", action="store_true", help="name the suites and exit")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from analysis.quality import suites
+
+    if arguments.list:
+        return suites.listed()
+    return suites.run(arguments.suites, arguments.all, arguments.again)

@@ -44,7 +44,7 @@ class Share:
     findings: int = 0
 
 
-class Ledger:
+class Count:
     """The campaign's file; used by several jobs at a time."""
 
     def __init__(self, path: pathlib.Path, goal: int, programs: dict[str, pathlib.Path],

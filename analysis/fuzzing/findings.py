@@ -26,7 +26,7 @@ import zlib
 from analysis.building import meson
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, whole_file
-from analysis.system.process import clean_environment, find_program
+from analysis.system.process import clean_environment, find_program, sanitizer_environment
 
 TRACE_START = "poolproof trace"
 """How the text of a trace begins."""
@@ -95,16 +95,10 @@ def surroundings() -> dict[str, str]:
     not what is tested; they keep its memory in the processor's cache. No pool lives in a frame that
     is gone.
     """
-    variables = {
-        "ASAN_OPTIONS": "quarantine_size_mb=1:malloc_context_size=4"
-                        ":detect_stack_use_after_return=0",
-        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-    }
-    program = find_program("llvm-symbolizer-19", "llvm-symbolizer")
-    if program:
-        variables["ASAN_SYMBOLIZER_PATH"] = variables["UBSAN_SYMBOLIZER_PATH"] = program
-        variables["LLVM_SYMBOLIZER_PATH"] = variables["MSAN_SYMBOLIZER_PATH"] = program
-    return clean_environment() | variables
+    return sanitizer_environment(
+        ASAN="abort_on_error=0:quarantine_size_mb=1:malloc_context_size=4"
+             ":detect_stack_use_after_return=0",
+        UBSAN="abort_on_error=0", MSAN="abort_on_error=0")
 
 
 def targets(folder: pathlib.Path) -> list[str]:

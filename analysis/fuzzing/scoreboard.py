@@ -15,10 +15,9 @@ import platform
 import statistics
 from typing import Any, Sequence
 
-import jinja2
-
 from analysis.fuzzing.planted import Bug
-from analysis.system.files import ROOT, version, whole_file
+from analysis.system.files import version, whole_file
+from analysis.system.templates import fill
 
 SCHEMA = 1
 SHARE_DUE = 0.95
@@ -182,37 +181,37 @@ def curve(scores: Sequence[Score], phase: str) -> Curve:
 
 
 def draw(curves: dict[str, Curve], executions: int) -> str:
-    """The curves as SVG, with its own colours for a page of any."""
-    import io
+    """The curves as an SVG file."""
+    from matplotlib.ticker import MaxNLocator  # here, so that commands start without it
 
-    import matplotlib
-    matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "poolproof"})
-    from matplotlib.figure import Figure
+    from analysis.system import drawing
 
-    figure = Figure(figsize=(7, 3.6), layout="constrained", facecolor="white")
-    axes = figure.subplots()
-    names = {"reached": ("not reached yet", "#8a8a8a"), "wrong": ("not wrong yet", "#d08a2e"),
-             "found": ("not found yet", "#1f5fa8")}
-    for phase, made in curves.items():
-        label, colour = names[phase]
-        when = [1.0, *made.executions, float(executions)]
-        axes.step(when, [1.0, *made.left, made.left[-1] if made.left else 1.0], where="post",
-                  label=label, color=colour)
-        if phase == "found" and made.left:
-            axes.fill_between(when, [1.0, *made.low, made.low[-1]],
-                              [1.0, *made.high, made.high[-1]], step="post", color=colour,
-                              alpha=0.15, linewidth=0)
+    figure, axes = drawing.canvas(270, left=44, right=30, width=520)
     axes.set_xscale("log")
     axes.set_xlim(1, executions)
     axes.set_ylim(0, 1.02)
-    axes.set_xlabel("executions from nothing")
-    axes.set_ylabel("share of bugs and seeds")
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
-    return "\n".join(row.rstrip() for row in text.getvalue().splitlines()) + "\n"
+    names = {"reached": ("not reached yet", drawing.RIVAL), "wrong": ("not wrong yet",
+             drawing.SLOWER), "found": ("not found yet", drawing.POOL)}
+    for at, (phase, made) in enumerate(curves.items()):
+        label, colour = names[phase]
+        when = [1.0, *made.executions, float(executions)]
+        axes.step(when, [1.0, *made.left, made.left[-1] if made.left else 1.0], where="post",
+                  color=colour, clip_on=False)
+        if phase == "found" and made.left:
+            low, high = ([share for share in (1.0, *ends, ends[-1]) for _ in range(2)][:-1]
+                         for ends in (made.low, made.high))
+            along = [moment for moment in when for _ in range(2)][1:]
+            axes.fill(along + along[::-1], low + high[::-1], color=colour, alpha=0.15,
+                      linewidth=0, clip_on=False)
+        axes.text(0.99, 0.97 - 0.08 * at, label, ha="right", va="top", color=colour,
+                  transform=axes.transAxes)
+    drawing.across(axes, [10.0**power for power in range(12)], lambda value: f"{value:,.0f}",
+                   "executions from nothing")
+    drawing.up(axes, MaxNLocator(5), lambda value: f"{value:g}")
+    drawing.headed(axes, "share of bugs and seeds")
+    return drawing.alone(drawing.svg(
+        figure, "survival", "Survival of planted bugs", "The share of bugs and seeds not yet"
+        " reached, gone wrong and found, against executions"))
 
 
 def write(made: dict[str, Any], scores: Sequence[Score], folder: pathlib.Path) -> None:
@@ -221,11 +220,8 @@ def write(made: dict[str, Any], scores: Sequence[Score], folder: pathlib.Path) -
     steps = [10 ** power for power in range(1, 10) if 10 ** power < made["executions"]]
     rows = [(step, *(100 * curves[phase].at(step) for phase in PHASES))
             for step in (*steps, made["executions"])] if curves else []
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROOT / "analysis" / "report" / "templates"),
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True)
-    page = templates.get_template("bugs.md.j2").render(board=made, verdict=verdict(made), rows=rows)
+    page = fill(pathlib.Path(__file__).with_name("bugs.md.j2"), board=made, verdict=verdict(made),
+                rows=rows)
     files = {"scoreboard.json": json.dumps(made, indent=1) + "\n", "scoreboard.md": page}
     if curves:
         files["survival.svg"] = draw(curves, made["executions"])

@@ -3,13 +3,12 @@
 MC/DC asks more than branches: that each condition of a decision has been seen to decide it alone
 (Hayhurst et al., NASA/TM-2001-210876). The ordinary pool and the checked one are measured, each in
 a build of its own; a place that both have is covered where one of them covers it. Whatever is not
-covered stands in core/test/coverage_exceptions.txt with its reason; anything else, and an exception that is
-covered after all, fails. So does the suite `coverage` of ./poolproof test.
+covered stands in core/test/coverage_exceptions.txt with its reason; anything else, and an exception
+that is covered after all, fails. So does the suite `coverage` of ./poolproof test.
 """
 
 from __future__ import annotations
 
-import argparse
 import bisect
 import dataclasses
 import json
@@ -66,15 +65,12 @@ class Measured:
     """Place → file and line."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--no-html", action="store_true", help="measure and judge, no more")
-
-
-def run(arguments: argparse.Namespace) -> int:
+def tell(html: bool) -> int:
+    """Measures, judges, keeps the figures and, if asked, the pages; returns the exit code."""
     found, programs, skipped = measure()
     rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
     wrong = [complaint for complaints in rules.values() for complaint in complaints]
-    if not arguments.no_html:
+    if html:
         shutil.rmtree(KEPT, ignore_errors=True)
         for name in BUILDS:
             render(name, programs[name])
@@ -87,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"failed: {line}")
     for line in skipped:
         print(f"skipped: {line}")
-    if not arguments.no_html:
+    if html:
         print(f"kept in {os.path.relpath(KEPT)}: {BUILDS[0]}/index.html and {BUILDS[1]}/index.html,"
               " coverage.svg, coverage.json")
     return FINDING if wrong else PASS
@@ -152,7 +148,7 @@ def count(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
               if any(f"poolproof:{suite}" in test["suite"] for suite in SUITES)
               and any(pathlib.Path(os.path.normpath(word)).is_relative_to(folder)
                       for word in test["cmd"])]
-    results = testing.run_meson("coverage", folder, None, chosen,
+    results = testing.run_meson("coverage", folder, chosen,
                                 {"LLVM_PROFILE_FILE": str(raw / "%m-%p.profraw")})
     failed = [result for result in results if result.outcome == "failed"]
     if failed or not results:

@@ -15,13 +15,13 @@ import pathlib
 import re
 import shlex
 import subprocess
-import sys
 
 from analysis.building import meson
 from analysis.quality import rules
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT, whole_file
 from analysis.system.process import clean_environment, find_program
+from analysis.system.terminal import LiveLine
 
 MEMORY = meson.BUILD_ROOT / "lint"
 
@@ -38,14 +38,16 @@ class Unit:
     folder: pathlib.Path
 
 
-def units(folders: list[pathlib.Path]) -> list[Unit]:
-    """Each source of the repository that any of the build folders compiles, once."""
+def units(folders: list[pathlib.Path], only: set[pathlib.Path] | None = None) -> list[Unit]:
+    """Each source of the repository that any of the build folders compiles, once; or some."""
     found: dict[pathlib.Path, Unit] = {}
     for folder in folders:
         for entry in json.loads((folder / "compile_commands.json").read_text()):
             directory = pathlib.Path(entry["directory"])
             source = (directory / entry["file"]).resolve()
             inside = source.is_relative_to(ROOT)
+            if only is not None and source not in only:
+                continue
             if inside and not source.is_relative_to(meson.BUILD_ROOT) and source not in found:
                 words = tuple(_settings_of(shlex.split(entry["command"])[1:], entry["file"]))
                 found[source] = Unit(source, words, directory)
@@ -65,7 +67,8 @@ def _settings_of(words: list[str], source: str) -> list[str]:
     return kept
 
 
-def check_format(folders: list[pathlib.Path]) -> list[str]:
+def check_format(folders: list[pathlib.Path],
+                 only: set[pathlib.Path] | None = None) -> list[str]:
     """Complaints of clang-format about the layout of any C or C++ file."""
     tool = find_tool("clang-format-19", "clang-format")
     files = [file.path for file in rules.read_tree(ROOT) if file.is_c]
@@ -76,27 +79,24 @@ def check_format(folders: list[pathlib.Path]) -> list[str]:
     return lines or ([answer.stdout] if answer.returncode else [])
 
 
-def check_clang_tidy(folders: list[pathlib.Path]) -> list[str]:
-    """Complaints of clang-tidy about the sources that were compiled."""
+def check_clang_tidy(folders: list[pathlib.Path],
+                     only: set[pathlib.Path] | None = None) -> list[str]:
+    """Complaints of clang-tidy about the sources that were compiled, or about some of them."""
     tool = find_tool("clang-tidy-19", "clang-tidy")
     memory = MEMORY / "clang-tidy"
     memory.mkdir(parents=True, exist_ok=True)
     ground = _ground(tool)
-    todo = units(folders)
-    done, answers, live = set(), [], sys.stderr.isatty()
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    todo = units(folders, only)
+    done, answers = set(), []
+    with LiveLine() as live, concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         jobs = {pool.submit(_tidy, tool, unit, ground, memory): unit for unit in todo}
         for at, job in enumerate(concurrent.futures.as_completed(jobs), 1):
             key, complaints = job.result()
             done.add(key)
             answers += complaints
-            if live:
-                sys.stderr.write(f"\r\033[Kclang-tidy: {at}/{len(todo)}")
-                sys.stderr.flush()
-    if live:
-        sys.stderr.write("\r\033[K")
+            live.show(f"clang-tidy: {at}/{len(todo)}")
     for stale in memory.iterdir():
-        if stale.name not in done:
+        if only is None and stale.name not in done:
             stale.unlink()
     return sorted(set(answers))
 
@@ -130,12 +130,13 @@ def _tidy(tool: str, unit: Unit, ground: bytes, memory: pathlib.Path) -> tuple[s
     return key, lines
 
 
-def check_cppcheck(folders: list[pathlib.Path]) -> list[str]:
+def check_cppcheck(folders: list[pathlib.Path],
+                   only: set[pathlib.Path] | None = None) -> list[str]:
     """Complaints of cppcheck about the sources that were compiled."""
     tool = find_tool("cppcheck")
     memory = MEMORY / "cppcheck"
     memory.mkdir(parents=True, exist_ok=True)
-    chosen = units(folders)
+    chosen = units(folders, only)
     if not chosen:
         return []
     database = MEMORY / "compile_commands.json"
@@ -152,14 +153,15 @@ def check_cppcheck(folders: list[pathlib.Path]) -> list[str]:
     return [line for line in answer.stdout.splitlines() if line] if answer.returncode else []
 
 
-def check_analyzer(folders: list[pathlib.Path]) -> list[str]:
+def check_analyzer(folders: list[pathlib.Path],
+                   only: set[pathlib.Path] | None = None) -> list[str]:
     """Complaints of gcc's -fanalyzer about the sources that were compiled.
 
     It does not know that a failed assertion of cmocka ends a test, nor what the hidden state of
     another library owns, so tests and benchmarks are not read.
     """
     compiler, _ = meson.compilers("gcc")
-    chosen = [unit for unit in units(folders)
+    chosen = [unit for unit in units(folders, only)
               if unit.source.suffix == ".c" and unit.source.parent.name != "test"
               and unit.source.relative_to(ROOT).parts[0] != "bench"]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import markupsafe
 
-from analysis.report import charts, narrative, run_tables, verdict_tables, workload_tables
+from analysis.report import (charts, narrative, run_tables, verdict_tables, workload_charts,
+                             workload_tables)
 from analysis.report.grid import SIGNS, Grid, slug
 from analysis.runs import records
 from analysis.stats.secondary_metrics import Parts
@@ -25,7 +26,7 @@ SECTIONS = {
     "map": "Who wins where",
     "workloads": "Workload by workload",
     "floors": "Floors and the harness",
-    "ledger": "Ledger",
+    "machine": "The machine meanwhile",
     "bugs": "Planted bugs",
     "environment": "Environment",
     "again": "Run it again",
@@ -36,11 +37,12 @@ def page(analysis: Analysis, measured: Parts) -> dict[str, Any]:
     """Everything that the templates lay out."""
     run = analysis.plan
     dots = sum(len(arm.times_ns) for result in analysis.results
-               for arm in result.arms) <= charts.MOST_DOTS
+               for arm in result.arms) <= workload_charts.MOST_DOTS
     planted = bugs()
     return {
         "title": f"Does a memory pool pay off? {narrative.day(run.started)}",
-        "summary": narrative.summary(analysis) or ["No pool was compared with a rival in this run."],
+        "summary": [narrative.asked(analysis), *(narrative.summary(analysis) or [
+            "No pool was compared with a rival in this run."]), narrative.unseen(analysis)],
         "warnings": narrative.warnings(analysis),
         "meta": narrative.meta(analysis),
         "sections": {id_: title for id_, title in SECTIONS.items() if planted or id_ != "bugs"},
@@ -59,8 +61,9 @@ def page(analysis: Analysis, measured: Parts) -> dict[str, Any]:
         "workloads": [_workload(analysis, result, measured, dots) for result in analysis.results],
         "parts": narrative.parts(analysis, measured, workload_tables.MOST_DRAWN),
         "floors": run_tables.floors_grid(analysis),
-        "ledger": _figure(charts.ledger(analysis, "ledger-chart"), run_tables.ledger_grid(analysis))
-        | {"sentences": narrative.ledger(analysis), "repeats": run_tables.repeats_grid(analysis)},
+        "machine": _figure(charts.machine(analysis, "machine-chart"),
+                           run_tables.machine_grid(analysis))
+        | {"sentences": narrative.machine(analysis)},
         "bugs": planted,
         "environment": run_tables.environment_grid(analysis),
         "libraries": run_tables.libraries_grid(analysis),
@@ -68,7 +71,7 @@ def page(analysis: Analysis, measured: Parts) -> dict[str, Any]:
         "rebuild": f"./poolproof report {shlex.quote(_shown(analysis.record.folder))}",
         "seed": run.seed,
         "version": run.environment.get("poolproof", version()),
-        "samples": units.count(len(analysis.frame), "sample"),
+        "samples": units.count(len(analysis.record.launches), "launch"),
     }
 
 
@@ -94,11 +97,11 @@ def _workload(analysis: Analysis, result: WorkloadResult, measured: Parts,
               dots: bool) -> dict[str, Any]:
     name = slug(result.workload.workload)
     figures = [
-        _figure(charts.arms(result, measured, f"rounds-{name}", dots),
+        _figure(workload_charts.arms(result, measured, f"launches-{name}", dots),
                 workload_tables.workload_grid(result, measured, analysis.plan.arms)),
-        _figure(charts.memory(result, measured, f"memory-chart-{name}"),
+        _figure(workload_charts.memory(result, measured, f"memory-chart-{name}"),
                 workload_tables.memory_grid(result, measured)),
-        _figure(charts.latency(result, measured, f"latency-chart-{name}"),
+        _figure(workload_charts.latency(result, measured, f"latency-chart-{name}"),
                 workload_tables.latency_grid(result, measured)),
     ]
     answers = [{"pool": pool, "manner": manner, "word": found.word, "title": found.title,

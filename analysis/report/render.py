@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import json
 import pathlib
@@ -49,6 +50,7 @@ def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
     if wrong:
         raise AssertionError(f"verdicts.json {wrong}")
     measured = secondary_metrics.of(analysis)
+    gc.freeze()  # Matplotlib makes much garbage; the samples are none and need no look each time
     content = page(analysis, measured)
     texts = {
         REPORT_HTML: html(content),

@@ -51,7 +51,7 @@ def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.A
     columns += [Column("instructions", True)] if works else []
     columns += [Column("peak memory", True)] if remembers else []
     return Grid(f"arms-{slug(name)}",
-                f"{units.count(result.rounds, 'round')} of {name}, one process each", columns,
+                f"{units.count(result.launches, 'launch')} of {name}, two arms each", columns,
                 rows)
 
 
@@ -79,7 +79,7 @@ def _of_live(ratio: float | None) -> str:
     return "" if ratio is None else f"{units.ratio(ratio)}× live"
 
 
-MOST_DRAWN = 6
+MOST_DRAWN = 5
 """Lines that one chart can hold and still be read."""
 
 

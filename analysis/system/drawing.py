@@ -1,155 +1,197 @@
-"""Charts as SVG: strokes, boxes and text, placed by scales.
+"""Charts by Matplotlib as SVG text: the one set-up, and the parts that charts have in common.
 
-A chart has no colours of its own: its classes take them from chart.css, so that light, dark and
-print follow the page. Text stays text. Every chart is named by a title and a description for
-screen readers. Standard library alone.
+A chart has no colours of its own: it is drawn in stand-ins that become CSS variables of chart.css,
+so that light, dark and print follow the page. Text stays text. Every chart is named by a title and
+a description for screen readers.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import html
+import io
+import logging
 import math
 import pathlib
+import re
 from typing import Callable, Iterable, Sequence
+
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its caches
+
+import matplotlib  # noqa: E402
+
+matplotlib.use("svg")
+matplotlib.rcParams.update({
+    "svg.fonttype": "none", "font.size": 10.5, "font.family": "DejaVu Sans", "axes.xmargin": 0.02,
+    "path.simplify": False, "figure.dpi": 72
+})
+
+from matplotlib import ticker  # noqa: E402  (the backend is chosen first)
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.patches import PathPatch  # noqa: E402
+from matplotlib.path import Path  # noqa: E402
+from matplotlib.transforms import Transform  # noqa: E402
+
+INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
+POOL, RIVAL, FLOOR = "#050505", "#060606", "#070707"
+FASTER, SLOWER, ZONE = "#080808", "#090909", "#0a0a0a"
+
+VARIABLES = {
+    INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", POOL: "pool", RIVAL: "rival",
+    FLOOR: "floor", FASTER: "faster", SLOWER: "slower", ZONE: "zone"
+}
+
+CLEAR = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
+"""A text's box that keeps lines from crossing it."""
 
 WIDTH = 400
 """Of every chart, in its own units, in which text is 10.5 high: readable on a telephone
 unscaled."""
 
 STYLE = pathlib.Path(__file__).with_name("chart.css")
-MIDDLE = 3.7
-"""From the middle of a line of text to its base."""
 
 Point = tuple[float, float]
 
 
-@dataclasses.dataclass(frozen=True)
-class Scale:
-    """Values from `low` to `high` at places from `start` to `end`, evenly or by their logarithm."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    logarithmic: bool = False
-
-    def share(self, value: float) -> float:
-        """How far a value is from low to high."""
-        if self.logarithmic:
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
-
-    def __call__(self, value: float) -> float:
-        return self.start + self.share(value) * (self.end - self.start)
-
-    def within(self, values: Iterable[float]) -> list[float]:
-        """The values that lie on the scale."""
-        return [value for value in values if self.low <= value <= self.high]
+def figure_of(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure of so many units."""
+    return Figure(figsize=(width / 72, height / 72))
 
 
-def _place(value: float) -> str:
-    return f"{round(value, 1):g}"
+def panel(figure: Figure, left: float, right: float, top: float, height: float) -> Axes:
+    """Axes so many units from the figure's left, right and top ends."""
+    width, whole = (72 * size for size in figure.get_size_inches())
+    return figure.add_axes((left / width, 1 - (top + height) / whole, 1 - (left + right) / width,
+                            height / whole))
 
 
-@dataclasses.dataclass
-class Chart:
-    """A picture of WIDTH by `height` units; what is added first lies underneath."""
-
-    height: float
-    width: float = WIDTH
-    parts: list[str] = dataclasses.field(default_factory=list)
-
-    def strokes(self, lines: Iterable[Sequence[Point]], kind: str, width: float,
-                dashes: str = "") -> None:
-        """Lines through points, as one path."""
-        self._path("".join(("L" if index else "M") + f"{_place(x)} {_place(y)}"
-                           for line in lines for index, (x, y) in enumerate(line)),
-                   kind, width, f' stroke-dasharray="{dashes}"' if dashes else "")
-
-    def dots(self, points: Iterable[Point], kind: str, width: float) -> None:
-        """Dots as one path: strokes of no length with round ends."""
-        self._path("".join(f"M{_place(x)} {_place(y)}h0" for x, y in points), f"{kind} dots", width)
-
-    def _path(self, path: str, kind: str, width: float, more: str = "") -> None:
-        if path:
-            self.parts.append(f'<path class="{kind}" stroke-width="{width}"{more} d="{path}"/>')
-
-    def box(self, x: float, y: float, width: float, height: float, kind: str) -> None:
-        """A filled rectangle."""
-        self.parts.append(f'<rect class="{kind}" x="{_place(x)}" y="{_place(y)}"'
-                          f' width="{_place(width)}" height="{_place(height)}"/>')
-
-    def band(self, upper: Sequence[Point], lower: Sequence[Point], kind: str) -> None:
-        """The area between two lines."""
-        path = "L".join(f"{_place(x)} {_place(y)}" for x, y in [*upper, *reversed(lower)])
-        self.parts.append(f'<path class="{kind} band" d="M{path}Z"/>')
-
-    def mark(self, x: float, y: float, kind: str, filled: bool, diamond: bool) -> None:
-        """A circle or a diamond, filled or hollow."""
-        kind = f"{kind} {'filled' if filled else 'hollow'}"
-        if diamond:
-            self.parts.append(f'<path class="{kind}" stroke-width="1.5" d="M{_place(x - 5)}'
-                              f' {_place(y)}l5 -5l5 5l-5 5Z"/>')
-        else:
-            self.parts.append(f'<circle class="{kind}" stroke-width="1.5" cx="{_place(x)}"'
-                              f' cy="{_place(y)}" r="3.5"/>')
-
-    def text(self, x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> None:
-        """A line of text whose middle is at `y`."""
-        anchored = f' text-anchor="{anchor}"' if anchor != "start" else ""
-        styled = f' class="{kind}"' if kind else ""
-        self.parts.append(f'<text{styled} x="{_place(x)}" y="{_place(y + MIDDLE)}"{anchored}>'
-                          f'{html.escape(words)}</text>')
-
-    def across(self, x: Scale, bottom: float, values: Iterable[float],
-               write: Callable[[float], str], label: str, top: float | None = None) -> None:
-        """The horizontal axis: a rule, values that lie on the scale, and what it is. With `top`,
-        lines up to there."""
-        wanted = x.within(values)
-        if top is not None:
-            self.strokes([((x(value), bottom), (x(value), top)) for value in wanted], "rule", 0.7)
-        self.strokes([((x.start, bottom), (x.end, bottom))], "rule", 0.8)
-        for value in wanted:
-            self.text(x(value), bottom + 10, write(value), anchor="middle")
-        if label:
-            self.text((x.start + x.end) / 2, bottom + 26, label, anchor="middle")
-
-    def upright(self, y: Scale, left: float, right: float, values: Iterable[float],
-                write: Callable[[float], str]) -> None:
-        """The vertical axis: lines at values that lie on the scale."""
-        wanted = y.within(values)
-        self.strokes([((left, y(value)), (right, y(value))) for value in wanted], "rule", 0.7)
-        for value in wanted:
-            self.text(left - 7, y(value), write(value), anchor="end")
-
-    def svg(self, name: str, title: str, description: str) -> str:
-        """The chart as an <svg> element whose ids begin with `name`."""
-        return (f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img"'
-                f' viewBox="0 0 {_place(self.width)} {_place(self.height)}"'
-                f' aria-labelledby="{name}-title {name}-desc">'
-                f'<title id="{name}-title">{html.escape(title)}</title>'
-                f'<desc id="{name}-desc">{html.escape(description)}</desc>'
-                f'{"".join(self.parts)}</svg>')
+def canvas(height: float, left: float, right: float = 0,
+           width: float = WIDTH) -> tuple[Figure, Axes]:
+    """A chart of one panel with `left` and `right` units for labels and room for the horizontal
+    axis."""
+    figure = figure_of(height, width)
+    top = 18 if right and left < 60 else 4
+    return figure, panel(figure, left, right + 10, top, height - 42 - top)
 
 
-def alone(svg: str) -> str:
+def headed(axes: Axes, title: str) -> None:
+    """A title over the left end of the axes."""
+    axes.annotate(title, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=9.5,
+                  color=MUTED)
+
+
+def across(axes: Axes, values: Iterable[float], write: Callable[[float], str], label: str,
+           lines: bool = True) -> None:
+    """The horizontal axis: a rule, values that lie within it, and what it is. Matplotlib's own
+    would cost most of a chart's time and half of its bytes."""
+    axes.set_axis_off()
+    low, high = axes.get_xlim()
+    wanted = [value for value in values if low <= value <= high]
+    unit = 1 / (axes.get_position().height * axes.figure.get_figheight() * 72)
+    upright = axes.get_xaxis_transform()
+    if lines:
+        strokes(axes, [((value, 0), (value, 1)) for value in wanted], RULE, 0.7, transform=upright,
+                under=True)
+    strokes(axes, [((low, 0), (high, 0))], RULE, 0.8, transform=upright, under=True)
+    for value in wanted:
+        axes.text(value, -10 * unit, write(value), ha="center", va="center", color=MUTED,
+                  transform=upright)
+    axes.text(0.5, -25 * unit, label, ha="center", va="center", color=MUTED,
+              transform=axes.transAxes)
+
+
+def up(axes: Axes, locator: ticker.Locator, write: Callable[[float], str]) -> None:
+    """The vertical axis: lines at values that lie within it."""
+    low, high = axes.get_ylim()
+    wanted = [value for value in locator.tick_values(low, high) if low <= value <= high]
+    width = axes.get_position().width * axes.figure.get_figwidth() * 72
+    sideways = axes.get_yaxis_transform()
+    strokes(axes, [((0, value), (1, value)) for value in wanted], RULE, 0.7, transform=sideways,
+            under=True)
+    for value in wanted:
+        axes.text(-7 / width, value, write(value), ha="right", va="center", color=MUTED,
+                  transform=sideways)
+
+
+def dots(axes: Axes, points: Sequence[Point], colour: str, width: float = 2.6) -> None:
+    """Dots as one path: strokes of no length with round ends."""
+    strokes(axes, [(point, point) for point in points], colour, width, "round", 0.75)
+
+
+def strokes(axes: Axes, lines: Sequence[tuple[Point, Point]], colour: str, width: float,
+            ends: str = "butt", alpha: float = 1.0, transform: Transform | None = None,
+            under: bool = False) -> None:
+    """Straight lines as one path, in the data's coordinates unless told otherwise; under all else
+    if asked for."""
+    if not lines:
+        return
+    points = [point for line in lines for point in line]
+    codes = [Path.MOVETO, Path.LINETO] * len(lines)
+    patch = PathPatch(Path(points, codes), fill=False, edgecolor=colour, linewidth=width,
+                      capstyle=ends, alpha=alpha, clip_on=False, zorder=0.5 if under else 1)
+    if transform is not None:
+        patch.set_transform(transform)
+    axes.add_artist(patch)
+
+
+def in_order(values: Sequence[float], row: float, spread: float) -> list[Point]:
+    """A row's values as points, in the order of the rounds from top to bottom."""
+    last = max(1, len(values) - 1)
+    return [(float(value), row + spread * (index / last - 0.5))
+            for index, value in enumerate(values)]
+
+
+def spread_out(ticks: Sequence[float], low: float, high: float, room: float) -> list[float]:
+    """Those of the ticks, on a logarithmic axis, that have room: a share of the axis between
+    labels.
+
+    Ticks nearest to 1 are kept first, and those too near to an end to be written are left out.
+    """
+    span = math.log(high / low)
+    chosen: list[float] = []
+    for value in sorted(ticks, key=lambda tick: (abs(math.log(tick)), tick)):
+        place = math.log(value / low) / span
+        if 0.03 <= place <= 0.97 and all(
+                abs(math.log(value / other)) > room * span for other in chosen):
+            chosen.append(value)
+    return sorted(chosen)
+
+
+def svg(figure: Figure, name: str, title: str, description: str) -> str:
+    """The figure as an <svg> element with the page's colours and fonts, and a name."""
+    stream = io.StringIO()
+    figure.patch.set_visible(False)
+    figure.savefig(stream, format="svg",
+                   metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = stream.getvalue().partition("<svg")[2]
+    box = re.search(r'viewBox="[^"]*"', text)
+    drawn = text.partition(">")[2]
+    drawn = re.sub(r"(?s)<!--.*?-->|<metadata>.*?</metadata>|<defs>.*?</defs>| id=\"[^\"]*\"| clip-path=\"[^\"]*\"", "",
+                   drawn)
+    drawn = re.sub(r' transform="rotate\(-0 [^"]*"|; stroke-(linejoin: miter|dashoffset: 0)', "",
+                   drawn)
+    drawn = re.sub(r'(?<= )(?:d|x|y)="[^"]*"', _tenths, drawn)
+    drawn = re.sub(r"font: (?:(bold|\d+) )?([\d.]+)px [^;\"]*", lambda found:
+                   (f"font-weight: {found[1]}; " if found[1] else "") + f"font-size: {found[2]}px",
+                   drawn)
+    for colour, variable in VARIABLES.items():
+        drawn = drawn.replace(colour, f"var(--{variable})")
+    drawn = drawn.replace("font-size: 10.5px; ", "").replace("fill: var(--muted); ", "")
+    drawn = re.sub(r"\s*\n\s*", " ", drawn).replace("> <", "><")
+    drawn = re.sub(r"</?g>", "", drawn).replace(" L ", "L").replace(' style="text-anchor: start"', "")
+    return (f'<svg class="chart" role="img" xmlns="http://www.w3.org/2000/svg" {box[0]}'
+            f' aria-labelledby="{name}-title {name}-desc">'
+            f'<title id="{name}-title">{html.escape(title)}</title>'
+            f'<desc id="{name}-desc">{html.escape(description)}</desc>{drawn.strip()}')
+
+
+def _tenths(found: re.Match[str]) -> str:
+    """Places in tenths of a unit: no screen shows more."""
+    return re.sub(r"-?\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"),
+                  found[0])
+
+
+def alone(chart: str) -> str:
     """A chart as a file that needs nothing else."""
     style = STYLE.read_text(encoding="utf-8") + "svg { background: var(--paper); padding: 12px; }\n"
-    return svg.replace(">", f">\n<style>\n{style}</style>\n", 1) + "\n"
-
-
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round values between two ends, at most `most` steps of 1, 2, 2.5 or 5 times a power of
-    ten."""
-    rough = (high - low) / most
-    power = 10.0**math.floor(math.log10(rough))
-    step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= rough * 0.9999)
-    return [number * step for number in range(math.ceil(low / step - 1e-9),
-                                              math.floor(high / step + 1e-9) + 1)]
-
-
-def decades(low: float, high: float) -> list[float]:
-    """Powers of ten between two ends."""
-    return [10.0**power for power in range(math.ceil(math.log10(low) - 1e-9),
-                                           math.floor(math.log10(high) + 1e-9) + 1)]
+    return chart.replace(">", f">\n<style>\n{style}</style>\n", 1) + "\n"

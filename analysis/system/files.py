@@ -114,3 +114,9 @@ def only_one(path: pathlib.Path, waiting: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def relative(path: pathlib.Path) -> str:
+    """A path as the user would type it from where they are."""
+    shorter = os.path.relpath(path)
+    return shorter if len(shorter) < len(str(path)) else str(path)

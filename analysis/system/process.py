@@ -1,4 +1,4 @@
-"""This process and those that it starts: what it says, what it finds, which environment it hands on.
+"""This process and those that it starts: what it says and finds, which environment it hands on.
 
 Standard library alone.
 """

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from analysis.commands import bugs
-from analysis.fuzzing import findings, planted, scoreboard
+from analysis.fuzzing import findings, planted, scoreboard, trials as trying
 from analysis.fuzzing.planted import Bug
 from analysis.fuzzing.scoreboard import Score, Trial
 from analysis.system.exits import PASS, UserError
@@ -108,15 +108,15 @@ def test_a_trial_is_remembered_and_an_input_that_is_new_is_tried(
         tried.append(seed)
         return a_trial(seed, 1, 1, 1)
 
-    monkeypatch.setattr(bugs, "WORK", tmp_path)
-    monkeypatch.setattr(bugs, "attempt", attempt)
+    monkeypatch.setattr(trying, "WORK", tmp_path)
+    monkeypatch.setattr(trying, "attempt", attempt)
     program, given = tmp_path / "program", tmp_path / "input"
     program.write_bytes(b"program")
     for text in (b"one", b"one", b"two"):
         given.write_bytes(text)
-        campaign = bugs.Campaign({}, 100, 1)
+        runner = trying.TrialRunner({}, 100, 1)
         for seed in (0, 1):
-            campaign._trial(program, seed, [str(given)])
+            runner._trial(program, seed, [str(given)])
     assert tried == [0, 1, 0]
 
 
@@ -192,12 +192,12 @@ def test_the_published_scoreboard_keeps_the_schema() -> None:
 
 def test_an_unknown_bug_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'a-bug'"):
-        bugs.choose(["a-bugg"], False, [a_bug()])
+        trying.choose(["a-bugg"], False, [a_bug()])
 
 
 def test_quick_has_a_bug_for_every_oracle() -> None:
     known = {bug.name: bug for bug in planted.read_all()}
-    quick = [known[name] for name in bugs.QUICK]
+    quick = [known[name] for name in trying.QUICK]
     assert {bug.kind for bug in quick} == set(planted.KINDS)
     common = {"model", "contents", "invariants", "shadow", "refusal", "address",
               "undefinedbehavior"}
@@ -208,7 +208,7 @@ def test_a_few_bugs_are_found_and_the_controls_behave(tmp_path: pathlib.Path,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     if not find_program("clang-19", "clang") or not shutil.which("patch"):
         pytest.skip("clang or patch is missing; install clang-19 and patch")
-    monkeypatch.setattr(bugs, "WORK", tmp_path / "work")
+    monkeypatch.setattr(trying, "WORK", tmp_path / "work")
     words = ["--quick", "--executions", "30000", "--jobs", "2", "-o", str(tmp_path / "out")]
     parser = bugs.argparse.ArgumentParser()
     bugs.add_arguments(parser)
@@ -221,22 +221,22 @@ def test_a_few_bugs_are_found_and_the_controls_behave(tmp_path: pathlib.Path,
 
 def test_a_marks_file_that_is_not_whole_is_nothing(tmp_path: pathlib.Path) -> None:
     (tmp_path / "marks").write_bytes(b"\1\0\0")
-    assert bugs.read_marks(tmp_path / "marks") == (0, None, None)
-    assert bugs.read_marks(tmp_path / "none") == (0, None, None)
+    assert trying.read_marks(tmp_path / "marks") == (0, None, None)
+    assert trying.read_marks(tmp_path / "none") == (0, None, None)
 
 
 def test_an_oracle_is_told_from_what_a_process_said() -> None:
-    assert bugs.oracle_of('{"oracle": "model", "index": 1, "operation": "free 0",'
+    assert trying.oracle_of('{"oracle": "model", "index": 1, "operation": "free 0",'
                           ' "message": "m"}\n') == "model"
-    assert bugs.oracle_of("==1== ERROR: libFuzzer: timeout after 11 seconds\n"
+    assert trying.oracle_of("==1== ERROR: libFuzzer: timeout after 11 seconds\n"
                           "SUMMARY: libFuzzer: timeout\n") == "time"
-    assert bugs.oracle_of("") == "crash"
+    assert trying.oracle_of("") == "crash"
     assert findings.read_report("") is None
 
 
 def test_the_list_shows_those_that_are_named(capsys: pytest.CaptureFixture) -> None:
     parser = argparse.ArgumentParser()
     bugs.add_arguments(parser)
-    for words, count in ((["no-merge-left"], 1), (["--quick"], len(bugs.QUICK))):
+    for words, count in ((["no-merge-left"], 1), (["--quick"], len(trying.QUICK))):
         assert bugs.run(parser.parse_args(["--list", *words])) == PASS
         assert len(capsys.readouterr().out.splitlines()) == count

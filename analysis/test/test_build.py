@@ -20,6 +20,7 @@ def project(tmp_path, monkeypatch):
     """A project with one source, in place of the repository."""
     monkeypatch.setattr(meson, "ROOT", tmp_path)
     monkeypatch.setattr(meson, "BUILD_ROOT", tmp_path / "build")
+    monkeypatch.setattr(linters, "ROOT", tmp_path)
     monkeypatch.setattr(linters, "MEMORY", tmp_path / "build" / "lint")
     monkeypatch.setattr(meson, "CONFIGURATIONS", {"plain": meson.Configuration("gcc", ())})
     (tmp_path / "core").mkdir()

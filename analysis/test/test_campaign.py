@@ -5,8 +5,8 @@ import pathlib
 
 import pytest
 
-from analysis.commands import fuzz
-from analysis.fuzzing import engines, execution_count
+from analysis.fuzzing import execution_count
+from analysis.system import arguments
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
 
@@ -21,12 +21,12 @@ def _programs(tmp_path: pathlib.Path) -> dict[str, pathlib.Path]:
     return made
 
 
-def opened(programs: dict[str, pathlib.Path], goal: int = 30) -> execution_count.Ledger:
+def opened(programs: dict[str, pathlib.Path], goal: int = 30) -> execution_count.Count:
     path = next(iter(programs.values())).parent / "campaign.json"
-    return execution_count.Ledger(path, goal, programs, FACTS)
+    return execution_count.Count(path, goal, programs, FACTS)
 
 
-def work(ledger: execution_count.Ledger, done: int | None = None) -> str:
+def work(ledger: execution_count.Count, done: int | None = None) -> str:
     target, part = ledger.claim() or ("", 0)
     ledger.settle(target, part, part if done is None else done, 0.5, 7, 8, 9, 0)
     return target
@@ -102,7 +102,7 @@ def test_a_campaign_under_other_circumstances_is_not_overwritten(
     ledger = opened(programs)
     work(ledger)
     with pytest.raises(UserError, match="with sanitizer address, not memory"):
-        execution_count.Ledger(ledger.path, 5, programs, FACTS | {"sanitizer": "memory"})
+        execution_count.Count(ledger.path, 5, programs, FACTS | {"sanitizer": "memory"})
 
 
 def test_the_published_campaigns_are_whole_and_left_no_finding() -> None:
@@ -122,17 +122,10 @@ def test_the_published_campaigns_are_whole_and_left_no_finding() -> None:
     ("5000", 5000), ("2,000_000", 2_000_000), ("500k", 500_000), ("200M", 200_000_000),
 ])
 def test_a_number_of_executions_may_be_short(text: str, amount: int) -> None:
-    assert fuzz.parse_amount(text) == amount
+    assert arguments.amount(text) == amount
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "x", "m", "1e6", "1.5m", "9" * 13, "³"])
 def test_what_is_no_number_of_executions_is_refused(text: str) -> None:
     with pytest.raises(UserError):
-        fuzz.parse_amount(text)
-
-
-def test_the_progress_of_afl_is_read_from_its_file() -> None:
-    text = "execs_done        : 4242\nedges_found       : 17\ncorpus_count      : 5\n"
-    assert engines.parse_stats(text) == engines.Status(4242, 17, 0, 5)
-    assert engines.parse_stats(text.replace("4242", "")) is None
-    assert engines.parse_stats("") is None
+        arguments.amount(text)

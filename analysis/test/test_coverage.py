@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from analysis.quality import coverage, testing
+from analysis.quality import coverage, suites
 from analysis.quality.coverage import Measured, Place
 from analysis.system.exits import FINDING, UNFIT, UserError
 
@@ -102,13 +102,13 @@ def test_what_cannot_be_measured_is_told(code: int, outcome: str,
         raise UserError("no such luck", code)
 
     monkeypatch.setattr(coverage, "measure", fail)
-    result, = testing.check_coverage()
+    result, = suites.check_coverage()
     assert result.outcome == outcome and "no such luck" in result.reason + result.output
 
 
 def test_without_its_tools_it_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage, "find_program", lambda *names: None)
-    result, = testing.check_coverage()
+    result, = suites.check_coverage()
     assert (result.outcome, result.reason) == ("skipped", "clang-19 is missing; install clang-19")
 
 
@@ -122,6 +122,6 @@ def test_a_skipped_test_excuses_from_judging_alone(
     none.write_text("")
     monkeypatch.setattr(coverage, "EXCEPTIONS", none)
     monkeypatch.setattr(coverage, "measure", lambda: (read(source, second), [], skipped))
-    results = testing.check_coverage()
+    results = suites.check_coverage()
     assert {result.outcome for result in results} == outcomes
     assert all(skipped[0] in result.reason for result in results if result.outcome == "skipped")

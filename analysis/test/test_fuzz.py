@@ -20,18 +20,19 @@ pytest.importorskip("rich", reason="python3-rich draws the live view")
 
 from analysis.building import meson  # noqa: E402
 from analysis.commands import fuzz, reproduce  # noqa: E402
-from analysis.fuzzing import engines, findings, result_reader  # noqa: E402
-from analysis.system.exits import PASS, UNFIT, USAGE, UserError  # noqa: E402
+from analysis.fuzzing import findings, libfuzzer, session, session_view  # noqa: E402
+from analysis.system import arguments as words_of  # noqa: E402
+from analysis.system.exits import FINDING, PASS, UNFIT, USAGE, UserError  # noqa: E402
 from analysis.system.files import only_one  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-FINDING = ('{"oracle": "contents", "index": 3, "operation": "free 7", "message": '
-           '"byte 12 of slot 7\'s 20 has changed by itself"}\n'
-           'finding: the contents oracle at operation 3 (free 7)\n'
-           "poolproof trace 1\norigin pool source=malloc bytes=64 offset=0 flags=none\n"
-           "alloc 7 20 1\nend 1\n"
-           "==1== ERROR: libFuzzer: deadly signal\n")
+SAID = ('{"oracle": "contents", "index": 3, "operation": "free 7", "message": '
+        '"byte 12 of slot 7\'s 20 has changed by itself"}\n'
+        'finding: the contents oracle at operation 3 (free 7)\n'
+        "poolproof trace 1\norigin pool source=malloc bytes=64 offset=0 flags=none\n"
+        "alloc 7 20 1\nend 1\n"
+        "==1== ERROR: libFuzzer: deadly signal\n")
 
 ASAN = ("=================================================================\n"
         "==7==ERROR: AddressSanitizer: use-after-poison on address 0x1 at pc 0x2\n"
@@ -43,7 +44,7 @@ ASAN = ("=================================================================\n"
 
 def test_a_line_of_progress_is_read() -> None:
     line = "#2048\tNEW    cov: 240 ft: 410 corp: 12/96b lim: 8 exec/s: 1024 rss: 40Mb L: 8/8\n"
-    assert engines.parse_status(line) == engines.Status(2048, 240, 410, 12)
+    assert libfuzzer.parse_status(line) == libfuzzer.Status(2048, 240, 410, 12)
 
 
 @pytest.mark.parametrize("line", [
@@ -51,20 +52,20 @@ def test_a_line_of_progress_is_read() -> None:
     "#x NEW cov: 1 ft: 1 corp: 1/1b exec/s: 1", "#7 NEW cov: x ft: 1 corp: 1/1b exec/s: 1",
 ])
 def test_any_other_line_is_none(line: str) -> None:
-    assert engines.parse_status(line) is None
+    assert libfuzzer.parse_status(line) is None
 
 
 def test_the_final_number_of_executions_is_read() -> None:
-    assert engines.parse_executions("stat::number_of_executed_units: 4096\n") == 4096
-    assert engines.parse_executions("stat::peak_rss_mb:              61\n") is None
-    assert engines.parse_executions("stat::number_of_executed_units: many\n") is None
+    assert libfuzzer.parse_status("stat::number_of_executed_units: 4096\n") == libfuzzer.Status(4096)
+    assert libfuzzer.parse_status("stat::peak_rss_mb:              61\n") is None
+    assert libfuzzer.parse_status("stat::number_of_executed_units: many\n") is None
 
 
 @pytest.mark.parametrize(("text", "seconds"), [
     ("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400),
 ])
 def test_durations_are_words(text: str, seconds: float) -> None:
-    assert fuzz.parse_duration(text) == seconds
+    assert words_of.duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", [
@@ -72,7 +73,7 @@ def test_durations_are_words(text: str, seconds: float) -> None:
 ])
 def test_other_durations_are_refused_in_one_line(text: str) -> None:
     with pytest.raises(UserError) as refused:
-        fuzz.parse_duration(text)
+        words_of.duration(text)
     assert refused.value.exit_code == USAGE
     assert "\n" not in str(refused.value)
 
@@ -80,14 +81,14 @@ def test_other_durations_are_refused_in_one_line(text: str) -> None:
 @pytest.mark.parametrize("text", ["0", "-1", "x", "", "1025", "1.0"])
 def test_other_numbers_of_jobs_are_refused(text: str) -> None:
     with pytest.raises(UserError):
-        fuzz.parse_count(text)
+        words_of.count(text)
 
 
 def test_a_seed_is_no_more_than_libfuzzer_takes() -> None:
-    assert fuzz.parse_seed("4294967295") == 4294967295
+    assert words_of.seed("4294967295") == 4294967295
     for text in ("0", "4294967296", "-1", "x"):
         with pytest.raises(UserError):
-            fuzz.parse_seed(text)
+            words_of.seed(text)
 
 
 # --- Who works when -------------------------------------------------------------------------------
@@ -97,7 +98,7 @@ def test_a_seed_is_no_more_than_libfuzzer_takes() -> None:
 @pytest.mark.parametrize("jobs", [1, 2, 4, 7])
 def test_every_job_works_all_the_time_and_every_target_has_a_turn(
         targets: list[str], jobs: int) -> None:
-    turns = fuzz.plan(targets, jobs, 60)
+    turns = session.share_turns(targets, jobs, 60)
     assert len(turns) == jobs
     assert all(sum(turn.seconds for turn in job) == pytest.approx(60) for job in turns)
     assert {turn.target for job in turns for turn in job} == set(targets)
@@ -106,23 +107,23 @@ def test_every_job_works_all_the_time_and_every_target_has_a_turn(
 def test_a_target_reads_its_familys_seeds_its_own_and_regressions(tmp_path: pathlib.Path) -> None:
     for name in ("corpus/pool", "corpus/pool_api", "regressions/pool_api", "corpus/trace"):
         (tmp_path / name).mkdir(parents=True)
-    found = [str(path.relative_to(tmp_path)) for path in fuzz.folders_of("pool_api", tmp_path)]
+    found = [str(path.relative_to(tmp_path)) for path in session.folders_of("pool_api", tmp_path)]
     assert found == ["corpus/pool", "corpus/pool_api", "regressions/pool_api"]
-    assert fuzz.folders_of("pool_x", tmp_path) == [tmp_path / "corpus" / "pool"]
+    assert session.folders_of("pool_x", tmp_path) == [tmp_path / "corpus" / "pool"]
 
 
 def test_a_mistyped_target_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'pool_api'"):
-        fuzz.check_targets(["pool_apj"], ["pool_api", "trace_codec"])
-    assert fuzz.check_targets([], ["a", "b"]) == ["a", "b"]
-    assert fuzz.check_targets(["b", "b"], ["a", "b"]) == ["b"]
+        session.check_targets(["pool_apj"], ["pool_api", "trace_codec"])
+    assert session.check_targets([], ["a", "b"]) == ["a", "b"]
+    assert session.check_targets(["b", "b"], ["a", "b"]) == ["b"]
 
 
 # --- Findings -------------------------------------------------------------------------------------
 
 
 def test_an_oracles_line_is_the_report() -> None:
-    report = findings.read_report(FINDING)
+    report = findings.read_report(SAID)
     said = "byte 12 of slot 7's 20 has changed by itself"
     assert report == findings.Report("contents", "free 7", said, 3)
 
@@ -165,14 +166,12 @@ def _workshop(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathli
     folder = tmp_path / "build" / "fuzz"
     monkeypatch.setattr(findings, "KEPT", tmp_path / "findings")
     monkeypatch.setattr(fuzz, "CORPUS", tmp_path / "corpus")
-    monkeypatch.setattr(fuzz, "SUMMARY", tmp_path / "findings" / "summary.json")
     monkeypatch.setattr(meson, "BUILD_ROOT", tmp_path / "build")
     monkeypatch.setattr(meson, "ensure_build", lambda configuration: folder)
-    monkeypatch.setattr(result_reader, "install", lambda folder: None)
     program(folder / "fuzz" / "pool_fake-replay", f"""\
         import pathlib, sys
         if b"F" in pathlib.Path(sys.argv[1]).read_bytes():
-            print({FINDING!r})
+            print({SAID!r})
             sys.exit(1)
         """)
     program(folder / "fuzz" / "pool_fake-minimise", 'print("F", end="")\n')
@@ -235,7 +234,7 @@ def test_a_run_without_findings_passes(
         say("stat::number_of_executed_units: 417")
         """)
     assert fuzz.run(arguments("--time", "1s", "--jobs", "1", "--seed", "1")) == PASS
-    said = json.loads(fuzz.SUMMARY.read_text())
+    said = json.loads((findings.KEPT / "summary.json").read_text())
     assert said["executions"] % 417 == 0 and said["executions"] > 0
     assert (said["targets"][0]["edges"], said["targets"][0]["features"]) == (7, 8)
     assert said["findings"] == 0 and not said["interrupted"]
@@ -270,7 +269,7 @@ def test_a_trace_without_operations_is_refused(
         pathlib.Path(f"{sys.argv[4]}-1").write_bytes(b"...")
         """)
     with pytest.raises(UserError, match="empty.trace holds no operation"):
-        fuzz.learn_traces(workshop, [tmp_path / "empty.trace"], ["pool_fake"], fuzz.CORPUS)
+        session.learn_traces(workshop, [tmp_path / "empty.trace"], ["pool_fake"], fuzz.CORPUS)
 
 
 def test_a_campaign_that_cannot_be_kept_is_refused_before_it_begins(
@@ -285,11 +284,11 @@ def test_a_campaign_that_cannot_be_kept_is_refused_before_it_begins(
 def test_a_trace_is_for_targets_that_run_the_pool(
         workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with pytest.raises(UserError, match="run the pool"):
-        fuzz.learn_traces(workshop, [tmp_path / "x"], ["trace_bytes"], fuzz.CORPUS)
+        session.learn_traces(workshop, [tmp_path / "x"], ["trace_bytes"], fuzz.CORPUS)
     program(workshop / "fuzz" / "fuzz-translate",
             "import sys; sys.exit('x: byte 0: the file is empty')\n")
     with pytest.raises(UserError, match="the file is empty"):
-        fuzz.learn_traces(workshop, [tmp_path / "x"], ["pool_fake"], fuzz.CORPUS)
+        session.learn_traces(workshop, [tmp_path / "x"], ["pool_fake"], fuzz.CORPUS)
 
 
 def test_a_finding_ends_with_one_and_the_command_to_see_it(
@@ -302,7 +301,7 @@ def test_a_finding_ends_with_one_and_the_command_to_see_it(
     assert fuzz.run(arguments("--time", "2s", "--jobs", "2", "--seed", "1")) == FINDING
     out = capsys.readouterr().out
     assert out.count("./poolproof reproduce ") == 1
-    said = json.loads(fuzz.SUMMARY.read_text())
+    said = json.loads((findings.KEPT / "summary.json").read_text())
     assert said["findings"] == 1
     assert said["targets"][0]["repeated"] >= 1
     command = next(line for line in out.splitlines() if "./poolproof reproduce" in line).split()
@@ -325,7 +324,7 @@ def test_a_finding_at_the_moment_of_an_interrupt_is_kept(workshop: pathlib.Path)
         say("ready")
         time.sleep(30)
         """)
-    run = fuzz.Run(workshop, ["pool_fake"], 1, 60, 1, fuzz.CORPUS)
+    run = session.Session(workshop, ["pool_fake"], 1, 60, 1, fuzz.CORPUS)
     run.begin()
     log = workshop.parent / "fuzz-work" / "pool_fake-0" / "log.txt"
     deadline = time.monotonic() + 20
@@ -424,17 +423,17 @@ def test_interrupting_the_command_leaves_a_summary(
         time.sleep(30)
         """)
 
-    def interrupted(run: fuzz.Run, console: object) -> None:
+    def interrupted(run: session.Session, console: object) -> None:
         deadline = time.monotonic() + 20
         while not run.progress["pool_fake"].corpus and time.monotonic() < deadline:
             time.sleep(0.05)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fuzz, "watch", interrupted)
+    monkeypatch.setattr(session_view, "watch", interrupted)
     before = signal.getsignal(signal.SIGINT)
     try:
         assert fuzz.run(arguments("--time", "30s", "--jobs", "1")) == PASS
     finally:
         signal.signal(signal.SIGINT, before)
-    said = json.loads(fuzz.SUMMARY.read_text())
+    said = json.loads((findings.KEPT / "summary.json").read_text())
     assert said["interrupted"] and said["executions"] == 9

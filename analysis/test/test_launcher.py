@@ -9,7 +9,6 @@ import subprocess
 import pytest
 
 from analysis import __main__
-from analysis.quality import testing
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, output_file, version, whole_file
 
@@ -55,10 +54,21 @@ def test_help_and_version():
     assert launch("--version").stdout == f"poolproof {version()}\n"
 
 
-def test_the_readme_names_commands_that_exist():
-    readme = (ROOT / "README.md").read_text()
-    named = re.findall(r"\./poolproof ([a-z][a-z-]*)", readme)
-    assert named and [name for name in named if name not in __main__.COMMANDS] == []
+def test_the_documents_name_commands_that_exist():
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "analysis" / "README.md"):
+        named = set(re.findall(r"\./poolproof ([a-z][a-z-]*)", path.read_text()))
+        assert named and named <= set(__main__.COMMANDS), path
+
+
+@pytest.mark.parametrize("command", __main__.COMMANDS)
+def test_help_needs_the_standard_library_alone(command):
+    code = ("import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+            "runpy.run_module('analysis', run_name='__main__', alter_sys=True)")
+    answer = subprocess.run(["/usr/bin/python3", "-I", "-S", "-c", code, ROOT, command, "--help"],
+                            capture_output=True, text=True, check=False,
+                            env={"PATH": "/usr/bin:/bin", "POOLPROOF_INSTALL": "no"})
+    assert answer.returncode == 0 and answer.stderr == ""
+    assert answer.stdout.startswith(f"usage: poolproof {command} ")
 
 
 def test_runs_through_a_link_from_a_folder_that_shadows_its_modules(tmp_path):
@@ -67,11 +77,6 @@ def test_runs_through_a_link_from_a_folder_that_shadows_its_modules(tmp_path):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
     answer = launch("--version", program="./link", cwd=tmp_path)
     assert answer.stdout.startswith("poolproof ") and answer.stderr == ""
-
-
-def test_an_unknown_suite_is_refused():
-    assert "did you mean 'rules'?" in testing.wrong_suite("rulse", ["core", "rules"])
-    assert "core, rules" in testing.wrong_suite("xyzzy", ["core", "rules"])
 
 
 @pytest.mark.parametrize("error, code", [

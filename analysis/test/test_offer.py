@@ -81,9 +81,9 @@ def real_binary():
 @pytest.fixture(name="library")
 def compiler(tmp_path):
     def compiled(source):
-        (tmp_path / "own.c").write_text(source)
+        (tmp_path / "given.c").write_text(source)
         subprocess.run([meson.compilers("gcc")[0], "-w", "-O1", "-fno-builtin", "-shared", "-fPIC",
-                        tmp_path / "own.c", "-o", tmp_path / "libown.so"], check=True)
+                        tmp_path / "given.c", "-o", tmp_path / "libown.so"], check=True)
         return tmp_path / "libown.so"
     return compiled
 

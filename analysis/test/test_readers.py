@@ -1,68 +1,73 @@
-"""The fuzz target of the result reader: it passes what is refused, and finds what is not."""
+"""Whatever stands in a run folder, it is read or refused in one line."""
 
+import functools
 import json
 import pathlib
-import random
+import tempfile
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as make
 
-from analysis.fuzzing import result_reader
 from analysis.runs import records
 from analysis.system.exits import UserError
+from analysis.test import synthetic
+
+ODD = make.one_of(make.none(), make.booleans(), make.integers(), make.floats(),
+                  make.text(max_size=20), make.just("../.."), make.just([]), make.just({}))
 
 
-def judged(data: bytes, folder: pathlib.Path) -> tuple[str, str | None]:
-    return result_reader.judge(data, folder, result_reader.originals())
+@functools.cache
+def originals() -> dict[str, list[bytes]]:
+    """The lines of every file of a small run."""
+    with tempfile.TemporaryDirectory() as folder:
+        record = synthetic.make_record(synthetic.EXAMPLE, 2, synthetic.normal(0.01))
+        synthetic.write(synthetic.with_parts(record), pathlib.Path(folder))
+        return {path.name: path.read_bytes().splitlines() if path.suffix == ".jsonl"
+                else [path.read_bytes()] for path in sorted(pathlib.Path(folder).iterdir())}
 
 
-def test_the_reference_run_is_read(tmp_path: pathlib.Path) -> None:
-    for name, content in result_reader.originals().items():
-        shape, wrong = judged(name.encode() + b"\n" + content, tmp_path)
-        assert (shape, wrong) == (f"read {result_reader.LINES} samples, 0 refusals", None)
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """(container, key) of every value inside of a JSON value."""
+    inside = list(value.items() if isinstance(value, dict) else
+                  enumerate(value) if isinstance(value, list) else ())
+    return [(value, key) for key, _ in inside] + [at for _, part in inside for at in places(part)]
 
 
-@pytest.mark.parametrize("data", [b"", b"run.json\n", b"run.json\n{", b"samples.jsonl\n[]\n",
-                                  b"samples.jsonl\n\xff\n", b"../x\n{}"])
-def test_damage_is_refused(data: bytes, tmp_path: pathlib.Path) -> None:
-    shape, wrong = judged(data, tmp_path)
-    assert wrong is None and not shape.startswith("read")
+@make.composite
+def damaged(draw: make.DrawFn) -> dict[str, bytes]:
+    """A run of which one line has one value replaced or removed, or other bytes."""
+    name = draw(make.sampled_from(sorted(originals())))
+    lines = list(originals()[name])
+    at = draw(make.integers(0, min(len(lines), 40) - 1))
+    if draw(make.booleans()):
+        value = json.loads(lines[at])
+        container, key = draw(make.sampled_from(places(value)))
+        container[key] = draw(ODD)
+        if draw(make.booleans()):
+            del container[key]
+        lines[at] = json.dumps(value).encode()
+    else:
+        start = draw(make.integers(0, len(lines[at])))
+        lines[at] = lines[at][:start] + draw(make.binary(max_size=40)) + lines[at][start + 1:]
+    return {file: b"\n".join(kept) for file, kept in (originals() | {name: lines}).items()}
 
 
-def test_a_reader_that_fails_otherwise_is_found(
-        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> None:
-    def weak(folder: pathlib.Path) -> records.Record:
-        return json.loads((folder / "run.json").read_text())["no such key"]
-
-    monkeypatch.setattr(records, "read", weak)
-    code = result_reader.main(["-seed=1", "-runs=50", f"-artifact_prefix={tmp_path}/"])
-    left = list(tmp_path.glob("crash-*"))
-    assert code == 77 and len(left) == 1
-    assert '"oracle": "reader"' in capsys.readouterr().err
-    assert result_reader.main(["--replay", str(left[0])]) == 1
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(damaged())
+def test_damage_is_read_or_refused_in_one_line(files: dict[str, bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (pathlib.Path(folder) / name).write_bytes(content)
+        try:
+            records.read(pathlib.Path(folder))
+        except UserError as error:
+            assert str(error).strip() and "\n" not in str(error)
 
 
-def test_a_refusal_of_two_lines_is_found(tmp_path: pathlib.Path,
-                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    def chatty(folder: pathlib.Path) -> records.Record:
-        raise UserError("one\ntwo")
-
-    monkeypatch.setattr(records, "read", chatty)
-    assert "not one line" in (judged(b"run.json\n{}", tmp_path)[1] or "")
-
-
-def test_the_same_seed_changes_alike() -> None:
-    data = b"run.json\n" + result_reader.originals()["run.json"]
-    made = [[result_reader.change(data, chance) for _ in range(40)]
-            for chance in (random.Random(7), random.Random(7), random.Random(8))]
-    assert made[0] == made[1] != made[2]
-    assert all(one.startswith(b"run.json\n") for one in made[0])
-
-
-def test_a_short_hunt_finds_nothing_and_keeps_what_is_new(
-        tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    assert result_reader.main([str(kept), "-seed=3", "-runs=60"]) == 0
-    assert any(kept.iterdir())
-    assert "stat::number_of_executed_units: 60" in capsys.readouterr().err
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 9000])
+def test_what_is_no_run_is_refused(content: bytes, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(UserError):
+        records.read(tmp_path)

@@ -108,33 +108,18 @@ def test_its_structure_serves_a_screen_reader(text):
 
 
 def test_charts_are_xml_and_have_no_colour_of_their_own(text):
-    style = text[text.index("<style>"):text.index("</style>")]
     for chart in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
         marks = list(ElementTree.fromstring(chart).iter())
-        assert not any({"style", "fill", "stroke", "id"} & set(mark.attrib) for mark in marks
+        assert not re.search(r"#[0-9a-f]{6}|url\(|href", chart)
+        assert not any("id" in mark.attrib for mark in marks
                        if not mark.tag.endswith(("title", "desc")))
-        kinds = {kind for mark in marks[3:] for kind in mark.get("class", "").split()}
-        assert all(re.search(rf"\.chart (text)?\.{kind} \{{", style) for kind in kinds), kinds
+        assert any("var(--" in mark.get("style", "") for mark in marks)
 
 
 def test_the_picture_stands_alone(analysis):
     picture = drawing.alone(charts.forest(analysis, "malloc", "picture"))
-    assert "--ink: #" in picture and ".chart .pool {" in picture
+    assert "--ink: #" in picture and "var(--faster)" in picture
     ElementTree.fromstring(picture)
-
-
-@pytest.mark.parametrize("low, high, most, wanted", [
-    (0, 10, 5, [0, 2, 4, 6, 8, 10]), (0, 1, 3, [0, 0.5, 1]), (-0.07, 0.07, 6,
-                                                            [-0.05, -0.025, 0, 0.025, 0.05]),
-    (0, 37, 6, [0, 10, 20, 30]), (0, 2.4e6, 4, [0, 1e6, 2e6])])
-def test_values_of_an_axis_are_round(low, high, most, wanted):
-    assert drawing.ticks(low, high, most) == pytest.approx(wanted)
-
-
-def test_a_scale_places_values():
-    scale = drawing.Scale(1, 100, 40, 240, logarithmic=True)
-    assert [scale(value) for value in (1, 10, 100)] == pytest.approx([40, 140, 240])
-    assert drawing.decades(0.5, 2000) == [1, 10, 100, 1000]
 
 
 def test_it_is_light_and_dark_and_prints(text):
@@ -207,9 +192,9 @@ def full_run(tmp_path_factory):
     return folder
 
 
-MOST_CALLS = 2_450_000
+MOST_CALLS = 3_800_000
 """What a report of four workloads of forty rounds may call, the measure of its time that no other
-load of the machine changes: a tenth more than the 2.2 million calls that it made when this was
+load of the machine changes: a tenth more than the 3.42 million calls that it made when this was
 written."""
 
 

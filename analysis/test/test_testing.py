@@ -1,115 +1,76 @@
-"""Results are read whole from Meson, TAP and pytest, counted once, and told with their reasons."""
+"""Results are read whole from the JUnit files of Meson and pytest, told once, and remembered."""
 
-import json
+import subprocess
 
 import pytest
 
-from analysis.quality import testing
+from analysis.quality import suites, testing
 from analysis.quality.testing import Result
+from analysis.system.exits import UserError
 from analysis.system.files import ROOT
 
-TAP = """1..5
-ok 1 - one
-not ok 2 - two
-# 0x1 != 0x2
-# life.x:11: error: Failure!
-no huge pages
-not ok 3 # SKIP three
-ok 4 - four # skip no network
-# ok - group
-"""
+MESON = """<testsuites>
+<testsuite name="poolproof">
+<testcase name="poolproof:core / header" classname="poolproof"/>
+<testcase name="poolproof:core / crash" classname="poolproof"><failure/>
+<system-err>../../core/test/life.c:12: runtime error: shift</system-err></testcase>
+<testcase name="poolproof:core / vast" classname="poolproof"><skipped/>
+<system-out>skipped: no disk</system-out></testcase>
+</testsuite>
+<testsuite name="poolproof.poolproof:core / life">
+<testcase name="1 - one"/><testcase name="2 - two"/>
+<testcase name="3 - three"><failure message="core/test/life.c:3: error: Failure!"/></testcase>
+<system-out># left out: nothing is cached
+ok 2 - two</system-out></testsuite>
+<testsuite name="poolproof.poolproof:core / died"><testcase name="1 - one"/></testsuite>
+<testsuite name="poolproof.poolproof:core / empty"></testsuite>
+</testsuites>"""
 
+PYTEST = """<testsuites><testsuite>
+<testcase classname="t" file="analysis/test/test_rules.py" name="a"/>
+<testcase classname="t" file="analysis/test/test_rules.py" name="b"><failure>E  1 != 2
 
-def entry(result="OK", code=0, out="", err="", name="proof:core+slow / life"):
-    return {"name": name, "result": result, "returncode": code, "stdout": out, "stderr": err}
+analysis/test/test_rules.py:7: AssertionError</failure></testcase>
+<testcase classname="t" file="analysis/test/test_rules.py" name="c"><skipped message="no gcc"/>
+</testcase></testsuite></testsuites>"""
 
 
 def outcomes(results):
-    return [(result.name, result.outcome) for result in results]
+    return {result.name: result.outcome for result in results}
 
 
-def test_tap_gives_each_subtest():
-    results = list(testing.read_tap("t", TAP))
-    assert outcomes(results) == [
-        ("t/one", "passed"), ("t/two", "failed"), ("t/three", "skipped"), ("t/four", "skipped")]
-    assert results[1].output.splitlines()[1:] == ["# 0x1 != 0x2", "# life.x:11: error: Failure!"]
-    assert [result.reason for result in results[2:]] == ["no huge pages", "no network"]
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    monkeypatch.setattr(testing, "LOGS", tmp_path)
+    return tmp_path
 
 
-@pytest.mark.parametrize("log", ["testlog.json", "testlog-valgrind.json"])
-def test_mesons_log_is_found_also_where_a_wrapper_names_it(log, tmp_path, monkeypatch):
-    logs = tmp_path / "meson-logs"
-    for folder in (logs, tmp_path / "meson-info"):
-        folder.mkdir()
-    tests = [{"name": "life", "protocol": "exitcode", "suite": ["poolproof:core"]}]
-    (tmp_path / "meson-info" / "intro-tests.json").write_text(json.dumps(tests))
-    (logs / "testlog-older.json").write_text("of another run")
-
-    def run(*_):
-        (logs / log).write_text(json.dumps(
-            {"name": "poolproof:core / life", "result": "OK", "returncode": 0}))
-        return 0, ""
-    monkeypatch.setattr(testing, "watch", run)
-    assert testing.run_meson("x", tmp_path, None) == [Result("x: core/life", "passed")]
-
-
-def test_a_plain_test_is_one_result():
-    results = testing.read_meson_test("release", entry(), tap=set())
-    assert outcomes(results) == [("release: core/life", "passed")]
+def test_reads_meson(logs):
+    (logs / "m.xml").write_text(MESON)
+    results = list(testing.read_meson("release", logs / "m.xml",
+                                      {"poolproof:core / died": "error, killed by SIGABRT"}))
+    assert outcomes(results) == {
+        "release: core/header": "passed", "release: core/crash": "failed",
+        "release: core/vast": "skipped", "release: core/life/one": "passed",
+        "release: core/life/two": "skipped", "release: core/life/three": "failed",
+        "release: core/died/one": "passed", "release: core/died": "failed",
+        "release: core/empty": "failed"}
+    by_name = {result.name: result for result in results}
+    assert by_name["release: core/vast"].reason == "no disk"
+    assert by_name["release: core/life/two"].reason == "nothing is cached"
+    assert "killed by SIGABRT" in by_name["release: core/died"].output
+    failed = by_name["release: core/life/three"]
+    assert failed.alone == "meson test -C build/release life"
+    assert testing.place_of(failed) == "core/test/life.c:3"
 
 
-def test_a_crash_after_good_subtests_is_a_failure():
-    crashed = entry("ERROR", -6, "1..3\nok 1 - one\n", "SUMMARY: AddressSanitizer: heap-overflow\n")
-    results = testing.read_meson_test("sanitize", crashed, tap={"life"})
-    assert outcomes(results) == [
-        ("sanitize: core/life/one", "passed"), ("sanitize: core/life", "failed")]
-    assert "killed by SIGABRT" in results[1].output and "SUMMARY" in results[1].output
-
-
-@pytest.mark.parametrize("result", ["FAIL", "TIMEOUT", "ERROR", "UNEXPECTEDPASS", "INTERRUPT"])
-def test_whatever_is_not_sound_is_a_failure(result):
-    results = testing.read_meson_test("release", entry(result, 1), tap=set())
-    assert [result.outcome for result in results] == ["failed"]
-
-
-def test_what_a_build_leaves_out_is_a_skip_with_its_reason():
-    said = ("# left out: nothing is cached\nok 1 - one\nok 2 - two\n"
-            "# left out: x\nnot ok 3 - three\n")
-    results = list(testing.read_tap("t", said))
-    assert [(result.name, result.outcome) for result in results] == [
-        ("t/one", "skipped"), ("t/two", "passed"), ("t/three", "failed")]
-    assert results[0].reason == "nothing is cached"
-
-
-def test_a_tap_test_that_ran_nothing_is_a_failure():
-    results = testing.read_meson_test("release", entry(out="1..0\n"), tap={"life"})
-    assert [result.outcome for result in results] == ["failed"]
-
-
-@pytest.mark.parametrize("out, err, reason", [
-    ("1..0 # SKIP no compiler\n", "", "no compiler"),
-    ("", "no disk\n", "no disk"),
-    ("", "", "no reason given"),
-])
-def test_a_skip_has_its_reason(out, err, reason):
-    results = testing.read_meson_test("release", entry("SKIP", 77, out, err), tap={"life"})
-    assert [(result.outcome, result.reason) for result in results] == [("skipped", reason)]
-
-
-def test_reads_pytest(tmp_path):
-    report = tmp_path / "junit.xml"
-    report.write_text("""<testsuites><testsuite>
-      <testcase classname="analysis.test.test_plan" name="a"/>
-      <testcase classname="analysis.test.test_plan" name="b"><failure>E  1 != 2</failure></testcase>
-      <testcase classname="analysis.test.test_plan" name="c"><skipped message="no gcc"/></testcase>
-      <testcase classname="" name="test_x"><error message="collection"/></testcase>
-    </testsuite></testsuites>""")
-    assert testing.read_junit("analysis", report) == [
-        Result("analysis: test_plan/a", "passed"),
-        Result("analysis: test_plan/b", "failed", output="E  1 != 2"),
-        Result("analysis: test_plan/c", "skipped", "no gcc"),
-        Result("analysis: test_x", "failed", output="collection"),
-    ]
+def test_reads_pytest(logs):
+    (logs / "p.xml").write_text(PYTEST)
+    passed, failed, skipped = testing.read_pytest(logs / "p.xml")
+    assert [r.outcome for r in (passed, failed, skipped)] == ["passed", "failed", "skipped"]
+    assert skipped.reason == "no gcc"
+    assert failed.alone.endswith("'analysis/test/test_rules.py::b'")
+    assert testing.place_of(failed) == "analysis/test/test_rules.py:7"
 
 
 @pytest.mark.parametrize("results, code, last", [
@@ -120,24 +81,23 @@ def test_reads_pytest(tmp_path):
     ([Result("b", "skipped", "r")], 1, "0 passed, 0 failed, 1 skipped"),
     ([], 1, "0 passed, 0 failed, 0 skipped"),
 ])
-def test_the_count_is_the_last_line(results, code, last, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(testing, "LOGS", tmp_path)
+def test_the_count_is_the_last_line(results, code, last, capsys, logs):
     assert testing.conclude(results, 1.0) == code
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == last
-    if any(result.name == "b" and result.outcome == "skipped" for result in results):
+    if any(result.outcome == "skipped" for result in results):
         assert any(line.startswith("skipped: b: ") for line in lines[:-1])
 
 
-def test_a_failure_names_its_log_and_says_the_telling_lines(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(testing, "LOGS", tmp_path)
+def test_a_failure_names_its_log_its_place_and_its_command(capsys, logs):
     noise = [f"line {n}" for n in range(50)]
-    output = "\n".join([*noise, "x.c:3: runtime error: shift", *noise])
-    testing.conclude([Result("release: core/life", "failed", output=output)], 1.0)
+    output = "\n".join([*noise, "../core/mem_pool.c:3: runtime error: shift", *noise])
+    testing.conclude([Result("release: core/life", "failed", output=output, alone="try this")], 1.0)
     out = capsys.readouterr().out
-    log = tmp_path / "release-core-life.log"
+    log = logs / "release-core-life.log"
     assert log.read_text() == output + "\n" and log.name in out
     assert "runtime error: shift" in out and "line 7" not in out
+    assert "  look at core/mem_pool.c:3\n  alone: try this\n" in out
 
 
 def test_of_a_python_failure_only_its_own_words_are_shown():
@@ -147,23 +107,58 @@ def test_of_a_python_failure_only_its_own_words_are_shown():
         "E   assert 1 == 2", "analysis/plan.py:3: AssertionError"]
 
 
+def test_watch_ends_what_hangs():
+    code, output = testing.watch(["sh", "-c", "echo a; exec sleep 60"], {}, "t", limit_s=1)
+    assert code != 0 and "timed out" in output
+
+
+# --- Suites --------------------------------------------------------------------------------------
+
+
 def test_suites_are_named_after_their_folders(tmp_path):
-    files = ["analysis/test/test_a.py", "core/test/package/test_b.py", "bench/test/test_c.py"]
-    for name in files:
+    for name in ("analysis/test/test_a.py", "core/test/package/test_b.py", "bench/test/test_c.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert sorted(testing.find_python_suites(tmp_path)) == ["analysis", "bench", "package"]
+    assert sorted(suites.python_suites(tmp_path)) == ["analysis", "bench", "package"]
 
 
-def test_suites_are_known_before_anything_is_built(tmp_path):
-    (tmp_path / "fuzz").mkdir()
-    (tmp_path / "fuzz" / "meson.build").write_text("test('a', b, suite: 'odd')\n")
-    assert testing.declared_suites(tmp_path) == {"odd"}
-    assert testing.declared_suites(ROOT) == {
-        "core", "trace", "bench", "record", "fuzz", "analysis"}
+def test_suites_are_known_before_anything_is_built():
+    assert suites.declared_suites(ROOT) == {"core", "trace", "bench", "record", "fuzz", "analysis"}
 
 
-def test_watch_ends_what_hangs():
-    command = ["sh", "-c", "echo a; exec sleep 60"]
-    code, output = testing.watch(command, {}, "t", testing.TELLING, limit_s=0.2)
-    assert code != 0 and "timed out" in output
+def test_an_unknown_suite_is_refused():
+    with pytest.raises(UserError, match="did you mean 'rules'"):
+        suites.run(["rulse"], False, False)
+
+
+def test_every_slow_test_is_there():
+    files = [path for paths in suites.python_suites(ROOT).values() for path in paths]
+    for pattern in suites.SLOW:
+        assert any(path.relative_to(ROOT).match(pattern) for path in files), pattern
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    monkeypatch.setattr(suites, "ROOT", tmp_path)
+    monkeypatch.setattr(suites, "MEMORY", tmp_path / "build" / "passed")
+    (tmp_path / "build").mkdir()
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "a.c").write_text("int a;\n")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("outcome, times", [("passed", 1), ("failed", 2)])
+def test_what_passed_and_is_unchanged_is_not_run_again(repository, capsys, outcome, times):
+    ran = []
+    results = [Result("a", "passed"), Result("b", outcome), Result("c", "skipped", "no disk")]
+    group = suites.Group("release", lambda: ran.append(1) or results, ("core",))
+    assert outcomes(suites.tell(group)) == outcomes(suites.tell(group)) == outcomes(results)
+    assert len(ran) == times
+    if outcome == "passed":
+        assert "release: unchanged since the last pass: 3 tests" in capsys.readouterr().out
+        (repository / "core" / "a.c").write_text("int b;\n")
+        suites.tell(group)
+        suites.tell(suites.Group("release", group.run, ("core",), ("other",)))
+        assert len(ran) == 3

@@ -1,12 +1,13 @@
-"""core/MISUSE.md states what the builds that `test` makes do with each misuse."""
+"""core/MISUSE.md states what the builds that `test --all` makes do with each misuse."""
 
 from __future__ import annotations
 
 import pytest
 
 from analysis.building import meson
-from analysis.quality import misuse, testing
+from analysis.quality import misuse
 from analysis.system.exits import UserError
+from analysis.system.process import sanitizer_environment
 
 
 @pytest.mark.parametrize("configuration", ["release", "sanitize", "gcc-release-checked"])
@@ -16,7 +17,7 @@ def test_document_states_what_happens(configuration: str) -> None:
     except UserError as error:
         pytest.skip(str(error))
     found = misuse.outcomes(configuration, folder / "core" / "test" / "misuse",
-                            testing.sanitizer_settings(), [])
+                            sanitizer_environment(), [])
     assert misuse.differences(configuration, found, misuse.DOCUMENT.read_text()) == []
 
 

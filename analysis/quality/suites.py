@@ -1,0 +1,255 @@
+"""What ./poolproof test runs: groups of tests, each run again only where something changed.
+
+A group that passed is remembered in build/test-passed by a digest of all that it depends on: the
+repository's files, the build's settings and the installed packages. An unchanged group is not run
+again, and its tests count as they did.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+from typing import Callable, Iterable
+
+from analysis.building import meson
+from analysis.quality import coverage, linters, rules, testing
+from analysis.quality.testing import Result
+from analysis.system.exits import PASS, UNFIT, UserError
+from analysis.system.files import ROOT, only_one, whole_file
+from analysis.system.terminal import did_you_mean
+
+BUILDS = ("release", "sanitize")
+MORE_BUILDS = ("gcc-release-checked",)
+"""Those that only --all tests."""
+
+MEMORY = meson.BUILD_ROOT / "test-passed"
+ROOMS = ("core", "bench", "fuzz", "analysis")
+"""The folders that have tests."""
+
+SLOW = (
+    "core/test/cost/*", "core/test/package/*", "fuzz/test/*", "bench/record/test/*",
+    "bench/test/test_probe.py", "analysis/test/test_open_report.py", "core/test/test_misuse.py",
+)
+"""Files of Python tests that only --all, or their suite's name, runs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Tests that are run, remembered and told together."""
+
+    title: str
+    run: Callable[[], list[Result]]
+    inputs: tuple[str, ...] | None
+    """Where the files stand that it depends on; None: it costs too little to be remembered."""
+    chosen: tuple[str, ...] = ()
+    """Which of its tests are run; empty for all."""
+
+
+def run(names: list[str], every: bool, again: bool) -> int:
+    """Runs the suites of these names, or all that are quick, or all; returns the exit code."""
+    for name in names:
+        if name not in known():
+            raise UserError(f"there is no test suite '{name}'; {did_you_mean(name, known())}")
+    meson.BUILD_ROOT.mkdir(exist_ok=True)
+    with only_one(meson.BUILD_ROOT / ".test.lock",
+                  "another command is running the tests; waiting for it"):
+        start = time.monotonic()
+        shutil.rmtree(testing.LOGS, ignore_errors=True)
+        if again:
+            shutil.rmtree(MEMORY, ignore_errors=True)
+        results = []
+        for group in groups(names, every):
+            results += tell(group)
+        return testing.conclude(results, time.monotonic() - start)
+
+
+def groups(names: list[str], every: bool) -> Iterable[Group]:
+    """The groups in their order; what is built is known only as it comes to be."""
+    chosen = set(names or known())
+    compiled = chosen & set(declared_suites(ROOT)) - {"analysis"}
+    python = {suite: files for suite, files in python_suites(ROOT).items() if suite in chosen}
+    folders: dict[str, pathlib.Path] = {}
+    if "rules" in chosen:
+        yield Group("rules", check_rules, None)
+    if compiled or any(suite != "analysis" for suite in python) or "lint" in names:
+        for name in (*BUILDS, *(MORE_BUILDS if every or names else ())):
+            yield Group(f"build {name}", lambda name=name: build(name, folders), None)
+    for name, folder in folders.items():
+        words = [f"--suite={suite}" for suite in sorted(compiled)] if names else []
+        yield Group(name, lambda name=name, folder=folder, words=words:
+                    testing.run_meson(name, folder, words),
+                    ("core", "bench", "fuzz", "meson.build", "meson_options.txt"), tuple(words))
+    files = [path for suite, paths in python.items() for path in paths
+             if every or suite in names or not is_slow(path)]
+    if files:
+        yield Group("python", lambda: testing.run_pytest(files), ("",),
+                    tuple(map(str, files)))
+    if "lint" in chosen:
+        whole = every or "lint" in names
+        some = None if whole else changed()
+        yield Group("lint", lambda: lint(folders, some),
+                    ("core", "bench", "fuzz", ".clang-format", ".clang-tidy"),
+                    tuple(map(str, sorted(some or ()))))
+    if "coverage" in chosen and (every or "coverage" in names):
+        yield Group("coverage", check_coverage, ("core", "bench", "fuzz"))
+
+
+def known() -> list[str]:
+    return sorted({"coverage", "lint", "rules", *python_suites(ROOT), *declared_suites(ROOT)})
+
+
+def declared_suites(root: pathlib.Path) -> set[str]:
+    """The suites that the tests of every meson.build say they are of; known before any build."""
+    return {suite for room in ROOMS for path in (root / room).rglob("meson.build")
+            for suite in re.findall(r"\bsuite: '(\w+)'", path.read_text(encoding="utf-8"))}
+
+
+def python_suites(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Suite → its test files. It is named after their folder, or after the room where that is only
+    called test."""
+    suites: dict[str, list[pathlib.Path]] = {}
+    for room in ROOMS:
+        for path in sorted((root / room).rglob("test_*.py")):
+            folder = path.parent.relative_to(root)
+            suites.setdefault(room if folder.name == "test" else folder.name, []).append(path)
+    return suites
+
+
+def is_slow(path: pathlib.Path) -> bool:
+    return any(path.relative_to(ROOT).match(pattern) for pattern in SLOW)
+
+
+# --- Remembering ----------------------------------------------------------------------------------
+
+
+def tell(group: Group) -> list[Result]:
+    """Runs a group, or recalls it, prints one line about it and returns its results."""
+    start = time.monotonic()
+    key = digest(group) if group.inputs is not None else ""
+    memory = MEMORY / group.title
+    if key and (recalled := recall(memory, key)) is not None:
+        print(f"{group.title}: unchanged since the last pass: {len(recalled)} tests", flush=True)
+        return recalled
+    results = group.run()
+    counts = testing.tally(results)
+    shown = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    print(f"{group.title}: {shown or 'nothing to run'}, {time.monotonic() - start:.1f} s",
+          flush=True)
+    if key and counts["passed"] and not counts["failed"]:
+        MEMORY.mkdir(exist_ok=True)
+        with whole_file(memory) as stream:
+            json.dump({"key": key, "results": [[r.name, r.outcome, r.reason] for r in results]},
+                      stream)
+    return results
+
+
+def recall(memory: pathlib.Path, key: str) -> list[Result] | None:
+    try:
+        kept = json.loads(memory.read_text())
+        return [Result(*row) for row in kept["results"]] if kept["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def digest(group: Group) -> str:
+    """A digest of all that a group's outcome depends on; "" where git cannot name the files."""
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if listed is None:
+        return ""
+    found = hashlib.sha256(repr((group.title, group.chosen)).encode())
+    parts = group.inputs or ()
+    for name in sorted(set(listed.split("\0")) - {""}):
+        path = ROOT / name
+        if path.is_file() and any(not part or name == part or name.startswith(part + "/")
+                                  for part in parts):
+            found.update(f"{name}\0{os.access(path, os.X_OK)}\0".encode() + path.read_bytes())
+    for name in (*BUILDS, *MORE_BUILDS):
+        settings = meson.BUILD_ROOT / name / meson.SETTINGS
+        if group.title in (name, "python", "lint") and settings.exists():
+            found.update(settings.read_bytes())
+    packages = pathlib.Path("/var/lib/dpkg/status")
+    found.update(packages.read_bytes() if packages.exists() else b"")
+    variables = {name: value for name, value in os.environ.items() if "PROOF" in name}
+    found.update(repr((sorted(variables.items()), os.uname())).encode())
+    return found.hexdigest()
+
+
+def git(*words: str) -> str | None:
+    if not shutil.which("git"):
+        return None
+    answer = subprocess.run(["git", "-C", str(ROOT), *words], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, check=False)
+    return answer.stdout if answer.returncode == 0 else None
+
+
+def changed() -> set[pathlib.Path] | None:
+    """The files that differ from what this branch began with; None where git cannot say."""
+    base = git("merge-base", "HEAD", "origin/main") or git("merge-base", "HEAD", "main") or "HEAD"
+    named = git("diff", "--name-only", base.strip())
+    new = git("ls-files", "--others", "--exclude-standard")
+    if named is None or new is None:
+        return None
+    return {ROOT / name for name in (named + new).splitlines()}
+
+
+# --- Groups ---------------------------------------------------------------------------------------
+
+
+def build(name: str, folders: dict[str, pathlib.Path]) -> list[Result]:
+    """That a configuration compiles, without a warning where the code is kept clean for its
+    compiler; its folder is entered in `folders`."""
+    title = f"build: {name} compiles without a warning"
+    try:
+        folders[name] = meson.ensure_build(name)
+    except meson.BuildError as error:
+        return [Result(title, "failed", output=str(error), alone=f"ninja -C build/{name}")]
+    except UserError as error:
+        return [Result(title, "skipped", str(error))]
+    if meson.warnings_are_errors(folders[name]):
+        return [Result(title, "passed")]
+    return [Result(title, "skipped", "warnings are kept away only under gcc 12 and clang 19")]
+
+
+def judged(title: str, complaints: dict[str, list[str]]) -> list[Result]:
+    """One result for each rule, with its complaints."""
+    return [Result(f"{title}: {rule}", "failed" if said else "passed", output="\n".join(said),
+                   alone=f"./poolproof test {title}")
+            for rule, said in complaints.items()]
+
+
+def check_rules() -> list[Result]:
+    return judged("rules", rules.check(ROOT))
+
+
+def lint(folders: dict[str, pathlib.Path], only: set[pathlib.Path] | None) -> list[Result]:
+    """One result for each linter, on all that is compiled or on some files."""
+    built = [folder for name, folder in folders.items() if name in BUILDS]
+    results = []
+    for name, check in linters.CHECKS.items():
+        try:
+            results += judged("lint", {name: check(built, only)})
+        except UserError as error:
+            results.append(Result(f"lint: {name}", "skipped", str(error)))
+    return results
+
+
+def check_coverage() -> list[Result]:
+    """One result for each rule about what the tests and the corpora cover."""
+    try:
+        return judged("coverage", coverage.check())
+    except UserError as error:
+        if error.exit_code == UNFIT:
+            return [Result("coverage: measured", "skipped", str(error))]
+        return [Result("coverage: measured", "failed", output=str(error))]
+
+
+def listed() -> int:
+    print("suites: " + ", ".join(known()))
+    return PASS

@@ -1,0 +1,46 @@
+"""Types of command-line arguments: a word's value, or one line that says what to write. Standard
+library alone."""
+
+from __future__ import annotations
+
+from analysis.system.exits import UserError
+
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MULTIPLES = {"k": 1_000, "m": 1_000_000}
+
+
+def duration(text: str) -> float:
+    """Seconds of a word such as 30s, 5m, 2h or 1d."""
+    unit = UNITS_S.get(text[-1:])
+    digits = text[:-1]
+    if unit is None or not digits.isascii() or not digits.isdigit() or int(digits) == 0:
+        raise UserError(f"invalid duration '{text}': use 30s, 5m, 2h or 1d")
+    if int(digits) * unit > 366 * 86400:
+        raise UserError(f"invalid duration '{text}': more than a year")
+    return float(int(digits) * unit)
+
+
+def amount(text: str) -> int:
+    """A large number such as 5000, 2,000,000, 500k or 200m."""
+    digits = text.replace(",", "").replace("_", "")
+    factor = MULTIPLES.get(digits[-1:].lower(), 1)
+    digits = digits[:-1] if factor > 1 else digits
+    if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits) * factor <= 10**12:
+        raise UserError(f"invalid number '{text}': use 5000 or 200m")
+    return int(digits) * factor
+
+
+def _whole(text: str, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise UserError(f"invalid number '{text}': use 1 to {most}")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A whole number from 1 to 1024."""
+    return _whole(text, 1024)
+
+
+def seed(text: str) -> int:
+    """A whole number from 1 to 2^32 - 1: libFuzzer takes 0 for no seed."""
+    return _whole(text, (1 << 32) - 1)
