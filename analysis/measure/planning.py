@@ -262,10 +262,16 @@ def planned(binary: pathlib.Path, traces: list[Trace], listed: Sequence[dict[str
 def _calibrated(binary: pathlib.Path, traces: list[Trace], item: dict[str, Any], own: list[Arm],
                 pairs: list[Pair], parts: list[str]) -> Workload:
     """By the pool where it runs this workload, as its turns are to be long enough, else by the
-    first arm that does."""
-    chosen = next((arm for arm in own if arm.role == "pool"), own[0])
-    iteration_s, operations = runner.calibrate(str(binary), traces, item["workload"],
-                                               chosen.benchmark_arm, chosen.preload)
+    first arm that does. UserError if none does."""
+    candidates = sorted(own, key=lambda arm: arm.role != "pool")
+    for chosen in candidates:
+        try:
+            iteration_s, operations = runner.calibrate(str(binary), traces, item["workload"],
+                                                       chosen.benchmark_arm, chosen.preload)
+            break
+        except UserError as error:
+            if error.exit_code == USAGE or chosen is candidates[-1]:
+                raise
     threads = item["threads"] > 1 or item["workload"].startswith(("xmalloc-test", "cache-scratch"))
     return Workload(
         item["workload"], item["question"], [arm.name for arm in own], item["parameters"],

@@ -182,7 +182,7 @@ _STYLES = ("-", (0, (5, 2)), (0, (2, 1.6)), (0, (7, 2, 1.5, 2)), (0, (9, 3)),
 def _line_of(result: WorkloadResult, arm: str, index: int) -> tuple[str, Any, bool]:
     """Colour and dashes of an arm's line, and whether it is the pool's: dashes tell lines apart
     where colour does not."""
-    own = next(item.arm.role == "pool" for item in result.arms if item.arm.name == arm)
+    own = any(item.arm.name == arm and item.arm.role == "pool" for item in result.arms)
     return POOL if own else RIVAL, _STYLES[index % len(_STYLES)], own
 
 

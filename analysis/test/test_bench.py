@@ -406,7 +406,7 @@ def test_no_variable_of_the_user_reaches_a_sample(monkeypatch):
 
 
 @pytest.mark.parametrize("iteration_s, batch, cycles, alone", [
-    (1e-6, 1000, runner.CYCLES[-1], 6), (0.02, 1, runner.CYCLES[0], 3), (0.0025, 1, 12, 3)])
+    (1e-6, 1000, runner.CYCLES[-1], 6), (0.02, 1, runner.CYCLES[0], 3), (0.0024, 1, 12, 3)])
 def test_a_turn_takes_about_a_millisecond_and_a_launch_not_long(iteration_s, batch, cycles, alone):
     found = runner.turns_of("pair/64", iteration_s, False)
     assert (found["form"], found["batch"], found["cycles"], found["alone"]) == (
