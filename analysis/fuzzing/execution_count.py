@@ -16,8 +16,6 @@ import platform
 import threading
 from typing import Any
 
-import jsonschema
-
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, version, whole_file
 
@@ -128,6 +126,8 @@ def read(path: pathlib.Path, facts: dict[str, str]) -> list[Share]:
 
     UserError if the file is another's, or of a campaign under other circumstances.
     """
+    import jsonschema  # here, so that --help needs the standard library alone
+
     if not path.exists():
         return []
     schema = json.loads((ROOT / "results/schema/campaign.schema.json").read_text())
