@@ -1,0 +1,21 @@
+"""Makes the report of a run again, from its raw launches alone."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+from analysis.system.files import named_path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ./poolproof report."""
+    parser.add_argument("run", type=pathlib.Path, metavar="DIR", help="the run's folder")
+    parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
+                        help="where the report goes (default: beside the samples)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reads the launches up to the last whole one, judges, and writes the report."""
+    from analysis.report import closing
+    return closing.report(args.run, closing.output_console(), args.output)
