@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     binary = session.benchmark_binary()
     planning.check_traces(binary, traces)
     if args.list:
-        from analysis.report import offer
+        from analysis.measure import offer
         offer.print_offer(*planning.offered(args, binary, traces), console)
         return PASS
     folder = session.begin(args, binary, traces, console)

@@ -16,6 +16,7 @@ import platform
 import threading
 from typing import Any
 
+
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, version, whole_file
 
@@ -126,11 +127,11 @@ def read(path: pathlib.Path, facts: dict[str, str]) -> list[Share]:
 
     UserError if the file is another's, or of a campaign under other circumstances.
     """
-    import jsonschema  # here, so that --help needs the standard library alone
-
     if not path.exists():
         return []
     schema = json.loads((ROOT / "results/schema/campaign.schema.json").read_text())
+    import jsonschema  # not needed to print help
+
     try:
         made = json.loads(path.read_text(encoding="utf-8"))
         jsonschema.validate(made, schema)

@@ -90,7 +90,9 @@ class PlainDisplay:
         self._clock.count()
         if time.monotonic() - self._last >= PLAIN_INTERVAL_S:
             self._last = time.monotonic()
-            self.say(f"{self._clock.done} of {self._clock.total} {self._clock.noun}, {units.duration(self._clock.left_s)} left")
+            self.say(
+                f"{self._clock.done} of {self._clock.total} {self._clock.noun},"
+                f" {units.duration(self._clock.left_s)} left")
 
     def say(self, line: str) -> None:
         """Prints a line."""

@@ -1,20 +1,7 @@
-"""Record the heap operations of a program as a trace.
-
-The program runs as it would without, some tens of nanoseconds slower for each allocation, with a
-library preloaded that notes sizes, alignments, threads and call sites; never contents. Programs
-that it starts are noted too, each by itself; the trace is that of the command's own process unless
---process or --all says otherwise.
-
-    ./poolproof record -o shop.trace -- sqlite3 :memory: '.read shop.sql'
-    ./poolproof record -o cc1.trace --process cc1 -- make
-    ./poolproof record --program sqlite
-
-The last records one of Poolproof's own programs anew, in the place of the trace that is kept of it.
-"""
+"""Recording of a program: the preloaded library, the converter beside it, and what they tell."""
 
 from __future__ import annotations
 
-import argparse
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -36,8 +23,8 @@ from typing import Callable, Iterator
 
 from analysis.building import meson
 from analysis.system import packages
-from analysis.system.exits import PASS, UNFIT, USAGE, UserError
-from analysis.system.files import ROOT, named_path, output_file, whole_file
+from analysis.system.exits import UNFIT, USAGE, UserError
+from analysis.system.files import ROOT, output_file, whole_file
 
 RING_VARIABLE = "POOLPROOF_RECORD_RING"
 """Tells the preloaded library through which shared memory its events go."""
@@ -499,50 +486,3 @@ def oddities(image: dict) -> list[str]:
     nouns = {"unknown_frees": "free", "missed_frees": "free"}
     return [f"{plural(image[key], nouns.get(key, 'allocation'))} {what}"
             for key, what in said.items() if image[key]]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's own arguments."""
-    parser.add_argument("-o", "--output", metavar="FILE", type=named_path,
-                        help="where the trace goes; it appears whole or not at all")
-    parser.add_argument("--program", metavar="NAME", dest="known",
-                        help="one of bench/traces/programs.json, instead of a command; without -o"
-                             " in the place of its kept trace")
-    parser.add_argument("--text", action="store_true",
-                        help="write the text form; FILE.gz compresses the binary form")
-    whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--process", metavar="NAME",
-                       help="the program whose process is wanted, if the command starts others")
-    whose.add_argument("--all", action="store_true",
-                       help="one trace for each process, named FILE.PID-IMAGE.SUFFIX")
-    parser.add_argument("program", metavar="COMMAND", nargs=argparse.REMAINDER,
-                        help="the program to record and its arguments, after --")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Records and prints the summary on stderr: stdout is the command's own."""
-    command = args.program[1:] if args.program[:1] == ["--"] else args.program
-    if args.known:
-        return run_known(args, command)
-    if not args.output:
-        raise UserError("name the file that the trace goes to: ./poolproof record -o FILE --"
-                        " COMMAND …")
-    if not command:
-        raise UserError("name the command to record: ./poolproof record -o FILE -- COMMAND …")
-    if args.text and args.output.suffix == ".gz":
-        raise UserError("the text form is not compressed; leave out --text or the suffix .gz")
-    form = "text" if args.text else "gzip" if args.output.suffix == ".gz" else "binary"
-    find_command(command[0])
-    recording = record(command, args.output, process=args.process, everything=args.all, form=form)
-    print(describe(recording), file=sys.stderr)
-    return PASS
-
-
-def run_known(args: argparse.Namespace, command: list[str]) -> int:
-    """Records one of Poolproof's own programs."""
-    if command or args.process or args.all or args.text:
-        raise UserError("--program says what to record and how; it goes with -o alone")
-    program = find_program(args.known)
-    recording = record_program(program, args.output) if args.output else keep(program)
-    print(describe(recording), file=sys.stderr)
-    return PASS

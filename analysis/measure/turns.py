@@ -1,7 +1,7 @@
 """The conductor: holds the processes of a launch between batches and gives each its turn.
 
 A process says on a pipe that it is set up, sleeps until a byte comes on another, and tells what the
-turn took (bench/turns.h). Nobody waits busily. Processes that do their work once are let go
+turn took (the protocol is in bench/runner). Nobody waits busily. Processes that work once run on
 together instead, and the scheduler alternates them.
 """
 

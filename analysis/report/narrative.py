@@ -8,7 +8,7 @@ import pathlib
 import shlex
 from typing import Any
 
-from analysis.runs.plan import Arm, is_app, is_cold, is_trace
+from analysis.runs.plan import is_app, is_cold, is_trace
 from analysis.stats import inference
 from analysis.stats.secondary_metrics import Parts
 from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
@@ -52,22 +52,6 @@ def interval(claim: Claim) -> str:
 def arm_label(name: str) -> str:
     """An arm's name for people: the library, and the call where it is not malloc."""
     return name.removesuffix("-calloc") + (" calloc" if name.endswith("-calloc") else "")
-
-
-_ARMS = {
-    "pool": "the pool, zeroing and wiping", "pool-keep": "the pool, keeping contents",
-    "null": "glibc again: the run’s noise",
-    "pool-keep-delayed": "pool-keep with 5 % of delay added",
-    "noop": "no allocator: what the harness costs", "freelist": "an unchecked free list: a floor",
-    "bump": "a bump pointer: a floor"
-}
-
-
-def describe(arm: Arm) -> str:
-    """What an arm is, in a phrase."""
-    if arm.role == "rival":
-        return f"{arm.benchmark_arm} of {arm.name.removesuffix('-calloc')}"
-    return _ARMS.get(arm.name) or arm.about or "another arm of the benchmark binary"
 
 
 def kind_of_workload(workload: str) -> str:
@@ -196,10 +180,12 @@ def null_sentence(analysis: Analysis) -> str:
     claimed = [claim for claim in nulls if claim.verdict in ("faster", "slower")]
     widest = max(abs(claim.interval.median) for claim in nulls)
     text = (
-        f"The same allocator under two names differed by {units.percent(widest)} at most in the median of"
+        f"The same allocator under two names differed by {units.percent(widest)} at most in the"
+        " median of"
         f" a workload")
     return text + (" and yielded no claim." if not claimed else
-                   f" and yielded {units.count(len(claimed), 'false claim')}: do not trust this run.")
+                   f" and yielded {units.count(len(claimed), 'false claim')}: do not trust this"
+                   " run.")
 
 
 def launches_sentence(analysis: Analysis) -> str:

@@ -51,7 +51,8 @@ def page(analysis: Analysis, measured: Parts) -> dict[str, Any]:
         "glance": verdict_tables.sight_grid(analysis),
         "forests": [_forest(analysis, promise) for promise in verdict_tables.promises(analysis)],
         "sight": narrative.sight(analysis),
-        "noise": _figure(charts.noise(analysis, "noise-chart"), verdict_tables.noise_grid(analysis)),
+        "noise": _figure(charts.noise(analysis, "noise-chart"),
+                         verdict_tables.noise_grid(analysis)),
         "legend": [{"verdict": verdict, "sign": SIGNS[verdict], "meaning": meaning}
                    for verdict, meaning in narrative.MEANINGS.items()],
         "maps": [grid for promise in narrative.PROMISES

@@ -187,7 +187,8 @@ MOST_NAMED = {"faster": 2, "slower": 2, "equal": 1}
 
 def headlines(analysis: Analysis) -> list[Claim]:
     """The claims that say most: of each pool against its fastest rival, those of
-    workloads that the user named, then the widest proved margins each way. Where nothing is proved, the claim that came nearest to telling."""
+    workloads that the user named, then the widest proved margins each way. Where nothing is proved,
+    the claim that came nearest to telling."""
     found = [claim for result in narrative.named(analysis)[:3] for promise in promises(analysis)
              if (claim := result.against_best(narrative.PROMISES[promise][0]))]
     for promise in promises(analysis):
@@ -234,7 +235,9 @@ def sight_grid(analysis: Analysis) -> Grid:
                  "workloads, with the pool slowed down on purpose"))
     biased = sum(len(result.biased) for result in results)
     alone = sum(arm.bias is not None for result in results for arm in result.arms)
-    rows.append(("arms changed by turns", f"{biased} of {alone}" if alone else "not put to the test",
-                 "arms of workloads, against the same processes alone: beyond 3 %, traces 5 %"))
+    rows.append(
+    ("arms changed by turns",
+    f"{biased} of {alone}" if alone else "not put to the test",
+     "arms of workloads, against the same processes alone: beyond 3 %, traces 5 %"))
     return Grid("sight-facts", "What this run could see", [Column("asked"), Column("answer")],
                 [Row([Cell(what), Cell(value, note)]) for what, value, note in rows])

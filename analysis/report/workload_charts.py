@@ -25,7 +25,8 @@ MOST_DOTS = 24_000
 def arms(result: WorkloadResult, measured: Parts, name: str, each: bool = True) -> str:
     """Every arm of one workload: its launches, and beside them, where measured, work and memory.
 
-    A launch is a dot. Unless each is drawn, a line from the fastest launch to the slowest and a bar between
+    A launch is a dot. Unless each is drawn, a line from the fastest launch to the slowest and a
+    bar between
     the quartiles.
     """
     workload = result.workload.workload

@@ -382,3 +382,19 @@ def probed_arms(arms_by_name: Mapping[str, Arm], workload: Workload, part: str) 
 def compared(workload: Workload) -> list[tuple[str, str]]:
     """The (pool arm, rival) pairs of one workload that the family's claims are about."""
     return [(pair.arm, pair.baseline) for pair in workload.pairs if pair.kind == "claim"]
+
+
+_ARMS = {
+    "pool": "the pool, zeroing and wiping", "pool-keep": "the pool, keeping contents",
+    "null": "glibc again: the run’s noise",
+    "pool-keep-delayed": "pool-keep with 5 % of delay added",
+    "noop": "no allocator: what the harness costs", "freelist": "an unchecked free list: a floor",
+    "bump": "a bump pointer: a floor"
+}
+
+
+def describe(arm: Arm) -> str:
+    """What an arm is, in a phrase."""
+    if arm.role == "rival":
+        return f"{arm.benchmark_arm} of {arm.name.removesuffix('-calloc')}"
+    return _ARMS.get(arm.name) or arm.about or "another arm of the benchmark binary"

@@ -94,7 +94,8 @@ def sign_test(differences: Sequence[float]) -> float:
     zero.
 
     The test whose inversion is `order_statistic_interval`: it assumes nothing but independent
-    launches (Conover, Practical Nonparametric Statistics, 1999, section 3.4). Launches of difference
+    launches (Conover, Practical Nonparametric Statistics, 1999, section 3.4). Launches of
+    difference
     zero say nothing and are left out, as there.
     """
     values = numpy.asarray(differences, dtype=float)

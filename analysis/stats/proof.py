@@ -113,8 +113,9 @@ def judge_run(generator: numpy.random.Generator, condition: Condition, differenc
     for look in LOOKS:
         ends = [look if not judged or not _settled(judged[i], limits[i]) else ends[i]
                 for i in range(len(pairs))]
-        limits = [inference.noise_limit(nulls[i // RIVALS][:max(ends[i // RIVALS * RIVALS:][:RIVALS])])
-                  for i in range(len(pairs))]
+        limits = [inference.noise_limit(
+            nulls[i // RIVALS][:max(ends[i // RIVALS * RIVALS:][:RIVALS])])
+            for i in range(len(pairs))]
         seen = [pair[:end] for pair, end in zip(pairs, ends)]
         adjusted = inference.holm([min(1.0, len(LOOKS) * inference.sign_test(item))
                                    for item in seen])

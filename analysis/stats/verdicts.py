@@ -38,7 +38,8 @@ class Claim:
     arm: str
     baseline: str
     kind: str
-    """"claim": a pool and a malloc, or the pool before a change. "leader": the fastest malloc and the
+    """"claim": a pool and a malloc, or the pool before a change. "leader": the fastest malloc
+    and the
     next. "control": arms whose difference is known. "other": no claim."""
     promise: str
     interval: Interval
@@ -358,7 +359,8 @@ def _judge(found: Sequence[Measured]) -> list[tuple[Measured, float, list[Claim]
 
 def open_pairs(record: Record) -> list[tuple[Workload, Pair]]:
     """The pairs of a run that more launches may still settle: claims and the delay without a
-    verdict, unless they could see as little as inference.PRECISION already; and, as they all need δ, the null
+    verdict, unless they could see as little as inference.PRECISION already; and, as they all need δ,
+    the null
     pair beside them."""
     done = {(claim.workload, claim.arm, claim.baseline) for claim in analyse(record).claims
             if claim.proved or (claim.verdict == "small" and inference.smallest_provable(

@@ -135,8 +135,17 @@ def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
         pytest.skip("no rival allocator is installed")
     name = next(iter(found))
     run = tmp_path / "run"
-    done = poolproof("bench", "--workload", "pair/64", "--arm", "pool-keep", name, "--launches", "1",
-                     "-o", str(run))
+    done = poolproof(
+    "bench",
+    "--workload",
+    "pair/64",
+    "--arm",
+    "pool-keep",
+    name,
+    "--launches",
+    "1",
+    "-o",
+     str(run))
     assert done.returncode == 0, done.stderr
     sample = next(side for entry in records.read(run).launches for side in entry.sides
                   if side.arm == name)
@@ -254,7 +263,11 @@ def test_interrupted_it_says_how_to_go_on(fake, poolproof, tmp_path):
     run = tmp_path / "run"
     process = start(fake, "bench", *FEW, "-o", str(run), stderr=subprocess.PIPE, cwd=tmp_path)
     deadline = time.monotonic() + 30
-    while not (run / "launches.jsonl.gz").exists() or not (run / "launches.jsonl.gz").stat().st_size:
+    while not (
+    run /
+    "launches.jsonl.gz").exists() or not (
+        run /
+         "launches.jsonl.gz").stat().st_size:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)

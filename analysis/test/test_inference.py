@@ -23,7 +23,7 @@ def test_interval_is_between_the_published_order_statistics(n, lower, upper, cov
     assert (interval.low, interval.high) == (lower, upper)
     assert interval.coverage == pytest.approx(coverage, abs=0.0006)
     assert interval.median == (n + 1) / 2
-    assert interval.rounds == n
+    assert interval.launches == n
 
 
 @pytest.mark.parametrize("n", range(1, 6))
@@ -243,7 +243,7 @@ def test_a_shift_lies_between_the_published_pairs(n, m, rejects):
     pairs = sorted(b - a for a in base for b in new)
     seen = inference.shift_interval(base, new)
     assert (seen.low, seen.high) == (pairs[rejects], pairs[-rejects - 1])
-    assert 0.95 <= seen.coverage < 1 and seen.rounds == min(n, m)
+    assert 0.95 <= seen.coverage < 1 and seen.launches == min(n, m)
     assert seen.median == pytest.approx(numpy.median(pairs))
 
 

@@ -172,7 +172,8 @@ def test_without_names_littered_heaps_are_few_and_threads_none():
 
 def test_a_full_run_alone_measures_every_size(binary):
     offered = catalogue.offer(binary, []).workloads
-    names = [[item["workload"] for item in catalogue.choose_workloads(offered, [], quick, full=full)]
+    names = [[item["workload"]
+              for item in catalogue.choose_workloads(offered, [], quick, full=full)]
              for quick, full in ((True, False), (False, False), (False, True))]
     quick, default, full = map(set, names)
     assert quick < default < full

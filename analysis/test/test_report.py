@@ -12,7 +12,8 @@ import xml.etree.ElementTree as ElementTree
 import pandas
 import pytest
 
-from analysis.report import charts, csv_export, narrative, page, render, run_tables, verdict_tables, workload_tables
+from analysis.report import (charts, csv_export, narrative, page, render, run_tables,
+                             verdict_tables, workload_tables)
 from analysis.report.grid import Cell
 from analysis.runs import plan, records
 from analysis.stats import secondary_metrics, verdicts
@@ -281,8 +282,8 @@ def test_a_workload_ends_with_the_arms_that_cannot_do_it(analysis):
 def test_a_capacity_and_what_pools_cannot_do_are_shown_with_their_reasons():
     analysis = verdicts.analyse(synthetic.make_uneven(7, synthetic.normal(0.01)))
     measured = secondary_metrics.of(analysis)
-    grids = {result.workload.workload: workload_tables.workload_grid(result, measured, analysis.plan.arms)
-             for result in analysis.results}
+    grids = {result.workload.workload: workload_tables.workload_grid(
+        result, measured, analysis.plan.arms) for result in analysis.results}
     at = [column.title for column in grids["fill/64"].columns].index("usable")
     usable = {row.cells[0].text: row.cells[at] for row in grids["fill/64"].rows}
     assert usable["pool"].text == "98.8 %" and usable["freelist"].text == "93.8 %"

@@ -37,7 +37,17 @@ def test_intervals_hold_as_often_as_they_say():
 
 
 def test_calls_that_cost_nothing_are_extrapolated():
-    free = without_calls(Interval(1 / 1.1, 1 / 1.11, 1 / 1.09, 9), Interval(1 / 1.2, 1 / 1.22, 1 / 1.18, 9))
+    free = without_calls(
+    Interval(
+        1 / 1.1,
+        1 / 1.11,
+        1 / 1.09,
+        9),
+        Interval(
+            1 / 1.2,
+            1 / 1.22,
+            1 / 1.18,
+             9))
     assert free.ratio == pytest.approx(1 / 0.9)
     assert free.low <= free.ratio <= free.high
     assert without_calls(interval([]), interval([])).high == math.inf

@@ -7,7 +7,6 @@ from typing import Sequence
 from rich.console import Console
 
 from analysis.measure.catalogue import Offer, exclusions
-from analysis.report import narrative
 from analysis.runs import plan
 from analysis.runs.plan import Trace
 
@@ -32,7 +31,7 @@ def print_offer(offered: Offer, traces: Sequence[Trace], console: Console) -> No
 
     console.print("Arms", style="bold")
     for arm in offered.arms:
-        line(arm.name, narrative.describe(arm) + (f". {arm.limits}" if arm.limits else ""))
+        line(arm.name, plan.describe(arm) + (f". {arm.limits}" if arm.limits else ""))
     for item in offered.absent:
         line(item["arm"], f"absent: install {item['package']}")
     if shown:
