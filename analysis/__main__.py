@@ -49,13 +49,8 @@ def wrong_command(word: str) -> str:
 
 
 def load(command: str) -> ModuleType:
-    """The command's module; a Python package that it lacks is installed first."""
-    name = f"analysis.commands.{command.replace('-', '_')}"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError:
-        packages.ensure(command)
-        return importlib.import_module(name)
+    """The command's module, which needs the standard library alone."""
+    return importlib.import_module(f"analysis.commands.{command.replace('-', '_')}")
 
 
 class Parser(argparse.ArgumentParser):

@@ -48,6 +48,10 @@
 #define SLOW
 #endif
 
+#if defined(__clang__) /* as in the header: unsigned numbers wrap on purpose */
+#pragma clang attribute push(__attribute__((no_sanitize("integer"))), apply_to = function)
+#endif
+
 /* --- Constants -------------------------------------------------------------------------------- */
 
 #define GRANULE ((size_t)POOL_GRANULE)
@@ -134,6 +138,7 @@ extern inline void pool_cache_short(struct m_pool *pool, void *chunk, size_t g, 
 extern inline int pool_give_short(struct m_pool *pool, void *chunk, size_t n);
 extern inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
 extern inline int pool_free(void **ptr, size_t size, struct m_pool *pool);
+extern inline int pool_free_unsized(void **ptr, struct m_pool *pool);
 
 /* --- Refusals --------------------------------------------------------------------------------- */
 
@@ -1645,6 +1650,12 @@ int pool_free_any(struct m_pool *pool, void *ptr, size_t size)
     return 0;
 }
 
+int pool_free_any_unsized(struct m_pool *pool, void *ptr)
+{
+    size_t size = pool_size_of(pool, ptr);
+    return pool_free_any(pool, ptr, size ? size : 1); /* where no chunk is, no size is wrong */
+}
+
 /* Whether granules at hand start at g: those of a run, of the bump run or of a shared list. */
 static inline int is_behind(const struct m_pool *pool, size_t g)
 {
@@ -1985,3 +1996,7 @@ int pool_trim(struct m_pool *pool, size_t *released)
         *released = sum;
     return 0;
 }
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif

@@ -35,8 +35,10 @@ extern "C" {
  * compiled into the caller unless this is defined. Only that code depends on where the fields of
  * struct m_pool are: a program that may meet another version of the shared library than it was
  * compiled with defines it. The size of the struct must be the same either way. */
-#ifdef POOL_NO_INLINE
+#if defined(POOL_NO_INLINE)
 #define POOL_INLINE
+#elif defined(__GNUC_GNU_INLINE__) /* in gnu89 words */
+#define POOL_INLINE extern inline
 #else
 #define POOL_INLINE inline
 #endif
@@ -68,8 +70,6 @@ enum pool_type {
     i64 = POOL_I64,
     f32 = POOL_F32,
     f64 = POOL_F64,
-    s = POOL_STR,
-    ud = POOL_USER,
 #endif
     POOL_PAGE = 12 /* the largest alignment, 4,096 bytes */
 };
@@ -254,6 +254,11 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
  * of. */
 POOL_INLINE int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
+/* pool_free for code that has only the pointer: the size is the chunk's own.
+ * Fails if and only if pool or ptr is NULL, the pool is dead, or no live chunk starts at *ptr; in
+ * the checked build also if the chunk was written past. Cost: that of pool_free. */
+POOL_INLINE int pool_free_unsized(void **ptr, struct m_pool *pool);
+
 /* --- Questions -------------------------------------------------------------------------------- */
 
 /* The usable bytes of the live chunk that starts at ptr, its size rounded up to granules, or in the
@@ -316,7 +321,14 @@ struct pool_stats {
 /* Fills *stats. Fails if and only if an argument is NULL or the pool is dead. Nothing is counted
  * while small chunks come and go, so the cost is here: proportional to the granules ever given
  * out. */
+#if defined(__cplusplus) && defined(__GNUC__) /* a function may be called as a struct is */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 int pool_stats(const struct m_pool *pool, struct pool_stats *stats);
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 /* Why the last call that returned -1 and could change the pool did; POOL_OK if none has yet. For
  * NULL, POOL_NULL_ARGUMENT. The calls on a const pool leave no reason. */
@@ -338,9 +350,14 @@ int pool_trim(struct m_pool *pool, size_t *released);
 void pool_refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr);
 void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type);
 int pool_free_any(struct m_pool *pool, void *ptr, size_t size);
+int pool_free_any_unsized(struct m_pool *pool, void *ptr);
 void pool_wipe_more(void *chunk, size_t granules); /* fewer than POOL_SMALL */
 
 #ifndef POOL_NO_INLINE
+
+#if defined(__clang__) /* unsigned numbers wrap on purpose, and lose bits: -fsanitize=integer */
+#pragma clang attribute push(__attribute__((no_sanitize("integer"))), apply_to = function)
+#endif
 
 #if defined(__GNUC__)
 #define POOL_LIKELY(x) __builtin_expect(!!(x), 1)
@@ -357,7 +374,7 @@ void pool_wipe_more(void *chunk, size_t granules); /* fewer than POOL_SMALL */
 /* The granule that starts at an address. Any address where none starts gives a number beyond every
  * capacity: the rotation moves the bits of misalignment to the top, where a wrapped offset has its
  * own. */
-inline size_t pool_granule(const struct m_pool *pool, const void *at)
+POOL_INLINE size_t pool_granule(const struct m_pool *pool, const void *at)
 {
     size_t offset = (size_t)((uintptr_t)at - (uintptr_t)pool->base);
     return offset / POOL_GRANULE | offset << (sizeof(size_t) * 8 - POOL_USER);
@@ -365,7 +382,7 @@ inline size_t pool_granule(const struct m_pool *pool, const void *at)
 
 /* Zeroes n < POOL_SMALL granules. Stores that may overlap cost less than a loop of n turns; each
  * memset is one vector store, where a longer one would become a call. */
-inline void pool_wipe(void *chunk, size_t n)
+POOL_INLINE void pool_wipe(void *chunk, size_t n)
 {
     unsigned char *first = (unsigned char *)chunk, *last = first + (n - 1) * POOL_GRANULE;
     if (POOL_LIKELY(n <= 4)) {
@@ -381,7 +398,7 @@ inline void pool_wipe(void *chunk, size_t n)
 }
 
 /* A live chunk of n < POOL_SMALL granules, if one is cached or the bump run has room; else NULL. */
-inline void *pool_take_short(struct m_pool *pool, size_t n)
+POOL_INLINE void *pool_take_short(struct m_pool *pool, size_t n)
 {
     size_t i = n % POOL_SMALL; /* n is less, which compilers may not see */
     void *chunk = pool->cache[i];
@@ -404,7 +421,7 @@ inline void *pool_take_short(struct m_pool *pool, size_t n)
 }
 
 /* The live chunk of n < POOL_SMALL granules at g ⇒ a cached one. */
-inline void pool_cache_short(struct m_pool *pool, void *chunk, size_t g, size_t n)
+POOL_INLINE void pool_cache_short(struct m_pool *pool, void *chunk, size_t g, size_t n)
 {
     size_t i = n % POOL_SMALL;
     pool->tags[g] = (unsigned char)(POOL_TAG_CACHED + n);
@@ -415,7 +432,7 @@ inline void pool_cache_short(struct m_pool *pool, void *chunk, size_t g, size_t 
 }
 
 /* Caches a chunk if it is live and of n < POOL_SMALL granules; else 0. */
-inline int pool_give_short(struct m_pool *pool, void *chunk, size_t n)
+POOL_INLINE int pool_give_short(struct m_pool *pool, void *chunk, size_t n)
 {
     size_t g = pool_granule(pool, chunk);
     if (!POOL_LIKELY(g < pool->quick && pool->tags[g] == (unsigned char)(POOL_TAG_LIVE + n)))
@@ -424,7 +441,7 @@ inline int pool_give_short(struct m_pool *pool, void *chunk, size_t n)
     return 1;
 }
 
-inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type)
+POOL_INLINE int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type)
 {
     size_t n = (size - 1) / POOL_GRANULE + 1; /* beyond every capacity for size 0 */
     void *chunk = NULL;
@@ -443,7 +460,7 @@ inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_ty
     return 0;
 }
 
-inline int pool_free(void **ptr, size_t size, struct m_pool *pool)
+POOL_INLINE int pool_free(void **ptr, size_t size, struct m_pool *pool)
 {
     size_t n = (size - 1) / POOL_GRANULE + 1;
     void *chunk;
@@ -458,6 +475,29 @@ inline int pool_free(void **ptr, size_t size, struct m_pool *pool)
     memset(ptr, 0, sizeof chunk);
     return 0;
 }
+
+POOL_INLINE int pool_free_unsized(void **ptr, struct m_pool *pool)
+{
+    void *chunk;
+    size_t g, n = 0;
+    if (!pool || !ptr) {
+        pool_refuse(pool, POOL_NULL_ARGUMENT, NULL);
+        return -1;
+    }
+    memcpy(&chunk, ptr, sizeof chunk);
+    g = pool_granule(pool, chunk);
+    if (POOL_LIKELY(g < pool->quick))
+        n = pool->tags[g] ^ POOL_TAG_LIVE; /* its length, if a small chunk is live here */
+    if (!(POOL_LIKELY(n && n < POOL_SMALL) && pool_give_short(pool, chunk, n)) &&
+        pool_free_any_unsized(pool, chunk) != 0)
+        return -1;
+    memset(ptr, 0, sizeof chunk);
+    return 0;
+}
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
 
 #endif
 

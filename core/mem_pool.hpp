@@ -6,23 +6,17 @@
  *     std::pmr::vector<int> numbers(&resource);
  *
  * Containers initialise what they ask for, so a pool made with POOL_KEEP_CONTENTS loses nothing and
- * is faster. Define POOL_NO_SHORT_TYPES to keep out the short names of mem_pool.h, such as s.
+ * is faster. Define POOL_NO_SHORT_TYPES to keep out the short names of mem_pool.h, such as i8.
  */
 #ifndef MEM_POOL_HPP
 #define MEM_POOL_HPP
 
 #include <cstddef>
+#include <cstdlib>
 #include <memory_resource>
 #include <new>
 
-#if defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow" /* a function and a struct are both called pool_stats */
-#endif
 #include "mem_pool.h"
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
 
 /* Takes memory from a pool that it borrows: the pool outlives it and every container on it, and may
  * be used directly beside it. Belongs to the same one thread at a time as the pool. */
@@ -39,14 +33,18 @@ class pool_resource final : public std::pmr::memory_resource
     }
 
   private:
-    /* allocate(bytes, alignment): throws std::bad_alloc if and only if pool_alloc refuses;
-     * pool_error says why. 0 bytes are a chunk like any other. An alignment beyond a page is
+    /* allocate(bytes, alignment): throws std::bad_alloc if and only if pool_alloc refuses, or
+     * aborts where exceptions are off; pool_error says why. 0 bytes are a chunk like any other. An alignment beyond a page is
      * refused with POOL_BAD_ALIGNMENT. */
     void *do_allocate(std::size_t bytes, std::size_t alignment) override
     {
         void *chunk = nullptr;
         if (pool_alloc(pool_, &chunk, size_for(bytes), type_for(alignment)) != 0)
+#if defined(__cpp_exceptions)
             throw std::bad_alloc();
+#else
+            std::abort();
+#endif
         return chunk;
     }
 
@@ -57,11 +55,16 @@ class pool_resource final : public std::pmr::memory_resource
         (void)pool_free(&chunk, size_for(bytes), pool_);
     }
 
-    /* Equal is who takes from the same pool: either can free what the other gave. */
+    /* Equal is who takes from the same pool: either can free what the other gave. Where types are
+     * not known at run time, only itself. */
     bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
     {
+#if defined(__cpp_rtti)
         const auto *resource = dynamic_cast<const pool_resource *>(&other);
         return resource && resource->pool_ == pool_;
+#else
+        return this == &other;
+#endif
     }
 
     static std::size_t size_for(std::size_t bytes) noexcept

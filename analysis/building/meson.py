@@ -14,6 +14,8 @@ import re
 import shutil
 import subprocess
 
+from typing import Sequence
+
 from analysis.building import cross_machines
 from analysis.system import packages
 from analysis.system.exits import FINDING, UNFIT, UserError
@@ -129,6 +131,13 @@ def ensure_build(configuration: str) -> pathlib.Path:
     process builds the same configuration. BuildError if the sources do not compile, UserError if a
     tool is missing.
     """
+    BUILD_ROOT.mkdir(exist_ok=True)
+    return build_elsewhere(ROOT, BUILD_ROOT / configuration, configuration)
+
+
+def build_elsewhere(source: pathlib.Path, folder: pathlib.Path, configuration: str,
+                    targets: Sequence[str] = ()) -> pathlib.Path:
+    """The same of any sources, in any folder; of these targets alone where there are some."""
     if configuration not in CONFIGURATIONS:
         raise UserError(
             f"no build configuration '{configuration}'; there are {', '.join(CONFIGURATIONS)}")
@@ -137,14 +146,12 @@ def ensure_build(configuration: str) -> pathlib.Path:
             raise UserError(f"{tool} is missing; install {package}", UNFIT)
     chosen = CONFIGURATIONS[configuration]
     c, cxx = compilers(chosen.family)
-    folder = BUILD_ROOT / configuration
-    BUILD_ROOT.mkdir(exist_ok=True)
-    settings = _settings(chosen, c, cxx)
+    settings = _settings(chosen, c, cxx) | {"source": str(source)}
     waiting = f"another command is building build/{configuration}; waiting for it"
-    with only_one(BUILD_ROOT / f".{configuration}.lock", waiting):
+    with only_one(folder.parent / f".{folder.name}.lock", waiting):
         if _read_settings(folder) != settings:
             _configure(folder, settings)
-        _compile(folder, configuration)
+        _compile(folder, configuration, targets)
     return folder
 
 
@@ -187,7 +194,7 @@ def _configure(folder: pathlib.Path, settings: dict) -> None:
     folder.mkdir()
     c, cxx = settings["compilers"]
     command = ["meson", "setup", *settings["options"], *settings["machine"][:1], str(folder),
-               str(ROOT)]
+               settings["source"]]
     unkept = {"LLVM_PROFILE_FILE": os.devnull}  # what programs count that Meson tries out
     code, output = _run(command, folder, {"CC": c, "CXX": cxx} | unkept)
     if code != 0:
@@ -199,8 +206,8 @@ def _configure(folder: pathlib.Path, settings: dict) -> None:
         json.dump(settings, stream, indent=1)
 
 
-def _compile(folder: pathlib.Path, configuration: str) -> None:
-    code, output = _run(["ninja", "-C", str(folder)], folder, {}, progress=configuration)
+def _compile(folder: pathlib.Path, configuration: str, targets: Sequence[str]) -> None:
+    code, output = _run(["ninja", "-C", str(folder), *targets], folder, {}, progress=configuration)
     if code != 0:
         lines = output.splitlines()
         telling = re.compile(r"\b(error|ERROR|undefined reference)\b")

@@ -1,8 +1,5 @@
 """Says what this machine has, what it lacks, and what that costs. Changes nothing.
 
-Where the benchmarks are built, a null run of less than a minute foretells the smallest difference
-that a run could prove on this machine as it is now.
-
 Ends with 0 where the pool can be built, tested and measured, with 4 where something essential is
 missing and cannot be installed.
 """
@@ -20,28 +17,19 @@ import shutil
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from analysis.building import meson
 from analysis.runs import interference
 from analysis.system import host, packages
-from analysis.system.exits import PASS, UNFIT, UserError
+from analysis.system.exits import PASS, UNFIT
 from analysis.system.files import ROOT, version
-from analysis.system.process import find_program, say
-
-if TYPE_CHECKING:  # it needs packages that may be what is missing
-    from analysis.measure.forecast import Forecast
+from analysis.system.process import find_program
 
 GIB = 1 << 30
 ROOM_NEEDED_BYTES = 2 * GIB
 """What the builds, a corpus and some runs take."""
 
 STEAL_WATCHED_S = 0.5
-
-LARGE_SHARE = 0.10
-"""Where only larger differences could be proved, a reader should know before measuring."""
-QUIET_SHARE = 0.9
-"""Processes that had a processor for less of their time were disturbed."""
 
 ESSENTIAL = {"gcc", "g++", "libc6-dev", "meson", "ninja-build", "pkg-config", "zlib1g-dev"}
 """Without these packages there is nothing to test or to measure."""
@@ -74,8 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof doctor."""
     parser.add_argument("--json", action="store_true",
                         help="print JSON (results/schema/doctor.schema.json)")
-    parser.add_argument("--no-forecast", action="store_true",
-                        help="measure nothing: leave out the smallest provable difference")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -87,14 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
         "tools": tool_rows(),
         "packages": package_rows(),
     }
-    foretold, why_not = (None, "left out by --no-forecast") if arguments.no_forecast else foresee()
-    tables["what a run could prove now"] = forecast_rows(foretold, why_not)
     if not arguments.json:
         for title, rows in tables.items():
             show(title, rows)
     unfit = [row for rows in tables.values() for row in rows if row.state == "unfit"]
     if arguments.json:
-        print_json(tables, not unfit, foretold, why_not)
+        print_json(tables, not unfit)
         return UNFIT if unfit else PASS
     notes = sum(row.state == "note" for rows in tables.values() for row in rows)
     if unfit:
@@ -104,52 +88,13 @@ def run(arguments: argparse.Namespace) -> int:
     return PASS
 
 
-def foresee() -> tuple[Forecast | None, str]:
-    """(what a run could prove on this machine, "") or (None, why that is not known)."""
-    binary = meson.BUILD_ROOT / "release" / "bench" / "poolproof-bench"
-    if not binary.is_file():
-        return None, "the benchmarks are not built: ./poolproof bench --list builds them"
-    try:
-        from analysis.measure import forecast
-    except ModuleNotFoundError as error:
-        return None, f"install {packages.package_of_module(error.name or '')}"
-    say(f"measuring this machine's noise, for {forecast.LIMIT_S:.0f} s at most")
-    try:
-        return forecast.forecast(binary), ""
-    except UserError as error:
-        return None, str(error)
-
-
-def forecast_rows(foretold: Forecast | None, why_not: str) -> list[Row]:
-    """The smallest provable difference of each mode, and what that rests on."""
-    if foretold is None:
-        return [Row("smallest difference", "not measured", "ok", why_not)]
-    value = foretold.to_json()
-    rows = []
-    for mode, share in value["smallest_provable"].items():
-        each = sorted(item["smallest_provable"][mode] for item in value["workloads"])
-        rows.append(Row(f"{mode} run", f"differences of {share:.0%}",
-                        "note" if share > LARGE_SHARE else "ok",
-                        f"{each[0]:.0%} to {each[-1]:.0%} by workload"
-                        + ("; a quieter machine sees more" if share > LARGE_SHARE else "")))
-    rounds = min(item["rounds"] for item in value["workloads"])
-    names = ", ".join(item["workload"] for item in value["workloads"])
-    rows.append(Row("basis", f"{rounds} rounds, {value['took_s']:.0f} s", "ok",
-                    f"glibc against itself on {names}"))
-    busy = value["busy"] < QUIET_SHARE
-    rows.append(Row("the processor was ours", f"{value['busy']:.0%}", "note" if busy else "ok",
-                    "other programs are running: try again without them" if busy else ""))
-    return rows
-
-
-def print_json(tables: dict[str, list[Row]], fit: bool, foretold: Forecast | None,
-               why_not: str) -> None:
+def print_json(tables: dict[str, list[Row]], fit: bool) -> None:
     """What results/schema/doctor.schema.json describes."""
     value = {
         "schema": 1, "poolproof": version(), "fit": fit,
         "tables": {
             title: [dataclasses.asdict(row) for row in rows] for title, rows in tables.items()
-        }, "forecast": foretold.to_json() if foretold else None, "no_forecast": why_not
+        }
     }
     print(json.dumps(value, indent=1, ensure_ascii=False))
 
@@ -169,7 +114,7 @@ def machine_rows(facts: dict, stolen: float) -> list[Row]:
     rows.append(Row("virtual machine", "yes" if virtual else "no", "note" if virtual else "ok",
                     "other guests' noise widens the intervals" if virtual else ""))
     rows.append(Row("time stolen", f"{stolen:.1%}", "note" if stolen > 0.02 else "ok",
-                    "rounds will be run again" if stolen > 0.02 else ""))
+                    "somebody else uses this machine: intervals widen" if stolen > 0.02 else ""))
     governor = facts["frequency_governor"]
     calm = governor in (None, "performance")
     rows.append(Row("frequency governor", governor or "not visible", "ok" if calm else "note",

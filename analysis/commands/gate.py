@@ -1,26 +1,60 @@
-"""Says whether the pool became slower between two runs: for a pipeline that must not let that pass.
+"""Says whether the pool became slower since another build: for a pipeline that must not let that
+pass.
 
-Ends with 0 where every claim excludes a regression beyond what the runs' noise hides, with 1 where
-one is proved, with 3 where neither can be said, with 4 where the runs can say nothing. Instructions
-that both runs counted are judged beside time; runs of `bench --work` have nothing else, and need no
-quiet machine.
+Builds the base in a folder of its own and runs both builds now, in turns. Ends with 0 where every
+claim excludes a regression beyond what noise hides, with 1 where one is proved, with 3 where
+neither can be said, with 4 where nothing can. Instructions are counted beside time, where Valgrind
+is there: a pool that runs more than 1 % more is a regression, too.
 """
 
 from __future__ import annotations
 
 import argparse
-import pathlib
 
-from analysis.commands import compare
+from analysis.measure import words
+from analysis.system.files import named_path
+
+FORMATS = ("text", "json", "csv", "markdown", "junit")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof gate."""
-    parser.add_argument("base", type=pathlib.Path, metavar="BASE", help="the run before the change")
-    parser.add_argument("new", type=pathlib.Path, metavar="NEW", help="the run after it")
-    compare.add_common_arguments(parser)
+    parser.add_argument("--base", required=True, metavar="REV|DIR|LIB",
+                        help="what to judge by: a revision, a folder of sources or of a build, or"
+                             " the shared library of a malloc")
+    parser.add_argument("--new", metavar="DIR|LIB",
+                        help="what to judge (default: these sources as they are)")
+    parser.add_argument("--workload", nargs="+", action="extend", default=[], metavar="W",
+                        help="on these workloads (default: those of a quick run)")
+    parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
+                        help="play these recorded traces as well")
+    parser.add_argument("--launches", type=words.positive, metavar="N",
+                        help="run every pair so often, whatever that proves")
+    parser.add_argument("--seed", type=words.natural, metavar="N",
+                        help="orders everything that is random")
+    parser.add_argument("--no-work", action="store_true", help="count no instructions")
+    parser.add_argument("--format", choices=FORMATS, default="text",
+                        help="how the result is written (default: text)")
+    parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
+                        help="the run's folder (default: results/runs/ and the time)")
+    parser.set_defaults(quick=True, full=False, threads=[], arm=[], malloc=[], record=False,
+                        work=False, memory=False, latency=False, delay=words.DELAY_PERCENT)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judges the pools alone; the other arms only say how much is noise."""
-    return compare.judge(args, every_arm=False)
+    """Builds, measures, judges, and returns the exit code."""
+    import sys
+
+    from rich.console import Console
+
+    from analysis.measure import gating, session
+    from analysis.report import comparison_formats
+    from analysis.runs import records
+    from analysis.stats import comparison
+    console = Console(file=sys.stderr, width=120)
+    folder = gating.begin(args, console)
+    session.measure(folder, console)
+    compared = comparison.of_gate(records.read(folder))
+    shown = [*compared.claims, *compared.counted_claims]
+    print(comparison_formats.FORMATS[args.format](compared, shown), end="")
+    return comparison.EXIT_CODES[compared.outcome]

@@ -14,4 +14,58 @@ The last records one of Poolproof's own programs anew, in the place of the trace
 
 from __future__ import annotations
 
-from analysis.measure.recorder import add_arguments, run  # noqa: F401
+import argparse
+import sys
+
+from analysis.system.exits import PASS, UserError
+from analysis.system.files import named_path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument("-o", "--output", metavar="FILE", type=named_path,
+                        help="where the trace goes; it appears whole or not at all")
+    parser.add_argument("--program", metavar="NAME", dest="known",
+                        help="one of bench/traces/programs.json, instead of a command; without -o"
+                             " in the place of its kept trace")
+    parser.add_argument("--text", action="store_true",
+                        help="write the text form; FILE.gz compresses the binary form")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--process", metavar="NAME",
+                       help="the program whose process is wanted, if the command starts others")
+    whose.add_argument("--all", action="store_true",
+                       help="one trace for each process, named FILE.PID-IMAGE.SUFFIX")
+    parser.add_argument("program", metavar="COMMAND", nargs=argparse.REMAINDER,
+                        help="the program to record and its arguments, after --")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Records and prints the summary on stderr: stdout is the command's own."""
+    from analysis.measure.recorder import describe, find_command, record
+    command = args.program[1:] if args.program[:1] == ["--"] else args.program
+    if args.known:
+        return run_known(args, command)
+    if not args.output:
+        raise UserError("name the file that the trace goes to: ./poolproof record -o FILE --"
+                        " COMMAND …")
+    if not command:
+        raise UserError("name the command to record: ./poolproof record -o FILE -- COMMAND …")
+    if args.text and args.output.suffix == ".gz":
+        raise UserError("the text form is not compressed; leave out --text or the suffix .gz")
+    form = "text" if args.text else "gzip" if args.output.suffix == ".gz" else "binary"
+    find_command(command[0])
+    recording = record(command, args.output, process=args.process, everything=args.all, form=form)
+    print(describe(recording), file=sys.stderr)
+    return PASS
+
+
+def run_known(args: argparse.Namespace, command: list[str]) -> int:
+    """Records one of Poolproof's own programs."""
+    from analysis.measure import recorder
+    if command or args.process or args.all or args.text:
+        raise UserError("--program says what to record and how; it goes with -o alone")
+    program = recorder.find_program(args.known)
+    recording = (recorder.record_program(program, args.output) if args.output
+                 else recorder.keep(program))
+    print(recorder.describe(recording), file=sys.stderr)
+    return PASS

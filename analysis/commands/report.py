@@ -1,11 +1,10 @@
-"""Makes the report of a run again, from its raw samples alone."""
+"""Makes the report of a run again, from its raw launches alone."""
 
 from __future__ import annotations
 
 import argparse
 import pathlib
 
-from analysis.commands import bench
 from analysis.system.files import named_path
 
 
@@ -17,5 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Reads the samples up to the last whole one, judges, and writes the report."""
-    return bench.report(args.run, bench.output_console(), args.output)
+    """Reads the launches up to the last whole one, judges, and writes the report."""
+    from analysis.report import closing
+    return closing.report(args.run, closing.output_console(), args.output)

@@ -94,7 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from analysis.building import meson
     from analysis.measure import trial
-    from analysis.measure.trial_launch import Command, Tools
+    from analysis.measure.trial_launch import Tools
+    from analysis.runs.trial import Command
     from analysis.report import trial as report
     from analysis.system import host
 

@@ -16,7 +16,6 @@ import platform
 import threading
 from typing import Any
 
-import jsonschema
 
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, version, whole_file
@@ -131,6 +130,8 @@ def read(path: pathlib.Path, facts: dict[str, str]) -> list[Share]:
     if not path.exists():
         return []
     schema = json.loads((ROOT / "results/schema/campaign.schema.json").read_text())
+    import jsonschema  # not needed to print help
+
     try:
         made = json.loads(path.read_text(encoding="utf-8"))
         jsonschema.validate(made, schema)

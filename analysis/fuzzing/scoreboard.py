@@ -198,9 +198,11 @@ def draw(curves: dict[str, Curve], executions: int) -> str:
         axes.step(when, [1.0, *made.left, made.left[-1] if made.left else 1.0], where="post",
                   color=colour, clip_on=False)
         if phase == "found" and made.left:
-            axes.fill_between(when, [1.0, *made.low, made.low[-1]],
-                              [1.0, *made.high, made.high[-1]], step="post", color=colour,
-                              alpha=0.15, linewidth=0, clip_on=False)
+            low, high = ([share for share in (1.0, *ends, ends[-1]) for _ in range(2)][:-1]
+                         for ends in (made.low, made.high))
+            along = [moment for moment in when for _ in range(2)][1:]
+            axes.fill(along + along[::-1], low + high[::-1], color=colour, alpha=0.15,
+                      linewidth=0, clip_on=False)
         axes.text(0.99, 0.97 - 0.08 * at, label, ha="right", va="top", color=colour,
                   transform=axes.transAxes)
     drawing.across(axes, [10.0**power for power in range(12)], lambda value: f"{value:,.0f}",

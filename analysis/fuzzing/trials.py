@@ -102,7 +102,8 @@ def attempt(program: pathlib.Path, seed: int, executions: int, inputs: list[str]
         # Where the heap starts depends on the length of what a process is told, so that is alike
         # wherever the tree stands; and addresses are not to be random.
         command = [*steady(), f"../{program.name}", f"-seed={seed or 1}", "-artifact_prefix=./",
-                   f"-max_len={libfuzzer.SHORT_INPUT_BYTES if seed else libfuzzer.MOST_INPUT_BYTES}",
+                   "-max_len=" + str(libfuzzer.SHORT_INPUT_BYTES if seed
+                                     else libfuzzer.MOST_INPUT_BYTES),
                    f"-timeout={HANG_S}",
                    "-rss_limit_mb=1024", "-verbosity=0"]
         command += inputs if seed == 0 else [f"-runs={executions}"]

@@ -5,7 +5,6 @@ Names may be patterns, as a shell's. What is not there is refused with the neare
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import difflib
 import fnmatch
@@ -14,28 +13,17 @@ import pathlib
 import re
 from typing import Any, Collection, Iterable, Sequence
 
-from rich.console import Console
-
-from analysis.measure import runner
-from analysis.report import narrative
+from analysis.measure import binary as binaries, runner
+from analysis.measure.words import Malloc
 from analysis.runs import plan
-from analysis.system import host
 from analysis.runs.plan import Arm, Trace
+from analysis.system import host
 from analysis.system.exits import UNFIT, UserError
 
 Library = tuple[str, str]
 """Path and SHA-256."""
 
 OWNER_PATIENCE_S = 30.0
-MOST_THREADS = 1024
-
-
-@dataclasses.dataclass(frozen=True)
-class Malloc:
-    """An allocator that the user wants measured: --malloc NAME=FILE."""
-
-    name: str
-    file: pathlib.Path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,48 +39,6 @@ class Offer:
     """Workload → the package that it lacks."""
     chosen: bool = False
     """Whether this is what a run would have of it."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that choose."""
-    parser.add_argument("--workload", nargs="+", action="extend", default=[], metavar="W",
-                        help="these workloads alone; patterns such as 'churn/*' will do")
-    parser.add_argument("--arm", nargs="+", action="extend", default=[], metavar="A",
-                        help="these arms, beside the baseline and its null arm; patterns too")
-    parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
-                        help="play these recorded traces as well")
-    parser.add_argument("--malloc", nargs="+", action="extend", default=[], type=malloc_word,
-                        metavar="NAME=FILE", help="measure the malloc of this shared library too")
-    parser.add_argument("--threads", nargs="+", action="extend", default=[], type=_threads,
-                        metavar="N", help="micro workloads with so many threads, each with an arm"
-                        " of its own or with a malloc for all")
-
-
-def malloc_word(text: str) -> Malloc:
-    """What --malloc NAME=FILE says. ArgumentTypeError if it says something else."""
-    name, equals, file = text.partition("=")
-    if not equals or not file or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not NAME=FILE, a name of letters, digits and ._+- and a shared library")
-    return Malloc(name, pathlib.Path(file))
-
-
-def _threads(text: str) -> int:
-    if not re.fullmatch(r"\d{1,5}", text) or not 2 <= int(text) <= MOST_THREADS:
-        raise argparse.ArgumentTypeError(
-            f"from 2 to {MOST_THREADS} threads are possible, not {text!r}")
-    return int(text)
-
-
-def words(args: argparse.Namespace) -> list[str]:
-    """The chosen, as a command line."""
-    named = [f"{malloc.name}={malloc.file.resolve()}" for malloc in args.malloc]
-    found = []
-    for flag, values in (("--workload", args.workload), ("--arm", args.arm),
-                         ("--trace", args.trace), ("--malloc", named),
-                         ("--threads", list(map(str, args.threads)))):
-        found += [flag, *values] if values else []
-    return found
 
 
 # --- Allocators in shared libraries --------------------------------------------------------------
@@ -137,21 +83,21 @@ def _problem_with(binary: pathlib.Path, library: pathlib.Path) -> str:
     """Why a library's malloc cannot be measured, to go on from its name; "" if it can."""
     if re.search(r"[\s:]", str(library)):
         return "has a space or a colon in its path, which LD_PRELOAD cannot name; move it"
-    outcome = runner.run_process([str(binary), "--owner"],
+    ended = runner.run_process([str(binary), "--owner"],
                                   runner.child_environment(str(library), 0), OWNER_PATIENCE_S)
-    said = outcome.complaint.removeprefix("poolproof-bench: ")
-    if outcome.timed_out:
+    said = ended.complaint.removeprefix("poolproof-bench: ")
+    if ended.timed_out:
         return f"lets a process hang that has it preloaded: ended after {OWNER_PATIENCE_S:.0f} s"
-    if outcome.exit_code < 0:
-        return f"lets a process crash that has it preloaded: signal {-outcome.exit_code}"
-    owner = outcome.output.decode(errors="replace").strip()
-    if outcome.exit_code == 0 and owner and os.path.realpath(owner) == str(library):
+    if ended.exit_code < 0:
+        return f"lets a process crash that has it preloaded: signal {-ended.exit_code}"
+    owner = ended.output.decode(errors="replace").strip()
+    if ended.exit_code == 0 and owner and os.path.realpath(owner) == str(library):
         return ""
     reason = re.search(r"cannot be preloaded \(([^)]*)\)", said)
     if reason:
         return f"is no shared library for this machine: {reason[1]}"
-    if outcome.exit_code != 0:
-        return f"is no whole allocator: {said or f'exit code {outcome.exit_code}'}"
+    if ended.exit_code != 0:
+        return f"is no whole allocator: {said or f'exit code {ended.exit_code}'}"
     return f"has no malloc: with it preloaded, malloc is still that of {owner}"
 
 
@@ -163,74 +109,16 @@ def offer(binary: pathlib.Path, traces: Sequence[Trace], mallocs: Sequence[Mallo
     """Asks the benchmark binary and looks for libraries. UserError if a named one is no good."""
     listed: dict[str, dict[str, Any]] = {}
     for count in threads or [1]:
-        for item in plan.list_workloads(binary, traces, count):
+        for item in binaries.list_workloads(binary, traces, count):
             listed.setdefault(item["workload"], item)
-    told, absent = plan.list_arms(binary)
+    told, absent = binaries.list_arms(binary)
     libraries, lacking = rivals()
     offered = dict.fromkeys(arm for item in listed.values() for arm in item["arms"])
     taken = [arm.name for arm in plan.arms_for(offered, libraries)]
     libraries |= given_mallocs(binary, mallocs, taken)
     arms = [dataclasses.replace(arm, **told.get(arm.benchmark_arm, {}))
             for arm in plan.arms_for(offered, libraries)]
-    return Offer(list(listed.values()), arms, lacking + absent, plan.absent_workloads(binary))
-
-
-def print_offer(offered: Offer, traces: Sequence[Trace], console: Console) -> None:
-    """Arms, workloads and traces, a line each."""
-    played = [item for item in offered.workloads if plan.is_trace(item["workload"])]
-    apps = [item for item in offered.workloads if plan.is_app(item["workload"])]
-    micro = [item for item in offered.workloads if item not in played and item not in apps]
-    littered = {item["workload"].removesuffix("/littered") for item in micro
-                if item["heap"] == "littered"}
-    shown = [item for item in micro if item["heap"] == "fresh" or offered.chosen]
-    width = max(len(name) for name in [*(item["workload"] for item in shown),
-                                       *(arm.name for arm in offered.arms)])
-    programs = {trace.name: trace.origin for trace in traces}
-
-    def line(name: str, text: str) -> None:
-        console.print(f"  {name:<{width}}  {text}", soft_wrap=True, markup=False, highlight=False)
-
-    def note(text: str) -> None:
-        console.print(f"  {text}", soft_wrap=True, markup=False, highlight=False)
-
-    console.print("Arms", style="bold")
-    for arm in offered.arms:
-        line(arm.name, narrative.describe(arm) + (f". {arm.limits}" if arm.limits else ""))
-    for item in offered.absent:
-        line(item["arm"], f"absent: install {item['package']}")
-    if shown:
-        console.print("\nMicro workloads", style="bold")
-    for item in shown:
-        line(item["workload"], item["question"])
-    if not offered.chosen:
-        alone = sorted({item["workload"].partition("/")[0] for item in shown
-                        if item["workload"] not in littered})
-        shared = sorted({item["workload"].partition("/")[0] for item in offered.workloads
-                         if item["excluded"]})
-        note("Each" + (f" but {', '.join(alone)}" if alone else "") +
-             " also on a littered heap, as NAME/littered; with --threads N as NAME/N-threads" +
-             (f", but {', '.join(shared)}" if shared else "") + ".")
-    reasons: dict[str, dict[str, None]] = {}
-    for item in shown:
-        if item["harness"]:
-            reasons.setdefault(item["harness"], {})[item["workload"].partition("/")[0]] = None
-    for reason, shapes in reasons.items():
-        note(f"{', '.join(shapes)}: the harness may take more than a fifth of the fastest arm's"
-             f" time. {reason}")
-    for what, reason in exclusions(offered.workloads, offered.arms):
-        note(f"{what}: not applicable. {reason}")
-    if played:
-        console.print("\nRecorded programs", style="bold")
-    for item in played:
-        kind, _, name = item["workload"].partition("/")
-        what = f" ({programs[name]})" if kind == "trace" and programs.get(name) else ""
-        line(item["workload"], f"{item['question']}{what}")
-    if apps or offered.unbuilt:
-        console.print("\nPrograms on an arm", style="bold")
-    for item in apps:
-        line(item["workload"], item["question"])
-    for name, package in offered.unbuilt.items():
-        line(name, f"absent: install {package}")
+    return Offer(list(listed.values()), arms, lacking + absent, binaries.absent_workloads(binary))
 
 
 # --- What is chosen ------------------------------------------------------------------------------

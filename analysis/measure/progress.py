@@ -3,64 +3,38 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Mapping, Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from analysis.system import units
-from analysis.runs.plan import Plan
-from analysis.runs.records import Record
 
 PLAIN_INTERVAL_S = 20.0
 
 
 class Clock:
-    """Time left, from the plan's estimates and how they have held so far."""
-    def __init__(self, costs_s: Mapping[str, float], left_s: float, done: int, total: int,
-                 rounds: int) -> None:
-        """costs_s: workload → what a process is expected to take."""
-        self._costs_s = costs_s
-        self._left_s = left_s
-        self._started = time.monotonic()
-        self._done_s = 0.0
-        self.done = done
+    """How much is done of how much, and the time left at the pace so far."""
+    def __init__(self, done: int, total: int, noun: str) -> None:
+        self.done = self._before = done
         self.total = total
-        self.rounds = rounds
+        self.noun = noun
+        self._started = time.monotonic()
 
-    def count(self, entry: Any) -> None:
-        """Takes note of a process that has ended."""
-        if getattr(entry, "attempt", 0) == 0:
-            self.done += 1
-            self._done_s += self._costs_s[entry.workload]
+    def count(self) -> None:
+        """Takes note of one more."""
+        self.done += 1
+        self.total = max(self.total, self.done)
+
+    def expect(self, total: int) -> None:
+        """So many there will be in all."""
+        self.total = max(total, self.done)
 
     @property
     def left_s(self) -> float:
         """Seconds that the rest is going to take."""
-        took_s = time.monotonic() - self._started
-        pace = took_s / self._done_s if self._done_s > 0 else 1.0
-        return max(0.0, (self._left_s - self._done_s) * pace)
-
-
-def clock_of_time(plan: Plan, known: Record) -> Clock:
-    """For what a run's samples still have to take."""
-    costs_s = {
-        item.workload: (item.round_s / len(item.arms) if item.round_s else item.sample_s)
-        for item in plan.measured("time")
-    }
-    done = [sample.workload for sample in known.samples if sample.attempt == 0]
-    total_s = plan.rounds * sum(len(item.arms) * costs_s[item.workload]
-                                for item in plan.measured("time"))
-    return Clock(costs_s, total_s - sum(costs_s[name] for name in done), len(done),
-                 plan.samples_planned(), plan.rounds)
-
-
-def clock_of_part(plan: Plan, part: str, processes: int) -> Clock:
-    """For another part of which so many processes are to run."""
-    expected_s = plan.estimates_s.get(part, 0.0)
-    one_s = expected_s / processes if processes and expected_s else 1.0
-    return Clock(dict.fromkeys((item.workload for item in plan.measured(part)), one_s),
-                 one_s * processes, 0, processes, plan.part_rounds[part])
+        new = self.done - self._before
+        return (self.total - self.done) * (time.monotonic() - self._started) / new if new else 0.0
 
 
 class Display(Protocol):
@@ -79,21 +53,20 @@ class LiveDisplay:
     """One line on a terminal, redrawn in place."""
     def __init__(self, clock: Clock, console: Console) -> None:
         self._clock = clock
-        self._progress = Progress(TextColumn("round {task.fields[round]} of " + str(clock.rounds)),
-                                  BarColumn(bar_width=None),
-                                  TextColumn("{task.completed}/{task.total}"),
+        self._progress = Progress(BarColumn(bar_width=None),
+                                  TextColumn("{task.completed}/{task.total} " + clock.noun),
                                   TextColumn("{task.fields[left]} left"),
                                   TextColumn("[dim]{task.fields[name]}"), console=console,
                                   transient=True)
-        self._task = self._progress.add_task("", total=clock.total, completed=clock.done, round=1,
-                                             left="…", name="")
+        self._task = self._progress.add_task("", total=clock.total, completed=clock.done, left="…",
+                                             name="")
         self._progress.start()
 
     def advance(self, entry: Any) -> None:
         """Moves the bar."""
-        self._clock.count(entry)
-        self._progress.update(self._task, completed=self._clock.done, round=entry.round + 1,
-                              left=units.duration(self._clock.left_s),
+        self._clock.count()
+        self._progress.update(self._task, completed=self._clock.done,
+                              total=self._clock.total, left=units.duration(self._clock.left_s),
                               name=f"{entry.workload} {entry.arm}"[:36])
 
     def say(self, line: str) -> None:
@@ -114,11 +87,12 @@ class PlainDisplay:
 
     def advance(self, entry: Any) -> None:
         """Prints if the last line is some time ago."""
-        self._clock.count(entry)
+        self._clock.count()
         if time.monotonic() - self._last >= PLAIN_INTERVAL_S:
             self._last = time.monotonic()
-            self.say(f"round {entry.round + 1} of {self._clock.rounds}, {self._clock.done} of"
-                     f" {self._clock.total} processes, {units.duration(self._clock.left_s)} left")
+            self.say(
+                f"{self._clock.done} of {self._clock.total} {self._clock.noun},"
+                f" {units.duration(self._clock.left_s)} left")
 
     def say(self, line: str) -> None:
         """Prints a line."""

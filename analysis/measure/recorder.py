@@ -1,20 +1,8 @@
-"""Record the heap operations of a program as a trace.
-
-The program runs as it would without, some tens of nanoseconds slower for each allocation, with a
-library preloaded that notes sizes, alignments, threads and call sites; never contents. Programs
-that it starts are noted too, each by itself; the trace is that of the command's own process unless
---process or --all says otherwise.
-
-    ./poolproof record -o shop.trace -- sqlite3 :memory: '.read shop.sql'
-    ./poolproof record -o cc1.trace --process cc1 -- make
-    ./poolproof record --program sqlite
-
-The last records one of Poolproof's own programs anew, in the place of the trace that is kept of it.
-"""
+"""Recording of a program: the preloaded library, the converter beside it, and what they tell."""
 
 from __future__ import annotations
 
-import argparse
+import concurrent.futures
 import contextlib
 import dataclasses
 import difflib
@@ -31,15 +19,15 @@ import struct
 import subprocess
 import sys
 import tempfile
-from typing import Iterator
+from typing import Callable, Iterator
 
 from analysis.building import meson
 from analysis.system import packages
-from analysis.system.exits import PASS, UNFIT, USAGE, UserError
-from analysis.system.files import ROOT, named_path, output_file, whole_file
+from analysis.system.exits import UNFIT, USAGE, UserError
+from analysis.system.files import ROOT, output_file, whole_file
 
-FOLDER_VARIABLE = "POOLPROOF_RECORD_FOLDER"
-"""Tells the preloaded library where its raw files go."""
+RING_VARIABLE = "POOLPROOF_RECORD_RING"
+"""Tells the preloaded library through which shared memory its events go."""
 
 PROGRAMS = ROOT / "bench" / "traces" / "programs.json"
 """The real programs that Poolproof keeps traces of, and knows how to record again."""
@@ -50,10 +38,13 @@ KINDS = ("alloc", "calloc", "realloc", "free")
 INTERRUPTS_TO_KILL = 3
 """An interrupt from the keyboard reaches the command too; so many kill one that ignores them."""
 
+PATIENCE_S = 1.0
+"""So long after the command's end the user is told that it left processes."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Tools:
-    """The built library and the program that turns its raw files into a trace."""
+    """The built library and the program that makes traces of its events."""
 
     library: pathlib.Path
     convert: pathlib.Path
@@ -65,12 +56,15 @@ class Recording:
 
     images: one entry for each program image that ran, as poolproof-convert describes it; those that
     became a trace have "operations", "peak_live_bytes", "sizes" and more.
-    status: the command's exit status; -N if signal N ended it.
+    status: the command's exit status; -N if signal N ended it. unfinished: events that their
+    threads never finished. stopped: why the recording ended before the programs, or None.
     """
 
     traces: list[pathlib.Path]
     images: list[dict]
     status: int
+    unfinished: int = 0
+    stopped: str | None = None
 
     @property
     def converted(self) -> list[dict]:
@@ -215,37 +209,80 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
     output = output_file(output)
     tools = tools or built_tools()
     program = find_command(command[0])
-    with raw_folder(output) as raw, loadable(tools.library) as library:
-        preload = " ".join(filter(None, [str(library), os.environ.get("LD_PRELOAD")]))
-        added = {**(variables or {}), "LD_PRELOAD": preload, FOLDER_VARIABLE: str(raw)}
-        pid, status = run_command(command, os.environ | added, quiet, folder)
-        choice = ["--all"] if everything else ["--process", process] if process else []
-        answer = subprocess.run(
-            [tools.convert, raw, "-o", raw / output.name, "--form", form, "--pid", str(pid),
-             *choice],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-            check=False)
-        if answer.returncode not in (0, 1):
-            lines = answer.stderr.strip().splitlines() or ["poolproof-convert failed"]
-            raise UserError(told(lines[-1], raw, output), UNFIT)
-        images = json.loads(answer.stdout)["images"]
-        if answer.returncode == 1:
-            no_room = any(raw.glob("*.failed"))
-            raise UserError(why_nothing(program, raw, images, process, status),
-                            UNFIT if no_room else USAGE)
-        recording = Recording([], images, status)
-        for image in recording.converted:
-            if image["stopped"]:
-                raise UserError(f"recording {image['program']} stopped after {image['events']:,} "
-                                f"events: {image['stopped']}; no trace written", UNFIT)
-            if image["own_malloc"]:
+    choice = ["--all"] if everything else ["--process", process] if process else []
+    with trace_folder(output) as made, loadable(tools.library) as library, \
+            interrupts_caught() as interrupts:
+        with Converter([tools.convert, "-o", made / output.name, "--form", form, *choice],
+                       folder) as converter:
+            preload = " ".join(filter(None, [str(library), os.environ.get("LD_PRELOAD")]))
+            added = {**(variables or {}), "LD_PRELOAD": preload, RING_VARIABLE: converter.ring}
+            pid, status = run_command(command, os.environ | added, quiet, folder, interrupts)
+            found = converter.finish(interrupts)
+        if converter.error:
+            raise UserError(converter.error.replace(str(made / output.name), str(output)), UNFIT)
+        recording = Recording([], found["images"], status, found["unfinished"], found["stopped"])
+        unseen = None if process or everything else why_unseen(program, found, pid)
+        for image in recording.images:
+            if image["own_malloc"] and (image["pid"] == pid or image in recording.converted):
                 raise UserError(f"{image['program']} has a malloc of its own linked in, whose calls"
                                 " cannot be seen from outside; no trace written")
+        if unseen or not recording.converted:
+            raise UserError(unseen or why_nothing(program, recording, process),
+                            UNFIT if found["stopped"] else USAGE)
         for image in recording.converted:
             trace = output.with_name(pathlib.Path(image["file"]).name)
             os.replace(image["file"], trace)
             recording.traces.append(trace)
         return recording
+
+
+class Converter:
+    """The program that drains the recorded programs' events while they run."""
+
+    def __init__(self, command: list, folder: pathlib.Path | None) -> None:
+        self.process = subprocess.Popen(command, cwd=folder, text=True, errors="surrogateescape",
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        self.ring = self.process.stdout.readline().rstrip("\n")
+        self.error: str | None = None
+        if not self.ring:
+            _, told = self.process.communicate()
+            lines = told.strip().splitlines() or ["poolproof-convert could not start"]
+            raise UserError(lines[-1].removeprefix("poolproof-convert: "), UNFIT)
+
+    def __enter__(self) -> "Converter":
+        return self
+
+    def __exit__(self, *_what: object) -> None:
+        if self.process.poll() is None:  # its input ends, so it does
+            self.process.communicate()
+
+    def finish(self, interrupts: "Interrupts") -> dict:
+        """Tells it that the command has ended, waits for the processes that are left, or until an
+        interrupt, and returns what it found; with `error` set if it could not write."""
+        self.say("e")
+        seen = interrupts.count
+        interrupts.receive = lambda _number: self.say("q")
+        reader = concurrent.futures.ThreadPoolExecutor(1)
+        answer = reader.submit(self.process.stdout.read)
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            answer.result(PATIENCE_S)
+        if not answer.done() and interrupts.count == seen:
+            print("poolproof: the command has ended; taking what is left, and waiting for its"
+                  " processes (an interrupt ends the recording)", file=sys.stderr)
+        text = answer.result()
+        reader.shutdown()
+        error = self.process.stderr.read().strip().splitlines()
+        if self.process.wait() not in (0, 1):
+            self.error = (error or ["poolproof-convert failed"])[-1].removeprefix(
+                "poolproof-convert: ")
+            return {"images": [], "unfinished": 0, "stopped": None, "command_pid": 0}
+        return json.loads(text)
+
+    def say(self, word: str) -> None:
+        """Sends a word; it may have ended by itself."""
+        with contextlib.suppress(OSError):
+            os.write(self.process.stdin.fileno(), word.encode())
 
 
 def find_command(word: str) -> str:
@@ -263,10 +300,10 @@ def find_command(word: str) -> str:
 
 
 @contextlib.contextmanager
-def raw_folder(output: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder for raw files beside the output, removed at the end whatever happens."""
+def trace_folder(output: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder for traces beside the output, removed at the end whatever happens."""
     try:
-        folder = tempfile.mkdtemp(prefix=f".{output.name[:100]}.", dir=output.absolute().parent)
+        folder = tempfile.mkdtemp(prefix=".record.", dir=output.absolute().parent)
     except OSError as error:
         unfit = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
         raise UserError(f"cannot write to {output.absolute().parent}: {error.strerror}",
@@ -289,62 +326,74 @@ def loadable(library: pathlib.Path) -> Iterator[pathlib.Path]:
         yield link
 
 
-def run_command(command: list[str], variables: dict[str, str], quiet: bool,
-                folder: pathlib.Path | None = None) -> tuple[int, int]:
-    """Runs the command in this folder, or the current one, to its end and returns (process id,
-    status); -N means signal N.
+class Interrupts:
+    """Signals that ask this process to end: they are for the command, so that what was recorded is
+    kept."""
 
-    Interrupts from the keyboard reach the command and do not end this process, so that what was
-    recorded is kept.
-    """
-    sink = subprocess.DEVNULL if quiet else None
-    interrupts = 0
-    process: subprocess.Popen | None = None
+    def __init__(self) -> None:
+        self.count = 0
+        self.receive: Callable[[int], object] = lambda _number: None
 
-    def forward(number: int, _frame: object) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        if process is None:
-            return
-        if interrupts >= INTERRUPTS_TO_KILL:
-            process.kill()
-        elif number != signal.SIGINT:
-            process.send_signal(number)
+    def __call__(self, number: int, _frame: object) -> None:
+        self.count += 1
+        self.receive(number)
 
+
+@contextlib.contextmanager
+def interrupts_caught() -> Iterator[Interrupts]:
+    """Catches them for a while."""
+    interrupts = Interrupts()
     caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    kept = {number: signal.signal(number, forward) for number in caught}
+    kept = {number: signal.signal(number, interrupts) for number in caught}
     try:
-        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=sink,
-                                   stderr=sink,
-                                   stdin=subprocess.DEVNULL if quiet else None)
-        return process.pid, process.wait()
-    except OSError as error:
-        raise UserError(f"cannot run {command[0]}: {error.strerror}") from error
+        yield interrupts
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
 
 
-def told(line: str, folder: pathlib.Path, output: pathlib.Path) -> str:
-    """A message of the converter, with the output's name instead of the temporary one."""
-    return line.removeprefix("poolproof-convert: ").replace(str(folder / output.name), str(output))
+def run_command(command: list[str], variables: dict[str, str], quiet: bool,
+                folder: pathlib.Path | None, interrupts: Interrupts) -> tuple[int, int]:
+    """Runs the command in this folder, or the current one, to its end and returns (process id,
+    status); -N means signal N. Interrupts from the keyboard reach it by themselves."""
+    sink = subprocess.DEVNULL if quiet else None
+    if interrupts.count:
+        raise UserError("interrupted before the command began; no trace written")
+    try:
+        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=sink, stderr=sink,
+                                   stdin=subprocess.DEVNULL if quiet else None)
+    except OSError as error:
+        raise UserError(f"cannot run {command[0]}: {error.strerror}") from error
+
+    def forward(number: int) -> None:
+        if interrupts.count >= INTERRUPTS_TO_KILL:
+            process.kill()
+        elif number != signal.SIGINT:
+            process.send_signal(number)
+
+    interrupts.receive = forward
+    return process.pid, process.wait()
 
 
-def why_nothing(program: str, folder: pathlib.Path, images: list[dict], process: str | None,
-                status: int) -> str:
+def why_unseen(program: str, found: dict, pid: int) -> str | None:
+    """One sentence on why the command's own process is not what was recorded; None if it is."""
+    images = [image for image in found["images"] if image["pid"] == pid]
+    reason = unfit_reason(program)
+    if not images and reason:
+        return f"nothing was recorded: {program} {reason}"
+    return None
+
+
+def why_nothing(program: str, recording: Recording, process: str | None) -> str:
     """One sentence on why no process was found that could become a trace."""
-    failed = sorted(folder.glob("*.failed"))
-    ran = sorted({image["program"] for image in images})
+    ran = sorted({image["program"] for image in recording.images})
     if process and ran:
         return f"no process of {process} was recorded; there were {', '.join(ran)} (--process NAME)"
-    if failed:
-        reason = os.strerror(int(failed[0].name.split(".")[1]))
-        return f"nothing was recorded: no room for raw files beside the output: {reason}"
-    reason = unfit_reason(program)
-    if reason:
-        return f"nothing was recorded: {program} {reason}"
+    if recording.stopped:
+        return f"nothing was recorded: {recording.stopped}"
     others = f"; it started {', '.join(ran)}, try --process NAME" if ran else ""
-    ended = f" (it was ended by signal {-status})" if status < 0 else f" (exit status {status})"
+    ended = (f" (it was ended by signal {-recording.status})" if recording.status < 0
+             else f" (exit status {recording.status})")
     return f"nothing was recorded of {program}{ended}{others}"
 
 
@@ -409,6 +458,13 @@ def describe(recording: Recording) -> str:
         lines += [f"  {line}" for line in oddities(image)]
         lines.append(f"  in {trace}, {size_text(trace.stat().st_size)}; "
                      f"play it: ./poolproof replay {shlex.quote(str(trace))}")
+    if recording.unfinished:
+        lines.append(f"{plural(recording.unfinished, 'event')} left out: a thread never finished"
+                     f" {'it' if recording.unfinished == 1 else 'them'}")
+    if recording.stopped:
+        lines.append(f"the recording stopped before the end: {recording.stopped}")
+    lines += [f"{image['program']} (process {image['pid']}) ran on; its trace ends where the"
+              " recording did" for image in recording.images if image["running"]]
     others = [image for image in recording.images if image not in recording.converted]
     if others:
         named = ", ".join(f"{image['program']} ({image['events']:,})" for image in others[:8])
@@ -426,55 +482,7 @@ def oddities(image: dict) -> list[str]:
         "missed_frees": "seen too late and put where the address was given out again",
         "over_aligned": "aligned to more than a page noted as a page",
         "empty": "of size 0 noted as 1",
-        "unfinished": "unfinished when the process ended",
     }
-    nouns = {"unknown_frees": "free", "missed_frees": "free", "unfinished": "event"}
+    nouns = {"unknown_frees": "free", "missed_frees": "free"}
     return [f"{plural(image[key], nouns.get(key, 'allocation'))} {what}"
             for key, what in said.items() if image[key]]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's own arguments."""
-    parser.add_argument("-o", "--output", metavar="FILE", type=named_path,
-                        help="where the trace goes; it appears whole or not at all")
-    parser.add_argument("--program", metavar="NAME", dest="known",
-                        help="one of bench/traces/programs.json, instead of a command; without -o"
-                             " in the place of its kept trace")
-    parser.add_argument("--text", action="store_true",
-                        help="write the text form; FILE.gz compresses the binary form")
-    whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--process", metavar="NAME",
-                       help="the program whose process is wanted, if the command starts others")
-    whose.add_argument("--all", action="store_true",
-                       help="one trace for each process, named FILE.PID-IMAGE.SUFFIX")
-    parser.add_argument("program", metavar="COMMAND", nargs=argparse.REMAINDER,
-                        help="the program to record and its arguments, after --")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Records and prints the summary on stderr: stdout is the command's own."""
-    command = args.program[1:] if args.program[:1] == ["--"] else args.program
-    if args.known:
-        return run_known(args, command)
-    if not args.output:
-        raise UserError("name the file that the trace goes to: ./poolproof record -o FILE --"
-                        " COMMAND …")
-    if not command:
-        raise UserError("name the command to record: ./poolproof record -o FILE -- COMMAND …")
-    if args.text and args.output.suffix == ".gz":
-        raise UserError("the text form is not compressed; leave out --text or the suffix .gz")
-    form = "text" if args.text else "gzip" if args.output.suffix == ".gz" else "binary"
-    find_command(command[0])
-    recording = record(command, args.output, process=args.process, everything=args.all, form=form)
-    print(describe(recording), file=sys.stderr)
-    return PASS
-
-
-def run_known(args: argparse.Namespace, command: list[str]) -> int:
-    """Records one of Poolproof's own programs."""
-    if command or args.process or args.all or args.text:
-        raise UserError("--program says what to record and how; it goes with -o alone")
-    program = find_program(args.known)
-    recording = record_program(program, args.output) if args.output else keep(program)
-    print(describe(recording), file=sys.stderr)
-    return PASS

@@ -1,108 +1,58 @@
-"""Runs the plan: one process after the other, each appended to samples.jsonl before the next
-starts."""
+"""Runs one process of the benchmark binary, or a launch of two, and reads what they tell."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
+import functools
 import json
 import os
 import pathlib
-import resource
+import random
 import signal
 import statistics
-import subprocess
-import tempfile
-import threading
-import time
-from typing import Any, Callable
+from typing import Any
 
+from analysis.measure import side_by_side, turns
+from analysis.measure.side_by_side import Ended, Program
 from analysis.runs import interference
+from analysis.runs.plan import Arm, Pair, Plan, Trace, Workload, is_cold
+from analysis.runs.samples import Launch, Refusal, Side
 from analysis.system import host
-from analysis.runs.plan import (Arm, BASELINE, Calibration, Cost, PROCESS_S, Plan, SCHEMA, Trace,
-                                Workload, arm_order, is_cold, padding_bytes, workload_order)
-from analysis.runs.records import Appender, Record, Refusal, Sample
 from analysis.system.exits import UNFIT, USAGE, UserError
 
 PATIENCE_S = 60.0
-"""A process may take this long, and this many times …"""
-PATIENCE_FACTOR = 30
-"""… what the plan expects of it, before it is ended and refused."""
+"""A process may take this long, or between two of its turns, before it is ended and refused."""
+PADDING_BYTES = 4096
+"""The length of a variable that moves the stack is below a page more than what it evens out
+(Mytkowicz et al., ASPLOS 2009)."""
+LONGEST_NAMES = 2048
+"""What the preload's path and the arm's name of a process take together at most: padding makes
+all processes of a launch alike."""
+TURN_S = 0.001
+"""A timed batch of the baseline takes about so long …"""
+CYCLES = range(7, 26)
+ALONE = range(3, 8)
+"""… and a launch has so many turns, fewer where one iteration alone takes longer."""
+LAUNCH_S = 0.15
+"""What the turns of a launch take, set-up left out, if the least number of them allows it."""
 
 PEAK = "max_rss_bytes"
 _NANOSECONDS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """A process that has ended."""
-
-    exit_code: int
-    """Negative: the signal that ended it."""
-    output: bytes
-    complaint: str
-    """The last line of its standard error, "" if none."""
-    timed_out: bool
-    started_unix_s: float
-    wall_s: float
-    usage: Any
-    """resource.struct_rusage of this process."""
-    pid: int = 0
-
-
-RUNNING: set[subprocess.Popen] = set()
-"""The processes that run_process waits for at this moment, in whichever thread."""
-
-
-def end_all() -> None:
-    """Ends the processes that other threads wait for."""
-    for process in list(RUNNING):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-
-
-def child_environment(preload: str | None, padding: int) -> dict[str, str]:
-    """All variables that a sample sees: nothing of the user's but the search path."""
-    variables = {
+def child_environment(preload: str | None, padding: int, name: str = "") -> dict[str, str]:
+    """All variables that a sample sees: nothing of the user's but the search path. As long for
+    every arm, whose name is on the command line."""
+    evened = max(0, LONGEST_NAMES - len(preload or "") - len(name))
+    return {
         "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C",
-        "POOLPROOF_PADDING": "x" * padding
+        "POOLPROOF_PADDING": "x" * (padding + evened),
+        "LD_PRELOAD" if preload else "NO_PRELOAD": preload or ""
     }
-    return variables | ({"LD_PRELOAD": preload} if preload else {})
 
 
-def run_process(command: list[str], variables: dict[str, str], patience_s: float) -> Outcome:
-    """Runs a command to its end and takes its resource usage from wait4.
-
-    An exception meanwhile, such as an interrupt, ends the process first.
-    """
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        started, begin = time.time(), time.perf_counter()
-        process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=errors)
-        expired = threading.Event()
-
-        def give_up() -> None:
-            expired.set()
-            os.kill(process.pid, signal.SIGKILL)
-
-        timer = threading.Timer(patience_s, give_up)
-        RUNNING.add(process)
-        timer.start()
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-            wall_s = time.perf_counter() - begin
-            process.returncode = os.waitstatus_to_exitcode(status)
-        finally:
-            timer.cancel()
-            RUNNING.discard(process)
-            if process.returncode is None:
-                process.kill()
-                process.wait()
-        output.seek(0)
-        errors.seek(0)
-        said = errors.read()[-4096:].decode(errors="replace").strip().splitlines()
-        return Outcome(process.returncode, output.read(), said[-1] if said else "",
-                       expired.is_set(), started, wall_s, usage, process.pid)
+def run_process(command: list[str], variables: dict[str, str], patience_s: float) -> Ended:
+    """Runs a command to its end, however that comes."""
+    return side_by_side.run_together([Program(command, variables)], None, patience_s)[0]
 
 
 def command_for(binary: str, traces: list[Trace], workload: str, benchmark_arm: str,
@@ -122,11 +72,11 @@ class Unusable(Exception):
         self.crashed = crashed
 
 
-def read_output(outcome: Outcome) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def read_output(ended: Ended) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """(context, one object a repetition) of Google Benchmark's JSON. Unusable if there is none."""
-    check_end(outcome)
+    check_end(ended)
     try:
-        answer = json.loads(outcome.output)
+        answer = json.loads(ended.output)
         context, entries = answer["context"], answer["benchmarks"]
     except (ValueError, KeyError, TypeError) as error:
         raise Unusable(f"its output is not Google Benchmark's JSON: {error!r}") from None
@@ -139,27 +89,19 @@ def read_output(outcome: Outcome) -> tuple[dict[str, Any], list[dict[str, Any]]]
     return context, repetitions
 
 
-def check_end(outcome: Outcome) -> None:
+def check_end(ended: Ended) -> None:
     """Unusable unless a process ended by itself and well."""
-    if outcome.timed_out:
-        raise Unusable(f"did not end within {outcome.wall_s:.0f} s", crashed=True)
-    if outcome.exit_code < 0:
-        name = signal.Signals(-outcome.exit_code).name
-        raise Unusable(f"ended by {name}{_quoted(outcome.complaint)}", crashed=True)
-    if outcome.exit_code != 0:
-        raise Unusable(f"exit code {outcome.exit_code}{_quoted(outcome.complaint)}", crashed=True)
+    if ended.timed_out:
+        raise Unusable(f"did not end within {ended.wall_s:.0f} s", crashed=True)
+    if ended.exit_code < 0:
+        name = signal.Signals(-ended.exit_code).name
+        raise Unusable(f"ended by {name}{_quoted(ended.complaint)}", crashed=True)
+    if ended.exit_code != 0:
+        raise Unusable(f"exit code {ended.exit_code}{_quoted(ended.complaint)}", crashed=True)
 
 
 def _quoted(text: str) -> str:
     return f": {text}" if text else ""
-
-
-def per_operation_ns(entry: dict[str, Any], column: str) -> float:
-    """real_time or cpu_time of one repetition, in nanoseconds for each allocator operation."""
-    operations = float(entry.get("operations", 0))
-    if operations <= 0:
-        raise Unusable("does not say how many operations an iteration has")
-    return float(entry[column]) * _NANOSECONDS[entry["time_unit"]] / operations
 
 
 _KNOWN_KEYS = frozenset(("name", "run_name", "run_type", "family_index",
@@ -185,18 +127,6 @@ def own_counters(repetitions: list[dict[str, Any]]) -> dict[str, float]:
         name: float(statistics.median(entry[name] for entry in repetitions if name in entry))
         for name in sorted(names)
     }
-
-
-def peak_resident(told_bytes: float | None, usage_kib: int) -> int | None:
-    """A process's peak resident size: what it told itself, else what wait4 says, else None.
-
-    The kernel lets a child inherit the peak of the process that started it, so that a figure no
-    larger than our own says nothing about the child.
-    """
-    if told_bytes is not None:
-        return int(told_bytes)
-    own_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return usage_kib * 1024 if usage_kib > own_kib else None
 
 
 def check_owner(owner: str, preload: str | None) -> None:
@@ -227,11 +157,17 @@ class Hashes:
         return self._known[path][1]
 
 
+def benchmark_of(plan: Plan, arm: Arm) -> dict[str, str]:
+    """path and sha256 of the binary that has an arm."""
+    return plan.base if arm.build == "base" and plan.base else plan.benchmark
+
+
 def proven(plan: Plan, arm: Arm, context: dict[str, Any], hashes: Hashes) -> dict[str, str]:
     """The columns that prove what a process measured. Unusable if it measured something else;
     UserError if what is measured is not what the run began with."""
-    path = plan.benchmark["path"]
-    if not os.path.exists(path) or hashes.of(path) != plan.benchmark["sha256"]:
+    benchmark = benchmark_of(plan, arm)
+    path = benchmark["path"]
+    if not os.path.exists(path) or hashes.of(path) != benchmark["sha256"]:
         raise UserError(f"{path} has changed since the run began; nothing that is recorded is lost,"
                         " but the run cannot go on without what it began with", UNFIT)
     owner = str(context.get("malloc_owner", ""))
@@ -245,149 +181,110 @@ def proven(plan: Plan, arm: Arm, context: dict[str, Any], hashes: Hashes) -> dic
         raise Unusable(f"does not say its {' and its '.join(silent)}")
     return {
         "malloc_owner": owner, "malloc_sha256": hashes.of(owner),
-        "benchmark_sha256": plan.benchmark["sha256"]
+        "benchmark_sha256": benchmark["sha256"]
     } | {column: str(context[key]) for column, key in told.items()}
 
 
-def measure(plan: Plan, workload: Workload, arm: Arm, round_: int, attempt: int, position: int,
-            hashes: Hashes) -> Sample | Refusal:
-    """Runs one process of the plan, and says what it told or why that does not count."""
-    padding = padding_bytes(plan, workload.workload, arm.name, round_, attempt)
-    command = command_for(plan.benchmark["path"], plan.traces, workload.workload, arm.benchmark_arm,
-                          [
-                              f"--iterations={workload.iterations}",
-                              f"--benchmark_repetitions={workload.repetitions}",
-                              *([f"--delay={arm.delay_percent:g}"] if arm.delay_percent else [])
-                          ])
-    before = interference.observe()
-    outcome = run_process(command, child_environment(arm.preload, padding),
-                          max(PATIENCE_S, PATIENCE_FACTOR * workload.sample_s))
-    after = interference.observe()
-    try:
-        context, repetitions = read_output(outcome)
-        proof = proven(plan, arm, context, hashes)
-        counters = own_counters(repetitions)
-        times = [per_operation_ns(entry, "real_time") for entry in repetitions]
-        cpu_times = [per_operation_ns(entry, "cpu_time") for entry in repetitions]
-        if not all(0 < time_ns < float("inf") for time_ns in (*times, *cpu_times)):
-            raise Unusable("reports a time that is not positive")
-        return Sample(
-            workload=workload.workload, arm=arm.name, round=round_, attempt=attempt,
-            position=position, started_unix_s=round(outcome.started_unix_s, 3), iterations=int(
-                repetitions[0]["iterations"]), operations=float(repetitions[0]["operations"]),
-            time_ns=statistics.median(times), cpu_time_ns=statistics.median(cpu_times),
-            repetitions_ns=times,
-            wall_s=round(outcome.wall_s,
-                         6), user_s=outcome.usage.ru_utime, system_s=outcome.usage.ru_stime,
-            max_rss_bytes=peak_resident(told_peak(repetitions), outcome.usage.ru_maxrss),
-            minor_faults=outcome.usage.ru_minflt, major_faults=outcome.usage.ru_majflt,
-            voluntary_switches=outcome.usage.ru_nvcsw, involuntary_switches=outcome.usage.ru_nivcsw,
-            steal_s=round(after.steal_s - before.steal_s,
-                          3), pressure_s=_difference(before.pressure_s, after.pressure_s),
-            spin_before_ns=before.spin_ns, spin_after_ns=after.spin_ns, padding_bytes=padding,
-            **proof, counters=counters, schema=SCHEMA)
-    except Unusable as error:
-        return Refusal(workload.workload, arm.name, round_, attempt, str(error), error.crashed)
+# --- A launch ------------------------------------------------------------------------------------
 
 
-def _difference(before: float | None, after: float | None) -> float | None:
-    return None if before is None or after is None else round(after - before, 6)
+def launch(plan: Plan, workload: Workload, pair: Pair, number: int, processor: int | None,
+           hashes: Hashes) -> list[Launch | Refusal]:
+    """One launch of two arms: what they told, or of each that cannot be used why."""
+    order = random.Random(f"{plan.seed}/{workload.workload}/{pair.arm}/{pair.baseline}/{number}")
+    padding = order.randrange(PADDING_BYTES)
+    arms = [plan.arm(pair.arm), plan.arm(pair.baseline)]
+    together = workload.form == "side by side"
+    schedule = turns.Schedule(workload.cycles, workload.alone, together)
+    before, pressure = interference.steal_s(), interference.pressure_s()
+    makers = [functools.partial(_program, plan, workload, arm, padding) for arm in arms]
+    backwards = number // 2 % 2 == 1  # who starts first: independent of the processor
+    told, first = turns.take_turns(makers[::-1] if backwards else makers, schedule, processor,
+                                   order, PATIENCE_S)
+    if backwards:
+        told, first = told[::-1], first.translate(str.maketrans("ab", "ba"))
+    stolen, waited = interference.steal_s() - before, interference.pressure_s()
+    sides: list[Side] = []
+    refusals: list[Launch | Refusal] = []
+    # Where one got stuck, the other was ended for it.
+    blamed = [bool(item.stuck) for item in told]
+    for arm, item in zip(arms, told):
+        if any(blamed) and not item.stuck:
+            continue
+        try:
+            sides.append(_side(plan, workload, arm, item, hashes))
+        except Unusable as error:
+            refusals.append(Refusal(workload.workload, arm.name, number, str(error),
+                                    error.crashed))
+    if refusals:
+        return refusals
+    started = min(item.ended.started_unix_s for item in told)
+    return [Launch(workload.workload, number, processor, first, round(started, 3),
+                   round(max(item.ended.wall_s for item in told), 6), round(stolen, 3),
+                   None if pressure is None or waited is None else round(waited - pressure, 6),
+                   padding, sides)]
+
+
+def _program(plan: Plan, workload: Workload, arm: Arm, padding: int, word: str,
+             descriptors: tuple[int, ...]) -> Program:
+    delay = [f"--delay={arm.delay_percent:g}"] if arm.delay_percent else ["--delay=0"]
+    command = command_for(benchmark_of(plan, arm)["path"], plan.traces, workload.workload,
+                          arm.benchmark_arm, [word, f"--batch={workload.batch}", *delay])
+    return Program(command, child_environment(arm.preload, padding, command[0]
+                                              + arm.benchmark_arm + delay[0]),
+                   keep_fds=descriptors)
+
+
+def _side(plan: Plan, workload: Workload, arm: Arm, told: turns.Told, hashes: Hashes) -> Side:
+    """Unusable if a process told nothing that counts."""
+    if told.stuck and told.ended.exit_code in (0, -signal.SIGKILL):
+        raise Unusable(told.stuck, crashed=True)
+    context, entries = read_output(told.ended)
+    if len(told.turns) != workload.cycles + workload.alone:
+        raise Unusable(f"told of {len(told.turns)} turns, not of"
+                       f" {workload.cycles + workload.alone}")
+    operations = float(entries[0].get("operations", 0)) * workload.batch
+    if operations <= 0:
+        raise Unusable("does not say how many operations an iteration has")
+    if min(cpu for _, cpu in told.turns) <= 0:
+        raise Unusable("reports a time that is not positive")
+    wall, cpu = ([turn[clock] for turn in told.turns] for clock in (0, 1))
+    peak = told_peak(entries)
+    return Side(arm.name, operations, cpu[:workload.cycles], wall[:workload.cycles],
+                cpu[workload.cycles:], int(peak) if peak is not None else told.ended.max_rss_bytes,
+                told.ended.minor_faults, told.ended.major_faults, told.ended.voluntary_switches,
+                told.ended.involuntary_switches, counters=own_counters(entries),
+                **proven(plan, arm, context, hashes))
+
+
+# --- How long a batch is -------------------------------------------------------------------------
 
 
 def calibrate(binary: str, traces: list[Trace], workload: str, benchmark_arm: str,
-              preload: str | None = None) -> tuple[Calibration, int]:
-    """What one iteration and the rest of a process cost, and with how many iterations that was
-    found. UserError if the workload does not run.
-
-    Google Benchmark finds an iteration count by itself; a second process with that count tells what
-    setting up costs.
-    """
-    variables = child_environment(preload, 0)
-    iterations = 1
-    if not is_cold(workload):
-        first = command_for(binary, traces, workload, benchmark_arm, ["--benchmark_min_time=0.02"])
-        iterations = int(_calibration_entry(first, variables, workload)[0]["iterations"])
-    second = command_for(binary, traces, workload, benchmark_arm, [f"--iterations={iterations}"])
-    entry, wall_s = _calibration_entry(second, variables, workload)
-    cost = _cost(entry, wall_s, iterations)
-    return Calibration(cost.iteration_s, cost.overhead_s, float(entry["operations"])), iterations
-
-
-def _cost(entry: dict[str, Any], wall_s: float, iterations: int) -> Cost:
-    iteration_s = float(entry["real_time"]) * _NANOSECONDS[entry["time_unit"]] / 1e9
-    return Cost(iteration_s, max(0.0, wall_s - iterations * iteration_s))
-
-
-def try_arm(binary: str, traces: list[Trace], workload: str, arm: Arm,
-            iterations: int) -> Cost | None:
-    """What an arm costs on a workload, from one short process; None if that tells nothing: why will
-    stand in the samples."""
-    command = command_for(binary, traces, workload, arm.benchmark_arm,
-                          [f"--iterations={iterations}"])
-    outcome = run_process(command, child_environment(arm.preload, 0), PATIENCE_S)
+              preload: str | None = None) -> tuple[float, float]:
+    """(seconds of an iteration, its operations) of one arm, from one short process. UserError if
+    the workload does not run."""
+    more = ["--iterations=1"] if is_cold(workload) else ["--benchmark_min_time=0.01"]
+    ended = run_process(command_for(binary, traces, workload, benchmark_arm, more),
+                        child_environment(preload, 0), 10 * PATIENCE_S)
     try:
-        _, repetitions = read_output(outcome)
-        return _cost(repetitions[0], outcome.wall_s, iterations)
-    except (Unusable, KeyError):
-        return Cost(0.0, PATIENCE_S) if outcome.timed_out else None
-
-
-def _calibration_entry(command: list[str], variables: dict[str, str],
-                       workload: str) -> tuple[dict[str, Any], float]:
-    outcome = run_process(command, variables, 10 * PATIENCE_S)
-    try:
-        _, repetitions = read_output(outcome)
-        per_operation_ns(repetitions[0], "real_time")
+        _, entries = read_output(ended)
+        entry = entries[-1]
+        iteration_s = float(entry["cpu_time"]) * _NANOSECONDS[entry["time_unit"]] / 1e9
+        return max(iteration_s, 1e-9), float(entry["operations"])
     except (Unusable, KeyError) as error:
-        if outcome.exit_code == USAGE:  # the trace is at fault, and the line names it
-            raise UserError(outcome.complaint.removeprefix("poolproof-bench: ")) from None
-        raise UserError(f"{workload} does not run with {BASELINE}: {error}",
-                        UNFIT) from None
-    return repetitions[0], outcome.wall_s
+        if ended.exit_code == USAGE:  # the trace is at fault, and the line names it
+            raise UserError(ended.complaint.removeprefix("poolproof-bench: ")) from None
+        raise UserError(f"{workload} does not run with {benchmark_arm}: {error}", UNFIT) from None
 
 
-Listener = Callable[[Sample | Refusal], None]
-"""Told of each line after it has been appended."""
-
-
-def collect(plan: Plan, known: Record, appender: Appender, listener: Listener,
-            repeated: Callable[[str, int, str], None]) -> int:
-    """Runs every process of the plan that `known` lacks, in the plan's order. Returns the rounds
-    that are there now: less than planned where the plan's limit of time was reached, but never less
-    than prove something. The limit sees the clock alone and no arm's time.
-
-    `repeated` is told of each round that is run again: workload, round, why. A refused arm leaves
-    its workload for the rest of the run.
-    """
-    spent_s = sum(PROCESS_S + sample.wall_s for sample in known.samples)
-    done: dict[tuple[str, int, int], list[Sample]] = {}
-    for sample in known.samples:
-        done.setdefault((sample.workload, sample.round, sample.attempt), []).append(sample)
-    withdrawn = {(refusal.workload, refusal.arm) for refusal in known.refusals}
-    hashes = Hashes()
-    repeats = 0
-    for round_ in range(plan.rounds):
-        if plan.limit_s and spent_s > plan.limit_s and round_ >= plan.least_rounds:
-            return round_
-        for workload in workload_order(plan, round_):
-            for attempt in range(plan.ledger.attempts):
-                taken = done.setdefault((workload.workload, round_, attempt), [])
-                have = {sample.arm for sample in taken}
-                for position, arm in enumerate(arm_order(plan, workload, round_, attempt)):
-                    if arm.name in have or (workload.workload, arm.name) in withdrawn:
-                        continue
-                    entry = measure(plan, workload, arm, round_, attempt, position, hashes)
-                    appender.append(entry)
-                    spent_s += PROCESS_S + getattr(entry, "wall_s", 0.0)
-                    if isinstance(entry, Sample):
-                        taken.append(entry)
-                    else:
-                        withdrawn.add((workload.workload, arm.name))
-                    listener(entry)
-                reason = interference.objection(taken, plan.ledger)
-                if (reason is None or repeats >= plan.repeats_allowed()
-                        or attempt + 1 == plan.ledger.attempts):
-                    break
-                repeats += 1
-                repeated(workload.workload, round_, reason)
-    return plan.rounds
+def turns_of(workload: str, iteration_s: float, threads: bool) -> dict[str, Any]:
+    """The fields of a plan's workload that say how its arms take turns."""
+    if is_cold(workload):
+        return {"form": "side by side", "batch": 1, "cycles": 1, "alone": 0,
+                "turn_s": iteration_s}
+    batch = max(1, round(TURN_S / iteration_s))
+    turn_s = 2 * batch * iteration_s
+    cycles = min(max(int(LAUNCH_S / (2.5 * turn_s)), CYCLES[0]), CYCLES[-1])
+    return {"form": "threads" if threads else "turns", "batch": batch, "cycles": cycles,
+            "alone": min(max(cycles // 4, ALONE[0]), ALONE[-1]), "turn_s": turn_s}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
-import math
 import os
 import pathlib
 import random
@@ -12,8 +10,9 @@ import tempfile
 import time
 
 from analysis.measure import trial_program, trial_sites
-from analysis.measure.trial_launch import Arm, Command, Launch, Tools, launch
-from analysis.stats.trial_intervals import FEWEST, Interval, interval
+from analysis.measure.trial_launch import Tools, launch
+from analysis.runs.trial import Arm, Command, Counted, Launch, Pair, Trial
+from analysis.stats.trial_intervals import FEWEST, interval
 from analysis.system.exits import UNFIT, USAGE, UserError
 from analysis.system.process import say
 
@@ -30,56 +29,6 @@ MOST_AT_ONCE = 2
 OPTIONAL = ("jemalloc", "mimalloc", "tcmalloc", "pool", "pool at sites", "region at sites",
             "prefaulted", "bump", "calls")
 """What --arm chooses among; the controls are always there."""
-
-
-@dataclasses.dataclass
-class Pair:
-    """An arm beside what it is compared with, and the launches so far."""
-
-    arm: Arm
-    against: Arm
-    final: bool = False
-    launches: list[tuple[Launch, Launch]] = dataclasses.field(default_factory=list)
-
-    @property
-    def logs(self) -> list[float]:
-        """Log ratios of speed, above 0 where the arm is faster."""
-        return [math.log(other.cpu_s / one.cpu_s) for one, other in self.launches]
-
-    @property
-    def interval(self) -> Interval:
-        return interval(self.logs)
-
-
-@dataclasses.dataclass(frozen=True)
-class Counted:
-    """What the program does, without timing."""
-
-    launch: Launch
-    sites: list[trial_sites.Site]
-    repeats: bool
-    """Whether a second launch asked for the same sizes in the same order."""
-    spread: float
-    """How far apart the two launches' numbers of calls were, as a share."""
-
-    @property
-    def operations(self) -> int:
-        return self.launch.total("served")
-
-
-@dataclasses.dataclass(frozen=True)
-class Trial:
-    """Everything that was measured."""
-
-    command: Command
-    baseline: Launch
-    counted: Counted
-    advice: trial_sites.Advice
-    region: trial_sites.Advice
-    pairs: list[Pair]
-    notes: list[str]
-    seed: int
-    time_s: float
 
 
 def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: set[str],
@@ -220,7 +169,7 @@ class _Launcher:
         return one, other
 
     def _check(self, arm: Arm, result: Launch) -> None:
-        """UserError if the arm did other work than the baseline, or was served by another malloc."""
+        """UserError if the arm did other work than the baseline, or another malloc served it."""
         if result.killed:
             raise UserError(f"the arm “{arm.name}” did not end within {self.limit_s:.0f} s, where "
                             f"glibc took {self.baseline.wall_s:.1f} s", UNFIT)
@@ -251,8 +200,8 @@ def _next(pairs: list[Pair], busy: list[Pair]) -> Pair | None:
     wanting = [pair for pair in pairs if begun(pair) < FEWEST]
     if wanting:
         return min(wanting, key=begun)
-    wide = [pair for pair in pairs if pair not in busy and pair.interval.half_width > ENOUGH]
-    return max(wide, key=lambda pair: pair.interval.half_width, default=None)
+    wide = [pair for pair in pairs if pair not in busy and interval(pair.logs).half_width > ENOUGH]
+    return max(wide, key=lambda pair: interval(pair.logs).half_width, default=None)
 
 
 def _fill(pairs: list[Pair], each: _Launcher, until: float) -> None:
@@ -278,15 +227,15 @@ def _fill(pairs: list[Pair], each: _Launcher, until: float) -> None:
 def best_malloc(pairs: list[Pair]) -> Pair | None:
     """The pair of the malloc with the largest gain over glibc; None if none gains at all."""
     gaining = [pair for pair in pairs if pair.arm.kind == "malloc" and pair.launches
-               and pair.interval.ratio > 1]
-    return max(gaining, key=lambda pair: pair.interval.ratio, default=None)
+               and interval(pair.logs).ratio > 1]
+    return max(gaining, key=lambda pair: interval(pair.logs).ratio, default=None)
 
 
 def best_pool(pairs: list[Pair]) -> Pair | None:
     """The pair of the pool arm with the largest ratio to glibc."""
     measured = [pair for pair in pairs if pair.arm.kind == "pool" and pair.launches
                 and not pair.final]
-    return max(measured, key=lambda pair: pair.interval.ratio, default=None)
+    return max(measured, key=lambda pair: interval(pair.logs).ratio, default=None)
 
 
 def _final(pairs: list[Pair]) -> Pair | None:

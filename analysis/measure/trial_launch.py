@@ -1,4 +1,4 @@
-"""One launch of a trial: a command started once for each of its arms, side by side on one processor.
+"""One launch of a trial: a command, once for each of its arms, side by side on one processor.
 
 Each arm is the same command with other libraries preloaded. A ledger, a file that these write as
 plain memory, says afterwards what they served, in every process of the command.
@@ -15,10 +15,11 @@ import struct
 import subprocess
 import tempfile
 
+from analysis.runs.trial import Arm, Command, Launch, Process
 from analysis.system.exits import UNFIT, UserError
 
 ENTRY = struct.Struct("<ii40s16s48s19Q")
-"""An entry of the ledger, as bench/trial/ledger.h lays it out."""
+"""An entry of the ledger, as the preloaded libraries lay it out."""
 HEADER = struct.Struct("<4Q")
 MAGIC = 0x3172656764654C50
 ENTRIES = 4096
@@ -28,8 +29,6 @@ COUNTS = (
     "mapped_bytes", "time_ns",
 )
 
-OWN_MALLOC, NO_MEMORY, LOCKED, FORKED, SITES_LOST = 1, 2, 4, 8, 16
-"""Bits of an entry's flags."""
 
 PADDING = "POOLPROOF_TRIAL_PADDING"
 """A variable that makes every arm's environment equally long: its length moves the stack."""
@@ -50,81 +49,6 @@ class Tools:
         return str(self.folder / "poolproof-side-by-side")
 
 
-@dataclasses.dataclass(frozen=True)
-class Command:
-    """What the user wants tried. `{n}` in a word is replaced by the arm's number, 1 or 2."""
-
-    words: tuple[str, ...]
-    input: str = ""
-    setup: str = ""
-    """A shell command, run before each launch."""
-    client: str = ""
-    """A shell command that drives a server; the server is stopped when it ends."""
-    stop_after_s: float = 0.0
-    process: str = ""
-    """The name of the processes whose time counts; empty: the whole tree's."""
-    ignore_output: bool = False
-    littered: bool = False
-
-    def numbered(self, number: int) -> list[str]:
-        return [word.replace("{n}", str(number)) for word in self.words]
-
-
-@dataclasses.dataclass(frozen=True)
-class Arm:
-    """The command with other libraries preloaded."""
-
-    name: str
-    kind: str
-    """baseline, control, malloc, pool or ceiling."""
-    preload: tuple[str, ...] = ()
-    variables: tuple[tuple[str, str], ...] = ()
-    owner: str = ""
-    """The file that malloc must come from, or "" for the C library's."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Process:
-    """What one process said in the ledger."""
-
-    pid: int
-    parent: int
-    name: str
-    arm: str
-    owner: str
-    counts: dict[str, int]
-
-
-@dataclasses.dataclass(frozen=True)
-class Launch:
-    """What one arm took, once. Times are of the command and of all that it waited for."""
-
-    arm: str
-    status: int
-    user_s: float
-    system_s: float
-    wall_s: float
-    max_rss_bytes: int
-    killed: bool
-    output: str
-    """A hash of what it printed."""
-    processes: tuple[Process, ...]
-    prefault_s: float
-    process_s: float | None
-    """Processor time of the processes that the user named."""
-    client_status: int = 0
-
-    @property
-    def cpu_s(self) -> float:
-        """What is compared: time spent before the program ran does not count."""
-        whole = self.user_s + self.system_s if self.process_s is None else self.process_s
-        return max(1e-6, whole - self.prefault_s)
-
-    def total(self, name: str) -> int:
-        """A count of the ledger over all processes that the arm's own library served."""
-        return sum(process.counts[name] for process in self.processes if process.arm != "witness")
-
-
 def new_ledger(path: pathlib.Path) -> None:
     """An empty ledger."""
     with path.open("wb") as stream:
@@ -138,7 +62,8 @@ def read_ledger(path: pathlib.Path) -> tuple[Process, ...]:
     used = min(HEADER.unpack_from(data)[3], ENTRIES)
     found = []
     for i in range(used):
-        pid, parent, name, arm, owner, *counts = ENTRY.unpack_from(data, HEADER.size + i * ENTRY.size)
+        pid, parent, name, arm, owner, * \
+            counts = ENTRY.unpack_from(data, HEADER.size + i * ENTRY.size)
         texts = [text.split(b"\0")[0].decode("utf-8", "replace") for text in (name, arm, owner)]
         found.append(Process(pid, parent, *texts, dict(zip(COUNTS, counts))))
     return tuple(found)

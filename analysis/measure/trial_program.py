@@ -1,4 +1,4 @@
-"""What kind of program a trial is asked about, and whether a preloaded malloc can serve it at all."""
+"""What kind of program a trial is asked about, and whether a preloaded malloc can serve it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import struct
 
-from analysis.measure.trial_launch import OWN_MALLOC, Launch
+from analysis.runs.trial import OWN_MALLOC, Launch
 from analysis.system.exits import UNFIT, USAGE, UserError
 
 PT_INTERP = 3
@@ -73,5 +73,6 @@ def own_memory(counted: Launch) -> str:
     mapped, asked = counted.total("mapped_bytes"), counted.total("served_bytes")
     if mapped < 1 << 20 or mapped * 4 < asked:
         return ""
-    return (f"the program maps {mapped / 2**20:.0f} MiB by itself, past malloc: it seems to have an "
-            "allocator of its own, which this trial does not replace")
+    return (
+    f"the program maps {mapped / 2**20:.0f} MiB by itself, past malloc: it seems to have an "
+    "allocator of its own, which this trial does not replace")

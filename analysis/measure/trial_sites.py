@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import pathlib
 import struct
 import subprocess
 
+from analysis.runs.trial import Advice, Site
+
 SITE = struct.Struct("<QQ64s96s18Q" + "IIQ" * 8)
-"""A site, as bench/trial/count.h lays it out."""
+"""A site, as the counting library lays it out."""
 
 NUMBERS = ("allocs", "frees", "reallocs", "bytes", "least", "most", "live", "live_most",
            "live_bytes", "live_bytes_most", "youngest", "oldest", "only", "sweep", "temporary",
@@ -21,56 +22,6 @@ WORTH = 0.02
 MOST_SITES = 24
 MARGIN = 1.5
 """Capacity over the largest live size that was seen."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Site:
-    """A call site's objects over all processes of the counted launch."""
-
-    module: str
-    offset: int
-    symbol: str
-    allocs: int
-    frees: int
-    reallocs: int
-    bytes: int
-    least: int
-    most: int
-    live_most: int
-    live_bytes_most: int
-    left: int
-    """Objects that were never freed."""
-    order: str
-    temporary: float
-    """Share of the frees that came before the thread's next 100 allocations."""
-    emptied: int
-    threads: int
-    crossed: int
-    freed_by: tuple[tuple[str, int], ...]
-    dies_with: tuple[tuple[str, int], ...]
-    share: float
-    unfit: str
-    """Why its objects cannot live in a pool; "" if they can."""
-    together: bool
-    """Whether its objects die together, so that a region would do."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.symbol or hex(self.offset)} ({self.module})"
-
-
-@dataclasses.dataclass(frozen=True)
-class Advice:
-    """The sites that a pool could serve, and what it would have to hold."""
-
-    sites: tuple[Site, ...]
-    share: float
-    capacity_bytes: int
-
-    def routes(self) -> str:
-        """The file that tells the preloaded library which sites to serve."""
-        return "".join(f"{site.module} {site.offset} {max(1, site.least)} {max(1, site.most)}\n"
-                       for site in self.sites)
 
 
 def read_sites(folder: pathlib.Path) -> list[Site]:
@@ -119,8 +70,12 @@ def _symbols(merged: dict[tuple[str, int], dict]) -> dict[tuple[str, int], str]:
     keys = list(merged)
     raw = [merged[key]["symbol"] for key in keys]
     try:
-        answer = subprocess.run(["c++filt"], input="\n".join(raw), stdout=subprocess.PIPE, text=True,
-                                check=True).stdout.split("\n")
+        answer = subprocess.run(
+    ["c++filt"],
+    input="\n".join(raw),
+    stdout=subprocess.PIPE,
+    text=True,
+     check=True).stdout.split("\n")
         raw = answer if len(answer) >= len(raw) else raw
     except (OSError, subprocess.CalledProcessError):
         pass

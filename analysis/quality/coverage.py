@@ -3,8 +3,8 @@
 MC/DC asks more than branches: that each condition of a decision has been seen to decide it alone
 (Hayhurst et al., NASA/TM-2001-210876). The ordinary pool and the checked one are measured, each in
 a build of its own; a place that both have is covered where one of them covers it. Whatever is not
-covered is listed in core/test/coverage_exceptions.txt with its reason; anything else, and an
-exception that is covered after all, fails. So does the suite `coverage` of ./poolproof test.
+covered stands in core/test/coverage_exceptions.txt with its reason; anything else, and an exception
+that is covered after all, fails. So does the suite `coverage` of ./poolproof test.
 """
 
 from __future__ import annotations

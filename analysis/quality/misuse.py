@@ -68,8 +68,8 @@ went on; the last section names what no build sees.
 
 The table is written by `./poolproof check --matrix`, by doing each misuse in each build, and
 compared with each build by `./poolproof check`; the ordinary, the checked and the sanitized column
-by `./poolproof test --all` too. Valgrind needs `-DPOOL_VALGRIND`; a race (*left to chance*) is told from
-luck by ThreadSanitizer alone.
+by `./poolproof test --all` too. Valgrind needs `-DPOOL_VALGRIND`; a race (*left to chance*) is told
+from luck by ThreadSanitizer alone.
 """
 
 

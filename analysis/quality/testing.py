@@ -121,7 +121,8 @@ def run_pytest(files: Iterable[pathlib.Path], title: str = "python") -> list[Res
     for module, package in (("pytest", "python3-pytest"), ("xdist", "python3-pytest-xdist")):
         if f"No module named {module}" in output or (module == "xdist" and
                                                      "unrecognized arguments: -n" in output):
-            return [Result(f"{title}: pytest", "skipped", f"{module} is missing; install {package}")]
+            return [Result(f"{title}: pytest", "skipped",
+                           f"{module} is missing; install {package}")]
     try:
         results = list(read_pytest(report))
     except (OSError, ElementTree.ParseError):
@@ -219,8 +220,8 @@ def place_of(result: Result) -> str:
     if found:
         return found[-1] if result.alone.startswith("python3") else found[0]
     name = re.sub(r"\W", "_", result.alone.rpartition(" ")[2])
-    sources = [path for room in ("core", "bench", "fuzz") for path in (ROOT / room).rglob(f"{name}.*")
-               if path.suffix in (".c", ".cpp", ".sh", ".py")]
+    sources = [path for room in ("core", "bench", "fuzz") for path in (
+        ROOT / room).rglob(f"{name}.*") if path.suffix in (".c", ".cpp", ".sh", ".py")]
     return f"{sources[0].relative_to(ROOT)}:1" if sources else ""
 
 

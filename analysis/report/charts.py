@@ -52,7 +52,7 @@ def forest(analysis: Analysis, promise: str, name: str) -> str | None:
 
 
 def noise(analysis: Analysis, name: str) -> str | None:
-    """The null arm on each workload: every round a dot, δ as a band. None without a null arm."""
+    """The null arm on each workload: every launch a dot, δ as a band. None without a null pair."""
     rows = [result for result in analysis.results if result.null_differences]
     if not rows:
         return None
@@ -73,44 +73,38 @@ def noise(analysis: Analysis, name: str) -> str | None:
         axes.text(reach, row - 0.26, f"δ {units.percent(result.limit)}", ha="right", va="bottom",
                   color=MUTED)
     ticks = ticker.MaxNLocator(5, symmetric=True, steps=[1, 2, 5, 10]).tick_values(-reach, reach)
-    across(axes, ticks, _signed_share, "glibc against itself; a dot is a round, the band is δ",
+    across(axes, ticks, _signed_share, "glibc against itself; a dot is a launch, the band is δ",
             lines=False)
     described = "; ".join(f"{result.workload.workload}: δ {units.percent(result.limit)}"
                           for result in rows)
     return svg(figure, name, "How far the same allocator under two names lands apart", described)
 
 
-def ledger(analysis: Analysis, name: str) -> str | None:
-    """The machine's speed and stolen time over the run. None without samples."""
-    frame = analysis.frame
-    if frame.empty:
+def machine(analysis: Analysis, name: str) -> str | None:
+    """Waiting and stolen time over the run. None without launches."""
+    launches = sorted(analysis.record.launches, key=lambda launch: launch.started_unix_s)
+    if not launches:
         return None
-    frame = frame.sort_values("started_unix_s")
-    minutes = ((frame["started_unix_s"] - frame["started_unix_s"].iloc[0]) / 60).to_numpy()
-    reference = analysis.plan.ledger.spin_reference_ns or frame["spin_before_ns"].median()
-    speed = (frame[["spin_before_ns", "spin_after_ns"]].mean(axis=1) / reference).to_numpy()
-    stolen = (frame["steal_s"] / frame["wall_s"] * 100).to_numpy()
-    minutes, speed, stolen = _worst_of_each_moment(minutes, speed, stolen)
+    minutes = numpy.array([(launch.started_unix_s - launches[0].started_unix_s) / 60
+                           for launch in launches])
+    waited = numpy.array([100 * (launch.pressure_s or 0) / launch.wall_s for launch in launches])
+    stolen = numpy.array([100 * launch.steal_s / launch.wall_s for launch in launches])
+    minutes, waited, stolen = _worst_of_each_moment(minutes, waited, stolen)
     figure = figure_of(210)
-    upper, lower = panel(figure, 40, 8, 20, 76), panel(figure, 40, 8, 118, 48)
-    for axes in (upper, lower):
+    upper, lower = panel(figure, 40, 18, 20, 62), panel(figure, 40, 18, 104, 62)
+    for axes, shares, title in ((upper, waited, "some process waited for a processor, % of time"),
+                                (lower, stolen, "stolen by the hypervisor, % of time")):
         axes.set_xlim(0, max(0.1, float(minutes.max())))
-    dots(upper, list(zip(minutes, speed)), MUTED)
-    upper.axhline(analysis.plan.ledger.spin_ratio, color=SLOWER, linewidth=1, linestyle=(0, (4, 3)))
-    upper.set_ylim(0, max(1.5, 1.1 * float(speed.max())))
-    headed(upper, "spin probe, as a multiple of its start")
-    strokes(lower, [((x, 0.0), (x, top)) for x, top in zip(minutes, stolen) if top > 0], SLOWER,
-             1.4)
-    lower.set_ylim(0, max(2.0, 1.1 * float(stolen.max())))
-    headed(lower, "stolen by the hypervisor, % of a process")
-    for axes, label in ((upper, ""), (lower, "minutes since the first sample")):
-        minutes_ticks = ticker.MaxNLocator(6).tick_values(0, lower.get_xlim()[1])
-        across(axes, minutes_ticks if label else [], lambda value: f"{value:g}", label,
-                lines=False)
+        axes.set_ylim(0, max(2.0, 1.1 * float(shares.max())))
+        strokes(axes, [((x, 0.0), (x, top)) for x, top in zip(minutes, shares) if top > 0], SLOWER,
+                1.4)
+        headed(axes, title)
+        label = "minutes since the first launch" if axes is lower else ""
+        across(axes, ticker.MaxNLocator(6).tick_values(0, axes.get_xlim()[1]) if label else [],
+               lambda value: f"{value:g}", label, lines=False)
         up(axes, ticker.MaxNLocator(3), lambda value: f"{value:g}")
-    described = (
-        f"Spin probe from {speed.min():.2f} to {speed.max():.2f} times its reference; stolen time"
-        f" at most {stolen.max():.1f} % of a process.")
+    described = (f"Waiting at most {waited.max():.0f} %, stolen at most {stolen.max():.1f} % of a"
+                 " launch’s time.")
     return svg(figure, name, "The machine over the time of the run", described)
 
 
@@ -163,7 +157,7 @@ def _claim_mark(axes: Axes, row: float, claim: Claim, low: float, high: float) -
 
 
 MOMENTS = 400
-"""A longer run's ledger is drawn as the worst of each of so many spans."""
+"""A longer run is drawn as the worst of each of so many spans."""
 
 
 def _worst_of_each_moment(minutes: numpy.ndarray, *columns: numpy.ndarray) -> list[numpy.ndarray]:

@@ -70,13 +70,16 @@ def sentences(comparison: Comparison) -> list[str]:
     """What a reader must know beside the tables."""
     base, new = comparison.base.plan, comparison.new.plan
     said = []
-    if ((comparison.base.samples, comparison.base.work) ==
-            (comparison.new.samples, comparison.new.work)):
-        said.append("Both folders hold one and the same run.")
-    if base.benchmark["sha256"] == new.benchmark["sha256"]:
-        said.append("Both runs measured the same binary: what separates them is noise.")
+    gate = new.base is not None
+    if gate and new.base["sha256"] == new.benchmark["sha256"]:
+        said.append("Both builds are the same binary: what separates them is noise.")
+    if not gate:
+        said.append("The two were not measured in turns: a machine that changed in between may"
+                    " pass for a change of the pool. gate --base runs two builds now.")
+        if base.benchmark["sha256"] == new.benchmark["sha256"]:
+            said.append("Both runs measured the same binary: what separates them is noise.")
     for what, base_has, new_has in (
-            ("measured time", comparison.base.samples, comparison.new.samples),
+            ("measured time", comparison.base.launches, comparison.new.launches),
             ("counted instructions", comparison.base.work, comparison.new.work)):
         if bool(base_has) != bool(new_has):
             said.append(f"Only the {'base' if base_has else 'new run'} {what}.")
@@ -91,9 +94,9 @@ def sentences(comparison: Comparison) -> list[str]:
     if unsettled:
         smallest = max(inference.smallest_provable(item.interval, item.limit) for item in unsettled)
         could = (f"could have proved {units.percent(smallest)}" if math.isfinite(smallest)
-                 else "could have proved nothing: they have too few rounds")
+                 else "could have proved nothing: they have too few launches")
         said.append(f"Of {units.count(len(comparison.claims), 'claim')}, {len(unsettled)} remain"
-                    f" open; the runs {could} on each of them. More rounds see more.")
+                    f" open; the runs {could} on each of them. More launches see more.")
     return said
 
 
@@ -126,8 +129,7 @@ def markdown(comparison: Comparison, shown: Shown) -> str:
     parts = [f"**{grid.escaped(headline(comparison))}**\n",
              *(f"{grid.escaped(sentence)}\n" for sentence in sentences(comparison)),
              *map(grid.markdown, tables(shown)),
-             "A ratio above 1 means that the new run is faster, relative to glibc in the same"
-             " round, or runs fewer instructions.\n"]
+             "A ratio above 1 means that the new pool is faster, or runs fewer instructions.\n"]
     return "\n".join(parts)
 
 

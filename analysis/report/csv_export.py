@@ -10,21 +10,12 @@ from analysis.stats.verdicts import Analysis
 
 
 def tables(analysis: Analysis, measured: Parts) -> dict[str, str]:
-    """File name → its text; only those that have rows, but always the samples."""
-    frames = {"samples.csv": samples(analysis), "claims.csv": pandas.DataFrame(analysis.to_json()),
+    """File name → its text; only those that have rows, but always the launches."""
+    frames = {"launches.csv": analysis.frame, "claims.csv": pandas.DataFrame(analysis.to_json()),
               "arms.csv": arms(analysis, measured), "latency.csv": latency(measured),
               "memory.csv": memory(measured)}
     return {name: frame.to_csv(index=False) for name, frame in frames.items()
-            if name == "samples.csv" or not frame.empty}
-
-
-def samples(analysis: Analysis) -> pandas.DataFrame:
-    """The raw samples, a row each, and whether the verdicts rest on it."""
-    frame = analysis.frame.copy()
-    if not frame.empty:
-        frame["repetitions_ns"] = frame["repetitions_ns"].map(
-            lambda times: " ".join(map(repr, times)))
-    return frame
+            if name == "launches.csv" or not frame.empty}
 
 
 def arms(analysis: Analysis, measured: Parts) -> pandas.DataFrame:
@@ -36,8 +27,9 @@ def arms(analysis: Analysis, measured: Parts) -> pandas.DataFrame:
             held = measured.memory.get(place)
             rows.append({
                 "workload": place[0], "arm": place[1], "role": arm.arm.role,
-                "promise": arm.arm.promise, "rounds": len(arm.times_ns), "time_ns": arm.time_ns,
+                "promise": arm.arm.promise, "launches": len(arm.times_ns), "time_ns": arm.time_ns,
                 "low_ns": arm.low_ns, "high_ns": arm.high_ns,
+                "bias": arm.bias and arm.bias.median,
                 "instructions_per_operation": measured.work.get(place),
                 "peak_bytes": held and held.peak_bytes, "live_bytes": held and held.live_bytes,
                 "end_bytes": held and held.end_bytes, "drained_bytes": held and held.drained_bytes,

@@ -100,9 +100,16 @@ def terminal(grid: Grid) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=grid.caption or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+    title=grid.caption or None,
+    title_justify="left",
+    box=box.SIMPLE_HEAD,
+     pad_edge=False)
     for column in grid.columns:
-        table.add_column(column.title, overflow="fold", justify="right" if column.number else "left")
+        table.add_column(
+    column.title,
+    overflow="fold",
+     justify="right" if column.number else "left")
     for row in grid.rows:
         table.add_row(*(Text.assemble((f"{cell.sign} {cell.text}".strip(),
                                        STYLES.get(cell.verdict, "")),

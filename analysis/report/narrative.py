@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pathlib
+import shlex
 from typing import Any
 
-from analysis.runs.plan import Arm, is_app, is_cold, is_trace
+from analysis.runs.plan import is_app, is_cold, is_trace
 from analysis.stats import inference
 from analysis.stats.secondary_metrics import Parts
 from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
@@ -26,10 +28,6 @@ PROMISES = {
     "calloc": ("pool", "zeroing and wiping", "every calloc")
 }
 """Promise → the pool arm that makes it, what that means, and its rivals."""
-
-
-QUIET_SHARE = 0.9
-"""Processes that had a processor for less of their time were disturbed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,22 +52,6 @@ def interval(claim: Claim) -> str:
 def arm_label(name: str) -> str:
     """An arm's name for people: the library, and the call where it is not malloc."""
     return name.removesuffix("-calloc") + (" calloc" if name.endswith("-calloc") else "")
-
-
-_ARMS = {
-    "pool": "the pool, zeroing and wiping", "pool-keep": "the pool, keeping contents",
-    "null": "glibc again: the run’s noise",
-    "pool-keep-delayed": "pool-keep with 5 % of delay added",
-    "noop": "no allocator: what the harness costs", "freelist": "an unchecked free list: a floor",
-    "bump": "a bump pointer: a floor"
-}
-
-
-def describe(arm: Arm) -> str:
-    """What an arm is, in a phrase."""
-    if arm.role == "rival":
-        return f"{arm.benchmark_arm} of {arm.name.removesuffix('-calloc')}"
-    return _ARMS.get(arm.name) or arm.about or "another arm of the benchmark binary"
 
 
 def kind_of_workload(workload: str) -> str:
@@ -114,7 +96,7 @@ def answer(result: WorkloadResult, promise: str) -> Answer | None:
         return Answer("unknown", "Not known", f"Measured {amount}: {best.doubt}.", best)
     if best.interval.low > best.limit or best.interval.high < -best.limit:
         return Answer("unknown", "Not known", f"Measured {amount}, beyond the noise; but so many"
-                      " claims would need more rounds to prove it.", best)
+                      " claims would need more launches to prove it.", best)
     smallest = inference.smallest_provable(best.interval, best.limit)
     could = (f"this run could have proved {units.percent(smallest)}"
              if math.isfinite(smallest) else "this run could have proved nothing")
@@ -146,35 +128,33 @@ def _summary_of(promise: str, answers: list[Answer]) -> str:
     return f"{start} proved {listed}." + (f" On {rest} nothing is claimed." if rest else "")
 
 
-def busy_sentence(analysis: Analysis) -> str | None:
-    """A warning where the processes had to share their processor; None where they did not."""
-    frame = analysis.frame
-    if frame.empty:
-        return None
-    share = float((frame["user_s"] + frame["system_s"]).sum() / frame["wall_s"].sum())
-    if share >= QUIET_SHARE:
-        return None
-    return (f"The machine was busy: the samples had a processor for {share * 100:.0f}{units.NARROW}% of"
-            " their time. Run it again on a quiet machine to see more.")
-
-
-def clock_sentence(analysis: Analysis) -> str:
-    """What the wall clock would have changed."""
-    proved = sum(claim.proved for claim in analysis.family)
-    return (f"Times are those of the processor. By the wall clock, {analysis.differing} of"
-            f" {units.count(proved, 'proved claim')} would not have come out the same.")
-
-
 def doubt_sentence(analysis: Analysis) -> str:
     """How many verdicts were taken back because methods disagree, and which methods."""
     doubted = [claim for claim in analysis.family if claim.doubt]
-    start = ("Every verdict was also put to the signed-rank test, the wall clock and the rounds as"
-             " they were before any was run again")
+    start = ("Every verdict was also put to the signed-rank test and to the arms alone, in turns"
+             " without a neighbour")
     if not doubted:
         return f"{start}; none of them disagrees."
     reasons = sorted({claim.doubt.partition(" borne out by ")[2] for claim in doubted})
     return (f"{start}; {units.count(len(doubted), 'verdict')} became inconclusive, not borne out by"
             f" {'; '.join(reasons)}.")
+
+
+def bias_sentence(analysis: Analysis) -> str:
+    """Whether taking turns changed what was measured."""
+    arms = [arm for result in analysis.results for arm in result.arms if arm.bias]
+    if not arms:
+        return "No arm of this run was also measured alone, so what taking turns does is not known."
+    biased = [(result, arm) for result in analysis.results for arm in result.biased]
+    text = (f"Every arm in turns was also measured alone in the same processes; of"
+            f" {units.count(len(arms), 'arm')} of workloads")
+    if not biased:
+        return f"{text} none took surely another time in turns, beyond 3 % (traces: 5 %)."
+    named = [f"{arm.arm.name} on {result.workload.workload}"
+             f" ({units.signed_percent(arm.bias.median)})" for result, arm in biased[:5]]
+    more = f" and {len(biased) - 5} more" if len(biased) > 5 else ""
+    return (f"{text} {len(biased)} took another time in turns, beyond 3 % (traces: 5 %):"
+            f" {', '.join(named)}{more}.")
 
 
 def delay_sentence(analysis: Analysis) -> str:
@@ -200,40 +180,80 @@ def null_sentence(analysis: Analysis) -> str:
     claimed = [claim for claim in nulls if claim.verdict in ("faster", "slower")]
     widest = max(abs(claim.interval.median) for claim in nulls)
     text = (
-        f"The same allocator under two names differed by {units.percent(widest)} at most in the median of"
+        f"The same allocator under two names differed by {units.percent(widest)} at most in the"
+        " median of"
         f" a workload")
     return text + (" and yielded no claim." if not claimed else
-                   f" and yielded {units.count(len(claimed), 'false claim')}: do not trust this run.")
+                   f" and yielded {units.count(len(claimed), 'false claim')}: do not trust this"
+                   " run.")
 
 
-def rounds_sentence(analysis: Analysis) -> str:
-    """Whether the rounds are enough for the family."""
-    family = len(analysis.family)
-    needed = inference.rounds_needed(family)
-    fewest = min((result.rounds for result in analysis.results), default=0)
-    text = (f"{units.count(family, 'claim')} were declared, and Holm’s correction needs {needed} rounds"
-            " for so many")
+def launches_sentence(analysis: Analysis) -> str:
+    """Whether the launches are enough for the family."""
+    claims, looks = len(analysis.family), len(analysis.plan.looks)
+    needed = inference.launches_needed(claims, looks)
+    fewest = min((claim.interval.launches for claim in analysis.family), default=0)
+    text = (f"{units.count(claims, 'claim')} were declared and looked at {looks} times at most;"
+            f" Holm’s correction needs {needed} launches of each pair for so many")
     if fewest >= needed:
-        return text + f"; this run has {fewest}."
-    return text + f"; with {fewest} this run can prove no difference at all."
+        return f"{text}, and the pair with the fewest has {fewest}."
+    return f"{text}; with {fewest} a pair can prove no difference at all."
+
+
+def asked(analysis: Analysis) -> str:
+    """What the run was asked, for the first screen."""
+    plan = analysis.plan
+    pools = [arm.name for arm in plan.arms if arm.role == "pool"]
+    rivals = sorted({arm.name.removesuffix("-calloc") for arm in plan.arms if arm.role == "rival"})
+    names = [result.workload.workload for result in analysis.results]
+    chosen = [result.workload.workload for result in named(analysis)] or names
+    where = f"on {' and '.join(chosen)}" if len(chosen) <= 3 else f"on {len(chosen)} workloads"
+    return (f"Asked: how fast {' and '.join(pools) or 'each arm'} is {where}, against"
+            f" {', '.join(rivals) or 'no malloc'}.")
+
+
+def named(analysis: Analysis) -> list[WorkloadResult]:
+    """The workloads that the user named, by --workload or --trace."""
+    words = set(shlex.split(analysis.plan.command)[2:])
+    files = {pathlib.Path(word).name.partition(".")[0] for word in words}
+    return [result for result in analysis.results if (name := result.workload.workload) in words
+            or is_trace(name) and name.partition("/")[2] in files]
+
+
+def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
+    """The smallest difference that the claims of a workload could have proved; infinite where the
+    run has too few launches for its family."""
+    needed = inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
+    enough = all(claim.interval.launches >= needed for claim in result.claims)
+    return result.smallest_provable() if enough else math.inf
+
+
+def unseen(analysis: Analysis) -> str:
+    """What the run could not have seen, for the first screen."""
+    able = sorted((smallest_provable(analysis, result), result.workload.workload)
+                  for result in analysis.results if result.claims)
+    if not able:
+        return "Not seen: any difference, as there is no claim."
+    value, workload = able[-1]
+    if not math.isfinite(value):
+        return f"Not seen: any difference on {workload}, which lacks launches or a null pair."
+    return (f"Not seen: differences below {units.percent(able[len(able) // 2][0])} on the middle"
+            f" workload, or below {units.percent(value)} on {workload}, the noisiest.")
 
 
 def sight(analysis: Analysis) -> list[str]:
     """What this run could have told."""
-    return [rounds_sentence(analysis), null_sentence(analysis), delay_sentence(analysis),
-            clock_sentence(analysis), doubt_sentence(analysis)]
+    return [launches_sentence(analysis), null_sentence(analysis), delay_sentence(analysis),
+            bias_sentence(analysis), doubt_sentence(analysis)]
 
 
 def warnings(analysis: Analysis) -> list[str]:
     """What a reader must know before believing anything."""
     plan = analysis.plan
     said = list(plan.notes)
-    if busy := busy_sentence(analysis):
-        said.append(busy)
     if not analysis.complete:
-        done = sum(result.rounds for result in analysis.results)
-        planned = plan.rounds * len(plan.workloads)
-        said.append(f"The run is not complete: {done} of {planned} rounds are there.")
+        said.append(f"The run is not complete: {len(analysis.record.launches):,} launches are"
+                    " there, and some pairs lack some.")
     said += [f"The run was to measure {part}, and has nothing of it."
              for part in plan.parts
              if part != "time" and not getattr(analysis.record, part)
@@ -249,8 +269,7 @@ def meta(analysis: Analysis) -> str:
     plan = analysis.plan
     facts = plan.environment
     parts = [day(plan.started), str(facts.get("processor", "")), str(facts.get("system", "")),
-             f"{plan.mode} run", units.count(plan.rounds, "round"),
-             f"{len(analysis.frame):,} processes"]
+             f"{plan.mode} run", units.count(len(analysis.record.launches), "launch")]
     return " · ".join(part for part in parts if part)
 
 
@@ -290,11 +309,14 @@ def parts(analysis: Analysis, measured: Parts, most_drawn: int) -> list[str]:
 def remarks(result: WorkloadResult) -> list[str]:
     """How a workload was measured, and who left it."""
     workload = result.workload
-    times = "once" if workload.repetitions == 1 else f"{workload.repetitions} times"
-    said = [f"{refusal.arm} left this workload in round {refusal.round + 1}: {refusal.refused}."
+    said = [f"{refusal.arm} left this workload in launch {refusal.round + 1}: {refusal.refused}."
             for refusal in result.refusals]
-    said.append(f"{units.count(workload.iterations, 'iteration')}, {times} in each process."
-                f" δ is {units.percent(result.limit)} here.")
+    form = {"side by side": "once in each process, two processes side by side on one processor",
+            "threads": f"in turns of {units.count(workload.batch, 'iteration')}, on all"
+                       f" processors, {units.count(workload.cycles, 'turn')} in a launch"}.get(
+        workload.form, f"in turns of {units.count(workload.batch, 'iteration')}, two arms at a time"
+                       f" on one processor, {units.count(workload.cycles, 'turn')} in a launch")
+    said.append(f"Run {form}. δ is {units.percent(result.limit)} here.")
     if workload.parameters:
         said.append(f"The name’s parts: {workload.parameters}.")
     if workload.source:
@@ -302,14 +324,11 @@ def remarks(result: WorkloadResult) -> list[str]:
     return said
 
 
-def ledger(analysis: Analysis) -> list[str]:
-    """The rule by which rounds were run again."""
-    rule = analysis.plan.ledger
-    return ["A round of a workload is run again as a whole if the hypervisor stole more than"
-            f" {units.share(rule.steal_share)} of it or the spin probe ran {rule.spin_ratio:g}"
-            " times slower than at the start; at most"
-            f" {units.share(rule.repeat_share)} of all rounds. The rule was fixed before the first"
-            " sample and sees no arm’s time. Single values are never dropped."]
+def machine(analysis: Analysis) -> list[str]:
+    """How launches stay fair on a machine that others use."""
+    return ["The two arms of a launch share a processor and alternate, so that a neighbour’s load"
+            " falls on both; the processor changes between launches. No launch is dropped or"
+            " repeated for what the machine did meanwhile."]
 
 
 def bugs(board: dict[str, Any]) -> list[str]:

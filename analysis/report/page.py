@@ -26,7 +26,7 @@ SECTIONS = {
     "map": "Who wins where",
     "workloads": "Workload by workload",
     "floors": "Floors and the harness",
-    "ledger": "Ledger",
+    "machine": "The machine meanwhile",
     "bugs": "Planted bugs",
     "environment": "Environment",
     "again": "Run it again",
@@ -41,7 +41,8 @@ def page(analysis: Analysis, measured: Parts) -> dict[str, Any]:
     planted = bugs()
     return {
         "title": f"Does a memory pool pay off? {narrative.day(run.started)}",
-        "summary": narrative.summary(analysis) or ["No pool was compared with a rival in this run."],
+        "summary": [narrative.asked(analysis), *(narrative.summary(analysis) or [
+            "No pool was compared with a rival in this run."]), narrative.unseen(analysis)],
         "warnings": narrative.warnings(analysis),
         "meta": narrative.meta(analysis),
         "sections": {id_: title for id_, title in SECTIONS.items() if planted or id_ != "bugs"},
@@ -50,7 +51,8 @@ def page(analysis: Analysis, measured: Parts) -> dict[str, Any]:
         "glance": verdict_tables.sight_grid(analysis),
         "forests": [_forest(analysis, promise) for promise in verdict_tables.promises(analysis)],
         "sight": narrative.sight(analysis),
-        "noise": _figure(charts.noise(analysis, "noise-chart"), verdict_tables.noise_grid(analysis)),
+        "noise": _figure(charts.noise(analysis, "noise-chart"),
+                         verdict_tables.noise_grid(analysis)),
         "legend": [{"verdict": verdict, "sign": SIGNS[verdict], "meaning": meaning}
                    for verdict, meaning in narrative.MEANINGS.items()],
         "maps": [grid for promise in narrative.PROMISES
@@ -60,8 +62,9 @@ def page(analysis: Analysis, measured: Parts) -> dict[str, Any]:
         "workloads": [_workload(analysis, result, measured, dots) for result in analysis.results],
         "parts": narrative.parts(analysis, measured, workload_tables.MOST_DRAWN),
         "floors": run_tables.floors_grid(analysis),
-        "ledger": _figure(charts.ledger(analysis, "ledger-chart"), run_tables.ledger_grid(analysis))
-        | {"sentences": narrative.ledger(analysis), "repeats": run_tables.repeats_grid(analysis)},
+        "machine": _figure(charts.machine(analysis, "machine-chart"),
+                           run_tables.machine_grid(analysis))
+        | {"sentences": narrative.machine(analysis)},
         "bugs": planted,
         "environment": run_tables.environment_grid(analysis),
         "libraries": run_tables.libraries_grid(analysis),
@@ -69,7 +72,7 @@ def page(analysis: Analysis, measured: Parts) -> dict[str, Any]:
         "rebuild": f"./poolproof report {shlex.quote(_shown(analysis.record.folder))}",
         "seed": run.seed,
         "version": run.environment.get("poolproof", version()),
-        "samples": units.count(len(analysis.frame), "sample"),
+        "samples": units.count(len(analysis.record.launches), "launch"),
     }
 
 
@@ -95,7 +98,7 @@ def _workload(analysis: Analysis, result: WorkloadResult, measured: Parts,
               dots: bool) -> dict[str, Any]:
     name = slug(result.workload.workload)
     figures = [
-        _figure(workload_charts.arms(result, measured, f"rounds-{name}", dots),
+        _figure(workload_charts.arms(result, measured, f"launches-{name}", dots),
                 workload_tables.workload_grid(result, measured, analysis.plan.arms)),
         _figure(workload_charts.memory(result, measured, f"memory-chart-{name}"),
                 workload_tables.memory_grid(result, measured)),

@@ -30,7 +30,7 @@ def floors_grid(analysis: Analysis) -> Grid:
             *(units.time(arm.time_ns) if arm else "–" for arm in floors), _harness_cell(result))))
     columns = [Column("workload"), Column("fastest contestant", True),
                *(Column(name, True) for name in names), Column("harness share", True)]
-    return Grid("floors-table", "Time of an operation, median over the rounds", columns, rows)
+    return Grid("floors-table", "Time of an operation, median over the launches", columns, rows)
 
 
 def _harness_cell(result: WorkloadResult) -> Cell:
@@ -42,41 +42,23 @@ def _harness_cell(result: WorkloadResult) -> Cell:
     return Cell(units.share(share), why)
 
 
-def ledger_grid(analysis: Analysis) -> Grid:
-    """The ledger in figures."""
-    frame, plan = analysis.frame, analysis.plan
-    rows = [("processes", f"{len(frame):,}"),
-            ("rounds run again", f"{len(analysis.repeats)} of at most {plan.repeats_allowed()}"), ]
-    if not frame.empty:
-        spin = frame[["spin_before_ns", "spin_after_ns"]].to_numpy()
-        reference = plan.ledger.spin_reference_ns or float(spin.mean())
-        busy = (frame["user_s"] + frame["system_s"]).sum() / frame["wall_s"].sum()
-        rows += [("spin probe, reference", units.time(reference)),
-                 ("spin probe, fastest and slowest",
-                  f"{units.time(spin.min())}, {units.time(spin.max())}"),
+def machine_grid(analysis: Analysis) -> Grid:
+    """What the machine did, in figures."""
+    launches, frame = analysis.record.launches, analysis.frame
+    rows = [("launches", f"{len(launches):,}")]
+    if launches:
+        wall_s = sum(launch.wall_s for launch in launches)
+        waits = [launch.pressure_s for launch in launches if launch.pressure_s is not None]
+        rows += [("turns", f"{frame['turns'].sum():,}"),
                  ("stolen by the hypervisor",
-                  units.share(frame["steal_s"].sum() / frame["wall_s"].sum(), 2)),
-                 ("processor time of wall time", units.share(busy)),
+                  units.share(sum(launch.steal_s for launch in launches) / wall_s, 2)),
                  ("involuntary switches a process",
                   f"{frame['involuntary_switches'].median():.0f} (median),"
                   f" {frame['involuntary_switches'].max():.0f} (most)"),
-                 ("major page faults", f"{frame['major_faults'].sum():,.0f}"), ]
-        if frame["pressure_s"].notna().any():
-            rows.append(("waiting for a processor",
-                         units.share(frame["pressure_s"].sum() / frame["wall_s"].sum(), 1)))
-    return Grid("ledger-table", "What the machine did meanwhile",
+                 ("major page faults", f"{frame['major_faults'].sum():,.0f}")]
+        rows += [("waiting for a processor", units.share(sum(waits) / wall_s, 1))] if waits else []
+    return Grid("machine-table", "What the machine did meanwhile",
                 [Column("what"), Column("value", True)], [Row(cells(*row)) for row in rows])
-
-
-def repeats_grid(analysis: Analysis) -> Grid | None:
-    """The rounds that were run again, and why."""
-    if not analysis.repeats:
-        return None
-    rows = [Row(cells(repeat.workload, str(repeat.round + 1), repeat.reason))
-            for repeat in analysis.repeats]
-    return Grid("repeats-table", "Rounds that were run again as a whole",
-                [Column("workload"), Column("round", True),
-                 Column("what the ledger had against it")], rows)
 
 
 _FACTS = (("processor", "processor"), ("processors", "processors"),

@@ -11,12 +11,10 @@ import statistics
 import jinja2
 import markupsafe
 
-from analysis.measure.trial import Pair, Trial
-from analysis.measure.trial_launch import LOCKED, Launch
-from analysis.measure.trial_sites import Site
 from analysis.report import trial_charts
+from analysis.runs.trial import LOCKED, Launch, Pair, Site, Trial
 from analysis.stats import trial_verdict
-from analysis.stats.trial_intervals import verdict, without_calls
+from analysis.stats.trial_intervals import interval, verdict, without_calls
 from analysis.stats.trial_verdict import Judgement, Measured
 from analysis.system import units
 from analysis.system.files import version, whole_file
@@ -28,11 +26,11 @@ ROLES = {"glibc again": "null", "glibc delayed": "delay"}
 
 
 def measure(trial: Trial) -> list[Measured]:
-    """The arms as intervals; calls that cost nothing are extrapolated from two arms that do more."""
-    found = [Measured(pair.arm.name, pair.against.name, pair.arm.kind, pair.interval,
+    """The arms as intervals; calls that cost nothing are extrapolated from arms that do more."""
+    found = [Measured(pair.arm.name, pair.against.name, pair.arm.kind, interval(pair.logs),
                       "final" if pair.final else ROLES.get(pair.arm.name, ""))
              for pair in trial.pairs if not pair.arm.name.startswith("calls ")]
-    more = {pair.arm.name: pair.interval for pair in trial.pairs}
+    more = {pair.arm.name: interval(pair.logs) for pair in trial.pairs}
     if "calls twice" in more:
         free = without_calls(more["calls twice"], more["calls three times"])
         found.append(Measured("calls that cost nothing", "glibc", "ceiling", free))
@@ -58,8 +56,17 @@ def _sample(one: Launch) -> dict:
 def _proof(pair: Pair) -> dict:
     """What the last launch of an arm served, what it left to the C library, and why."""
     last = pair.launches[-1][0]
-    names = ("served", "left", "early", "unfit", "aligned", "foreign", "remote", "refused", "owners",
-             "adopted")
+    names = (
+    "served",
+    "left",
+    "early",
+    "unfit",
+    "aligned",
+    "foreign",
+    "remote",
+    "refused",
+    "owners",
+     "adopted")
     return {"processes": sum(process.arm == "witness" for process in last.processes),
             **{name: last.total(name) for name in names}}
 
@@ -136,10 +143,11 @@ def proof_rows(trial: Trial) -> list[list[str]]:
 
 
 PROOF = ["arm", "served", "early", "unfit", "foreign", "remote", "refused", "adopted"]
-PROOF_NOTE = ("Served: share of the allocations that the arm made; the C library made the others: "
-              "those before the arm had started (early), those that found no room (unfit), those of "
-              "sites not named, zeroed blocks of 128 KiB and more. Foreign: frees of what came from "
-              "the C library. Remote: frees by another thread. Adopted: pools of ended threads.")
+PROOF_NOTE = (
+    "Served: share of the allocations that the arm made; the C library made the others: "
+    "those before the arm had started (early), those that found no room (unfit), those of "
+    "sites not named, zeroed blocks of 128 KiB and more. Foreign: frees of what came from "
+    "the C library. Remote: frees by another thread. Adopted: pools of ended threads.")
 
 
 def code(trial: Trial) -> str:
@@ -173,7 +181,8 @@ def facts(trial: Trial, judgement: Judgement) -> list[str]:
         told.append("The work varies from run to run: sizes asked for differ between two launches, "
                     f"their number by {counted.spread * 100:.2f} %.")
     if counted.launch.total("flags") & LOCKED:
-        told.append("The program locks its memory; under the arms, pages are locked on first touch.")
+        told.append("The program locks its memory; under the arms, pages are locked on first touch"
+                    ".")
     return told + trial.notes
 
 
@@ -193,9 +202,11 @@ def markdown(trial: Trial, measured: list[Measured], judgement: Judgement) -> st
              grid(PROOF, proof_rows(trial)), PROOF_NOTE]
     if trial.advice.sites:
         names = ", ".join(site.name for site in trial.advice.sites)
-        parts += ["## Advice", f"{trial.advice.share * 100:.0f} % of the allocations could come from"
-                  f" a pool of {units.size(trial.advice.capacity_bytes)}: {names}. The arm “pool at "
-                  "sites” is just that.", f"```c\n{code(trial)}```"]
+        parts += ["## Advice",
+    f"{trial.advice.share * 100:.0f} % of the allocations could come from"
+    f" a pool of {units.size(trial.advice.capacity_bytes)}: {names}. The arm “pool at "
+    "sites” is just that.",
+     f"```c\n{code(trial)}```"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -210,7 +221,8 @@ def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> str:
     return environment.get_template("trial.html.j2").render(
         command=shlex.join(trial.command.words), sentence=judgement.sentence,
         speeds=markupsafe.Markup(trial_charts.speeds(measured)),
-        shares=markupsafe.Markup(trial_charts.shares(points)), facts=facts(trial, judgement), headings=HEADINGS,
+        shares=markupsafe.Markup(trial_charts.shares(points)), facts=facts(trial, judgement),
+        headings=HEADINGS,
         rows=rows(trial, measured, judgement), site_headings=SITE_HEADINGS,
         sites=site_rows(trial.counted.sites), proof_headings=PROOF, proof=proof_rows(trial),
         proof_note=PROOF_NOTE, code=code(trial))

@@ -107,7 +107,7 @@ def _map_cell(result: WorkloadResult, pool: str, rival: str, claim: Claim | None
             return Cell("refused", narrative.arm_label(name), kind="off")
         if name not in result.workload.arms:
             return Cell("n/a", "" if name == rival else f"no {pool}", kind="off")
-    return Cell("no rounds", kind="off")
+    return Cell("no launches", kind="off")
 
 
 def _leader_cell(claim: Claim | None, pool: str) -> Cell:
@@ -138,11 +138,13 @@ def leaders_grid(analysis: Analysis) -> Grid:
                 " verdict is faster", columns, rows)
 
 
-def _smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
-    """The smallest difference that the claims of a workload could have proved; infinite where the
-    run has too few rounds for its family."""
-    enough = result.rounds >= inference.rounds_needed(len(analysis.family))
-    return result.smallest_provable() if enough else math.inf
+def _bias(result: WorkloadResult) -> Cell:
+    """The arm whose time in turns is farthest from its time alone."""
+    arms = [arm for arm in result.arms if arm.bias]
+    if not arms:
+        return Cell("–")
+    widest = max(arms, key=lambda arm: abs(arm.bias.median))
+    return Cell(units.signed_percent(widest.bias.median), narrative.arm_label(widest.arm.name))
 
 
 def noise_grid(analysis: Analysis) -> Grid:
@@ -151,11 +153,13 @@ def noise_grid(analysis: Analysis) -> Grid:
     for result in analysis.results:
         null = result.null
         rows.append(Row(cells(
-            result.workload.workload, str(result.rounds),
+            result.workload.workload, str(result.launches),
             units.signed_percent(null.interval.median) if null else "none",
-            units.percent(result.limit), units.percent(_smallest_provable(analysis, result)))))
-    columns = [Column("workload"), Column("rounds", True), Column("null arm, median", True),
-               Column("δ", True), Column("smallest provable difference", True)]
+            units.percent(result.limit), units.percent(narrative.smallest_provable(analysis, result)),
+            _bias(result))))
+    columns = [Column("workload"), Column("launches", True), Column("null pair, median", True),
+               Column("δ", True), Column("smallest provable difference", True),
+               Column("largest bias of turns", True)]
     return Grid("noise-table", "The noise of each workload, and the smallest difference that its"
                 " claims could have proved", columns, rows)
 
@@ -182,9 +186,11 @@ MOST_NAMED = {"faster": 2, "slower": 2, "equal": 1}
 
 
 def headlines(analysis: Analysis) -> list[Claim]:
-    """The claims that say most: of each pool against its fastest rival, the widest proved margins
-    each way. Where nothing is proved, the claim that came nearest to telling."""
-    found: list[Claim] = []
+    """The claims that say most: of each pool against its fastest rival, those of
+    workloads that the user named, then the widest proved margins each way. Where nothing is proved,
+    the claim that came nearest to telling."""
+    found = [claim for result in narrative.named(analysis)[:3] for promise in promises(analysis)
+             if (claim := result.against_best(narrative.PROMISES[promise][0]))]
     for promise in promises(analysis):
         pool = narrative.PROMISES[promise][0]
         claims = [claim for result in analysis.results if (claim := result.against_best(pool))]
@@ -195,7 +201,7 @@ def headlines(analysis: Analysis) -> list[Claim]:
             found += sorted(alike, key=end)[:MOST_NAMED[verdict]]
         if not any(claim.proved for claim in claims):
             found.append(min(claims, key=lambda claim: claim.interval.high - claim.interval.low))
-    return found
+    return list({(claim.workload, claim.arm): claim for claim in found}.values())
 
 
 def sight_grid(analysis: Analysis) -> Grid:
@@ -205,7 +211,7 @@ def sight_grid(analysis: Analysis) -> Grid:
     false = sum(claim.verdict in ("faster", "slower") for claim in nulls)
     delays = [result.delay for result in results if result.delay]
     seen = sum(claim.interval.high < 0 and claim.p <= inference.ALPHA for claim in delays)
-    able = sorted((_smallest_provable(analysis, result), result.workload.workload)
+    able = sorted((narrative.smallest_provable(analysis, result), result.workload.workload)
                   for result in results if result.claims)
     rows = [("runs with a false claim", f"at most {units.share(inference.ALPHA)}",
              f"by chance, even one among {units.count(len(analysis.family), 'claim')}: Holm’s"
@@ -218,7 +224,7 @@ def sight_grid(analysis: Analysis) -> Grid:
                      f"the middle workload; from {units.percent(able[0][0])} ({able[0][1]}) to"
                      f" {units.percent(able[-1][0])} ({able[-1][1]})"))
     elif able:
-        rows.append(("smallest provable difference", "none", "too few rounds, or no null arm"))
+        rows.append(("smallest provable difference", "none", "too few launches, or no null pair"))
     if able:
         seen_ten = sum(value <= inference.LARGEST_EQUALITY for value, _ in able)
         rows.append(("a true difference of 10 %", f"provable on {seen_ten} of {len(able)}",
@@ -227,5 +233,11 @@ def sight_grid(analysis: Analysis) -> Grid:
     rows.append((f"a known delay of {plan.DELAY_PERCENT:g} %",
                  f"seen on {seen} of {len(delays)}" if delays else "not put to the test",
                  "workloads, with the pool slowed down on purpose"))
+    biased = sum(len(result.biased) for result in results)
+    alone = sum(arm.bias is not None for result in results for arm in result.arms)
+    rows.append(
+    ("arms changed by turns",
+    f"{biased} of {alone}" if alone else "not put to the test",
+     "arms of workloads, against the same processes alone: beyond 3 %, traces 5 %"))
     return Grid("sight-facts", "What this run could see", [Column("asked"), Column("answer")],
                 [Row([Cell(what), Cell(value, note)]) for what, value, note in rows])

@@ -19,13 +19,14 @@ from analysis.system.drawing import (FLOOR, INK, MUTED, POOL, RIVAL, RULE, SLOWE
                                      strokes, svg, up)
 
 MOST_DOTS = 24_000
-"""In a whole page. Where a run has more rounds than that, their quartiles are drawn instead."""
+"""In a whole page. Where a run has more launches than that, their quartiles are drawn instead."""
 
 
 def arms(result: WorkloadResult, measured: Parts, name: str, each: bool = True) -> str:
-    """Every arm of one workload: its rounds, and beside them, where measured, work and memory.
+    """Every arm of one workload: its launches, and beside them, where measured, work and memory.
 
-    A round is a dot. Unless each is drawn, a line from the fastest round to the slowest and a bar between
+    A launch is a dot. Unless each is drawn, a line from the fastest launch to the slowest and a
+    bar between
     the quartiles.
     """
     workload = result.workload.workload
@@ -42,7 +43,7 @@ def arms(result: WorkloadResult, measured: Parts, name: str, each: bool = True) 
     times = [time for arm in result.arms for time in arm.times_ns]
     axes.set_ylim(rows - 0.4, -0.6)
     _time_axis(axes, min(times), max(times), 42 / (WIDTH - 10 - left - _BESIDE * len(beside)),
-               "time of one operation" + "; each dot is one round" * (each and not beside))
+               "time of one operation" + "; each dot is one launch" * (each and not beside))
     places = _place(axes, groups)
     (_arm_rows if each else _arm_spans)(axes, places)
     for index, (title, values, write) in enumerate(beside):
@@ -51,7 +52,7 @@ def arms(result: WorkloadResult, measured: Parts, name: str, each: bool = True) 
     fastest, slowest = result.arms[0], result.arms[-1]
     described = (f"Medians from {units.time(fastest.time_ns)} ({fastest.arm.name}) to"
                  f" {units.time(slowest.time_ns)} ({slowest.arm.name}); the table has all.")
-    return svg(figure, name, f"Rounds of {workload}" +
+    return svg(figure, name, f"Launches of {workload}" +
                 ", work and memory beside time" * bool(beside), described)
 
 
@@ -266,7 +267,7 @@ def _place(axes: Axes,
 
 
 def _arm_rows(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
-    """Each arm's rounds and median in its row."""
+    """Each arm's launches and median in its row."""
     for colour, roles in ((POOL, ("pool",)), (RIVAL, ("rival",)),
                           (FLOOR, ("floor", "null", "delay", "other"))):
         dots(axes, [dot for row, arm in places if arm.arm.role in roles

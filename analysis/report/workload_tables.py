@@ -33,7 +33,7 @@ def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.A
             role = arm.arm.role
             place = name, arm.arm.name
             row = [Cell(narrative.arm_label(arm.arm.name),
-                        "" if role == "rival" else narrative.describe(arm.arm)),
+                        "" if role == "rival" else plan.describe(arm.arm)),
                    Cell(units.time(arm.time_ns), spread),
                    claim_cell(claim) if claim else Cell("–")]
             row += [_usable_cell(arm.counters.get(USABLE))] if fills else []
@@ -51,7 +51,7 @@ def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.A
     columns += [Column("instructions", True)] if works else []
     columns += [Column("peak memory", True)] if remembers else []
     return Grid(f"arms-{slug(name)}",
-                f"{units.count(result.rounds, 'round')} of {name}, one process each", columns,
+                f"{units.count(result.launches, 'launch')} of {name}, two arms each", columns,
                 rows)
 
 
@@ -135,7 +135,8 @@ def latency_grid(result: WorkloadResult, measured: Parts) -> Grid | None:
                  if workload == name and operation == kind}
         for arm in drawn(result, list(tails)):
             own = arm in (pool for pool, _, _ in narrative.PROMISES.values())
-            rows.append(Row(_tail_cells(f"{kind}, {narrative.arm_label(arm)}", tails[arm].latency_ns),
+            rows.append(Row(_tail_cells(f"{kind}, {narrative.arm_label(arm)}",
+                                        tails[arm].latency_ns),
                             "own" if own else ""))
         rows.append(Row(_tail_cells(f"{kind}, the clock alone", clock_of(tails.values())), "aside"))
     if not rows:

@@ -1,7 +1,6 @@
-"""What a run is going to do: which arms on which workloads, how often, in which order, for how
-long.
+"""What a run is going to do: which pairs of arms on which workloads, how often, in which order.
 
-A plan is fixed before the first sample and stands in run.json. Everything in it that is random
+A plan is fixed before the first launch and stands in run.json. Everything in it that is random
 follows from its seed, so that a run that goes on after a kill does what it would have done.
 """
 
@@ -9,18 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import json
 import pathlib
 import platform
 import random
-import subprocess
 import sysconfig
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Literal, Mapping, Sequence
 
-from analysis.runs import interference
-from analysis.system.exits import UNFIT, UserError
-
-SCHEMA = 1
+SCHEMA = 2
 """The version of every file in a run folder. It rises when a column changes its meaning or goes."""
 
 PARTS = ("time", "memory", "latency", "work")
@@ -60,32 +54,27 @@ RIVALS = (Rival("jemalloc", ("libjemalloc.so.2", ), "libjemalloc2"),
 class Mode:
     """How much a run may cost."""
 
-    rounds: int
+    stretch: tuple[float, ...]
+    """At how many times the fewest launches that prove anything verdicts are looked at."""
     budgets_s: dict[str, float]
-    """Part → what its processes together may take: without compiling, recording, calibrating,
-    reporting and the rounds that are run again. Parts without a budget are measured when asked
-    for."""
-    fewest: int = 0
-    """Rounds below which loops are shortened and workloads left out instead."""
-
-    @property
-    def whole_s(self) -> float:
-        """All budgets together: what a part may take that is asked for alone."""
-        return sum(self.budgets_s.values())
+    """Part → what its processes together may take: without compiling, recording, calibrating and
+    reporting. Parts without a budget are measured when asked for."""
 
 
 MODES = {
-    "quick": Mode(rounds=8, budgets_s={"time": 140, "memory": 20, "latency": 30}),
-    "default": Mode(rounds=20, budgets_s={"time": 850, "memory": 50, "latency": 110}, fewest=20),
-    "full": Mode(rounds=40, budgets_s={"time": 1950, "memory": 100, "latency": 240, "work": 500},
-                 fewest=20),
+    "quick": Mode((1, 1.5), {"time": 225, "memory": 15, "latency": 25}),
+    "default": Mode((1, 1.5, 2.25), {"time": 1500, "memory": 50, "latency": 110}),
+    "full": Mode((1, 1.5, 2.25, 3.5), {"time": 3000, "memory": 100, "latency": 240, "work": 500}),
 }
-"""Six, twenty-two and sixty minutes hold all of that, and a quarter of the rounds run again. More
-rounds are run where a mode's family of claims could not be proved with so few; fewer, down to what
-it needs or the mode's fewest, where the budget does not suffice."""
+"""Six, thirty and seventy minutes hold all of that."""
 
-PART_ROUNDS = {"memory": 3, "latency": 5, "work": 2}
-"""How often a part does the same; less where its budget does not suffice."""
+OTHER_LAUNCHES = 7
+"""Of a pair that no claim is about: enough for an interval."""
+
+PART_ROUNDS = {"memory": 2, "latency": 3, "work": 2}
+"""How often a part does the same."""
+LATENCY_OPERATIONS = 300_000
+"""So many operations are timed one by one in a process, about."""
 PROBED_ROLES = ("pool", "rival", "floor", "other")
 """The null arm and the delay say something of time alone."""
 
@@ -105,27 +94,16 @@ LITTERED = ("pair/64/littered", "random/64x1000/littered", "churn/mixed16-512/10
             "churn/mixed16-1024/10000/littered")
 """The workloads on a littered heap of a run for which none is named."""
 
-REPETITIONS = 3
-SHORTEST_SAMPLE_S = 0.03
-LEAST_SAMPLE_S = 0.01
-"""For this little time a loop is timed rather than that a workload is left out."""
-LONGEST_SAMPLE_S = 0.5
-PROCESS_S = 0.004
-"""What a process costs beside its own life: two readings of the ledger, a line on the disk."""
-REPEATED = 1.25
-"""The time that rounds take, those that are run again included, over what they take once."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """One contestant."""
+    """An allocator's entry in a run."""
 
     name: str
     benchmark_arm: str
     """What the benchmark binary calls it."""
-    role: str
-    """"pool", "rival", "null", "delay", "floor" or "other"."""
-    promise: str
+    role: Literal["pool", "rival", "null", "delay", "floor", "other"]
+    promise: Literal["malloc", "calloc", ""]
     """"malloc" or "calloc": only arms with an equal promise are compared. "" for those that have
     none."""
     preload: str | None = None
@@ -140,6 +118,19 @@ class Arm:
     """What it cannot do, as a sentence."""
     counted: bool = True
     """Whether Valgrind, which counts instructions, can run it."""
+    build: Literal["new", "base"] = "new"
+    """Of which benchmark binary it is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two arms that run in the same launches."""
+
+    arm: str
+    baseline: str
+    kind: Literal["claim", "null", "delay", "other"]
+    """"claim": a pool, and a malloc of equal promise or the pool before a change. "null" and
+    "delay": arms whose difference is known. "other": what no claim is about."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,14 +144,17 @@ class Workload:
     """What the parts of the name behind the first slash are."""
     source: str = ""
     """Where the field described it."""
-    iterations: int = 1
-    """Of the timed loop, in every process of every arm."""
-    repetitions: int = 1
-    """Of the whole loop inside a process; their median is the sample."""
-    sample_s: float = 0.0
-    """What a process of the baseline takes, set-up included."""
-    round_s: float = 0.0
-    """What all its arms take in one round; 0 in a run of an older Poolproof."""
+    pairs: list[Pair] = dataclasses.field(default_factory=list)
+    form: Literal["turns", "side by side", "threads"] = "turns"
+    """How the arms of a launch alternate. Threads take turns too, on all processors."""
+    batch: int = 1
+    """Iterations of a timed batch."""
+    cycles: int = 1
+    """Turns of each arm in a launch."""
+    alone: int = 0
+    """Turns of each arm without its neighbour, after those."""
+    turn_s: float = 0.0
+    """What a turn of the baseline was seen to take, its untimed batch included."""
     parts: list[str] = dataclasses.field(default_factory=lambda: ["time"])
     """Which parts of the run measure it."""
     harness: str = ""
@@ -195,8 +189,10 @@ class Plan:
     started: str
     """UTC, ISO 8601."""
     seed: int
-    rounds: int
-    estimated_s: float
+    looks: list[int]
+    """After so many launches of a pair its verdict may be settled; after the last, it ends."""
+    budget_s: float
+    """Once launches have taken so long, none is begun. It sees the clock and no arm's time."""
     benchmark: dict[str, str]
     """path and sha256 of the benchmark binary."""
     arms: list[Arm]
@@ -206,20 +202,15 @@ class Plan:
     traces: list[Trace]
     notes: list[str]
     """What could not be done, in sentences."""
-    ledger: interference.Rule
     environment: dict[str, Any]
+    base: dict[str, str] | None = None
+    """path, sha256 and name of the benchmark binary before a change; None but in a gate's run."""
     parts: list[str] = dataclasses.field(default_factory=lambda: ["time"])
     """What is measured: some of PARTS."""
     left_out: list[dict[str, str]] = dataclasses.field(default_factory=list)
     """What the mode's time or this machine did not allow: what, why."""
     part_rounds: dict[str, int] = dataclasses.field(default_factory=dict)
     """Part other than time → how often each arm of each of its workloads is probed."""
-    estimates_s: dict[str, float] = dataclasses.field(default_factory=dict)
-    """Part → what it was expected to take; together they are estimated_s."""
-    least_rounds: int = 0
-    """With fewer rounds the family of claims cannot be proved; 0 for as many as there are."""
-    limit_s: float = 0.0
-    """Once samples have taken so long, no round is begun beyond least_rounds. 0 for never."""
     part_limits_s: dict[str, float] = dataclasses.field(default_factory=dict)
     """Part other than time → once it has taken so long, no process of it is begun. None of what was
     asked for by name."""
@@ -234,10 +225,11 @@ class Plan:
         return cls(
             **(value
                | {
-                   "arms": [Arm(**item) for item in value["arms"]
-                            ], "workloads": [Workload(**item) for item in value["workloads"]],
-                   "traces": [Trace(**item)
-                              for item in value["traces"]], "ledger": interference.Rule(**value["ledger"])
+                   "arms": [Arm(**item) for item in value["arms"]],
+                   "workloads": [Workload(**item | {"pairs": [Pair(**pair) for pair
+                                                              in item["pairs"]]})
+                                 for item in value["workloads"]],
+                   "traces": [Trace(**item) for item in value["traces"]]
                }))
 
     def arms_by_name(self) -> dict[str, Arm]:
@@ -248,66 +240,16 @@ class Plan:
         """The arm of this name. KeyError if there is none."""
         return self.arms_by_name()[name]
 
-    def samples_planned(self) -> int:
-        """Processes in all, without rounds that are run again."""
-        return self.rounds * sum(len(item.arms) for item in self.measured("time"))
+    def most_launches(self, kind: str) -> int:
+        """Of a pair of this kind."""
+        return OTHER_LAUNCHES if kind == "other" else self.looks[-1]
 
     def measured(self, part: str) -> list[Workload]:
         """The workloads that a part measures."""
         return [item for item in self.workloads if part in item.parts]
 
-    def repeats_allowed(self) -> int:
-        """How many rounds of workloads may be run again for the ledger's sake."""
-        return int(self.ledger.repeat_share * self.rounds * len(self.measured("time")))
-
 
 # --- What there is -------------------------------------------------------------------------------
-
-
-def list_workloads(binary: pathlib.Path, traces: Sequence[Trace],
-                   threads: int = 1) -> list[dict[str, Any]]:
-    """What the benchmark binary offers: objects with workload, question, arms. UserError if it
-    fails."""
-    flags = [f"--trace={trace.name}={trace.file}" for trace in traces]
-    listed = _ask(binary, [*flags, f"--threads={threads}"])
-    try:
-        return [{
-            "workload": item["workload"], "question": item["question"], "arms": list(item["arms"]),
-            "parameters": item.get("parameters") or "", "source": item.get("source") or "",
-            "heap": item.get("heap", "fresh"), "threads": int(item.get("threads", 1)),
-            "harness": item.get("harness") or "", "probes": item.get("probes", False) is True,
-            "capacity": int(item.get("capacity", 0)), "excluded": dict(item.get("excluded", {}))
-        } for item in listed["workloads"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{binary} --list does not answer as it should: {error!r}",
-                        UNFIT) from None
-
-
-def absent_workloads(binary: pathlib.Path) -> dict[str, str]:
-    """Workload that was not built → the package that it lacks. UserError as list_workloads."""
-    return {item["workload"]: item["package"]
-            for item in _ask(binary, []).get("absent_workloads", [])}
-
-
-def list_arms(binary: pathlib.Path) -> tuple[dict[str, dict[str, str]], list[dict[str, str]]]:
-    """(what the binary says of each of its arms: about and limits, the arms that it was built
-    without: arm and package). UserError if it fails."""
-    listed = _ask(binary, [])
-    return ({item["arm"]: {"about": item.get("about") or "", "limits": item.get("limits") or ""}
-             for item in listed.get("arms", [])}, listed.get("absent", []))
-
-
-def _ask(binary: pathlib.Path, flags: Sequence[str]) -> dict[str, Any]:
-    answer = subprocess.run([str(binary), *flags, "--list"], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, check=False, timeout=120)
-    if answer.returncode != 0:
-        said = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
-        raise UserError(said[-1], 2 if answer.returncode == 2 else UNFIT)
-    try:
-        return dict(json.loads(answer.stdout))
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{binary} --list does not answer as it should: {error!r}",
-                        UNFIT) from None
 
 
 def library_folders() -> list[pathlib.Path]:
@@ -382,170 +324,53 @@ def of_full_runs(workload: str) -> bool:
     return any(fnmatch.fnmatchcase(workload, pattern) for pattern in FULL)
 
 
-def weight(workload: str) -> int:
-    """How little a run can do without a workload: least of all without real programs and what
-    every run measures, most easily without further sizes."""
-    if workload in QUICK or is_trace(workload) or is_app(workload):
-        return 2
-    return 0 if of_full_runs(workload) else 1
+# --- Pairs, and their order ----------------------------------------------------------------------
 
-
-# --- How long, and in which order ----------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Cost:
-    """What one arm takes on one workload."""
-
-    iteration_s: float
-    overhead_s: float
-    """What a process takes beside its timed loop: starting, setting up, ending."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Calibration(Cost):
-    """What one workload costs the baseline, and what it costs the others where that is known."""
-
-    operations: float = 2.0
-    """Allocator operations of an iteration."""
-    arms: dict[str, Cost] = dataclasses.field(default_factory=dict)
-
-    def of(self, arm: str) -> Cost:
-        """An arm's cost: its own, or the baseline's if it was not tried."""
-        return self.arms.get(arm, self)
-
-
-@dataclasses.dataclass(frozen=True)
-class Fit:
-    """A plan's answer to how often, how long, and what not."""
-
-    workloads: list[Workload]
-    rounds: int
-    left_out: list[dict[str, str]]
-
-
-def fit(workloads: Sequence[Workload], calibrations: Mapping[str, Calibration],
-        rounds: tuple[int, int], budget_s: float, keep: bool = False) -> Fit:
-    """Makes all samples fit into the budget, at the cost of what matters least.
-
-    rounds: wanted, and the fewest that prove anything. What the processes cost apart from their
-    timed loops is paid first; the rest is shared by the samples, within SHORTEST_SAMPLE_S and
-    LONGEST_SAMPLE_S of the baseline's timed loop for each. If that does not suffice there are fewer
-    rounds, then shorter loops down to LEAST_SAMPLE_S, then fewer workloads, unless they were asked
-    for (keep): those that matter least (see weight), the dearest of them first.
-    """
-    wanted, least = rounds
-    chosen, dropped = list(workloads), []
-    while True:
-        count = next((n for n in range(wanted, least, -1)
-                      if _share_s(chosen, calibrations, n, budget_s) >= SHORTEST_SAMPLE_S), least)
-        share_s = _share_s(chosen, calibrations, count, budget_s)
-        if share_s >= LEAST_SAMPLE_S or keep or len(chosen) == 1:
-            break
-        least_weight = min(weight(item.workload) for item in chosen)
-        droppable = [item for item in chosen if weight(item.workload) == least_weight]
-        dearest = max(droppable, key=lambda item: _round_s(item, calibrations[item.workload],
-                                                           LEAST_SAMPLE_S))
-        chosen.remove(dearest)
-        dropped.append(dearest)
-    left_out = []
-    if dropped:
-        dropped_s = least * sum(
-            _round_s(item, calibrations[item.workload], LEAST_SAMPLE_S) for item in dropped)
-        left_out.append({
-            "what": ", ".join(item.workload for item in dropped),
-            "why": f"{dropped_s:.0f} s more than the {budget_s:.0f} s of this mode would be needed"
-                   " at least; name what you want with --workload"
-        })
-    timed_s = min(max(share_s, LEAST_SAMPLE_S), LONGEST_SAMPLE_S)
-    return Fit([_fit_one(item, calibrations[item.workload], timed_s) for item in chosen], count,
-               left_out)
-
-
-def _share_s(workloads: Sequence[Workload], calibrations: Mapping[str, Calibration], rounds: int,
-             budget_s: float) -> float:
-    """How long the baseline's loops may be timed if the budget is to hold; less than 0 if it
-    cannot."""
-    idle = rounds * sum(_round_s(item, calibrations[item.workload], 0.0) for item in workloads)
-    slope = rounds * sum(
-        _round_s(item, calibrations[item.workload], 1.0) -
-        _round_s(item, calibrations[item.workload], 0.0) for item in workloads)
-    return (budget_s - idle) / slope if slope else LONGEST_SAMPLE_S if idle <= budget_s else -1.0
-
-
-def _round_s(workload: Workload, calibration: Calibration, timed_s: float) -> float:
-    """What all arms take in one round if the baseline's loop is timed for so long."""
-    costs = [calibration.of(arm) for arm in workload.arms]
-    total_s = sum(PROCESS_S + cost.overhead_s for cost in costs)
-    if is_cold(workload.workload):
-        return total_s + sum(cost.iteration_s for cost in costs)
-    return total_s + timed_s * sum(
-        cost.iteration_s / max(calibration.iteration_s, 1e-9) for cost in costs)
-
-
-def _fit_one(workload: Workload, calibration: Calibration, timed_s: float) -> Workload:
-    """Repeats the loop only where setting it up again is cheap: every repetition does so."""
-    iterations = repetitions = 1
-    if not is_cold(workload.workload):
-        overhead_s = max(calibration.of(arm).overhead_s for arm in workload.arms)
-        if REPETITIONS * overhead_s <= timed_s:
-            repetitions = REPETITIONS
-            timed_s -= (REPETITIONS - 1) * overhead_s
-        possible = max(1, int(timed_s / max(calibration.iteration_s, 1e-9)))
-        repetitions = min(repetitions, possible)
-        iterations = possible // repetitions
-
-    def process_s(cost: Cost) -> float:
-        return repetitions * (cost.overhead_s + iterations * cost.iteration_s)
-
-    return dataclasses.replace(
-        workload, iterations=iterations, repetitions=repetitions, sample_s=process_s(calibration),
-        round_s=sum(PROCESS_S + process_s(calibration.of(arm)) for arm in workload.arms),
-        latency_iterations=_latency_iterations(calibration))
-
-
-def estimated_s(workloads: Sequence[Workload], rounds: int) -> float:
-    """What all samples take together."""
-    return rounds * sum(item.round_s or len(item.arms) * item.sample_s for item in workloads)
-
-
-# --- The parts beside time -----------------------------------------------------------------------
-
-LATENCY_S = 0.06
-"""So long a process times single operations …"""
-LATENCY_KEPT = 1_000_000
-"""… unless it would see more of a kind than the benchmark binary keeps."""
-_INTERVAL_S = 5e-8
-_EMPTY_S = 6e-5
-"""What an interval adds to an operation, and the empty intervals to an iteration."""
-VALGRIND_START_S, VALGRIND_FACTOR = 0.4, 30
-"""What a process takes under Valgrind at least, and how many times longer its own work takes."""
-WORK_OPERATIONS = 20_000
-"""So many operations separate the longer of two counted processes from the shorter."""
 SIDE_BY_SIDE = 2
 """Processes at a time where nothing is timed."""
+WORK_OPERATIONS = 20_000
+"""So many operations separate the longer of two counted processes from the shorter."""
 
 
-def _latency_iterations(calibration: Calibration) -> int:
-    possible = LATENCY_S / _latency_iteration_s(calibration, calibration)
-    return max(1, int(min(possible, 2 * LATENCY_KEPT / calibration.operations)))
+def pairs_of(arms: Sequence[Arm]) -> list[Pair]:
+    """The pairs of a workload on these arms. Two at a time, as some mallocs give memory back by the
+    wall clock, which goes on while others have their turn."""
+    names = {arm.name for arm in arms}
+    pools = [arm for arm in arms if arm.role == "pool"]
+    found = [Pair(pool.name, rival.name, "claim") for pool in pools for rival in arms
+             if rival.role == "rival" and rival.promise == pool.promise]
+    found += [Pair(NULL, BASELINE, "null")] if {NULL, BASELINE} <= names else []
+    found += [Pair(DELAY, "pool-keep", "delay")] if {DELAY, "pool-keep"} <= names else []
+    if pools:
+        found += [Pair(arm.name, pools[-1].name, "other") for arm in arms
+                  if arm.role in ("floor", "other")]
+    paired = {name for pair in found for name in (pair.arm, pair.baseline)}
+    first = BASELINE if BASELINE in names else arms[0].name
+    found += [Pair(arm.name, first, "other") for arm in arms
+              if arm.name not in {*paired, first}]
+    return found
 
 
-def _latency_iteration_s(cost: Cost, calibration: Calibration) -> float:
-    return cost.iteration_s + calibration.operations * _INTERVAL_S + _EMPTY_S
+def launch_order(plan: Plan, pairs: Sequence[tuple[Workload, Pair]],
+                 launch: int) -> list[tuple[Workload, Pair]]:
+    """The pairs in the order of their launches of this number."""
+    order = list(pairs)
+    random.Random(f"{plan.seed}/{launch}").shuffle(order)
+    return order
 
 
-def probe_s(part: str, calibration: Calibration, arm: str) -> float:
-    """What one arm's probe of a workload takes, about; side by side is counted."""
-    cost = calibration.of(arm)
-    if part == "latency":
-        return (PROCESS_S + 0.02 + cost.overhead_s +
-                _latency_iterations(calibration) * _latency_iteration_s(cost, calibration))
-    if part == "memory":
-        return (PROCESS_S + 0.04 + 2 * cost.overhead_s + 2 * cost.iteration_s) / SIDE_BY_SIDE
-    more = 1 + WORK_OPERATIONS / max(1.0, calibration.operations)
-    own_s = 2 * cost.overhead_s + (2 + more) * cost.iteration_s
-    return (2 * VALGRIND_START_S + VALGRIND_FACTOR * own_s) / SIDE_BY_SIDE
+def workload_order(plan: Plan, round_: int) -> list[Workload]:
+    """The workloads in the order of one round of probes."""
+    order = list(plan.workloads)
+    random.Random(f"{plan.seed}/{round_}").shuffle(order)
+    return order
+
+
+def arm_order(plan: Plan, workload: Workload, round_: int) -> list[Arm]:
+    """A workload's arms in the order of one round of probes."""
+    names = list(workload.arms)
+    random.Random(f"{plan.seed}/{round_}/{workload.workload}").shuffle(names)
+    return [plan.arm(name) for name in names]
 
 
 def probed_arms(arms_by_name: Mapping[str, Arm], workload: Workload, part: str) -> list[str]:
@@ -554,69 +379,22 @@ def probed_arms(arms_by_name: Mapping[str, Arm], workload: Workload, part: str) 
             and (part != "work" or arms_by_name[name].counted)]
 
 
-@dataclasses.dataclass(frozen=True)
-class PartFit:
-    """How often a part probes which workloads, for how long in all."""
-
-    workloads: list[str]
-    rounds: int
-    estimated_s: float
-    left_out: list[dict[str, str]]
+def compared(workload: Workload) -> list[tuple[str, str]]:
+    """The (pool arm, rival) pairs of one workload that the family's claims are about."""
+    return [(pair.arm, pair.baseline) for pair in workload.pairs if pair.kind == "claim"]
 
 
-def fit_part(part: str, workloads: Sequence[Workload], arms_by_name: Mapping[str, Arm],
-             calibrations: Mapping[str, Calibration], budget_s: float, keep: bool = False,
-             least: int = 0, rounds: int | None = None) -> PartFit:
-    """Makes a part fit into its budget: fewer rounds first unless they were asked for (rounds),
-    then without the dearest workloads unless they were (keep), down to so few (least)."""
-    costs_s = {
-        item.workload: sum(
-            probe_s(part, calibrations[item.workload], name)
-            for name in probed_arms(arms_by_name, item, part)) for item in workloads
-    }
-    costs_s = {name: cost_s for name, cost_s in costs_s.items() if cost_s > 0}
-    dropped = []
-    rounds = rounds or next((n for n in range(PART_ROUNDS[part], 1, -1)
-                             if n * sum(costs_s.values()) <= budget_s), 1)
-    while not keep and len(costs_s) > least and rounds * sum(costs_s.values()) > budget_s:
-        dearest = max(costs_s, key=lambda name: costs_s[name])
-        dropped.append((dearest, costs_s.pop(dearest)))
-    left_out = []
-    if dropped:
-        left_out.append({
-            "what": f"{part} of {', '.join(name for name, _ in dropped)}",
-            "why": f"{sum(cost_s for _, cost_s in dropped):.0f} s more than its"
-                   f" {budget_s:.0f} s would be needed; ask for it with --{part} --workload"
-        })
-    return PartFit(list(costs_s), rounds, rounds * sum(costs_s.values()), left_out)
+_ARMS = {
+    "pool": "the pool, zeroing and wiping", "pool-keep": "the pool, keeping contents",
+    "null": "glibc again: the run’s noise",
+    "pool-keep-delayed": "pool-keep with 5 % of delay added",
+    "noop": "no allocator: what the harness costs", "freelist": "an unchecked free list: a floor",
+    "bump": "a bump pointer: a floor"
+}
 
 
-def workload_order(plan: Plan, round_: int) -> list[Workload]:
-    """The workloads in the order of one round."""
-    return _shuffled(plan.workloads, f"{plan.seed}/{round_}")
-
-
-def arm_order(plan: Plan, workload: Workload, round_: int, attempt: int) -> list[Arm]:
-    """A workload's arms in the order of one round."""
-    names = _shuffled(workload.arms, f"{plan.seed}/{round_}/{workload.workload}/{attempt}")
-    return [plan.arm(name) for name in names]
-
-
-def padding_bytes(plan: Plan, workload: str, arm: str, round_: int, attempt: int) -> int:
-    """The length of the variable that moves a process's stack, below a page (Mytkowicz et al.
-    2009)."""
-    return random.Random(f"{plan.seed}/{round_}/{workload}/{attempt}/{arm}").randrange(4096)
-
-
-def _shuffled(items: Sequence, seed: str) -> list:
-    order = list(items)
-    random.Random(seed).shuffle(order)
-    return order
-
-
-def compared(arms_by_name: Mapping[str, Arm], workload: Workload) -> list[tuple[str, str]]:
-    """The (pool arm, rival) pairs of equal promise on one workload: the family's declared
-    claims."""
-    arms = [arms_by_name[name] for name in workload.arms]
-    return [(pool.name, rival.name) for pool in arms if pool.role == "pool" for rival in arms
-            if rival.role == "rival" and rival.promise == pool.promise]
+def describe(arm: Arm) -> str:
+    """What an arm is, in a phrase."""
+    if arm.role == "rival":
+        return f"{arm.benchmark_arm} of {arm.name.removesuffix('-calloc')}"
+    return _ARMS.get(arm.name) or arm.about or "another arm of the benchmark binary"

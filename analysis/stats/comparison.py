@@ -1,12 +1,13 @@
-"""Two runs, judged against each other: did an arm's speed change between them?
+"""Two builds or two runs, judged against each other: did the pool's speed change between them?
 
-Two runs share no round, so nothing is paired across them. What is compared is each arm's difference
-to the baseline of its own round: what slows the whole machine in one of the runs slows both. What
-the machine does to one arm and not to the other is noise that the unchanged arms show: the null
-arm, and every rival whose library is the same file in both runs.
+A gate runs both builds in turns, so that its answer is a verdict like any other. Two runs of
+different days share no launch: what is compared is the pool's difference to the C library's malloc,
+whose launches slow machines slow alike. What a day does to one of the two and not to the other
+passes for a change, which only a null pair that moved would show: such a comparison is a hint, and
+says so.
 
-Where both runs counted instructions, these are compared as well, and need none of that: they repeat
-on any machine, however busy. They are judged beside time, and never mixed with it.
+Where instructions were counted on both sides, these are compared as well, and need none of that:
+they repeat on any machine, however busy. They are judged beside time, and never mixed with it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ import math
 import statistics
 from typing import Any, Iterable, Mapping, Sequence
 
-import numpy
-import pandas
 
+from analysis.runs.plan import BASELINE, NULL, probed_arms
+from analysis.runs.records import Record, finite
+from analysis.runs.samples import Refusal, Side as Told, Work
 from analysis.stats import inference, verdicts
-from analysis.system import host
-from analysis.runs.plan import BASELINE, DELAY, NULL, probed_arms
-from analysis.runs.records import Record, Refusal, Sample, Work, finite
 from analysis.stats.inference import Interval
+from analysis.system import host
 from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, UserError
 from analysis.system.files import version
 
@@ -66,7 +66,7 @@ class Unlike:
 @dataclasses.dataclass(frozen=True)
 class Change:
     """One arm on one workload, before and after. Differences are logarithms of the base's time /
-    the new run's time, each over the baseline of its own round."""
+    the new time."""
 
     workload: str
     arm: str
@@ -81,10 +81,10 @@ class Change:
     verdict: str
     doubt: str
     """The verdict that was taken back as methods disagree, and which; "" if none was."""
-    base_rounds: int
-    new_rounds: int
+    base_launches: int
+    new_launches: int
     base_time_ns: float = math.nan
-    """Of an operation, the median over the rounds; likewise below."""
+    """Of an operation, the median over the launches; likewise below."""
     new_time_ns: float = math.nan
 
     @property
@@ -116,8 +116,8 @@ class Change:
             "verdict": self.verdict, "outcome": self.outcome, "doubt": self.doubt,
             "delta": share(self.limit), "smallest_provable": share(smallest), "p": self.p,
             "p_holm": self.p_holm, "base_time_ns": self.base_time_ns,
-            "new_time_ns": self.new_time_ns, "base_rounds": self.base_rounds,
-            "new_rounds": self.new_rounds
+            "new_time_ns": self.new_time_ns, "base_launches": self.base_launches,
+            "new_launches": self.new_launches
         }
 
 
@@ -234,7 +234,7 @@ def _run_json(record: Record) -> dict[str, Any]:
     plan = record.plan
     return {
         "folder": str(record.folder), "started": plan.started, "mode": plan.mode,
-        "rounds": plan.rounds, "samples": len(record.samples),
+        "launches": len(record.launches),
         "benchmark_sha256": plan.benchmark["sha256"],
         "source": str(plan.environment.get("source") or "")
     }
@@ -266,9 +266,9 @@ def _values(record: Record, column: str) -> str:
     return " and ".join(sorted({getattr(line, column) for line in _lines(record)}))
 
 
-def _lines(record: Record) -> list[Sample | Work]:
+def _lines(record: Record) -> list[Told | Work]:
     """Everything that a run says of times and instructions."""
-    return [*record.samples, *record.work]
+    return [*(side for launch in record.launches for side in launch.sides), *record.work]
 
 
 def _unlike_libraries(base: Record, new: Record) -> list[Unlike]:
@@ -313,44 +313,33 @@ def refuse_unlike(found: Iterable[Unlike], allowed: Iterable[str]) -> None:
 # --- Judging -------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """One workload of one run, by both clocks: arm → logarithms of baseline time / arm time, one a
-    round, in the rounds' order."""
-
-    cpu: Mapping[str, numpy.ndarray]
-    wall: Mapping[str, numpy.ndarray]
-
-    def limit(self) -> float:
-        """δ of this run."""
-        return inference.noise_limit(self.cpu.get(NULL, []))
+Side = Mapping[str, Sequence[float]]
+"""One workload of one run: pool, or NULL → its differences from the C library's allocator of equal
+promise, one a launch, in the launches' order."""
 
 
 def _sides(record: Record) -> tuple[dict[str, Side], dict[tuple[str, str], float]]:
-    """(workload → its side, where the baseline ran; workload and arm → the median time)."""
-    frame = verdicts.mark_used(record)
-    used = frame[frame["used"]]
-    medians = used.groupby(["workload", "arm"])[verdicts.CLOCK].median().to_dict()
-    return {
-        str(workload): Side(_relative(rows, verdicts.CLOCK), _relative(rows, verdicts.OTHER_CLOCK))
-        for workload, rows in used.groupby("workload", sort=False)
-        if BASELINE in set(rows["arm"])
-    }, medians
-
-
-def _relative(rows: pandas.DataFrame, clock: str) -> dict[str, numpy.ndarray]:
-    times = verdicts.times_of(rows, clock)
-    return {arm: numpy.log(times[BASELINE].to_numpy() / times[arm].to_numpy())
-            for arm in times.columns}
+    """(workload → its side; workload and arm → the median time of an operation)."""
+    found: dict[str, dict[str, list[float]]] = {}
+    medians: dict[tuple[str, str], float] = {}
+    for data in verdicts.by_workload(record):
+        for arm, baseline in data.pairs:
+            if baseline in (BASELINE, f"{BASELINE}-calloc") and (
+                    arm == NULL or record.plan.arm(arm).role == "pool"):
+                name = data.workload.workload
+                found.setdefault(name, {})[arm] = data.differences((arm, baseline))
+                medians[name, arm] = statistics.median(
+                    launch.sides[0].time_ns for launch in data.pairs[arm, baseline])
+    return found, medians
 
 
 def compare(base: Record, new: Record, allowed: Iterable[str] = ()) -> Comparison:
     """Judges two runs. UserError if they are unlike in what is not allowed, or share nothing."""
-    timed, counted = (all(map(bool, part)) for part in ((base.samples, new.samples),
+    timed, counted = (all(map(bool, part)) for part in ((base.launches, new.launches),
                                                         (base.work, new.work)))
     if not timed and not counted:
-        lacking = next(record for record in (base, new) if not record.samples)
-        raise UserError(f"{lacking.folder} holds no whole sample of time, and not both runs have"
+        lacking = next(record for record in (base, new) if not record.launches)
+        raise UserError(f"{lacking.folder} holds no whole launch, and not both runs have"
                         " counted instructions")
     found = unlike(base, new)
     refuse_unlike(found, allowed)
@@ -378,8 +367,8 @@ def _refused(record: Record, counted: bool) -> list[Refusal]:
 def _changes(base: Record, new: Record, roles: Mapping[str, str]) -> list[Change]:
     """What both runs timed."""
     (before, before_ns), (after, after_ns) = _sides(base), _sides(new)
-    asked = [(name, arm) for name in before if name in after for arm in before[name].cpu
-             if arm in after[name].cpu and arm in roles]
+    asked = [(name, arm) for name in before if name in after for arm in before[name]
+             if arm in after[name] and arm in roles]
     return [
         dataclasses.replace(change, base_time_ns=before_ns[change.workload, change.arm],
                             new_time_ns=after_ns[change.workload, change.arm])
@@ -404,14 +393,13 @@ def _instructions(record: Record) -> dict[tuple[str, str], list[float]]:
 
 
 def _roles(base: Record, new: Record, libraries_alike: bool) -> dict[str, str]:
-    """Arm → what a change of it means; the baseline and the delayed pool are left out."""
+    """Arm → what a change of it means. That of a malloc is only counted."""
     old = base.plan.arms_by_name()
     found = {}
     for name, arm in new.plan.arms_by_name().items():
-        if name in (BASELINE, DELAY) or name not in old:
-            continue
-        unchanged = name == NULL or (arm.role == "rival" and libraries_alike)
-        found[name] = "claim" if arm.role == "pool" else "control" if unchanged else "other"
+        if name in old and (name == NULL or arm.role in ("pool", "rival")):
+            unchanged = name == NULL or libraries_alike
+            found[name] = "claim" if arm.role == "pool" else "control" if unchanged else "other"
     return found
 
 
@@ -425,7 +413,7 @@ def judge(before: Mapping[str, Side], after: Mapping[str, Side], asked: Sequence
         arm for workload, arm in asked if workload == name and roles[arm] == "control"
     ]) for name, _ in asked}
     p_values = {
-        (name, arm): inference.rank_sum_test(before[name].cpu[arm], after[name].cpu[arm])
+        (name, arm): inference.rank_sum_test(before[name][arm], after[name][arm])
         for name, arm in asked
     }
     family = [place for place in asked if roles[place[1]] == "claim"]
@@ -439,16 +427,16 @@ def judge(before: Mapping[str, Side], after: Mapping[str, Side], asked: Sequence
 
 def _limit(before: Side, after: Side, controls: list[str]) -> float:
     """δ between two runs: the larger of both runs' own, and of how far any unchanged arm moved."""
-    moved = [abs(inference.shift_interval(before.cpu[arm], after.cpu[arm]).median)
+    moved = [abs(inference.shift_interval(before[arm], after[arm]).median)
              for arm in controls]
-    return max(before.limit(), after.limit(), *moved)
+    limits = [inference.noise_limit(side.get(NULL, [])) for side in (before, after)]
+    return max(*limits, *moved)
 
 
 def _change(workload: str, arm: str, kind: str, before: Side, after: Side, limit: float,
             p: float, p_holm: float) -> Change:
-    base, new = before.cpu[arm], after.cpu[arm]
-    judged = inference.judge_shift(base, new, limit, p_holm,
-                                   {"the wall clock": (before.wall[arm], after.wall[arm])})
+    base, new = before[arm], after[arm]
+    judged = inference.judge_shift(base, new, limit, p_holm)
     return Change(workload, arm, kind, judged.interval, limit, p, p_holm, judged.verdict,
                   judged.doubt, len(base), len(new))
 
@@ -463,7 +451,7 @@ def _left_out(base: Record, new: Record, part: str, made: Sequence[Change | Coun
     """The pools' comparisons of a part that cannot be made, as phrases."""
     compared, planned = {(item.workload, item.arm) for item in made}, [
         _planned_pools(record, part) for record in (base, new)]
-    label, lacks = {"time": ("", "no whole round"), "work": (" (instructions)", "no count")}[part]
+    label, lacks = {"time": ("", "no launch"), "work": (" (instructions)", "no count")}[part]
     found = [f"{workload} with {arm}{label} is not in the {missing}"
              for name, missing in ((0, "new run"), (1, "base"))
              for workload, arm in planned[name] if (workload, arm) not in planned[1 - name]]
@@ -486,6 +474,38 @@ def _unfit(base: Record, new: Record, changes: list[Change]) -> list[str]:
         for record in (base, new) for item in record.refusals if not item.crashed
     ]
     if all(math.isinf(change.limit) for change in changes):
-        found.append("no workload has a null arm of at least six rounds in both runs, so that"
+        found.append("no workload has a null pair of at least six launches in both runs, so that"
                      " their noise is not known")
     return found
+
+
+# --- Two builds in one run -----------------------------------------------------------------------
+
+
+def of_gate(record: Record) -> Comparison:
+    """What a gate's run says of the pool before and after. UserError if it holds nothing."""
+    analysis = verdicts.analyse(record)
+    changes = [
+        Change(claim.workload, claim.arm, "claim" if claim.kind == "claim" else "control",
+               claim.interval, claim.limit, claim.p, claim.p_holm, claim.verdict, claim.doubt,
+               claim.interval.launches, claim.interval.launches, claim.baseline_time_ns,
+               claim.time_ns)
+        for claim in analysis.claims if claim.kind == "claim" or claim.arm == NULL
+    ]
+    counted = _instructions(record)
+    counts = [Count(item.workload, pair.arm, "claim", counted[item.workload, pair.baseline],
+                    counted[item.workload, pair.arm])
+              for item in record.plan.workloads for pair in item.pairs if pair.kind == "claim"
+              and {(item.workload, pair.arm), (item.workload, pair.baseline)} <= set(counted)]
+    if not changes and not counts:
+        raise UserError(f"{record.folder} holds nothing of both builds")
+    there = {(change.workload, change.arm) for change in changes}
+    refused = {(item.workload, item.arm): item for item in record.refusals}
+    left_out = [f"{item.workload} with {pair.arm} has no launch"
+                for item in record.plan.measured("time") for pair in item.pairs
+                if pair.kind == "claim" and (item.workload, pair.arm) not in there]
+    old = {arm.name for arm in record.plan.arms if arm.build == "base"}
+    crashed = [item for (_, arm), item in refused.items() if item.crashed and arm not in old]
+    unfit = [f"{item.workload} with {item.arm} was refused: {item.refused}"
+             for item in refused.values() if not item.crashed or item.arm in old]
+    return Comparison(record, record, [], changes, counts, left_out, crashed, unfit)

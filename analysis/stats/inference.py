@@ -1,11 +1,18 @@
-"""From rounds to verdicts: pure functions of numbers, each with its source.
+"""From launches to verdicts: pure functions of numbers, each with its source.
 
-A difference is the natural logarithm of (time of the baseline / time of the arm) in one round:
+A difference is the natural logarithm of (time of the baseline / time of the arm) in one launch:
 positive where the arm is faster, and antisymmetric, so that swapping the two only changes its
-sign. Every function takes differences as a flat sequence, one entry a round, in any order.
+sign. Every function takes differences as a flat sequence, one entry a launch, in any order.
 
-Within a run the rounds of two arms are pairs. Two runs share no round: what separates their
-differences is a shift between two independent samples, and has functions of its own.
+Verdicts may be looked at several times while launches go on, and a comparison may stop whenever
+that seems right. With K looks planned, each spends an equal share of the admitted error: p is K
+times that of the sign test, and the interval's level is 1 - ALPHA / K. By Bonferroni's inequality
+the chance that any look is wrong is at most ALPHA then, whatever rule decides at which one to stop:
+a repeated confidence interval (Jennison and Turnbull, Journal of the Royal Statistical Society B
+51, 1989). Holm's procedure takes these p-values as it takes any.
+
+Within a run two arms are pairs. Two runs share no launch: what separates their differences is a
+shift between two independent samples, and has functions of its own.
 """
 
 from __future__ import annotations
@@ -24,13 +31,16 @@ ALPHA = 0.05
 """The chance that a run admits of making even one false claim; 1 - ALPHA is each interval's
 level."""
 
-SMALLEST_DELTA = math.log(1.03)
-"""Differences within 3 % are never claimed: layout and chance alone move a program that far
-(Mytkowicz et al., ASPLOS 2009)."""
+SMALLEST_DELTA = math.log(1.01)
+"""Differences within 1 % are never claimed: nobody chooses an allocator by them, and what no null
+pair shows, such as a neighbour's turn between two of an arm's, may be as large."""
 
 LARGEST_EQUALITY = math.log(1.10)
 """Nothing is called equal that might be 10 % apart, however large δ is: noise is no evidence of
 equality."""
+
+PRECISION = math.log(1.015)
+"""What can see so little need not see less."""
 
 EXACT_PAIRS = 10_000
 """Two runs with more pairs of rounds than this are compared by the normal approximation."""
@@ -44,12 +54,12 @@ class Interval:
 
     median: float
     low: float
-    """-inf where so few rounds admit no interval of the wanted level."""
+    """-inf where so few launches admit no interval of the wanted level."""
     high: float
     """+inf likewise."""
     coverage: float
     """The level actually reached: at least the wanted one, or 0 where there is none."""
-    rounds: int
+    launches: int
 
 
 def order_statistic_interval(differences: Sequence[float], level: float = 1 - ALPHA) -> Interval:
@@ -58,12 +68,12 @@ def order_statistic_interval(differences: Sequence[float], level: float = 1 - AL
     The k-th smallest and k-th largest of n values enclose the median with probability
     1 - 2 P(Binomial(n, 1/2) < k), whatever the distribution (David and Nagaraja, Order Statistics,
     2003, section 7.1). The largest k whose probability reaches `level` is taken. Fewer than six
-    rounds admit no interval at 95 %. ValueError for no rounds at all.
+    launches admit no interval at 95 %. ValueError for no launches at all.
     """
     values = numpy.sort(numpy.asarray(differences, dtype=float))
     n = len(values)
     if n == 0 or not numpy.isfinite(values).all():
-        raise ValueError("an interval needs at least one round, each with a finite difference")
+        raise ValueError("an interval needs at least one launch, each with a finite difference")
     median = float(numpy.median(values))
     k, coverage = _bounding_rank(n, level)
     if k == 0:
@@ -84,7 +94,8 @@ def sign_test(differences: Sequence[float]) -> float:
     zero.
 
     The test whose inversion is `order_statistic_interval`: it assumes nothing but independent
-    rounds (Conover, Practical Nonparametric Statistics, 1999, section 3.4). Rounds of difference
+    launches (Conover, Practical Nonparametric Statistics, 1999, section 3.4). Launches of
+    difference
     zero say nothing and are left out, as there.
     """
     values = numpy.asarray(differences, dtype=float)
@@ -101,7 +112,7 @@ def _sign_p(above: int, below: int) -> float:
 def signed_rank_test(differences: Sequence[float]) -> float:
     """The two-sided Wilcoxon signed-rank p-value, exact where there are no ties; 1 if all are zero.
 
-    It weighs rounds by how far they lie from zero, and assumes a symmetric distribution in return
+    It weighs launches by how far they lie from zero, and assumes a symmetric distribution in return
     (Wilcoxon 1945; Conover 1999, section 5.7). Used beside the sign test, never instead of it.
     """
     values = numpy.asarray(differences, dtype=float)
@@ -110,7 +121,7 @@ def signed_rank_test(differences: Sequence[float]) -> float:
         return 1.0
     ranks_tied = len(numpy.unique(numpy.abs(values))) < len(values)
     method = "approx" if ranks_tied or len(values) > 50 else "exact"
-    with warnings.catch_warnings():  # ties among a few rounds; the p-value is an approximation then
+    with warnings.catch_warnings():  # ties among a few; the p-value is an approximation then
         warnings.filterwarnings("ignore", "Sample size too small", UserWarning)
         return float(stats.wilcoxon(values, method=method).pvalue)
 
@@ -136,8 +147,7 @@ def _lies_above(values: numpy.ndarray, place: float) -> bool:
 
 
 def contradicts(interval: Interval, limit: float, word: str) -> bool:
-    """Whether an interval, from another clock or other rounds, lies wholly outside of what a
-    verdict claims."""
+    """Whether an interval, seen otherwise, lies wholly outside of what a verdict claims."""
     if word == "equal":
         margin = min(limit, LARGEST_EQUALITY)
         return interval.low > margin or interval.high < -margin
@@ -159,12 +169,12 @@ def shift_interval(base: Sequence[float], new: Sequence[float],
     first, second = (numpy.asarray(values, dtype=float) for values in (base, new))
     pairs = numpy.sort(numpy.subtract.outer(second, first), axis=None)
     if len(pairs) == 0 or not numpy.isfinite(pairs).all():
-        raise ValueError("an interval needs at least one round of each run, all of them finite")
-    median, rounds = float(numpy.median(pairs)), min(len(first), len(second))
+        raise ValueError("an interval needs at least one launch of each run, all of them finite")
+    median, fewest = float(numpy.median(pairs)), min(len(first), len(second))
     k, coverage = _bounding_pair(len(first), len(second), level)
     if k == 0:
-        return Interval(median, -math.inf, math.inf, coverage, rounds)
-    return Interval(median, float(pairs[k - 1]), float(pairs[-k]), coverage, rounds)
+        return Interval(median, -math.inf, math.inf, coverage, fewest)
+    return Interval(median, float(pairs[k - 1]), float(pairs[-k]), coverage, fewest)
 
 
 @functools.lru_cache(maxsize=None)
@@ -264,28 +274,31 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in multipletests(list(p_values), alpha=ALPHA, method="holm")[1]]
 
 
-def rounds_needed(claims: int, alpha: float = ALPHA) -> int:
-    """The fewest rounds with which any claim of a family of this size can survive `holm`.
+def launches_needed(claims: int, looks: int = 1, alpha: float = ALPHA) -> int:
+    """The fewest launches with which any claim of a family of this size can survive `holm`.
 
-    n rounds that all agree have a two-sided sign-test p of 2^(1-n); Holm multiplies the smallest
-    by the number of claims. Six rounds are the least that admit an interval at 95 %.
+    n launches that all agree have a two-sided sign-test p of 2^(1-n); Holm multiplies the smallest
+    by the number of claims, and looking several times by the number of looks. The interval of a
+    look needs some too.
     """
-    return max(6, math.ceil(1 + math.log2(max(1, claims) / alpha)))
+    needed = max(6, math.ceil(1 + math.log2(max(1, claims) * looks / alpha)))
+    while _bounding_rank(needed, 1 - alpha / looks)[0] == 0:
+        needed += 1
+    return needed
 
 
 def noise_limit(null_differences: Sequence[float]) -> float:
-    """δ as a logarithm: the larger of 3 % and twice what the null arm's median may be at 95 %.
+    """δ as a logarithm: the larger of 1 % and how far the null pair's median may be from zero.
 
-    The null arm is the baseline under a second name, so whatever separates the medians of the two
-    is noise. How far apart they may lie is the far end of the null arm's own
-    `order_statistic_interval`: the claims are about medians over rounds, and like theirs this
-    noise falls as rounds are added. Infinite if there is no null arm, or too few rounds: a run
-    that does not know its noise claims nothing.
+    The null pair is one allocator under two names, so whatever separates the two is noise or the
+    method's own doing. How far apart they may lie is the far end of its `order_statistic_interval`.
+    Infinite if there is no null pair, or too few launches: a run that does not know its noise
+    claims nothing.
     """
     if len(null_differences) == 0:
         return math.inf
     null = order_statistic_interval(null_differences)
-    return max(SMALLEST_DELTA, 2 * max(abs(null.low), abs(null.high)))
+    return max(SMALLEST_DELTA, abs(null.low), abs(null.high))
 
 
 def verdict(interval: Interval, limit: float, adjusted_p: float) -> str:
@@ -323,12 +336,12 @@ class Judgement:
 
 
 def judge_pairs(differences: Sequence[float], limit: float, adjusted_p: float,
-                views: Mapping[str, Sequence[float]]) -> Judgement:
+                views: Mapping[str, Sequence[float]], looks: int = 1) -> Judgement:
     """The verdict on two arms of one run, inconclusive where methods disagree.
 
-    `views` has the same rounds as they look otherwise, by the way of looking.
+    `views` has the same launches as they look otherwise, by the way of looking.
     """
-    interval = order_statistic_interval(differences)
+    interval = order_statistic_interval(differences, 1 - ALPHA / looks)
     word = verdict(interval, limit, adjusted_p)
     agreement = {} if word not in PROVED else {
         "the signed-rank test": affirms(differences, limit, word)
@@ -339,18 +352,15 @@ def judge_pairs(differences: Sequence[float], limit: float, adjusted_p: float,
     return _judgement(interval, word, agreement)
 
 
-def judge_shift(base: Sequence[float], new: Sequence[float], limit: float, adjusted_p: float,
-                views: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Judgement:
+def judge_shift(base: Sequence[float], new: Sequence[float], limit: float,
+                adjusted_p: float) -> Judgement:
     """The verdict on one arm in two runs, inconclusive where methods disagree. Both sequences are
     in the order in which they were measured."""
     interval = shift_interval(base, new)
     word = verdict(interval, limit, adjusted_p)
     agreement = {} if word not in PROVED else {
         "the Brunner-Munzel test": shift_affirmed(base, new, limit, word),
-        "each half of the rounds": halves_agree(base, new, limit, word)
-    } | {
-        name: not contradicts(shift_interval(*values), limit, word)
-        for name, values in views.items()
+        "each half of the launches": halves_agree(base, new, limit, word)
     }
     return _judgement(interval, word, agreement)
 

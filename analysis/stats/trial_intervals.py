@@ -1,6 +1,7 @@
 """Ratios of whole programs, and what follows from them.
 
-A launch is a sample: two arms ran side by side, and the log of the ratio of their processor times is
+A launch is a sample: two arms ran side by side, and the log of the ratio of their
+processor times is
 the number. The interval of the median is the order-statistic one (David and Nagaraja, Order
 Statistics, 2003, 7.1): it holds for any distribution. With one-sided errors of at most 1/200 each,
 the upper limits of ten arms hold together at 95 % (Bonferroni).

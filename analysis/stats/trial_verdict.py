@@ -13,7 +13,8 @@ YES, MALLOC, NO, UNKNOWN = "yes", "no-malloc", "no", "unknown"
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """An arm's ratio to its baseline. kind: control, malloc, pool or ceiling; role: "null", "delay",
+    """An arm's ratio to its baseline. kind: control, malloc, pool or ceiling; role: "null",
+    "delay",
     "final" (the best pool beside the best malloc, on launches that chose neither) or ""."""
 
     arm: str
@@ -47,7 +48,8 @@ def percent_text(gain: float) -> str:
 
 
 def judge(measured: list[Measured], stated_limit: float) -> Judgement:
-    """Yes, no (a malloc does it, or nothing does), or cannot tell. stated_limit: the gain that would
+    """Yes, no (a malloc does it, or nothing does), or cannot tell. stated_limit: the gain that
+    would
     be worth having, such as 0.05."""
     null = next(one for one in measured if one.role == "null")
     delay = next(one for one in measured if one.role == "delay")

@@ -1,6 +1,6 @@
-"""From a run's samples to what it claims: pairs rounds, judges, and names leaders.
+"""From a run's launches to what it claims: judges pairs, and names leaders.
 
-The only step between the raw samples and the renderers: whatever a report says is a field of
+The only step between the raw launches and the renderers: whatever a report says is a field of
 Analysis.
 """
 
@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import itertools
 import math
-from typing import Any, Callable, Sequence
+import statistics
+from typing import Any, Mapping, Sequence
 
 import numpy
 import pandas
 
-from analysis.runs import interference
+from analysis.runs.plan import Arm, Pair, Plan, Workload, is_trace
+from analysis.runs.records import Record, finite
+from analysis.runs.samples import Launch, Refusal, Side
 from analysis.stats import inference
-from analysis.runs.plan import Arm, BASELINE, DELAY, NULL, Plan, Workload, compared
-from analysis.runs.records import Record, Refusal, finite
 from analysis.stats.inference import Interval
 
-
-CLOCK = "cpu_time_ns"
-"""Every workload is one thread that never sleeps, so that what it costs is its processor's time.
-Waiting for a processor that somebody else holds is no allocator's doing."""
-
-OTHER_CLOCK = "time_ns"
-"""The wall clock. It counts that waiting too; the report says what it would have changed."""
+BIAS_LIMITS = {"micro": math.log(1.03), "trace": math.log(1.05)}
+"""An arm that takes so much more or less time in turns than alone is named."""
+ALONE = "the arms alone"
+"""Turns without the neighbour's between them, of the same processes: what no verdict may
+contradict."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,17 +38,19 @@ class Claim:
     arm: str
     baseline: str
     kind: str
-    """"claim": a pool and a rival. "leader": the fastest rival and the next. "control": arms whose
-    difference is known."""
+    """"claim": a pool and a malloc, or the pool before a change. "leader": the fastest malloc
+    and the
+    next. "control": arms whose difference is known. "other": no claim."""
     promise: str
     interval: Interval
     limit: float
     """δ of this workload, as a logarithm."""
     p: float
+    """The number of looks is in it."""
     p_holm: float
     verdict: str
     time_ns: float
-    """Median over the rounds of an operation's time."""
+    """Median over the launches of an operation's time, in turns with the baseline."""
     baseline_time_ns: float
     doubt: str = ""
     """What took a verdict back and made it inconclusive: the methods that disagreed with it."""
@@ -80,7 +82,7 @@ class Claim:
         return {
             "workload": self.workload, "arm": self.arm, "baseline": self.baseline,
             "ratio": self.ratio, "low": self.low if bounded else None,
-            "high": finite(self.high) if bounded else None, "n": self.interval.rounds,
+            "high": finite(self.high) if bounded else None, "n": self.interval.launches,
             "verdict": self.verdict, "kind": self.kind, "promise": self.promise,
             "time_ns": self.time_ns, "baseline_time_ns": self.baseline_time_ns,
             "delta": _share(self.limit), "p": self.p, "p_holm": self.p_holm,
@@ -95,11 +97,11 @@ def _share(difference: float) -> float | None:
 
 @dataclasses.dataclass(frozen=True)
 class ArmResult:
-    """One arm on one workload, over the rounds."""
+    """One arm on one workload, over the launches of all its pairs."""
 
     arm: Arm
     times_ns: list[float]
-    """Of an operation, one entry a round, in the rounds' order."""
+    """Of an operation, one entry a launch, in the order in which they began."""
     time_ns: float
     low_ns: float
     """The median's interval; 0 and infinity where there is none."""
@@ -107,7 +109,9 @@ class ArmResult:
     max_rss_bytes: float | None
     minor_faults: float
     counters: dict[str, float]
-    """Medians over the rounds, as are the two before."""
+    """Medians over the launches, as are the two before."""
+    bias: Interval | None
+    """Of the logarithm of its time in turns / its time alone: what taking turns does to it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,14 +119,16 @@ class WorkloadResult:
     """One workload: its arms from the fastest to the slowest, and what can be said of them."""
 
     workload: Workload
-    rounds: int
+    launches: int
+    """Of all its pairs."""
     arms: list[ArmResult]
     limit: float
-    """δ as a logarithm; infinite without a null arm."""
+    """δ as a logarithm; infinite without a null pair."""
     null: Claim | None
     null_differences: list[float]
     delay: Claim | None
     claims: list[Claim]
+    others: list[Claim]
     leaders: dict[str, Claim | None]
     """Promise → its fastest arm against the next fastest; None with fewer than two arms."""
     harness_share: float | None
@@ -134,9 +140,9 @@ class WorkloadResult:
         return next((result for result in self.arms if result.arm.name == name), None)
 
     def against_best(self, pool: str) -> Claim | None:
-        """The claim of a pool arm against the fastest rival of its promise."""
+        """The claim of a pool arm against the fastest malloc of its promise."""
         mine = [claim for claim in self.claims if claim.arm == pool and claim.kind == "claim"]
-        return min(mine, key=lambda claim: claim.baseline_time_ns, default=None)
+        return min(mine, key=lambda claim: claim.interval.median, default=None)
 
     def smallest_provable(self) -> float:
         """The median over the claims of the smallest difference each could have proved; a
@@ -144,14 +150,13 @@ class WorkloadResult:
         values = [inference.smallest_provable(claim.interval, claim.limit) for claim in self.claims]
         return float(numpy.median(values)) if values else math.inf
 
-
-@dataclasses.dataclass(frozen=True)
-class Repeat:
-    """A round of a workload that was run again."""
-
-    workload: str
-    round: int
-    reason: str
+    @property
+    def biased(self) -> list[ArmResult]:
+        """Arms that surely take another time in turns than alone, by more than the method allows
+        itself."""
+        allowed = BIAS_LIMITS["trace" if is_trace(self.workload.workload) else "micro"]
+        return [arm for arm in self.arms if arm.bias is not None
+                and (arm.bias.low > allowed or arm.bias.high < -allowed)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,12 +166,8 @@ class Analysis:
     record: Record
     results: list[WorkloadResult]
     claims: list[Claim]
-    """The family, leaders included, then the controls."""
-    repeats: list[Repeat]
-    frame: pandas.DataFrame
-    """Every sample; column `used` tells which ones the verdicts rest on."""
-    differing: int
-    """Claims proved that the other clock would not have proved alike."""
+    """The family, leaders included, then the controls, then the others."""
+
     @property
     def plan(self) -> Plan:
         """The run's plan."""
@@ -175,117 +176,108 @@ class Analysis:
     @property
     def family(self) -> list[Claim]:
         """The claims that Holm's correction is about."""
-        return [claim for claim in self.claims if claim.kind != "control"]
+        return [claim for claim in self.claims if claim.kind in ("claim", "leader")]
+
+    @property
+    def settled(self) -> int:
+        """Claims with a verdict that more launches were not to change."""
+        return sum(claim.proved for claim in self.family)
 
     @property
     def complete(self) -> bool:
-        """Whether every planned round of every workload is there."""
-        return all(result.rounds == self.plan.rounds
-                   for result in self.results) and len(self.results) == len(self.plan.workloads)
+        """Whether every workload is there, and no claim lacks launches that the plan has for it."""
+        return len(self.results) == len(self.plan.workloads) and all(
+            claim.proved or claim.interval.launches >= self.plan.looks[0]
+            for claim in self.claims if claim.kind in ("claim", "control"))
+
+    @functools.cached_property
+    def frame(self) -> pandas.DataFrame:
+        """One row a side of a launch."""
+        return frame_of(self.record.launches)
 
     def to_json(self) -> list[dict[str, Any]]:
         """verdicts.json."""
         return [claim.to_json() for claim in self.claims]
 
 
+def frame_of(launches: Sequence[Launch]) -> pandas.DataFrame:
+    """Launches as a table: a row a side, turns as medians, counters as columns `counter:NAME`."""
+    rows = []
+    for launch in launches:
+        shared = {"workload": launch.workload, "pair": f"{launch.arm} {launch.baseline}",
+                  "launch": launch.launch, "processor": launch.processor,
+                  "started_unix_s": launch.started_unix_s, "wall_s": launch.wall_s,
+                  "steal_s": launch.steal_s, "pressure_s": launch.pressure_s,
+                  "padding_bytes": launch.padding_bytes}
+        for side in launch.sides:
+            own = {name: value for name, value in side.__dict__.items()
+                   if not isinstance(value, (list, dict))}
+            rows.append(shared | own | {"time_ns": side.time_ns, "alone_ns": side.alone_ns,
+                                        "turns": len(side.cpu_ns)}
+                        | {f"counter:{name}": value for name, value in side.counters.items()})
+    return pandas.DataFrame(rows)
+
+
 def analyse(record: Record) -> Analysis:
-    """Everything that the samples of a run have to say. Pure; a second for ten thousand samples."""
-    frame = mark_used(record)
-    first = whole_attempts(record, frame, min)
-    results = [_result(*judged) for judged in _judged(record, frame, first, CLOCK)]
-    family = [claim for result in results for claim in result.claims]
-    controls = [claim for result in results for claim in (result.null, result.delay) if claim]
-    other = {(claim.workload, claim.arm, claim.baseline): claim.verdict
-             for _, _, claims in _judged(record, frame, first, OTHER_CLOCK) for claim in claims}
-    differing = sum(claim.proved and other.get((claim.workload, claim.arm, claim.baseline))
-                    != claim.verdict for claim in family)
-    return Analysis(record, results, [*family, *controls], _repeats(record), frame, differing)
-
-
-def _judged(record: Record, frame: pandas.DataFrame, first: pandas.Series,
-            clock: str) -> list[tuple[_Prepared, float, list[Claim]]]:
-    """By one clock, each workload with its δ and its claims."""
-    prepared = [
-        _prepare(record, workload, frame, clock, first) for workload in record.plan.workloads
-    ]
-    return _judge([item for item in prepared if item is not None])
-
-
-def mark_used(record: Record) -> pandas.DataFrame:
-    """The samples with a column `used`: of each round the last attempt that has every arm still in.
-
-    A round that was being run when the run was killed has no such attempt, and does not count.
-    """
-    frame = record.frame()
-    frame["used"] = whole_attempts(record, frame, max)
-    return frame
-
-
-def whole_attempts(record: Record, frame: pandas.DataFrame,
-                   pick: Callable[[list[int]], int]) -> pandas.Series:
-    """Which samples belong to the attempt picked of each round, out of those that have every arm
-    still in."""
-    withdrawn = {(refusal.workload, refusal.arm) for refusal in record.refusals}
-    wanted = {
-        workload.workload: {arm for arm in workload.arms
-                            if (workload.workload, arm) not in withdrawn}
-        for workload in record.plan.workloads
-    }
-    places = list(zip(frame["workload"], frame["round"], frame["attempt"]))
-    there: dict[tuple[str, int, int], set[str]] = collections.defaultdict(set)
-    for place, arm in zip(places, frame["arm"]):
-        there[place].add(arm)
-    whole: dict[tuple[str, int], list[int]] = collections.defaultdict(list)
-    for (workload, round_, attempt), arms in there.items():
-        if wanted.get(workload) and wanted[workload] <= arms:
-            whole[workload, round_].append(attempt)
-    picked = {(*place, pick(attempts)) for place, attempts in whole.items()}
-    return pandas.Series([place in picked and arm in wanted[place[0]]
-                          for place, arm in zip(places, frame["arm"])], index=frame.index,
-                         dtype=bool)
+    """Everything that the launches of a run have to say. Pure."""
+    found = by_workload(record)
+    results = [_result(record, data, limit, claims) for data, limit, claims in _judge(found)]
+    groups = ([claim for result in results for claim in result.claims],
+              [claim for result in results for claim in (result.null, result.delay) if claim],
+              [claim for result in results for claim in result.others])
+    return Analysis(record, results, list(itertools.chain(*groups)))
 
 
 @dataclasses.dataclass(frozen=True)
-class _Prepared:
-    """A workload's rounds as a table, before anything is judged."""
+class Measured:
+    """The launches of one workload by (arm, baseline), before anything is judged."""
 
-    record: Record
+    plan: Plan
     workload: Workload
-    times: pandas.DataFrame
-    """Nanoseconds: one row a round, one column an arm."""
-    rows: pandas.DataFrame
-    views: dict[str, pandas.DataFrame]
-    """The same table seen otherwise, by the way of seeing it: what no verdict may contradict."""
+    pairs: Mapping[tuple[str, str], Sequence[Launch]]
 
-    def differences(self, arm: str, baseline: str) -> numpy.ndarray:
-        """Logarithms of baseline time / arm time, one a round."""
-        return _differences(self.times, arm, baseline)
+    @property
+    def looks(self) -> int:
+        """How often a verdict may be looked at."""
+        return len(self.plan.looks)
 
-    def median_ns(self, arm: str) -> float:
-        """Of an arm, over the rounds."""
-        return float(numpy.median(self.times[arm].to_numpy()))
+    def differences(self, pair: tuple[str, str]) -> list[float]:
+        """One entry a launch."""
+        return [launch.difference for launch in self.pairs[pair]]
+
+    def alone(self, pair: tuple[str, str]) -> dict[str, list[float]]:
+        """The same of turns alone, by the name of that view; nothing where there are none."""
+        seen = [launch.alone_difference for launch in self.pairs[pair]
+                if all(side.alone_cpu_ns for side in launch.sides)]
+        return {ALONE: seen} if seen else {}
+
+    def sides(self, arm: str) -> list[Side]:
+        """What an arm told in all launches of it, in their order."""
+        launches = sorted(itertools.chain(*self.pairs.values()),
+                          key=lambda launch: launch.started_unix_s)
+        return [side for launch in launches for side in launch.sides if side.arm == arm]
+
+    @functools.cached_property
+    def limit(self) -> float:
+        """δ."""
+        return inference.noise_limit(self.null_differences())
+
+    def null_differences(self) -> list[float]:
+        """Of the null pair; nothing without one."""
+        null = next((pair for pair in self.workload.pairs if pair.kind == "null"), None)
+        place = (null.arm, null.baseline) if null else None
+        return self.differences(place) if place in self.pairs else []
 
 
-def _differences(times: pandas.DataFrame, arm: str, baseline: str) -> numpy.ndarray:
-    return numpy.log(times[baseline].to_numpy() / times[arm].to_numpy())
-
-
-def _prepare(record: Record, workload: Workload, frame: pandas.DataFrame, clock: str,
-             first: pandas.Series) -> _Prepared | None:
-    mine = frame["workload"] == workload.workload
-    rows = frame[frame["used"] & mine]
-    if rows.empty:
-        return None
-    views = {"the wall clock": times_of(rows, OTHER_CLOCK)}
-    if not (frame["used"] == first)[mine].all():
-        views["the rounds as they were before they were run again"] = times_of(
-            frame[first & mine], clock)
-    return _Prepared(record, workload, times_of(rows, clock), rows, views)
-
-
-def times_of(rows: pandas.DataFrame, clock: str) -> pandas.DataFrame:
-    """Nanoseconds by one clock: one row a round, one column an arm."""
-    return rows.pivot(index="round", columns="arm", values=clock).astype(float)
+def by_workload(record: Record) -> list[Measured]:
+    """Workloads that have a launch. A refused arm leaves its workload with all its launches."""
+    gone = {(refusal.workload, refusal.arm) for refusal in record.refusals}
+    found: dict[str, dict[tuple[str, str], Sequence[Launch]]] = collections.defaultdict(dict)
+    for (workload, arm, baseline), launches in record.by_pair().items():
+        if not {(workload, arm), (workload, baseline)} & gone:
+            found[workload][arm, baseline] = launches
+    return [Measured(record.plan, item, found[item.workload]) for item in record.plan.workloads
+            if item.workload in found]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -296,99 +288,130 @@ class _Question:
     baseline: str
     kind: str
     promise: str
+    differences: Sequence[float]
+    views: Mapping[str, Sequence[float]]
     p: float
 
 
-def _questions(data: _Prepared) -> list[_Question]:
+def _question(data: Measured, pair: Pair) -> _Question:
+    place = (pair.arm, pair.baseline)
+    differences = data.differences(place)
+    kind = pair.kind if pair.kind in ("claim", "other") else "control"
+    promise = data.plan.arm(pair.baseline).promise if kind == "claim" else ""
+    return _Question(*place, kind, promise, differences, data.alone(place),
+                     min(1.0, data.looks * inference.sign_test(differences)))
+
+
+def _there(data: Measured, *kinds: str) -> list[Pair]:
+    return [pair for pair in data.workload.pairs
+            if pair.kind in kinds and (pair.arm, pair.baseline) in data.pairs]
+
+
+def _questions(data: Measured) -> list[_Question]:
     """The family's comparisons on one workload."""
-    there = set(data.times.columns)
-    plan = data.record.plan
-    asked = []
-    for pool, rival in compared(plan.arms_by_name(), data.workload):
-        if {pool, rival} <= there:
-            p = inference.sign_test(data.differences(pool, rival))
-            asked.append(_Question(pool, rival, "claim", plan.arm(rival).promise, p))
+    asked = [_question(data, pair) for pair in _there(data, "claim")]
     for promise in ("malloc", "calloc"):
         asked += _leader_question(data, promise)
     return asked
 
 
-def _leader_question(data: _Prepared, promise: str) -> list[_Question]:
-    """The fastest rival against the next fastest, where both lead all pools of that promise.
+def _leader_question(data: Measured, promise: str) -> list[_Question]:
+    """The fastest malloc against the next fastest, where both lead the pool of that promise.
 
-    Where a pool is among the two fastest, their comparison is among the claims already. The pair is
-    chosen by looking at the data, out of all pairs of rivals, so its p-value is multiplied by their
-    number.
+    They share no launch: their differences from the pool do, in the order of the launches. The two
+    are chosen by looking at the data, out of all pairs of mallocs, so the p-value is multiplied by
+    their number.
     """
-    first_two = _ranking(data, promise)[:2]
-    plan = data.record.plan
-    if len(first_two) < 2 or any(plan.arm(name).role != "rival" for name in first_two):
+    ranked = _ranking(data, promise)
+    if len(ranked) < 3 or any(data.plan.arm(name).role != "rival" for name in ranked[:2]):
         return []
-    rivals = [name for name in _ranking(data, promise) if plan.arm(name).role == "rival"]
-    pairs = len(rivals) * (len(rivals) - 1) // 2
-    p = inference.sign_test(data.differences(*first_two))
-    return [_Question(*first_two, "leader", promise, min(1.0, pairs * p))]
+    pool = next(name for name in ranked if data.plan.arm(name).role == "pool")
+    first, second = (data.pairs[pool, name] for name in ranked[:2])
+
+    def seen(what: str) -> list[float]:
+        return [getattr(other, what) - getattr(mine, what) for mine, other in zip(first, second)]
+
+    rivals = len(ranked) - 1
+    p = rivals * (rivals - 1) // 2 * data.looks * inference.sign_test(seen("difference"))
+    views = {ALONE: seen("alone_difference")} if data.workload.alone else {}
+    return [_Question(*ranked[:2], "leader", promise, seen("difference"), views, min(1.0, p))]
 
 
-def _ranking(data: _Prepared, promise: str) -> list[str]:
-    """The arms of one promise, the smallest median time first."""
-    plan = data.record.plan
-    names = [name for name in data.times.columns if plan.arm(name).promise == promise]
-    return sorted(names, key=lambda name: (data.median_ns(name), name))
+def _ranking(data: Measured, promise: str) -> list[str]:
+    """The pool of a promise and the mallocs that it was paired with, the fastest first; nothing
+    without a pool, or with two."""
+    pools = [arm.name for arm in data.plan.arms if arm.role == "pool" and arm.promise == promise
+             and any(pair.arm == arm.name for pair in _there(data, "claim"))]
+    if len(pools) != 1:
+        return []
+    ahead = {pair.baseline: -statistics.median(data.differences((pair.arm, pair.baseline)))
+             for pair in _there(data, "claim") if pair.arm == pools[0]} | {pools[0]: 0.0}
+    return sorted(ahead, key=lambda name: (-ahead[name], name))
 
 
-def _judge(prepared: Sequence[_Prepared]) -> list[tuple[_Prepared, float, list[Claim]]]:
+def _judge(found: Sequence[Measured]) -> list[tuple[Measured, float, list[Claim]]]:
     """Judges the whole family at once, as Holm's procedure demands."""
-    questions = [_questions(data) for data in prepared]
+    questions = [_questions(data) for data in found]
     adjusted = iter(inference.holm([item.p for item in itertools.chain(*questions)]))
-    judged = []
-    for data, asked in zip(prepared, questions):
-        limit = inference.noise_limit(_null_differences(data))
-        judged.append((data, limit, [_claim(data, item, limit, next(adjusted)) for item in asked]))
-    return judged
+    return [(data, data.limit, [_claim(data, item, next(adjusted)) for item in asked])
+            for data, asked in zip(found, questions)]
 
 
-def _claim(data: _Prepared, asked: _Question, limit: float, p_holm: float) -> Claim:
-    views = {
-        name: _differences(times, asked.arm, asked.baseline) for name, times in data.views.items()
-    }
-    judged = inference.judge_pairs(data.differences(asked.arm, asked.baseline), limit, p_holm,
-                                   views)
+def open_pairs(record: Record) -> list[tuple[Workload, Pair]]:
+    """The pairs of a run that more launches may still settle: claims and the delay without a
+    verdict, unless they could see as little as inference.PRECISION already; and, as they all need δ,
+    the null
+    pair beside them."""
+    done = {(claim.workload, claim.arm, claim.baseline) for claim in analyse(record).claims
+            if claim.proved or (claim.verdict == "small" and inference.smallest_provable(
+                claim.interval, claim.limit) <= inference.PRECISION)}
+    gone = {(refusal.workload, refusal.arm) for refusal in record.refusals}
+    found: list[tuple[Workload, Pair]] = []
+    for item in record.plan.workloads:
+        there = [pair for pair in item.pairs if pair.kind != "other"
+                 and not {(item.workload, pair.arm), (item.workload, pair.baseline)} & gone]
+        still = [pair for pair in there
+                 if pair.kind != "null" and (item.workload, pair.arm, pair.baseline) not in done]
+        found += [(item, pair) for pair in there if still and (pair in still
+                                                               or pair.kind == "null")]
+    return found
+
+
+def _claim(data: Measured, asked: _Question, p_holm: float) -> Claim:
+    judged = inference.judge_pairs(asked.differences, data.limit, p_holm, asked.views, data.looks)
+    pair = data.pairs.get((asked.arm, asked.baseline))
+    if pair:
+        times = [statistics.median(launch.sides[i].time_ns for launch in pair) for i in (0, 1)]
+    else:
+        times = [statistics.median(side.time_ns for side in data.sides(name))
+                 for name in (asked.arm, asked.baseline)]
     return Claim(data.workload.workload, asked.arm, asked.baseline, asked.kind, asked.promise,
-                 judged.interval, limit, asked.p, p_holm, judged.verdict,
-                 data.median_ns(asked.arm), data.median_ns(asked.baseline), judged.doubt)
+                 judged.interval, data.limit, asked.p, p_holm, judged.verdict, *times, judged.doubt)
 
 
-def _null_differences(data: _Prepared) -> list[float]:
-    if not {NULL, BASELINE} <= set(data.times.columns):
-        return []
-    return [float(value) for value in data.differences(NULL, BASELINE)]
+def _alone_claims(data: Measured, kind: str) -> list[Claim]:
+    """Comparisons outside the family: their p-values stand alone."""
+    asked = [_question(data, pair) for pair in _there(data, kind)]
+    return [_claim(data, question, question.p) for question in asked]
 
 
-def _control(data: _Prepared, arm: str, baseline: str, limit: float) -> Claim | None:
-    """A comparison outside the family: its p-value stands alone."""
-    if not {arm, baseline} <= set(data.times.columns):
-        return None
-    p = inference.sign_test(data.differences(arm, baseline))
-    return _claim(data, _Question(arm, baseline, "control", "", p), limit, p)
-
-
-def _result(data: _Prepared, limit: float, claims: list[Claim]) -> WorkloadResult:
-    arms = sorted((_arm_result(data, name) for name in data.times.columns), key=lambda result:
+def _result(record: Record, data: Measured, limit: float, claims: list[Claim]) -> WorkloadResult:
+    names = [name for name in data.workload.arms if data.sides(name)]
+    arms = sorted((_arm_result(data, name) for name in names), key=lambda result:
                   (result.time_ns, result.arm.name))
-    leaders = {
-        promise: _leader(data, claims, promise)
-        for promise in ("malloc", "calloc") if _ranking(data, promise)
-    }
+    leaders = {promise: _leader(data, claims, promise) for promise in ("malloc", "calloc")
+               if _ranking(data, promise)}
     name = data.workload.workload
-    return WorkloadResult(data.workload, len(data.times), arms, limit,
-                          _control(data, NULL, BASELINE, limit), _null_differences(data),
-                          _control(data, DELAY, "pool-keep", limit), claims, leaders,
-                          _harness_share(arms),
-                          [refusal for refusal in data.record.refusals if refusal.workload == name])
+    nulls = _alone_claims(data, "null")
+    return WorkloadResult(data.workload, sum(map(len, data.pairs.values())), arms, limit,
+                          next(iter(nulls), None),
+                          data.null_differences(),
+                          next(iter(_alone_claims(data, "delay")), None), claims,
+                          _alone_claims(data, "other"), leaders, _harness_share(arms),
+                          [refusal for refusal in record.refusals if refusal.workload == name])
 
 
-def _leader(data: _Prepared, claims: list[Claim], promise: str) -> Claim | None:
+def _leader(data: Measured, claims: list[Claim], promise: str) -> Claim | None:
     """The claim between the two fastest arms of a promise, seen from the fastest."""
     first_two = _ranking(data, promise)[:2]
     for claim in claims:
@@ -409,39 +432,26 @@ def reverse(claim: Claim) -> Claim:
                                baseline_time_ns=claim.time_ns)
 
 
-def _arm_result(data: _Prepared, name: str) -> ArmResult:
-    rows = data.rows[data.rows["arm"] == name].sort_values("round")
-    times = [float(value) for value in data.times[name]]
+def _arm_result(data: Measured, name: str) -> ArmResult:
+    sides = data.sides(name)
+    times = [side.time_ns for side in sides]
     interval = inference.order_statistic_interval(numpy.log(times))
     high = math.exp(interval.high) if math.isfinite(interval.high) else math.inf
-    counters = {
-        column.removeprefix("counter:"): float(numpy.nanmedian(values))
-        for column in rows.columns if column.startswith("counter:")
-        and not numpy.isnan(values := rows[column].to_numpy(dtype=float)).all()
-    }
-    resident = pandas.to_numeric(rows["max_rss_bytes"]).dropna()
-    return ArmResult(data.record.plan.arm(name), times, float(numpy.median(times)),
+    counted = collections.defaultdict(list)
+    for side in sides:
+        for counter, value in side.counters.items():
+            counted[counter].append(value)
+    resident = [side.max_rss_bytes for side in sides if side.max_rss_bytes is not None]
+    biases = [math.log(side.time_ns / side.alone_ns) for side in sides if side.alone_cpu_ns]
+    return ArmResult(data.plan.arm(name), times, statistics.median(times),
                      math.exp(interval.low), high,
-                     float(resident.median()) if len(resident) else None,
-                     float(rows["minor_faults"].median()), counters)
+                     float(statistics.median(resident)) if resident else None,
+                     float(statistics.median(side.minor_faults for side in sides)),
+                     {key: float(statistics.median(values)) for key, values in counted.items()},
+                     inference.order_statistic_interval(biases) if biases else None)
 
 
 def _harness_share(arms: Sequence[ArmResult]) -> float | None:
     noop = next((result.time_ns for result in arms if result.arm.name == "noop"), None)
     others = [result.time_ns for result in arms if result.arm.role in ("pool", "rival")]
     return noop / min(others) if noop is not None and others else None
-
-
-def _repeats(record: Record) -> list[Repeat]:
-    """The rounds that were run again, and what the ledger had against the attempt before."""
-    attempts: dict[tuple[str, int], dict[int, list]] = {}
-    for sample in record.samples:
-        place = attempts.setdefault((sample.workload, sample.round), {})
-        place.setdefault(sample.attempt, []).append(sample)
-    found = []
-    for (workload, round_), by_attempt in attempts.items():
-        for attempt in sorted(by_attempt)[1:]:
-            before = by_attempt.get(attempt - 1, [])
-            reason = interference.objection(before, record.plan.ledger) or "the ledger was bad"
-            found.append(Repeat(workload, round_, reason))
-    return found

@@ -166,8 +166,11 @@ def svg(figure: Figure, name: str, title: str, description: str) -> str:
     text = stream.getvalue().partition("<svg")[2]
     box = re.search(r'viewBox="[^"]*"', text)
     drawn = text.partition(">")[2]
-    drawn = re.sub(r"(?s)<!--.*?-->|<metadata>.*?</metadata>|<defs>.*?</defs>| id=\"[^\"]*\"", "",
-                   drawn)
+    drawn = re.sub(
+    r"(?s)<!--.*?-->|<metadata>.*?</metadata>|<defs>.*?</defs>| id=\"[^\"]*\""
+    r"| clip-path=\"[^\"]*\"",
+    "",
+     drawn)
     drawn = re.sub(r' transform="rotate\(-0 [^"]*"|; stroke-(linejoin: miter|dashoffset: 0)', "",
                    drawn)
     drawn = re.sub(r'(?<= )(?:d|x|y)="[^"]*"', _tenths, drawn)
@@ -178,7 +181,14 @@ def svg(figure: Figure, name: str, title: str, description: str) -> str:
         drawn = drawn.replace(colour, f"var(--{variable})")
     drawn = drawn.replace("font-size: 10.5px; ", "").replace("fill: var(--muted); ", "")
     drawn = re.sub(r"\s*\n\s*", " ", drawn).replace("> <", "><")
-    drawn = re.sub(r"</?g>", "", drawn).replace(" L ", "L").replace(' style="text-anchor: start"', "")
+    drawn = re.sub(
+    r"</?g>",
+    "",
+    drawn).replace(
+        " L ",
+        "L").replace(
+            ' style="text-anchor: start"',
+             "")
     return (f'<svg class="chart" role="img" xmlns="http://www.w3.org/2000/svg" {box[0]}'
             f' aria-labelledby="{name}-title {name}-desc">'
             f'<title id="{name}-title">{html.escape(title)}</title>'

@@ -1,4 +1,4 @@
-"""Jinja templates, set up once: what is not defined is an error, and blocks leave no blank lines."""
+"""Jinja templates, set up once: undefined names are errors, and blocks leave no blank lines."""
 
 from __future__ import annotations
 

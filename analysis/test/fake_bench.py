@@ -2,15 +2,17 @@
 """Stands in for the benchmark binary: same command line, same JSON, made-up times, real proof of
 malloc.
 
-FAKE_* settings come from the file fake_bench.json beside this script, since a sample's
+Settings come from the file fake_bench.json beside this script, since a sample's
 environment is scrubbed: {"crash": [[workload, arm]…], "liar": true, "seconds": 0.0, "cut": true,
-"workloads": {name: ns}, "overhead_s": {arm: seconds}}.
+"workloads": {name: ns}, "stuck": [[workload, arm]…]: after the third turn}.
 """
 
 import json
+import os
 import pathlib
 import random
 import re
+import struct
 import sys
 import time
 
@@ -45,6 +47,18 @@ def probe(kind):
     }[kind]
 
 
+def take_turns(flags, time_ns, stuck):
+    """Tells made-up times when it is let go."""
+    count, go, told = map(int, flags["turns"].split(","))
+    os.write(told, struct.pack("=QQ", 0, 0))
+    for turn in range(count):
+        if not os.read(go, 1) or (stuck and turn == 3):
+            time.sleep(60 if stuck else 0)
+            sys.exit(4)
+        took = int(time_ns * int(flags["batch"]) * random.uniform(1, 1.02)) + 1
+        os.write(told, struct.pack("=QQ", took + 50, took))
+
+
 def main():
     flags = dict(word.lstrip("-").partition("=")[::2] for word in sys.argv[1:])
     chosen = settings()
@@ -69,7 +83,7 @@ def main():
     if chosen.get("cut") and "trace" in flags:
         print(f"poolproof-bench: {flags['trace'].partition('=')[2]}: cut", file=sys.stderr)
         return 2
-    time.sleep(chosen.get("seconds", 0) + chosen.get("overhead_s", {}).get(arm, 0))
+    time.sleep(chosen.get("seconds", 0))
     if [workload, arm] in chosen.get("crash", []):
         print("out of memory", file=sys.stderr)
         return 4
@@ -81,16 +95,14 @@ def main():
         if kind in flags:
             print(json.dumps({"context": context, kind: probe(kind)}))
             return 0
-    iterations = int(flags.get("iterations", 1000))
-    entries = []
-    for repetition in range(int(flags.get("benchmark_repetitions", 1))):
-        time_ns = 2 * times.get(workload, 9.0) * ARMS[arm] * random.uniform(1, 1.02)
-        time_ns *= 1 + float(flags.get("delay", 0)) / 100
-        entries.append({
-            "name": f"{workload}/{arm}", "run_type": "iteration", "iterations": iterations,
-            "repetition_index": repetition, "real_time": time_ns, "cpu_time": time_ns,
-            "time_unit": "ns", "operations": 2.0, "peak_live_bytes": 4096.0
-        })
+    time_ns = 2 * times.get(workload, 9.0) * ARMS[arm] * (1 + float(flags.get("delay", 0)) / 100)
+    if "turns" in flags:
+        take_turns(flags, time_ns, [workload, arm] in chosen.get("stuck", []))
+    entries = [{
+        "name": f"{workload}/{arm}", "run_type": "iteration", "iterations": 1000,
+        "repetition_index": 0, "real_time": time_ns, "cpu_time": time_ns, "time_unit": "ns",
+        "operations": 2.0, "peak_live_bytes": 4096.0
+    }]
     print(json.dumps({"context": context, "benchmarks": entries}))
     return 0
 

@@ -1,7 +1,7 @@
 """Runs with a known truth: what the statistics are proved on, and what the report is tried on.
 
 Nothing here measures. A synthetic run has the shape of a real one, its times drawn from a model:
-time = true time × a machine factor that all arms of a round share × noise of each process.
+time = true time × a machine factor that the two arms of a launch share × noise of each process.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any, Callable, Mapping
 
 import numpy
 
-from analysis.runs import interference, plan, records
+from analysis.runs import plan, records
 from analysis.runs.plan import Plan, Workload
-from analysis.runs.records import Record, Sample
+from analysis.runs.records import Record
+from analysis.runs.samples import Launch, Side
 from analysis.system.files import ROOT
 
 Noise = Callable[[numpy.random.Generator], float]
@@ -58,27 +59,33 @@ class Truth:
 HASH = hashlib.sha256(b"synthetic").hexdigest()
 
 
-def make_plan(truths: Mapping[str, Truth], rounds: int, seed: int = 1) -> Plan:
-    """A plan over these workloads, with the null arm wherever the baseline runs."""
+CYCLES, ALONE = 9, 5
+"""Turns of a launch, and of each arm alone after them."""
+
+
+def make_plan(truths: Mapping[str, Truth], launches: int, seed: int = 1) -> Plan:
+    """A plan over these workloads, with the null pair wherever the baseline runs."""
     libraries = {rival.name: (f"/usr/lib/{rival.files[0]}", HASH) for rival in plan.RIVALS}
     offered = dict.fromkeys(
         _benchmark_arm(name) for truth in truths.values() for name in truth.times_ns)
     arms = plan.arms_for(offered, libraries)
-    workloads = [
-        Workload(name, truth.question,
-                 [arm.name for arm in arms if _true_ns(truth, arm.name) is not None],
-                 iterations=1000, repetitions=3, sample_s=0.2) for name, truth in truths.items()
-    ]
+    workloads = []
+    for name, truth in truths.items():
+        there = [arm for arm in arms if _true_ns(truth, arm.name) is not None]
+        cold = plan.is_cold(name)
+        workloads.append(Workload(
+            name, truth.question, [arm.name for arm in there], pairs=plan.pairs_of(there),
+            form="side by side" if cold else "turns", batch=1 if cold else 997,
+            cycles=1 if cold else CYCLES, alone=0 if cold else ALONE))
     used = {name for workload in workloads for name in workload.arms}
     return Plan(
         schema=plan.SCHEMA, command="./poolproof bench", mode="default",
-        started="2026-01-01T00:00:00Z", seed=seed, rounds=rounds,
-        estimated_s=plan.estimated_s(workloads, rounds),
+        started="2026-01-01T00:00:00Z", seed=seed, looks=[launches], budget_s=1500,
         benchmark={"path": str(ROOT / "poolproof-bench"), "sha256": HASH},
         arms=[arm for arm in arms if arm.name in used], absent=[], workloads=workloads, traces=[],
         notes=[
             "All numbers of this run are made up: it exists to try the statistics and the report."
-        ], ledger=interference.Rule(spin_reference_ns=1_000_000), environment={
+        ], environment={
             "processor": "none", "processors": 1, "kernel": "none", "system": "none",
             "architecture": "none", "memory_bytes": 1 << 30, "c_library": "none", "libraries": {},
             "variables_removed": []
@@ -101,38 +108,46 @@ def _benchmark_arm(name: str) -> str:
     return "malloc" if name == plan.BASELINE or name in {r.name for r in plan.RIVALS} else name
 
 
-def make_samples(run: Plan, truths: Mapping[str, Truth], noise: Noise,
-                 machine: Noise = normal(0.02)) -> list[Sample]:
-    """One sample for each process of the plan, in the order in which it would have run."""
+def make_launches(run: Plan, truths: Mapping[str, Truth], noise: Noise,
+                  machine: Noise = normal(0.02)) -> list[Launch]:
+    """As many launches of each pair as the plan has for it, in the order in which they would have
+    run."""
     generator = numpy.random.default_rng(run.seed)
-    taken: list[Sample] = []
-    for round_ in range(run.rounds):
-        for workload in plan.workload_order(run, round_):
-            shared = machine(generator)
-            for position, arm in enumerate(plan.arm_order(run, workload, round_, 0)):
-                time_ns = _true_ns(truths[workload.workload], arm.name) * float(
-                    numpy.exp(shared + noise(generator)))
-                taken.append(
-                    _sample(workload, arm, round_, position, time_ns, len(taken), generator))
+    pairs = [(workload, pair) for workload in run.workloads for pair in workload.pairs]
+    taken: list[Launch] = []
+    for number in range(run.looks[-1]):
+        for workload, pair in plan.launch_order(run, pairs, number):
+            if number < run.most_launches(pair.kind):
+                taken.append(_launch(run, truths[workload.workload], workload, pair, number, noise,
+                                     machine, len(taken), generator))
     return taken
 
 
-def _sample(workload: Workload, arm: plan.Arm, round_: int, position: int, time_ns: float,
-            index: int, generator: numpy.random.Generator) -> Sample:
-    spin = int(1_000_000 * generator.uniform(0.97, 1.06))
-    return Sample(
-        workload=workload.workload, arm=arm.name, round=round_, attempt=0, position=position,
-        started_unix_s=1_767_225_600 + 0.2 * index, iterations=workload.iterations, operations=2.0,
-        time_ns=1.02 * time_ns, cpu_time_ns=time_ns,
-        repetitions_ns=[1.02 * time_ns] * workload.repetitions,
-        wall_s=0.2, user_s=0.19, system_s=0.01, max_rss_bytes=int(
-            (4 << 20) * (1 + 0.1 * (len(arm.name) % 4)) * generator.uniform(0.99, 1.01)),
-        minor_faults=int(generator.integers(800, 900)), major_faults=0, voluntary_switches=1,
-        involuntary_switches=int(generator.integers(0, 9)), steal_s=0.0, pressure_s=0.0,
-        spin_before_ns=spin, spin_after_ns=spin, padding_bytes=0, malloc_owner=arm.preload
-        or "/usr/lib/libc.so.6", malloc_sha256=HASH, benchmark_sha256=HASH,
-        benchmark_version="1.7.1", compiler="gcc 12.2.0", compiler_flags="-O3",
-        counters=_counters(workload, arm))
+def _launch(run: Plan, truth: Truth, workload: Workload, pair: plan.Pair, number: int,
+            noise: Noise, machine: Noise, index: int,
+            generator: numpy.random.Generator) -> Launch:
+    shared = machine(generator)
+    sides = [_side(workload, run.arm(name), _true_ns(truth, name) * float(
+        numpy.exp(shared + noise(generator))), generator) for name in (pair.arm, pair.baseline)]
+    return Launch(workload.workload, number, number % 2, "".join(
+        generator.choice(["a", "b"], workload.cycles)), 1_767_225_600 + 0.5 * index, 0.5, 0.01,
+        0.25, int(generator.integers(0, 4096)), sides)
+
+
+def _side(workload: Workload, arm: plan.Arm, time_ns: float,
+          generator: numpy.random.Generator) -> Side:
+    operations = 2.0 * max(997, workload.batch)
+
+    def turns(count: int) -> list[int]:
+        return [max(1, int(time_ns * operations * factor))
+                for factor in numpy.exp(generator.normal(0, 0.002, count))]
+
+    return Side(
+        arm.name, operations, turns(workload.cycles), turns(workload.cycles), turns(workload.alone),
+        int((4 << 20) * (1 + 0.1 * (len(arm.name) % 4)) * generator.uniform(0.99, 1.01)),
+        int(generator.integers(800, 900)), 0, 1, int(generator.integers(0, 9)),
+        arm.preload or "/usr/lib/libc.so.6", HASH, HASH, "1.7.1", "gcc 12.2.0", "-O3",
+        _counters(workload, arm))
 
 
 def _counters(workload: Workload, arm: plan.Arm) -> dict[str, float]:
@@ -148,27 +163,23 @@ def _counters(workload: Workload, arm: plan.Arm) -> dict[str, float]:
             "end_footprint_bytes": live * (more - 0.9)}
 
 
-def make_record(truths: Mapping[str, Truth], rounds: int, noise: Noise, seed: int = 1,
+def make_record(truths: Mapping[str, Truth], launches: int, noise: Noise, seed: int = 1,
                 machine: Noise = normal(0.02)) -> Record:
     """A whole synthetic run, in memory."""
-    run = make_plan(truths, rounds, seed)
-    return Record(pathlib.Path("synthetic"), run, make_samples(run, truths, noise, machine), [])
+    run = make_plan(truths, launches, seed)
+    return Record(pathlib.Path("synthetic"), run, make_launches(run, truths, noise, machine), [])
 
 
 def write(record: Record, folder: pathlib.Path) -> None:
     """The run's files, as a real run leaves them."""
     folder.mkdir(parents=True, exist_ok=True)
     records.write_plan(folder, record.plan)
-    appender = records.Appender(folder / records.SAMPLES_FILE)
-    for entry in [*record.samples, *record.refusals]:
-        appender.append(entry)
-    appender.close()
-    for part in records.PART_LINES:
-        lines = getattr(record, part)
+    entries = {"time": [*record.launches, *record.refusals]} | {
+        part: getattr(record, part) for part in records.PART_LINES}
+    for part, lines in entries.items():
         if lines:
             appender = records.Appender(records.part_file(folder, part))
-            for line in lines:
-                appender.append(line)
+            appender.append(*lines)
             appender.close()
 
 
@@ -193,7 +204,7 @@ EXAMPLE = {
                      | rivals(8.2, 4.9, 3.5, 3.2)
                      | rivals(15, 8.3, 6.4, 6.6, "-calloc")),
     "churn/16-512/1000": Truth("Random sizes, a thousand alive: what do mixed sizes cost?",
-                               {"pool": 9.8, "pool-keep": 3.42, "noop": 0.5, "freelist": 2.1}
+                               {"pool": 9.8, "pool-keep": 3.49, "noop": 0.5, "freelist": 2.1}
                                | rivals(14, 6.1, 3.5, 4.0)
                                | rivals(21, 11, 9.7, 10.4, "-calloc")),
     "churn/16-1024/200000": Truth(
@@ -213,7 +224,7 @@ EXAMPLE = {
 """A made-up run with every verdict in it."""
 
 
-def make_uneven(rounds: int, noise: Noise, seed: int = 1) -> Record:
+def make_uneven(launches: int, noise: Noise, seed: int = 1) -> Record:
     """A run in which a capacity is filled, and objects change hands, which pools cannot do."""
     truths = {name: EXAMPLE[name] for name in ("pair/64", "trace/sqlite")} | {
         "fill/64": Truth("How much is usable?", EXAMPLE["lifo/64"].times_ns),
@@ -223,13 +234,13 @@ def make_uneven(rounds: int, noise: Noise, seed: int = 1) -> Record:
              if "pool" not in name and name not in plan.FLOORS}),
     }
     why = "Such an arm belongs to one thread."
-    run = make_plan(truths, rounds, seed)
+    run = make_plan(truths, launches, seed)
     run = dataclasses.replace(run, workloads=[
         dataclasses.replace(item, capacity_bytes=4 << 20 if item.workload == "fill/64" else 0,
                             excluded={arm.benchmark_arm: why for arm in run.arms
                                       if arm.name not in item.arms})
         for item in run.workloads])
-    return Record(pathlib.Path("synthetic"), run, make_samples(run, truths, noise), [])
+    return Record(pathlib.Path("synthetic"), run, make_launches(run, truths, noise), [])
 
 
 # --- Beside time, and at full size ----------------------------------------------------------------
@@ -243,7 +254,8 @@ def with_parts(record: Record, seed: int = 1, processes: int = 3) -> Record:
     latency of cold traces, and no work of theirs."""
     generator = numpy.random.default_rng(seed)
     work, memory, latency = [], [], []
-    times = {(sample.workload, sample.arm): sample.cpu_time_ns for sample in record.samples}
+    times = {(launch.workload, side.arm): side.time_ns for launch in record.launches
+             for side in launch.sides}
     for workload in record.plan.workloads:
         for arm in map(record.plan.arm, workload.arms):
             time_ns = times[workload.workload, arm.name]
@@ -305,7 +317,7 @@ def _latency(place: dict[str, Any], kind: str, time_ns: float,
 PEERS = ("apr", "boost-pool", "foonathan", "pmr", "talloc")
 
 
-def full(rounds: int = 40, micro: int = 60, traces: int = 8, seed: int = 5) -> Record:
+def full(launches: int = 24, micro: int = 60, traces: int = 8, seed: int = 5) -> Record:
     """As large as a run gets: twenty arms, sixty workloads and eight traces, warm and cold, with
     one arm that does not apply everywhere, one that is refused and one that is absent."""
     shapes = [truth for name, truth in EXAMPLE.items() if not plan.is_trace(name)]
@@ -319,10 +331,13 @@ def full(rounds: int = 40, micro: int = 60, traces: int = 8, seed: int = 5) -> R
             peer: value for peer, value in peers.items() if peer != "apr" or plan.is_trace(name)})
         for name, truth in truths.items()
     }
-    run = make_plan(truths, rounds, seed)
+    run = make_plan(truths, launches, seed)
     run = dataclasses.replace(
         run, mode="full", absent=[{"arm": "tlsf", "package": "libtlsf-dev"}],
         arms=[dataclasses.replace(arm, role="rival", promise="malloc") if arm.name in PEERS else arm
               for arm in run.arms])
-    return with_parts(Record(pathlib.Path("synthetic"), run, make_samples(
+    run = dataclasses.replace(run, workloads=[
+        dataclasses.replace(item, pairs=plan.pairs_of([run.arm(name) for name in item.arms]))
+        for item in run.workloads])
+    return with_parts(Record(pathlib.Path("synthetic"), run, make_launches(
         run, truths, normal(0.01)), []))

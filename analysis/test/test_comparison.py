@@ -507,7 +507,9 @@ def test_junit_counts_what_failed(poolproof, folders):
 
 def test_junit_of_unfit_runs_is_an_error_in_every_case():
     compared = comparison.compare(run_of(), without(run_of(seed=2), "jemalloc", False))
-    suite = ElementTree.fromstring(comparison_formats.junit(compared, compared.claims)).find("testsuite")
+    suite = ElementTree.fromstring(
+    comparison_formats.junit(
+        compared, compared.claims)).find("testsuite")
     assert suite.get("errors") == suite.get("tests") == "4"
 
 
@@ -522,7 +524,9 @@ def test_a_result_goes_to_a_file_whole(poolproof, folders):
     assert code == 2 and "no such folder" in err
 
 
-@pytest.mark.parametrize("write", comparison_formats.FORMATS.values(), ids=comparison_formats.FORMATS)
+@pytest.mark.parametrize("write",
+    comparison_formats.FORMATS.values(),
+     ids=comparison_formats.FORMATS)
 def test_names_that_are_hostile_change_no_form(write):
     name = "a|b`<i>&\"]\nx,"
     truth = {name: truths()["short"]}

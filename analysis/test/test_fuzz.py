@@ -56,7 +56,8 @@ def test_any_other_line_is_none(line: str) -> None:
 
 
 def test_the_final_number_of_executions_is_read() -> None:
-    assert libfuzzer.parse_status("stat::number_of_executed_units: 4096\n") == libfuzzer.Status(4096)
+    assert libfuzzer.parse_status(
+        "stat::number_of_executed_units: 4096\n") == libfuzzer.Status(4096)
     assert libfuzzer.parse_status("stat::peak_rss_mb:              61\n") is None
     assert libfuzzer.parse_status("stat::number_of_executed_units: many\n") is None
 

@@ -81,9 +81,9 @@ def real_binary():
 @pytest.fixture(name="library")
 def compiler(tmp_path):
     def compiled(source):
-        (tmp_path / "own.c").write_text(source)
+        (tmp_path / "given.c").write_text(source)
         subprocess.run([meson.compilers("gcc")[0], "-w", "-O1", "-fno-builtin", "-shared", "-fPIC",
-                        tmp_path / "own.c", "-o", tmp_path / "libown.so"], check=True)
+                        tmp_path / "given.c", "-o", tmp_path / "libown.so"], check=True)
         return tmp_path / "libown.so"
     return compiled
 
@@ -172,7 +172,8 @@ def test_without_names_littered_heaps_are_few_and_threads_none():
 
 def test_a_full_run_alone_measures_every_size(binary):
     offered = catalogue.offer(binary, []).workloads
-    names = [[item["workload"] for item in catalogue.choose_workloads(offered, [], quick, full=full)]
+    names = [[item["workload"]
+              for item in catalogue.choose_workloads(offered, [], quick, full=full)]
              for quick, full in ((True, False), (False, False), (False, True))]
     quick, default, full = map(set, names)
     assert quick < default < full

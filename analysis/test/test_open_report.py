@@ -35,14 +35,14 @@ SCREENS = [(1280, "light", "screen"), (1280, "dark", "screen"), (400, "light", "
 def example():
     """A run with every verdict, every part, and arms that do not apply, are refused or absent."""
     record = synthetic.with_parts(
-        synthetic.make_record(synthetic.EXAMPLE, 13, synthetic.normal(0.008), seed=3))
+        synthetic.make_record(synthetic.EXAMPLE, 24, synthetic.normal(0.005), seed=3))
     plan = dataclasses.replace(
         record.plan, absent=[{"arm": "tlsf", "package": "libtlsf-dev"}],
         left_out=[{"what": "latency of trace-cold/sqlite", "why": "a cold trace runs once"}])
-    refused = records.Refusal("trace/sqlite", "tcmalloc", 4, 0, "ended by SIGSEGV", True)
-    kept = [sample for sample in record.samples
-            if (sample.workload, sample.arm) != ("trace/sqlite", "tcmalloc")]
-    return dataclasses.replace(record, plan=plan, samples=kept, refusals=[refused])
+    refused = records.Refusal("trace/sqlite", "tcmalloc", 4, "ended by SIGSEGV", True)
+    kept = [launch for launch in record.launches if launch.workload != "trace/sqlite"
+            or "tcmalloc" not in (launch.arm, launch.baseline)]
+    return dataclasses.replace(record, plan=plan, launches=kept, refusals=[refused])
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def report(tmp_path_factory):
 @pytest.fixture(scope="module")
 def large_report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("large")
-    record = synthetic.full(rounds=8, micro=24, traces=2)
+    record = synthetic.full(launches=8, micro=24, traces=2)
     render.write_all(verdicts.analyse(record), folder)
     return folder / "report.html"
 

@@ -1,6 +1,7 @@
 """Whatever stands in a run folder, it is read or refused in one line."""
 
 import functools
+import gzip
 import json
 import pathlib
 import tempfile
@@ -22,9 +23,10 @@ ODD = make.one_of(make.none(), make.booleans(), make.integers(), make.floats(),
 def originals() -> dict[str, list[bytes]]:
     """The lines of every file of a small run."""
     with tempfile.TemporaryDirectory() as folder:
-        record = synthetic.make_record(synthetic.EXAMPLE, 2, synthetic.normal(0.01))
+        record = synthetic.make_record({"pair/64": synthetic.EXAMPLE["pair/64"]}, 2,
+                                       synthetic.normal(0.01))
         synthetic.write(synthetic.with_parts(record), pathlib.Path(folder))
-        return {path.name: path.read_bytes().splitlines() if path.suffix == ".jsonl"
+        return {path.name: gzip.decompress(path.read_bytes()).splitlines() if path.suffix == ".gz"
                 else [path.read_bytes()] for path in sorted(pathlib.Path(folder).iterdir())}
 
 
@@ -51,7 +53,8 @@ def damaged(draw: make.DrawFn) -> dict[str, bytes]:
     else:
         start = draw(make.integers(0, len(lines[at])))
         lines[at] = lines[at][:start] + draw(make.binary(max_size=40)) + lines[at][start + 1:]
-    return {file: b"\n".join(kept) for file, kept in (originals() | {name: lines}).items()}
+    return {file: b"".join(gzip.compress(line + b"\n", 1) for line in kept)
+            if file.endswith(".gz") else kept[0] for file, kept in (originals() | {name: lines}).items()}
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)

@@ -1,282 +1,92 @@
-/* poolproof-convert: makes a trace of the raw files that the recorder left.
- *
- *     poolproof-convert FOLDER -o OUT.trace [--pid PID] [--process NAME] [--all] [--form FORM]
- *
- * Addresses become slots, the lowest free one each time. One program image is converted: the last
- * of process PID, or the one with the most events of those whose program is NAME, or else the one
- * with the most events of all; with --all every image that has any, into OUT.PID-IMAGE.trace.
- * Prints what it found as JSON. Exit status: 0, 1 if nothing matched, 2 on bad input, 4 if OUT
- * cannot be written.
- */
-#define _GNU_SOURCE
-#include "raw.h"
-#include "symbols.h"
-#include "trace.h"
+/* Addresses become slots, the lowest free one each time. */
+#include "convert.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-/* --- A map from addresses to small numbers -------------------------------------------------- */
-
-/* Open addressing with linear probing; key 0 is an empty place. */
-struct map {
-    uint64_t *keys;
-    uint32_t *values;
-    size_t room; /* a power of two, or 0 */
-    size_t used;
-};
-
-static size_t map_home(const struct map *map, uint64_t key)
+static void *grow(void *array, size_t *room, size_t size)
 {
-    return (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (map->room - 1);
-}
-
-/* The place of the key, or the empty one where it belongs. The map has room. */
-static size_t map_place(const struct map *map, uint64_t key)
-{
-    size_t place = map_home(map, key);
-    while (map->keys[place] != 0 && map->keys[place] != key)
-        place = (place + 1) & (map->room - 1);
-    return place;
-}
-
-static bool map_get(const struct map *map, uint64_t key, uint32_t *value)
-{
-    if (map->room == 0)
-        return false;
-    size_t place = map_place(map, key);
-    *value = map->values[place];
-    return map->keys[place] == key;
-}
-
-static _Noreturn void out_of_memory(void)
-{
-    fprintf(stderr, "poolproof-convert: out of memory; record a shorter run\n");
-    exit(4);
-}
-
-static void map_put(struct map *map, uint64_t key, uint32_t value)
-{
-    if (2 * map->used >= map->room) {
-        struct map larger = {.room = map->room ? 2 * map->room : 1024, .used = map->used};
-        larger.keys = calloc(larger.room, sizeof *larger.keys);
-        larger.values = calloc(larger.room, sizeof *larger.values);
-        if (!larger.keys || !larger.values)
-            out_of_memory();
-        for (size_t i = 0; i < map->room; i++) {
-            if (map->keys[i] != 0) {
-                size_t place = map_place(&larger, map->keys[i]);
-                larger.keys[place] = map->keys[i];
-                larger.values[place] = map->values[i];
-            }
-        }
-        free(map->keys);
-        free(map->values);
-        *map = larger;
-    }
-    size_t place = map_place(map, key);
-    map->used += map->keys[place] == 0;
-    map->keys[place] = key;
-    map->values[place] = value;
-}
-
-/* Removes a key, pulling later entries of its cluster forward so that no gap hides them. */
-static void map_remove(struct map *map, uint64_t key)
-{
-    size_t mask = map->room - 1, hole = map_place(map, key);
-    for (size_t next = hole;;) {
-        next = (next + 1) & mask;
-        if (map->keys[next] == 0)
-            break;
-        if (((next - map_home(map, map->keys[next])) & mask) >= ((next - hole) & mask)) {
-            map->keys[hole] = map->keys[next];
-            map->values[hole] = map->values[next];
-            hole = next;
-        }
-    }
-    map->keys[hole] = 0;
-    map->used--;
-}
-
-static void map_drop(struct map *map)
-{
-    free(map->keys);
-    free(map->values);
-    *map = (struct map){0};
-}
-
-/* --- Raw files ------------------------------------------------------------------------------ */
-
-struct image {
-    char *path;
-    void *memory;
-    size_t size;
-    const struct raw_header *header;
-    const struct raw_module *modules;
-    const struct raw_event *events;
-    uint64_t places;      /* up to the last finished event */
-    uint64_t events_seen; /* finished ones among them */
-    bool chosen;
-};
-
-static bool image_open(struct image *image, const char *path)
-{
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &status) != 0 || (uint64_t)status.st_size < RAW_EVENTS_OFFSET) {
-        if (fd >= 0)
-            close(fd);
-        return false;
-    }
-    void *memory = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (memory == MAP_FAILED)
-        return false;
-    *image = (struct image){.memory = memory, .size = (size_t)status.st_size, .header = memory};
-    if (memcmp(image->header->magic, RAW_MAGIC, sizeof image->header->magic) != 0 ||
-        image->header->modules > RAW_MODULES) {
-        munmap(memory, image->size);
-        return false;
-    }
-    image->path = strdup(path);
-    if (!image->path)
+    *room = *room ? 2 * *room : 64;
+    void *larger = *room < UINT32_MAX ? realloc(array, *room * size) : NULL;
+    if (!larger)
         out_of_memory();
-    image->modules = (const void *)((const char *)memory + RAW_MODULES_OFFSET);
-    image->events = (const void *)((const char *)memory + RAW_EVENTS_OFFSET);
-    uint64_t room = (image->size - RAW_EVENTS_OFFSET) / sizeof *image->events;
-    for (uint64_t i = 0; i < room; i++) {
-        if (image->events[i].kind != RAW_NOTHING) {
-            image->places = i + 1;
-            image->events_seen++;
+    return larger;
+}
+
+struct conversion *conversion_open(const char *folder)
+{
+    struct conversion *conversion = calloc(1, sizeof *conversion);
+    if (!conversion || !(conversion->stream = trace_stream_open(folder)) ||
+        !(conversion->summary.sizes = calloc(SIZE_BUCKETS, sizeof *conversion->summary.sizes)))
+        out_of_memory();
+    conversion->site_count = 1;
+    return conversion;
+}
+
+void conversion_close(struct conversion *conversion)
+{
+    trace_stream_close(conversion->stream);
+    map_drop(&conversion->slots);
+    map_drop(&conversion->sites);
+    free(conversion->site);
+    free(conversion->objects);
+    free(conversion->pending);
+    free(conversion->summary.sizes);
+    free(conversion);
+}
+
+/* --- Sizes ------------------------------------------------------------------------------------ */
+
+static size_t size_bucket(uint64_t size)
+{
+    if (size < SIZE_EXACT)
+        return (size_t)size;
+    const unsigned shift = 63 - (unsigned)__builtin_clzll(size) - (SIZE_BITS - 1);
+    return SIZE_EXACT + (shift - 1) * (size_t)(SIZE_EXACT / 2) +
+           (size_t)((size >> shift) - SIZE_EXACT / 2);
+}
+
+/* The largest size of a bucket. */
+static uint64_t bucket_size(size_t bucket)
+{
+    if (bucket < SIZE_EXACT)
+        return bucket;
+    const size_t beyond = bucket - SIZE_EXACT;
+    const unsigned shift = (unsigned)(beyond / (SIZE_EXACT / 2)) + 1;
+    return ((uint64_t)(beyond % (SIZE_EXACT / 2) + SIZE_EXACT / 2 + 1) << shift) - 1;
+}
+
+uint64_t size_percentile(const struct summary *summary, unsigned thousandths)
+{
+    const uint64_t count =
+        summary->kinds[TRACE_ALLOC] + summary->kinds[TRACE_CALLOC] + summary->kinds[TRACE_REALLOC];
+    const uint64_t rank = count / 1000 * thousandths + (count % 1000 * thousandths + 999) / 1000;
+    uint64_t passed = 0;
+    for (size_t bucket = 0; bucket < SIZE_BUCKETS; bucket++) {
+        passed += summary->sizes[bucket];
+        if (passed >= rank && passed > 0) {
+            const uint64_t size = bucket_size(bucket);
+            return size < summary->largest ? size : summary->largest;
         }
     }
-    return true;
+    return 0;
 }
 
-static const char *program_name(const struct raw_header *header)
+/* --- Events ----------------------------------------------------------------------------------- */
+
+static uint32_t site_index(struct conversion *conversion, const struct event *event)
 {
-    const char *slash = strrchr(header->program, '/');
-    return slash ? slash + 1 : header->program;
-}
-
-static int by_start(const void *left, const void *right)
-{
-    const struct raw_header *a = ((const struct image *)left)->header;
-    const struct raw_header *b = ((const struct image *)right)->header;
-    if (a->started_ns != b->started_ns)
-        return a->started_ns < b->started_ns ? -1 : 1;
-    return a->pid < b->pid ? -1 : a->pid > b->pid;
-}
-
-/* Opens every raw file of the folder, in the order in which the programs started. */
-static size_t open_folder(const char *folder, struct image **images)
-{
-    size_t count = 0, room = 0;
-    DIR *directory = opendir(folder);
-    *images = NULL;
-    if (!directory) {
-        fprintf(stderr, "poolproof-convert: %s: %s\n", folder, strerror(errno));
-        exit(2);
-    }
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        size_t length = strlen(entry->d_name);
-        char *path;
-        if (length < 5 || strcmp(entry->d_name + length - 4, ".raw") != 0)
-            continue;
-        if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
-            out_of_memory();
-        if (count == room) {
-            room = room ? 2 * room : 16;
-            struct image *more = realloc(*images, room * sizeof *more);
-            if (!more)
-                out_of_memory();
-            *images = more;
-        }
-        count += image_open(&(*images)[count], path);
-        free(path);
-    }
-    closedir(directory);
-    if (count > 0)
-        qsort(*images, count, sizeof **images, by_start);
-    return count;
-}
-
-/* --- Call sites ----------------------------------------------------------------------------- */
-
-/* A return address as text: module, address in it as linked, and the function if it has a name. The
- * byte before is what belongs to the call: a call that never returns may be a function's last. */
-static void site_text(const struct image *image, struct symbols *symbols, uint64_t address,
-                      char *text, size_t room)
-{
-    for (uint32_t i = image->header->modules; i-- > 0;) {
-        const struct raw_module *module = &image->modules[i];
-        if (address < module->start || address >= module->end || module->path[0] == '\0')
-            continue;
-        if (!symbols[i].memory)
-            symbols[i] = symbols_read(module->path);
-        uint64_t linked = symbols_address(&symbols[i], address - module->start + module->offset);
-        const struct symbol *function = symbols_find(&symbols[i], linked - 1);
-        const char *slash = strrchr(module->path, '/');
-        int used = snprintf(text, room, "%s+0x%" PRIx64, slash ? slash + 1 : module->path, linked);
-        if (function)
-            snprintf(text + used, room - (size_t)used, " %s", function->name);
-        return;
-    }
-    snprintf(text, room, "?+0x%" PRIx64, address);
-}
-
-/* --- Conversion ----------------------------------------------------------------------------- */
-
-struct summary {
-    uint64_t kinds[TRACE_FREE + 1];
-    uint64_t unknown_frees; /* of memory from before the recording began, or from a parent */
-    uint64_t missed_frees;  /* memory handed out again without a free in between */
-    uint64_t over_aligned;  /* more than a page; recorded as a page */
-    uint64_t empty;         /* size 0, recorded as 1 */
-    uint64_t live_bytes, peak_bytes;
-    uint64_t live_objects, peak_objects;
-    uint64_t *sizes; /* of each allocation and resize */
-    size_t size_count;
-};
-
-struct conversion {
-    const struct image *image;
-    struct trace trace;
-    struct summary summary;
-    struct map slots;        /* address → slot */
-    struct map sites;        /* call site → index */
-    struct symbols *symbols; /* by module */
-    struct slot {
-        uint64_t size;
-        uint32_t next; /* a free slot's successor, plus one */
-    } *objects;
-    uint32_t object_count, object_room, free_slot; /* free_slot: plus one */
-    struct pending {
-        uint64_t address; /* 0: none */
-        uint32_t slot;
-        bool known;
-    } *pending; /* by thread: between RAW_REALLOC_FROM and RAW_REALLOC_TO */
-};
-
-static uint32_t site_index(struct conversion *conversion, uint64_t address)
-{
+    const uint64_t key = event->site ^ (uint64_t)event->module << 48;
     uint32_t index = 0;
-    char text[600];
-    if (address == 0 || map_get(&conversion->sites, address, &index))
+    if (key == 0 || map_get(&conversion->sites, key, &index))
         return index;
-    site_text(conversion->image, conversion->symbols, address, text, sizeof text);
-    if (trace_add_site(&conversion->trace, text, &index) != 0)
-        out_of_memory();
-    map_put(&conversion->sites, address, index);
+    if (conversion->site_count >= conversion->site_room) {
+        size_t room = conversion->site_room;
+        conversion->site = grow(conversion->site, &room, sizeof *conversion->site);
+        conversion->site_room = (uint32_t)room;
+    }
+    index = conversion->site_count++;
+    conversion->site[index] = (struct call_site){event->site, event->module};
+    map_put(&conversion->sites, key, index);
     return index;
 }
 
@@ -288,12 +98,9 @@ static uint32_t slot_take(struct conversion *conversion)
         return slot;
     }
     if (conversion->object_count == conversion->object_room) {
-        conversion->object_room = conversion->object_room ? 2 * conversion->object_room : 4096;
-        struct slot *larger =
-            realloc(conversion->objects, conversion->object_room * sizeof *larger);
-        if (!larger)
-            out_of_memory();
-        conversion->objects = larger;
+        size_t room = conversion->object_room;
+        conversion->objects = grow(conversion->objects, &room, sizeof *conversion->objects);
+        conversion->object_room = (uint32_t)room;
     }
     return conversion->object_count++;
 }
@@ -310,13 +117,13 @@ static uint8_t alignment(uint64_t size, uint8_t asked)
     return asked > natural ? asked : (uint8_t)natural;
 }
 
-static void emit(struct conversion *conversion, const struct raw_event *event, unsigned kind,
+static void emit(struct conversion *conversion, const struct event *event, unsigned kind,
                  uint32_t slot)
 {
     struct summary *summary = &conversion->summary;
     struct slot *object = &conversion->objects[slot];
     struct trace_op op = {.kind = (uint8_t)kind, .slot = slot, .thread = event->thread};
-    op.site = site_index(conversion, event->site);
+    op.site = site_index(conversion, event);
     if (kind != TRACE_ALLOC && kind != TRACE_CALLOC) {
         summary->live_bytes -= object->size;
         summary->live_objects--;
@@ -331,19 +138,22 @@ static void emit(struct conversion *conversion, const struct raw_event *event, u
         summary->over_aligned += event->align > TRACE_MAX_ALIGN;
         summary->live_bytes += object->size;
         summary->live_objects++;
-        summary->sizes[summary->size_count++] = op.size;
+        summary->sizes[size_bucket(op.size)]++;
+        if (op.size > summary->largest)
+            summary->largest = op.size;
         if (summary->live_bytes > summary->peak_bytes)
             summary->peak_bytes = summary->live_bytes;
         if (summary->live_objects > summary->peak_objects)
             summary->peak_objects = summary->live_objects;
     }
     summary->kinds[kind]++;
-    if (trace_append(&conversion->trace, op) != 0)
-        out_of_memory();
+    if (!conversion->failed &&
+        trace_stream_append(conversion->stream, &op, &conversion->error) != 0)
+        conversion->failed = true;
 }
 
 /* Frees what the converter still believes to be at this address: its free went unseen. */
-static void forget(struct conversion *conversion, const struct raw_event *event)
+static void forget(struct conversion *conversion, const struct event *event)
 {
     uint32_t slot;
     if (!map_get(&conversion->slots, event->address, &slot))
@@ -353,8 +163,7 @@ static void forget(struct conversion *conversion, const struct raw_event *event)
     emit(conversion, event, TRACE_FREE, slot);
 }
 
-static void convert_alloc(struct conversion *conversion, const struct raw_event *event,
-                          unsigned kind)
+static void convert_alloc(struct conversion *conversion, const struct event *event, unsigned kind)
 {
     forget(conversion, event);
     uint32_t slot = slot_take(conversion);
@@ -362,7 +171,7 @@ static void convert_alloc(struct conversion *conversion, const struct raw_event 
     emit(conversion, event, kind, slot);
 }
 
-static void convert_free(struct conversion *conversion, const struct raw_event *event)
+static void convert_free(struct conversion *conversion, const struct event *event)
 {
     uint32_t slot;
     if (!map_get(&conversion->slots, event->address, &slot)) {
@@ -373,305 +182,60 @@ static void convert_free(struct conversion *conversion, const struct raw_event *
     emit(conversion, event, TRACE_FREE, slot);
 }
 
-static void convert_realloc_from(struct conversion *conversion, const struct raw_event *event)
+static void convert_realloc_from(struct conversion *conversion, const struct event *event)
 {
-    struct pending *pending = &conversion->pending[event->thread];
-    *pending = (struct pending){.address = event->address};
-    pending->known = map_get(&conversion->slots, event->address, &pending->slot);
-    if (pending->known)
+    struct pending pending = {.address = event->address, .thread = event->thread};
+    pending.known = map_get(&conversion->slots, event->address, &pending.slot);
+    if (pending.known)
         map_remove(&conversion->slots, event->address);
     else
         conversion->summary.unknown_frees++;
+    if (conversion->pending_count == conversion->pending_room)
+        conversion->pending = grow(conversion->pending, &conversion->pending_room, sizeof pending);
+    conversion->pending[conversion->pending_count++] = pending;
 }
 
-static void convert_realloc_to(struct conversion *conversion, const struct raw_event *event)
+static void convert_realloc_to(struct conversion *conversion, const struct event *event)
 {
-    struct pending *pending = &conversion->pending[event->thread];
-    if (pending->address == 0)
+    size_t i = conversion->pending_count;
+    while (i > 0 && conversion->pending[i - 1].thread != event->thread)
+        i--;
+    if (i == 0)
         return; /* its other half was never finished */
+    const struct pending pending = conversion->pending[i - 1];
+    conversion->pending[i - 1] = conversion->pending[--conversion->pending_count];
     if (event->address == 0) {
-        if (pending->known)
-            map_put(&conversion->slots, pending->address, pending->slot);
-    } else if (pending->known) {
+        if (pending.known)
+            map_put(&conversion->slots, pending.address, pending.slot);
+    } else if (pending.known) {
         forget(conversion, event);
-        map_put(&conversion->slots, event->address, pending->slot);
-        emit(conversion, event, TRACE_REALLOC, pending->slot);
+        map_put(&conversion->slots, event->address, pending.slot);
+        emit(conversion, event, TRACE_REALLOC, pending.slot);
     } else {
         convert_alloc(conversion, event, TRACE_ALLOC);
     }
-    pending->address = 0;
 }
 
-static void convert_event(struct conversion *conversion, const struct raw_event *event)
+bool convert_event(struct conversion *conversion, const struct event *event)
 {
     switch (event->kind) {
-    case RAW_ALLOC:
+    case EVENT_ALLOC:
         convert_alloc(conversion, event, TRACE_ALLOC);
         break;
-    case RAW_CALLOC:
+    case EVENT_CALLOC:
         convert_alloc(conversion, event, TRACE_CALLOC);
         break;
-    case RAW_FREE:
+    case EVENT_FREE:
         convert_free(conversion, event);
         break;
-    case RAW_REALLOC_FROM:
+    case EVENT_REALLOC_FROM:
         convert_realloc_from(conversion, event);
         break;
-    case RAW_REALLOC_TO:
+    case EVENT_REALLOC_TO:
         convert_realloc_to(conversion, event);
         break;
     default:
         break;
     }
-}
-
-/* The command line as one line of text; arguments that are empty or hold a space are quoted. */
-static void command_text(const struct raw_header *header, char *text, size_t room)
-{
-    size_t used = 0, length = sizeof header->command;
-    text[0] = '\0';
-    while (length > 0 && header->command[length - 1] == '\0')
-        length--;
-    for (const char *word = header->command; word < header->command + length && used + 1 < room;
-         word += strlen(word) + 1) {
-        const char *quote = *word == '\0' || strpbrk(word, " \t\n\"'$") ? "'" : "";
-        int got =
-            snprintf(text + used, room - used, "%s%s%s%s", used ? " " : "", quote, word, quote);
-        used += (size_t)got < room - used ? (size_t)got : room - used - 1;
-    }
-    for (size_t i = 0; i < used; i++)
-        if ((unsigned char)text[i] < ' ')
-            text[i] = ' ';
-}
-
-static void convert(struct conversion *conversion, const struct image *image)
-{
-    char command[1000];
-    *conversion = (struct conversion){.image = image};
-    conversion->pending = calloc(UINT16_MAX + 1, sizeof *conversion->pending);
-    conversion->symbols = calloc(RAW_MODULES, sizeof *conversion->symbols);
-    conversion->summary.sizes =
-        malloc((image->events_seen + 1) * sizeof *conversion->summary.sizes);
-    command_text(image->header, command, sizeof command);
-    if (!conversion->pending || !conversion->symbols || !conversion->summary.sizes ||
-        trace_set_origin(&conversion->trace, command) != 0)
-        out_of_memory();
-    for (uint64_t i = 0; i < image->places; i++)
-        convert_event(conversion, &image->events[i]);
-}
-
-static void conversion_drop(struct conversion *conversion)
-{
-    map_drop(&conversion->slots);
-    map_drop(&conversion->sites);
-    for (unsigned i = 0; i < RAW_MODULES; i++)
-        symbols_drop(&conversion->symbols[i]);
-    free(conversion->symbols);
-    free(conversion->objects);
-    free(conversion->pending);
-    free(conversion->summary.sizes);
-    trace_free(&conversion->trace);
-}
-
-/* --- The summary ---------------------------------------------------------------------------- */
-
-static void print_string(const char *text)
-{
-    putchar('"');
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            printf("\\%c", *text);
-        else if ((unsigned char)*text < ' ')
-            printf("\\u%04x", (unsigned)*text);
-        else
-            putchar(*text);
-    }
-    putchar('"');
-}
-
-static int by_size(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return (a > b) - (a < b);
-}
-
-/* The smallest size that at least this many in a thousand do not exceed. */
-static uint64_t percentile(const struct summary *summary, unsigned thousandths)
-{
-    if (summary->size_count == 0)
-        return 0;
-    size_t rank = (summary->size_count * thousandths + 999) / 1000;
-    return summary->sizes[rank ? rank - 1 : 0];
-}
-
-static void print_conversion(struct conversion *conversion, const char *file)
-{
-    struct summary *summary = &conversion->summary;
-    qsort(summary->sizes, summary->size_count, sizeof *summary->sizes, by_size);
-    printf(",\"file\":");
-    print_string(file);
-    printf(",\"operations\":%zu,\"alloc\":%" PRIu64 ",\"calloc\":%" PRIu64 ",\"realloc\":%" PRIu64
-           ",\"free\":%" PRIu64 ",\"call_sites\":%" PRIu32,
-           conversion->trace.count, summary->kinds[TRACE_ALLOC], summary->kinds[TRACE_CALLOC],
-           summary->kinds[TRACE_REALLOC], summary->kinds[TRACE_FREE],
-           conversion->trace.site_count ? conversion->trace.site_count - 1 : 0);
-    printf(",\"peak_live_bytes\":%" PRIu64 ",\"peak_live_objects\":%" PRIu64
-           ",\"end_live_bytes\":%" PRIu64 ",\"end_live_objects\":%" PRIu64,
-           summary->peak_bytes, summary->peak_objects, summary->live_bytes, summary->live_objects);
-    printf(",\"sizes\":{\"p50\":%" PRIu64 ",\"p90\":%" PRIu64 ",\"p99\":%" PRIu64
-           ",\"max\":%" PRIu64 "}",
-           percentile(summary, 500), percentile(summary, 900), percentile(summary, 990),
-           percentile(summary, 1000));
-    printf(",\"unknown_frees\":%" PRIu64 ",\"missed_frees\":%" PRIu64 ",\"over_aligned\":%" PRIu64
-           ",\"empty\":%" PRIu64,
-           summary->unknown_frees, summary->missed_frees, summary->over_aligned, summary->empty);
-}
-
-static void print_image(const struct image *image)
-{
-    char command[1000];
-    command_text(image->header, command, sizeof command);
-    printf("{\"pid\":%" PRIu32 ",\"image\":%" PRIu32 ",\"parent\":%" PRIu32 ",\"program\":",
-           image->header->pid, image->header->image, image->header->parent);
-    print_string(program_name(image->header));
-    printf(",\"command\":");
-    print_string(command);
-    printf(",\"events\":%" PRIu64 ",\"unfinished\":%" PRIu64 ",\"threads\":%" PRIu32
-           ",\"own_malloc\":%s,\"stopped\":",
-           image->events_seen, image->places - image->events_seen, image->header->threads,
-           image->header->own_malloc ? "true" : "false");
-    if (image->header->stopped)
-        print_string(strerror(image->header->stopped));
-    else
-        printf("null");
-}
-
-/* --- The command line ----------------------------------------------------------------------- */
-
-struct request {
-    const char *folder, *out, *process;
-    long pid; /* 0: any */
-    bool all;
-    enum trace_form form;
-};
-
-static _Noreturn void usage(const char *wrong)
-{
-    fprintf(stderr,
-            "poolproof-convert: %s; usage: poolproof-convert FOLDER -o OUT.trace [--pid PID] "
-            "[--process NAME] [--all] [--form binary|gzip|text]\n",
-            wrong);
-    exit(2);
-}
-
-static enum trace_form form_named(const char *name)
-{
-    if (strcmp(name, "binary") == 0)
-        return TRACE_BINARY;
-    if (strcmp(name, "gzip") == 0)
-        return TRACE_BINARY_GZIP;
-    if (strcmp(name, "text") != 0)
-        usage("--form is binary, gzip or text");
-    return TRACE_TEXT;
-}
-
-static struct request read_arguments(int argc, char **argv)
-{
-    struct request request = {.form = TRACE_BINARY};
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        bool takes_value = strcmp(word, "-o") == 0 || strcmp(word, "--pid") == 0 ||
-                           strcmp(word, "--process") == 0 || strcmp(word, "--form") == 0;
-        if (takes_value && value[0] == '\0')
-            usage("a value is missing");
-        if (strcmp(word, "-o") == 0)
-            request.out = value;
-        else if (strcmp(word, "--pid") == 0)
-            request.pid = strtol(value, NULL, 10);
-        else if (strcmp(word, "--process") == 0)
-            request.process = value;
-        else if (strcmp(word, "--form") == 0)
-            request.form = form_named(value);
-        else if (strcmp(word, "--all") == 0)
-            request.all = true;
-        else if (word[0] != '-' && !request.folder)
-            request.folder = word;
-        else
-            usage("an argument is not understood");
-        i += takes_value;
-    }
-    if (!request.folder || !request.out)
-        usage("FOLDER and -o OUT.trace are needed");
-    return request;
-}
-
-static bool matches(const struct request *request, const struct image *image)
-{
-    if (request->process)
-        return strcmp(program_name(image->header), request->process) == 0;
-    return request->pid == 0 || image->header->pid == (uint32_t)request->pid;
-}
-
-static void choose(const struct request *request, struct image *images, size_t count)
-{
-    struct image *best = NULL;
-    for (size_t i = 0; i < count; i++) {
-        struct image *image = &images[i];
-        if (request->all)
-            image->chosen = image->events_seen > 0;
-        else if (matches(request, image) && (!best || (request->pid && !request->process) ||
-                                             image->events_seen > best->events_seen))
-            best = image;
-    }
-    if (best)
-        best->chosen = true;
-}
-
-static bool write_trace(const struct request *request, const struct conversion *conversion,
-                        char *path, size_t room)
-{
-    struct trace_error error;
-    const struct raw_header *header = conversion->image->header;
-    const char *dot = strrchr(request->out, '.');
-    size_t stem = dot && !strchr(dot, '/') ? (size_t)(dot - request->out) : strlen(request->out);
-    if (request->all)
-        snprintf(path, room, "%.*s.%" PRIu32 "-%" PRIu32 "%s", (int)stem, request->out, header->pid,
-                 header->image, request->out + stem);
-    else
-        snprintf(path, room, "%s", request->out);
-    if (trace_write(path, request->form, &conversion->trace, &error) == 0)
-        return true;
-    fprintf(stderr, "poolproof-convert: %s: %s\n", path, error.message);
-    return false;
-}
-
-int main(int argc, char **argv)
-{
-    struct request request = read_arguments(argc, argv);
-    struct image *images;
-    size_t count = open_folder(request.folder, &images);
-    int status = 1;
-    choose(&request, images, count);
-    printf("{\"images\":[");
-    for (size_t i = 0; i < count; i++) {
-        printf("%s", i ? "," : "");
-        print_image(&images[i]);
-        if (images[i].chosen) {
-            struct conversion conversion;
-            char path[4200];
-            convert(&conversion, &images[i]);
-            if (!write_trace(&request, &conversion, path, sizeof path))
-                return 4;
-            print_conversion(&conversion, path);
-            conversion_drop(&conversion);
-            status = 0;
-        }
-        printf("}");
-        free(images[i].path);
-        munmap(images[i].memory, images[i].size);
-    }
-    printf("]}\n");
-    free(images);
-    return status;
+    return !conversion->failed;
 }

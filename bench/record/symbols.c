@@ -106,19 +106,6 @@ void symbols_drop(struct symbols *symbols)
     *symbols = (struct symbols){0};
 }
 
-uint64_t symbols_address(const struct symbols *symbols, uint64_t offset)
-{
-    const ElfW(Ehdr) *header = symbols->memory ? file_header(symbols) : NULL;
-    if (!header)
-        return offset;
-    const ElfW(Phdr) *parts = inside(symbols, header->e_phoff, header->e_phnum, sizeof *parts);
-    for (unsigned i = 0; parts && i < header->e_phnum; i++)
-        if (parts[i].p_type == PT_LOAD && offset >= parts[i].p_offset &&
-            offset - parts[i].p_offset < parts[i].p_filesz)
-            return offset - parts[i].p_offset + parts[i].p_vaddr;
-    return offset;
-}
-
 const struct symbol *symbols_find(const struct symbols *symbols, uint64_t address)
 {
     size_t low = 0, high = symbols->count;

@@ -24,10 +24,6 @@ struct symbols {
 struct symbols symbols_read(const char *path);
 void symbols_drop(struct symbols *symbols);
 
-/* The address as linked of a byte at this offset of the file; the offset itself if it is in no
- * loaded segment. */
-uint64_t symbols_address(const struct symbols *symbols, uint64_t offset);
-
 /* The function that contains the address, or NULL. Owned by symbols. */
 const struct symbol *symbols_find(const struct symbols *symbols, uint64_t address);
 

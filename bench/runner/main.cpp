@@ -9,7 +9,10 @@
  *   --heap=littered        on a heap that was filled and thinned before: the workload W/littered
  *   --threads=N            list the micro workloads W/N-threads as well: N threads, an arm for each
  *   --iterations=N         this many iterations instead of a calibrated number
- *   --delay=PERCENT        spend this much more time in each iteration: a slowdown of known size
+ *   --turns=N,GO,TOLD      be held between batches, for N turns (runner/turns.h): each is an untimed
+ *                          batch that warms the caches and a timed one, or what is done once alone
+ *   --batch=N              so many iterations are a batch
+ *   --delay=PERCENT        spend this much more time in each batch: a slowdown of known size
  *   --work, --memory, --latency
  *                          run one workload on one arm without Google Benchmark, and print as JSON
  *                          what its probe found (probe/probe.h)
@@ -50,9 +53,12 @@ void add_benchmark(const Workload &workload, const struct arm *arm)
                                          : has_threads(workload) ? run_threads(state, workload, arm)
                                                                  : run_micro(state, workload, arm);
                                      });
-    if (has_threads(workload)) /* not the time of the thread that waits for the others */
+    if (has_threads(workload) &&
+        options.turns.count == 0) /* not the time of the thread that waits for the others */
         added->MeasureProcessCPUTime()->UseRealTime();
-    if (workload.cold)
+    if (options.turns.count > 0)
+        added->UseManualTime()->Iterations(options.turns.count);
+    else if (workload.cold)
         added->Iterations(1);
     else if (options.iterations > 0)
         added->Iterations(options.iterations);

@@ -42,6 +42,12 @@ void add_trace(const char *text)
     options.traces.push_back({std::string(text, equals), equals + 1, {}});
 }
 
+void be_held(const char *text)
+{
+    if (turns_read(text, &options.turns) != 0)
+        fail(2, std::string("--turns needs N,GO,TOLD, not '") + text + "'");
+}
+
 bool is_littered(const std::string &heap)
 {
     if (heap != "fresh" && heap != "littered")
@@ -75,6 +81,10 @@ void read_arguments(int *argc, char **argv)
             options.littered = is_littered(value);
         else if ((value = value_of(argv[i], "--threads")))
             options.threads = (unsigned)number(value, "--threads", 1, 1024);
+        else if ((value = value_of(argv[i], "--turns")))
+            be_held(value);
+        else if ((value = value_of(argv[i], "--batch")))
+            options.batch = (long)number(value, "--batch", 1, 1e9);
         else if ((value = value_of(argv[i], "--delay")))
             options.delay_percent = number(value, "--delay", 0, 1000);
         else
@@ -82,6 +92,8 @@ void read_arguments(int *argc, char **argv)
     }
     *argc = kept;
     argv[kept] = nullptr;
+    if (options.delay_percent > 0 && options.turns.count == 0)
+        fail(2, "--delay needs --turns");
     if (options.littered && options.workload.empty())
         fail(2, "--heap=littered needs a --workload");
     if (options.littered)

@@ -4,10 +4,16 @@
 
 #include "catalogue.h"
 
+extern "C" {
+#include "turns.h"
+}
+
 struct Options {
     bool list = false, owner = false;
     std::string workload, arm;
     long iterations = 0;
+    struct turns turns{};
+    long batch = 1; /* iterations */
     double delay_percent = 0;
     bool littered = false;
     unsigned threads = 1;

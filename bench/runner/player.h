@@ -78,8 +78,7 @@ class Player
     const bool owns_heap_;
     struct work work_;
     void *heap_;
-    struct litter litter_ {
-    };
+    struct litter litter_{};
 };
 
 #endif

@@ -7,8 +7,7 @@ void run_micro(benchmark::State &state, const Workload &workload, const struct a
     const struct shape *shape = workload.shape;
     Player player(workload, arm);
     const size_t done = player.work().done, reached = player.work().reached_bytes;
-    iterate(state, [&] { player.batch(); });
-    const double batches = (double)state.iterations();
+    const double batches = iterate(state, [&] { player.batch(); });
     state.counters["operations"] = shape->capacity ? (double)(player.work().done - done) / batches
                                                    : (double)shape->operations(workload.scale);
     if (shape->capacity && (arm->allocator->abilities & ALLOCATOR_BOUNDED))

@@ -11,7 +11,9 @@ void run_threads(benchmark::State &state, const Workload &workload, const struct
 {
     const struct shape *shape = workload.shape;
     const unsigned count = shape->owners ? shape->owners : workload.threads;
-    const long iterations = (long)state.max_iterations;
+    const bool held = options.turns.count > 0;
+    const long iterations = held ? options.batch : (long)state.max_iterations;
+    const long meetings = held ? 2 * (long)state.max_iterations : 1;
     Shared shared{};
     if (shape->owners) {
         if (channels_open(&shared.channels, shape, workload.scale->live / CHANNEL_PLACES) != 0)
@@ -24,18 +26,20 @@ void run_threads(benchmark::State &state, const Workload &workload, const struct
     for (unsigned i = 0; i < count; i++)
         threads.emplace_back([&, i] {
             Player player(workload, arm, shape->owners ? &shared : nullptr, i);
-            meet.arrive_and_wait(); /* all are ready: the clock starts … */
-            meet.arrive_and_wait(); /* … and they do … */
-            for (long done = 0; done < iterations; done++)
-                player.batch();
-            meet.arrive_and_wait(); /* … until the last is done */
+            meet.arrive_and_wait(); /* all are ready */
+            for (long met = 0; met < meetings; met++) {
+                meet.arrive_and_wait(); /* the clock runs … */
+                for (long done = 0; done < iterations; done++)
+                    player.batch();
+                meet.arrive_and_wait(); /* … until the last is done */
+            }
         });
     const auto all = [&] {
         meet.arrive_and_wait();
         meet.arrive_and_wait();
     };
     meet.arrive_and_wait();
-    iterate(state, all, iterations);
+    iterate(state, all, false, iterations);
     for (std::thread &thread : threads)
         thread.join();
     if (shape->owners) {

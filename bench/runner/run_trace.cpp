@@ -28,10 +28,13 @@ void run_trace(benchmark::State &state, const Workload &workload, const struct a
             shape_out_of_memory(allocator);
     };
     if (workload.cold) {
-        iterate(state, [&] {
-            heap = open_heap(allocator, needs);
-            play(replay.drain);
-        });
+        iterate(
+            state,
+            [&] {
+                heap = open_heap(allocator, needs);
+                play(replay.drain);
+            },
+            true);
         state.counters["operations"] = (double)replay.drain;
     } else {
         const bool resets = !(allocator->abilities & ALLOCATOR_REUSES);

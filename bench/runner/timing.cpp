@@ -6,7 +6,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 
 long page_faults()
 {
@@ -27,11 +26,13 @@ double peak_resident_bytes()
     return mark ? 1024 * std::strtod(mark + 6, nullptr) : 0;
 }
 
-int64_t now_ns()
+struct turn delayed(struct turn start, struct turn end)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    const double share = 1 + options.delay_percent / 100;
+    const uint64_t until = start.cpu_ns + (uint64_t)((double)(end.cpu_ns - start.cpu_ns) * share);
+    while (options.delay_percent > 0 && end.cpu_ns < until)
+        end = turn_now();
+    return {end.wall_ns - start.wall_ns, end.cpu_ns - start.cpu_ns};
 }
 
 void *open_heap(const struct allocator *allocator, struct allocator_needs needs)

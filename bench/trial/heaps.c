@@ -39,13 +39,12 @@ static void *reserve(size_t bytes)
     return at == MAP_FAILED ? NULL : at;
 }
 
-/* Runs at a thread's end, again for as long as the C library allows, so that what other destructors
- * free and allocate is still served. */
+/* Runs at a thread's end, and again, so that what other destructors free and allocate is still
+ * served; but not in the last round, in which sanitizers take the thread apart. */
 static void end_thread(void *value)
 {
     struct heap *heap = value;
-    if (++endings < PTHREAD_DESTRUCTOR_ITERATIONS &&
-        pthread_setspecific(end_key, heap) == 0)
+    if (++endings < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && pthread_setspecific(end_key, heap) == 0)
         return;
     endings = PTHREAD_DESTRUCTOR_ITERATIONS;
     heap_mine = NULL;

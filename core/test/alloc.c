@@ -97,8 +97,6 @@ static void aligned_for_each_type(void **state)
         i64,
         f32,
         f64,
-        s,
-        ud,
         POOL_ALIGN(1),
         POOL_ALIGN(2),
         POOL_ALIGN(4),
@@ -190,7 +188,7 @@ static void default_capacity(void **state)
     void *more = NULL;
     assert_int_equal(pool_init(&pool), 0);
     for (size_t i = 0; i < FIT; i++)
-        assert_int_equal(pool_alloc(&pool, &chunks[i], 16, ud), 0);
+        assert_int_equal(pool_alloc(&pool, &chunks[i], 16, POOL_USER), 0);
     assert_int_equal(pool_alloc(&pool, &more, 1, i8), -1);
     assert_int_equal(pool_error(&pool), POOL_OUT_OF_MEMORY);
     assert_null(more);

@@ -54,7 +54,8 @@ static void assert_refused(struct rig *rig, struct snapshot *before, int result,
     rig->told.count = 0;
 }
 
-/* pool_free and three pool_realloc of a chunk, each refused for the same reason. */
+/* pool_free and three pool_realloc of a chunk, each refused for the same reason; pool_free_unsized
+ * too, where the reason is not the size. */
 static void assert_kept(struct rig *rig, unsigned char *chunk, size_t size, enum pool_reason reason)
 {
     const size_t new_sizes[] = {0, 1, size, size + 40}; /* the first means pool_free */
@@ -65,6 +66,13 @@ static void assert_kept(struct rig *rig, unsigned char *chunk, size_t size, enum
         int result = i == 0 ? pool_free(&ptr, size, &rig->pool)
                             : pool_realloc(&rig->pool, &ptr, size, new_sizes[i], POOL_I8);
         assert_refused(rig, &before, result, reason, chunk);
+        assert_ptr_equal(ptr, chunk);
+    }
+    if (reason != POOL_WRONG_SIZE) {
+        struct snapshot before;
+        void *ptr = chunk;
+        snapshot_take(&before, rig);
+        assert_refused(rig, &before, pool_free_unsized(&ptr, &rig->pool), reason, chunk);
         assert_ptr_equal(ptr, chunk);
     }
 }

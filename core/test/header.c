@@ -22,9 +22,8 @@ typedef struct {
 typedef union {
     s all;
 } ud;
-#define ANY POOL_STR
 #else
-#define ANY s
+enum { s, ud }; /* names that are a user's own in any case */
 #endif
 
 static int visit(void *context, const struct pool_piece *piece)
@@ -54,9 +53,10 @@ int use_the_header(struct m_pool *pool, unsigned char *memory, size_t size)
     int failures = 0;
     failures += pool_init_with(pool, &config) + pool_init(pool);
     failures += pool_alloc(pool, (void **)&number, sizeof *number, POOL_ALIGN(64));
-    failures += pool_alloc(pool, (void **)&text, POOL_GRANULE, ANY);
+    failures += pool_alloc(pool, (void **)&text, POOL_GRANULE, POOL_STR);
     failures += pool_realloc(pool, (void **)&text, POOL_GRANULE, 40, POOL_PAGE);
     failures += pool_free((void **)&text, 40, pool) + pool_trim(pool, &seen);
+    failures += pool_free_unsized((void **)&number, pool);
     failures += pool_walk(pool, visit, &seen) + pool_check(pool, &broken);
     failures += pool_stats(pool, &stats) + pool_owns(pool, number) + pool_reset(pool);
     seen += pool_size_of(pool, number) + pool_required(3, POOL_DEFAULT_CAPACITY, POOL_F64);

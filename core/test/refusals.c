@@ -123,7 +123,8 @@ static void stage_close(struct stage *stage)
     rig_close(&stage->other);
 }
 
-/* One bad pointer or size, given to pool_free and to pool_realloc as the old size. */
+/* One bad pointer or size, given to pool_free and to pool_realloc as the old size, and the pointer
+ * to pool_free_unsized. */
 static const struct refusal {
     const char *name;
     enum spot spot;
@@ -235,21 +236,23 @@ static void refuse(void **state)
         if (refusal->spot != AT_NOTHING)
             assert_non_null(stage.spots[refusal->spot]);
 
-        for (int call = 0; call < 4; call++) {
+        int sized = refusal->reason == POOL_WRONG_SIZE || refusal->reason == POOL_ZERO_SIZE;
+        for (int call = 0; call < (sized ? 4 : 5); call++) {
             static const size_t new_sizes[] = {0, 16, CHUNK, LARGE};
             struct snapshot before, other;
             void *ptr = (void *)bad;
             snapshot_take(&before, rig);
             snapshot_take(&other, &stage.other);
             int result =
-                call == 0 ? pool_free(&ptr, refusal->size, &rig->pool)
-                          : pool_realloc(&rig->pool, &ptr, refusal->size, new_sizes[call], POOL_I8);
+                call == 0   ? pool_free(&ptr, refusal->size, &rig->pool)
+                : call == 4 ? pool_free_unsized(&ptr, &rig->pool)
+                            : pool_realloc(&rig->pool, &ptr, refusal->size, new_sizes[call], POOL_I8);
             assert_ptr_equal(ptr, (void *)bad);
             snapshot_assert_same(&before, rig);
             snapshot_assert_same(&other, &stage.other);
             assert_told(rig, result, refusal->reason, ptr);
             rig_assert_guards(rig);
-            if (refusal->reason != POOL_WRONG_SIZE && refusal->reason != POOL_ZERO_SIZE)
+            if (!sized)
                 assert_int_equal(pool_size_of(&rig->pool, ptr), 0);
         }
         /* The chunks beside the refusal can still be freed */
@@ -351,9 +354,11 @@ static void null_arguments(void **state)
         snapshot_take(&before, rig);
         assert_told(rig, pool_alloc(pool, NULL, 16, POOL_I8), POOL_NULL_ARGUMENT, NULL);
         assert_told(rig, pool_free(NULL, 16, pool), POOL_NULL_ARGUMENT, NULL);
+        assert_told(rig, pool_free_unsized(NULL, pool), POOL_NULL_ARGUMENT, NULL);
         assert_told(rig, pool_realloc(pool, NULL, 16, 32, POOL_I8), POOL_NULL_ARGUMENT, NULL);
         assert_int_equal(pool_alloc(NULL, &live, 16, POOL_I8), -1);
         assert_int_equal(pool_free(&live, CHUNK, NULL), -1);
+        assert_int_equal(pool_free_unsized(&live, NULL), -1);
         assert_int_equal(pool_realloc(NULL, &live, CHUNK, 16, POOL_I8), -1);
         assert_int_equal(pool_stats(pool, NULL), -1);
         assert_int_equal(pool_stats(NULL, &stats), -1);

@@ -26,7 +26,7 @@
 #define HEADER_SIZE (BINARY_MAGIC_SIZE + 1)
 #define BLOCK_HEAD 5
 #define BLOCK_TAIL 4
-#define MAX_PAYLOAD (64 * 1024)
+#define MAX_PAYLOAD BINARY_MAX_PAYLOAD
 
 /* Flags beside the kind in an operation's first byte; each announces a field, in this order. */
 #define KIND_MASK 0x1f
@@ -37,7 +37,7 @@
 
 /* The longest operation: first byte, alignment, and thread, site, slot and size at their
  * longest. */
-#define MAX_OP (1 + 1 + 3 + 5 + 5 + 10)
+#define MAX_OP BINARY_MAX_OP
 #define MAX_VARINT 10
 
 enum block { BLOCK_ORIGIN = 'N', BLOCK_SITES = 'S', BLOCK_OPS = 'O', BLOCK_END = 'E' };
@@ -112,7 +112,7 @@ static void write_sites(struct writer *writer, const struct trace *trace)
         end_block(writer, BLOCK_SITES);
 }
 
-static size_t put_op(uint8_t *bytes, const struct trace_op *op, uint32_t thread, uint32_t site)
+size_t binary_put_op(uint8_t *bytes, const struct trace_op *op, uint32_t thread, uint32_t site)
 {
     uint8_t fields = kind_rules[op->kind].fields;
     size_t size = 1;
@@ -136,7 +136,7 @@ static size_t put_op(uint8_t *bytes, const struct trace_op *op, uint32_t thread,
     return size;
 }
 
-int binary_write(struct sink *sink, const struct trace *trace)
+int binary_write(struct sink *sink, const struct trace *trace, const struct packed *packed)
 {
     struct writer *writer = malloc(sizeof *writer);
     if (writer == NULL)
@@ -157,13 +157,19 @@ int binary_write(struct sink *sink, const struct trace *trace)
     for (size_t i = 0; i < trace->count; i++) {
         if (writer->size + MAX_OP > MAX_PAYLOAD)
             end_block(writer, BLOCK_OPS);
-        writer->size += put_op(writer->payload + writer->size, &trace->ops[i], thread, site);
+        writer->size += binary_put_op(writer->payload + writer->size, &trace->ops[i], thread, site);
         thread = trace->ops[i].thread;
         site = trace->ops[i].site;
     }
     if (writer->size != 0)
         end_block(writer, BLOCK_OPS);
-    writer->size = put_varint(writer->payload, trace->count);
+    for (int result = 0; packed != NULL && (result = packed->next(packed->context, writer->payload,
+                                                                  &writer->size)) != 0;) {
+        if (result < 0)
+            return -1;
+        end_block(writer, BLOCK_OPS);
+    }
+    writer->size = put_varint(writer->payload, packed != NULL ? packed->count : trace->count);
     writer->size += put_varint(writer->payload + writer->size,
                                trace->site_count != 0 ? trace->site_count - 1 : 0);
     end_block(writer, BLOCK_END);
@@ -256,7 +262,7 @@ static int parse_fields(struct reader *reader, struct trace_op *op)
         op->align = (uint8_t)value;
     }
     if (first & HAS_THREAD) {
-        if (get_varint(reader, UINT16_MAX, &value) != 0)
+        if (get_varint(reader, UINT32_MAX - 1, &value) != 0)
             return -1;
         reader->thread = (uint32_t)value;
     }
@@ -265,7 +271,7 @@ static int parse_fields(struct reader *reader, struct trace_op *op)
             return -1;
         reader->site = (uint32_t)value;
     }
-    op->thread = (uint16_t)reader->thread;
+    op->thread = reader->thread;
     op->site = reader->site;
     if (fields & FIELD_SLOT) {
         if (get_varint(reader, UINT32_MAX - 1, &value) != 0)

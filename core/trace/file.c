@@ -107,7 +107,7 @@ int trace_read(const char *path, struct trace *trace, struct trace_error *error)
 
 /* Writes the trace to an open file and closes it. */
 static int write_open(int descriptor, enum trace_form form, const struct trace *trace,
-                      int is_regular, struct trace_error *error)
+                      const struct packed *packed, int is_regular, struct trace_error *error)
 {
     /* zlib closes what it is given, and the file has still to be flushed to the disk. */
     int own = dup(descriptor);
@@ -125,7 +125,7 @@ static int write_open(int descriptor, enum trace_form form, const struct trace *
     if (form == TRACE_TEXT)
         text_write(&sink, trace);
     else
-        result = binary_write(&sink, trace);
+        result = binary_write(&sink, trace, packed);
     int why = result != 0 ? ENOMEM : errno;
     if (gzclose(file) != Z_OK && !sink.failed) {
         sink.failed = 1;
@@ -177,7 +177,7 @@ static void sync_folder(const char *path)
 }
 
 static int write_regular(const char *path, enum trace_form form, const struct trace *trace,
-                         struct trace_error *error)
+                         const struct packed *packed, struct trace_error *error)
 {
     char *temporary = NULL;
     int descriptor = open_beside(path, &temporary);
@@ -185,7 +185,7 @@ static int write_regular(const char *path, enum trace_form form, const struct tr
     if (descriptor < 0)
         result = trace_fail(error, 0, 0, "cannot write it: %s", strerror(errno));
     else {
-        result = write_open(descriptor, form, trace, 1, error);
+        result = write_open(descriptor, form, trace, packed, 1, error);
         if (result == 0 && rename(temporary, path) != 0)
             result = trace_fail(error, 0, 0, "cannot write it: %s", strerror(errno));
         if (result == 0)
@@ -200,24 +200,28 @@ static int write_regular(const char *path, enum trace_form form, const struct tr
 int trace_write(const char *path, enum trace_form form, const struct trace *trace,
                 struct trace_error *error)
 {
+    return trace_check(trace, error) != 0 ? -1 : file_write(path, form, trace, NULL, error);
+}
+
+int file_write(const char *path, enum trace_form form, const struct trace *trace,
+               const struct packed *packed, struct trace_error *error)
+{
     struct stat status;
-    if (trace_check(trace, error) != 0)
-        return -1;
     if (stat(path, &status) != 0)
-        return write_regular(path, form, trace, error);
+        return write_regular(path, form, trace, packed, error);
     if (S_ISDIR(status.st_mode))
         return trace_fail(error, 0, 0, "cannot write it: it is a folder");
     if (!S_ISREG(status.st_mode)) {
         int descriptor = open(path, O_WRONLY | O_CLOEXEC);
         if (descriptor < 0)
             return trace_fail(error, 0, 0, "cannot write it: %s", strerror(errno));
-        return write_open(descriptor, form, trace, 0, error);
+        return write_open(descriptor, form, trace, packed, 0, error);
     }
     /* Through a symbolic link, so that the file it leads to is replaced and not the link. */
     char *real = realpath(path, NULL);
     if (real == NULL)
         return trace_fail(error, 0, 0, "cannot write it: %s", strerror(errno));
-    int result = write_regular(real, form, trace, error);
+    int result = write_regular(real, form, trace, packed, error);
     free(real);
     return result;
 }

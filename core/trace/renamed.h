@@ -15,6 +15,8 @@
 #define pool_error RENAMED(error)
 #define pool_free RENAMED(free)
 #define pool_free_any RENAMED(free_any)
+#define pool_free_any_unsized RENAMED(free_any_unsized)
+#define pool_free_unsized RENAMED(free_unsized)
 #define pool_give_short RENAMED(give_short)
 #define pool_granule RENAMED(granule)
 #define pool_init RENAMED(init)

@@ -24,8 +24,10 @@ static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new
             return run_report(run, "model", "pool_size_of is wrong about the address at %lld",
                               run_offset(run, address));
     }
-    const char *call = new_size != 0 ? "pool_realloc" : "pool_free";
+    int unsized = due != POOL_WRONG_SIZE && due != POOL_ZERO_SIZE && size % 32 >= 16;
+    const char *call = new_size != 0 ? "pool_realloc" : unsized ? "pool_free_unsized" : "pool_free";
     int result = new_size != 0 ? pool_realloc(&run->pool, &chunk, size, new_size, POOL_I8)
+                 : unsized     ? pool_free_unsized(&chunk, &run->pool)
                                : pool_free(&chunk, size, &run->pool);
     if (run_judge_result(run, call, result, (struct due){due, 0}) != 0)
         return -1;

@@ -139,7 +139,8 @@ int run_free(struct run *run, uint32_t slot)
     if (check_contents(run, slot) != 0)
         return -1;
     void *chunk = object_of(state);
-    int result = pool_free(&chunk, held.size, &run->pool);
+    int result = slot % 2 != 0 ? pool_free_unsized(&chunk, &run->pool)
+                               : pool_free(&chunk, held.size, &run->pool);
     if (run_judge_result(run, "pool_free", result, (struct due){POOL_OK, 0}) != 0)
         return -1;
     if (result != 0)

@@ -149,9 +149,9 @@ static int parse_op(struct line *line, struct trace_op *op)
     if ((fields & FIELD_ALIGN) && take_align(line, &op->align) != 0)
         return -1;
     if (take_word(line, "thread")) {
-        if (take_number(line, UINT16_MAX, "the thread", &value) != 0)
+        if (take_number(line, UINT32_MAX - 1, "the thread", &value) != 0)
             return -1;
-        op->thread = (uint16_t)value;
+        op->thread = (uint32_t)value;
     }
     if (take_word(line, "site")) {
         if (take_number(line, UINT32_MAX, "the call site", &value) != 0)

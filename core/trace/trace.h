@@ -61,7 +61,7 @@ enum trace_kind {
 struct trace_op {
     uint8_t kind;    /* of enum trace_kind */
     uint8_t align;   /* exponent: alignment in bytes is 1 << align; at most TRACE_MAX_ALIGN */
-    uint16_t thread; /* which of the program's threads; 0 is the first */
+    uint32_t thread; /* which of the program's threads; 0 is the first */
     uint32_t slot;
     uint32_t site; /* index into trace.sites; 0 is unknown */
     uint64_t size; /* bytes, or as the kind says */
@@ -103,6 +103,26 @@ enum trace_form { TRACE_BINARY, TRACE_BINARY_GZIP, TRACE_TEXT };
  * file, a pipe or a terminal, is written to directly. Fails also if the trace breaks a rule. */
 int trace_write(const char *path, enum trace_form form, const struct trace *trace,
                 struct trace_error *error);
+
+/* A trace that is written operation by operation, in memory bounded by its slots. The operations
+ * wait packed, the first TRACE_STREAM_BYTES in memory and the rest in a file without a name in
+ * `folder`, since call sites are written before them. */
+#define TRACE_STREAM_BYTES (64 * 1024)
+struct trace_stream;
+
+/* NULL for lack of memory. */
+struct trace_stream *trace_stream_open(const char *folder);
+
+/* Appends one operation, which must keep the rules of trace_check but for its call site, which may
+ * be named later. Fails if it breaks one or the file cannot grow. Cost: constant, amortised. */
+int trace_stream_append(struct trace_stream *stream, const struct trace_op *op,
+                        struct trace_error *error);
+
+/* Writes the operations with the origin and the sites of `head` as trace_write does. The text form
+ * takes memory for the whole trace. At most once. */
+int trace_stream_write(struct trace_stream *stream, const char *path, enum trace_form form,
+                       const struct trace *head, struct trace_error *error);
+void trace_stream_close(struct trace_stream *stream);
 
 /* Verifies the rules: known kinds; a slot empty where one is filled, full where one is freed or
  * resized, and freed or reset before where a stale pointer is meant; sizes not 0; alignments at

@@ -89,7 +89,7 @@ def test_threads_hand_objects_over_in_the_right_order(built, subject, monkeypatc
     monkeypatch.delenv("LD_PRELOAD", raising=False)
     [image] = recording.images
     assert image["threads"] == 5
-    assert image["missed_frees"] == image["unknown_frees"] == image["unfinished"] == 0
+    assert image["missed_frees"] == image["unknown_frees"] == recording.unfinished == 0
     assert image["alloc"] >= 4 * 20_000 and image["realloc"] > 0
     assert image["end_live_objects"] < 20
     verify(built, recording.traces[0])
@@ -242,30 +242,23 @@ def test_a_library_path_with_a_space(built, tools, tmp_path):
     assert recording.status == 7 and recording.traces[0].exists()
 
 
-def test_a_file_that_may_not_grow_ends_the_recording_alone(built, tools, tmp_path):
+def test_a_program_whose_files_may_not_grow_is_recorded_whole(built, tools, tmp_path):
     subject = built / "bench/record/test/record-subject"
-    command = ["sh", "-c", f"ulimit -f 1500; exec '{subject}' many"]
-    with pytest.raises(UserError, match="stopped after .*File too large; no trace written"):
-        recorder.record(command, tmp_path / "x.trace", tools=tools)
-    assert not list(tmp_path.iterdir())
+    command = ["sh", "-c", f"ulimit -f 1; exec '{subject}' many"]
+    recording = recorder.record(command, tmp_path / "x.trace", tools=tools)
+    assert recording.status == 0 and recording.converted[0]["alloc"] >= MANY
 
 
-def test_full_disk_ends_the_recording_alone(built, tools, tmp_path):
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", tmp_path],
+def test_a_full_disk_ends_the_recording_alone(built, tools, tmp_path):
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", tmp_path],
                              capture_output=True, check=False)
     if mounted.returncode != 0:
         pytest.skip("only root can mount a small disk")
     try:
         subject = built / "bench/record/test/record-subject"
-        with pytest.raises(UserError, match="No space left on device; no trace written"):
-            recorder.record([str(subject), "many"], tmp_path / "x.trace", tools=tools)
-        assert not list(tmp_path.iterdir())
-        (tmp_path / "filler").write_bytes(bytes(1 << 21))
-    except OSError:
-        pass  # the disk is full, as it should be
-    try:
         with pytest.raises(UserError, match="No space left on device"):
             recorder.record([str(subject), "many"], tmp_path / "x.trace", tools=tools)
+        assert not list(tmp_path.iterdir())
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 

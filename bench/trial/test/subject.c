@@ -53,6 +53,7 @@ static void family(void)
     __asm__ volatile("" : "+r"(huge));
     errno = 0;
     CHECK(!reallocarray(p, huge, 4) && errno == ENOMEM && p[90] == 1);
+    CHECK(!reallocarray(p, huge / 2 + 2, 4)); /* the product would be 4 */
     CHECK(!calloc(huge, 4));
     CHECK(!malloc(huge + 10));
     free(p);
@@ -367,6 +368,23 @@ static void locks(void)
     free(p);
 }
 
+/* Chunks of the C library's own, which reach free all the same. */
+void *__libc_malloc(size_t);
+
+static void foreign(void)
+{
+    char *p = __libc_malloc(100);
+    memset(p, 6, 100);
+    CHECK(malloc_usable_size(p) >= 100);
+    p = realloc(p, 10000);
+    CHECK(p[99] == 6);
+    free(p);
+    free(hide(__libc_malloc(10)));
+    void *q = malloc(10);
+    CHECK(q);
+    free(q);
+}
+
 static void nothing(void)
 {
     void *p = malloc(100);
@@ -425,7 +443,7 @@ int main(int argc, char **argv)
                  {"ended", ended},         {"destructors", destructors}, {"many", many},
                  {"forks", forks},         {"fork-in-thread", fork_in_thread},
                  {"libraries", libraries}, {"wrong", wrong},         {"filtered", filtered},
-                 {"locks", locks},         {"nothing", nothing},     {"crash", crash},
+                 {"locks", locks},         {"foreign", foreign},   {"nothing", nothing},     {"crash", crash},
                  {"executes", executes},   {"forever", forever}};
     for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof *modes; i++)
         if (strcmp(argv[1], modes[i].name) == 0) {

@@ -1,0 +1,123 @@
+"""A gate: builds the pool as it was, and plans a run that has both builds in turns."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import pathlib
+import shutil
+import subprocess
+from typing import Any
+
+from rich.console import Console
+
+from analysis.building import meson
+from analysis.measure import catalogue, planning, probes, session
+from analysis.measure.words import Malloc
+from analysis.runs import plan, records
+from analysis.runs.plan import Arm, Pair, Trace
+from analysis.system import host
+from analysis.system.exits import UserError
+from analysis.system.files import ROOT
+from analysis.system.process import find_program
+
+BASES = meson.BUILD_ROOT / "gate"
+BASE = "base-"
+"""Before the name of an arm as it was."""
+NULL_POOL = "pool-keep"
+
+
+def is_library(text: str) -> bool:
+    """Whether a word names a shared library rather than a build."""
+    return ".so" in pathlib.Path(text).name and pathlib.Path(text).is_file()
+
+
+def base_binary(base: str) -> pathlib.Path:
+    """The benchmark binary of a build folder, a source folder or a revision, built if need be.
+    UserError if it is none of these."""
+    folder = pathlib.Path(base)
+    built = folder / "bench" / "poolproof-bench"
+    if built.is_file():
+        return built.resolve()
+    if (folder / "meson.build").is_file():
+        return _built(folder.resolve(), host.sha256(folder / "meson.build")[:12])
+    if folder.is_dir():
+        raise UserError(f"{base}: neither a build folder nor the project's sources")
+    asked = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet",
+                            f"{base}^{{commit}}"], stdout=subprocess.PIPE, text=True, check=False)
+    if asked.returncode != 0:
+        raise UserError(f"--base {base}: no revision, folder or library of that name")
+    commit = asked.stdout.strip()
+    source = BASES / commit[:12] / "source"
+    if not (source / "meson.build").is_file():
+        shutil.rmtree(source, ignore_errors=True)
+        source.mkdir(parents=True)
+        archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit],
+                                 stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", str(source)], input=archive, check=True)
+    return _built(source, commit[:12])
+
+
+def _built(source: pathlib.Path, name: str) -> pathlib.Path:
+    folder = BASES / name / "build"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return meson.build_elsewhere(source, folder, "release",
+                                 ["bench/poolproof-bench"]) / "bench" / "poolproof-bench"
+
+
+def begin(args: argparse.Namespace, console: Console) -> pathlib.Path:
+    """Plans the run, and returns its folder."""
+    binary = session.benchmark_binary()
+    libraries = is_library(args.base)
+    if libraries != bool(args.new and is_library(args.new)) and (libraries or args.new):
+        raise UserError("--base and --new are both builds or both libraries")
+    old = binary if libraries else base_binary(args.base)
+    new = base_binary(args.new) if args.new and not libraries else binary
+    traces = planning.given_traces(args.trace)
+    planning.check_traces(new, traces)
+    with session.new_folder(args.output) as folder:
+        kept, notes = planning.program_traces(planning.wanted_programs(args), folder, console)
+        traces += [trace for trace in kept if trace.name not in {item.name for item in traces}]
+        run = _plan(args, new, old, traces, notes, console)
+        records.write_plan(folder, run)
+    return folder
+
+
+def _plan(args: argparse.Namespace, new: pathlib.Path, old: pathlib.Path, traces: list[Trace],
+          notes: list[str], console: Console) -> plan.Plan:
+    given = [Malloc("new", pathlib.Path(args.new)),
+             Malloc("base", pathlib.Path(args.base))] if is_library(args.base) else []
+    offered = catalogue.offer(new, traces, given)
+    if not given and new != old:
+        catalogue.offer(old, traces)
+    listed = catalogue.choose_workloads(offered.workloads, args.workload, True)
+    arms, pairs = _arms(offered.arms, bool(given))
+    parts = ["time", "work"] if find_program("valgrind") and not args.no_work else ["time"]
+    if "work" in parts:
+        arms = probes.with_countable(str(new), arms)
+    workloads, left_out = planning.planned(new, traces, listed, arms, parts, console)
+    workloads = [dataclasses.replace(item, pairs=[
+        pair for pair in pairs if {pair.arm, pair.baseline} <= set(item.arms)])
+        for item in workloads]
+    more: dict[str, Any] = {} if given else {
+        "base": {"path": str(old), "sha256": host.sha256(old), "name": args.base}}
+    return planning.finished(
+        args, plan.MODES["quick"], new, arms, workloads, traces, notes, absent=[],
+        left_out=left_out, parts=parts, part_rounds={"work": 2} if "work" in parts else {}, **more)
+
+
+def _arms(known: list[Arm], libraries: bool) -> tuple[list[Arm], list[Pair]]:
+    """Both sides of what is compared, and the base twice."""
+    if libraries:
+        new, base = (next(arm for arm in known if arm.name == name) for name in ("new", "base"))
+        news = [dataclasses.replace(new, role="pool")]
+        bases = [base]
+        null = dataclasses.replace(base, name=plan.NULL, role="null", promise="")
+    else:
+        news = [arm for arm in known if arm.role == "pool"]
+        bases = [dataclasses.replace(arm, name=BASE + arm.name, build="base") for arm in news]
+        null = dataclasses.replace(next(arm for arm in bases if arm.name == BASE + NULL_POOL),
+                                   name=plan.NULL, role="null", promise="")
+    pairs = [Pair(new.name, base.name, "claim") for new, base in zip(news, bases)]
+    pairs.append(Pair(plan.NULL, bases[-1].name, "null"))
+    return [*news, *bases, null], pairs

@@ -1,0 +1,83 @@
+"""The words that choose what a run measures. Standard library alone."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import pathlib
+import re
+
+MOST_THREADS = 1024
+DELAY_PERCENT = 5.0
+"""By which a copy of the pool is slower than the pool in every run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Malloc:
+    """An allocator that the user wants measured: --malloc NAME=FILE."""
+
+    name: str
+    file: pathlib.Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that choose."""
+    parser.add_argument("--workload", nargs="+", action="extend", default=[], metavar="W",
+                        help="these workloads alone; patterns such as 'churn/*' will do")
+    parser.add_argument("--arm", nargs="+", action="extend", default=[], metavar="A",
+                        help="these arms, beside the baseline and its null arm; patterns too")
+    parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
+                        help="play these recorded traces as well")
+    parser.add_argument("--malloc", nargs="+", action="extend", default=[], type=malloc_word,
+                        metavar="NAME=FILE", help="measure the malloc of this shared library too")
+    parser.add_argument("--threads", nargs="+", action="extend", default=[], type=_threads,
+                        metavar="N", help="micro workloads with so many threads, each with an arm"
+                        " of its own or with a malloc for all")
+
+
+def malloc_word(text: str) -> Malloc:
+    """What --malloc NAME=FILE says. ArgumentTypeError if it says something else."""
+    name, equals, file = text.partition("=")
+    if not equals or not file or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not NAME=FILE, a name of letters, digits and ._+- and a shared library")
+    return Malloc(name, pathlib.Path(file))
+
+
+def _threads(text: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", text) or not 2 <= int(text) <= MOST_THREADS:
+        raise argparse.ArgumentTypeError(
+            f"from 2 to {MOST_THREADS} threads are possible, not {text!r}")
+    return int(text)
+
+
+def again(args: argparse.Namespace) -> list[str]:
+    """The chosen, as a command line."""
+    named = [f"{malloc.name}={malloc.file.resolve()}" for malloc in args.malloc]
+    found = []
+    for flag, values in (("--workload", args.workload), ("--arm", args.arm),
+                         ("--trace", args.trace), ("--malloc", named),
+                         ("--threads", list(map(str, args.threads)))):
+        found += [flag, *values] if values else []
+    return found
+
+
+def natural(text: str) -> int:
+    """A whole number."""
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A number of launches or rounds."""
+    if not 1 <= natural(text) <= 10_000:
+        raise argparse.ArgumentTypeError("between 1 and 10000 are possible")
+    return int(text)
+
+
+def percent(text: str) -> float:
+    """A share of time, in percent."""
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", text) or float(text) == 0:
+        raise argparse.ArgumentTypeError(f"a percentage such as 5 is needed, not {text!r}")
+    return float(text)

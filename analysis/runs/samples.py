@@ -1,0 +1,227 @@
+"""What one line of a run's raw files is: a launch of two arms, or a process that probed one."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+
+from analysis.runs.plan import SCHEMA
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """What one arm's process told in a launch."""
+
+    arm: str
+    operations: float
+    """Allocator operations of a timed batch: an alloc and its free are two."""
+    cpu_ns: list[int]
+    """Processor time of each timed batch, in the order of the cycles; likewise below."""
+    wall_ns: list[int]
+    alone_cpu_ns: list[int]
+    """Of the same process, later, in turns that followed each other without the neighbour's."""
+    max_rss_bytes: int | None
+    """Peak resident size of the process, as are the following of all its life; None where it cannot
+    be told from that of its parent."""
+    minor_faults: int
+    major_faults: int
+    voluntary_switches: int
+    involuntary_switches: int
+    malloc_owner: str
+    """The file whose malloc served the process, by its own proof."""
+    malloc_sha256: str
+    benchmark_sha256: str
+    benchmark_version: str
+    compiler: str
+    compiler_flags: str
+    counters: dict[str, float]
+    """Whatever else the workload counted, such as peak_live_bytes."""
+
+    @property
+    def time_ns(self) -> float:
+        """Of an operation, in turns: the median over them."""
+        return statistics.median(self.cpu_ns) / self.operations
+
+    @property
+    def alone_ns(self) -> float:
+        """Of an operation, alone; not a number where it had no such turn."""
+        return statistics.median(self.alone_cpu_ns) / self.operations if self.alone_cpu_ns \
+            else math.nan
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """A line of launches.jsonl.gz: two arms that ran at the same time. The sample."""
+
+    workload: str
+    launch: int
+    """From 0, for each pair by itself."""
+    processor: int | None
+    """The only one that both used; None for a workload of several threads."""
+    first: str
+    """A letter for each cycle: "a" where the arm was first, "b" where its baseline was."""
+    started_unix_s: float
+    wall_s: float
+    steal_s: float
+    """Time that the hypervisor took from all processors meanwhile, in the kernel's ticks of 10
+    ms."""
+    pressure_s: float | None
+    """Time during which some process waited for a processor; None where the kernel does not
+    tell."""
+    padding_bytes: int
+    """Random length of an environment variable, which moves the stack: the same for both."""
+    sides: list[Side]
+    """The arm's and its baseline's."""
+    schema: int = SCHEMA
+
+    @property
+    def arm(self) -> str:
+        """Whose difference it is …"""
+        return self.sides[0].arm
+
+    @property
+    def baseline(self) -> str:
+        """… and from which arm."""
+        return self.sides[1].arm
+
+    @property
+    def difference(self) -> float:
+        """The median over the cycles of log(baseline's time / arm's time): positive where the arm
+        is faster. Turns of one launch share their layout and their luck, so that they are not
+        samples (Kalibera and Jones, arXiv 2007.10899)."""
+        mine, other = self.sides
+        return statistics.median(map(_log_ratio, other.cpu_ns, mine.cpu_ns)) + math.log(
+            mine.operations / other.operations)
+
+    @property
+    def alone_difference(self) -> float:
+        """The same of their turns alone; not a number where there are none."""
+        return math.log(self.sides[1].alone_ns / self.sides[0].alone_ns)
+
+
+def _log_ratio(first: int, second: int) -> float:
+    return math.log(first / second)
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """A process whose times do not count, and why. Its arm leaves that workload for the whole
+    run."""
+
+    workload: str
+    arm: str
+    round: int
+    """The launch, or the probe's repetition, from 0."""
+    refused: str
+    crashed: bool
+    """Whether the process died, as against being set aside for what it proved or failed to
+    prove."""
+    schema: int = SCHEMA
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """A line of work.jsonl: the instructions of one arm on one workload, as a slope between a
+    shorter and a longer process. Work, not time."""
+
+    workload: str
+    arm: str
+    round: int
+    instructions_per_operation: float
+    operations: float
+    """Allocator operations of one iteration."""
+    short_iterations: int
+    long_iterations: int
+    short_instructions: int
+    long_instructions: int
+    """Of the whole process, as is short_instructions."""
+    counter: str
+    """What counted, such as "valgrind-3.19.0 callgrind"."""
+    wall_s: float
+    malloc_owner: str
+    malloc_sha256: str
+    benchmark_sha256: str
+    benchmark_version: str
+    compiler: str
+    compiler_flags: str
+    schema: int = SCHEMA
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """A line of memory.jsonl: what one process held while it did a workload once."""
+
+    workload: str
+    arm: str
+    round: int
+    operations: int
+    """Between the first place and the last, draining left out."""
+    peak_live_bytes: int
+    """That the workload had asked for and not freed, at most."""
+    base_rss_bytes: int
+    """Resident before the arm was opened: the program, its libraries, the workload's own arrays."""
+    peak_rss_bytes: int
+    """The kernel's high-water mark, set back before the arm was opened."""
+    end_rss_bytes: int
+    """After the last operation, with what the workload leaves live."""
+    drained_rss_bytes: int
+    """After everything was freed, the arm still open."""
+    minor_faults: int
+    """From opening the arm to the last operation."""
+    major_faults: int
+    progress: list[float]
+    """Places along the workload, ascending, as shares of its operations."""
+    live_bytes: list[int]
+    """At each place, as is rss_bytes."""
+    rss_bytes: list[int]
+    malloc_owner: str
+    malloc_sha256: str
+    benchmark_sha256: str
+    benchmark_version: str
+    compiler: str
+    compiler_flags: str
+    schema: int = SCHEMA
+
+    def grown(self, rss_bytes: int) -> int:
+        """What of a resident size is the arm's: beyond what was there before it was opened."""
+        return max(0, rss_bytes - self.base_rss_bytes)
+
+    @property
+    def peak_ratio(self) -> float:
+        """Peak resident memory of the arm over peak live bytes; infinite if nothing was live."""
+        grown = self.grown(self.peak_rss_bytes)
+        return grown / self.peak_live_bytes if self.peak_live_bytes else math.inf
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """A line of latency.jsonl: single operations of one kind, timed one by one in one process."""
+
+    workload: str
+    arm: str
+    round: int
+    operation: str
+    """"alloc", "free" or "realloc"."""
+    count: int
+    latency_ns: dict[str, float]
+    """PERCENTILES → time of an operation, one reading of the clock included."""
+    clock: str
+    """What was read, such as "rdtscp"."""
+    clock_step_ns: float
+    """The smallest difference between two intervals: finer than this the clock cannot tell."""
+    clock_count: int
+    clock_ns: dict[str, float]
+    """PERCENTILES → time of an interval with nothing in it, in the same process."""
+    malloc_owner: str
+    malloc_sha256: str
+    benchmark_sha256: str
+    benchmark_version: str
+    compiler: str
+    compiler_flags: str
+    schema: int = SCHEMA
+
+
+PERCENTILES = ("p50", "p90", "p99", "p99_9", "p99_99", "max")
+PART_LINES: dict[str, type] = {"work": Work, "memory": Memory, "latency": Latency}
+"""Part of a run → what a line of PART.jsonl holds; results/schema/PART.schema.json describes it."""

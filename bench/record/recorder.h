@@ -1,0 +1,31 @@
+/* Inside the preloaded library. */
+#ifndef POOLPROOF_RECORDER_H
+#define POOLPROOF_RECORDER_H
+
+#include "ring.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define SITE ((uintptr_t)__builtin_return_address(0))
+
+/* Set while start-up asks whose malloc the program calls: ours answers NULL and clears it. */
+extern bool recorder_asks;
+
+/* Writes one event. No system call but the wait for a full ring, no lock, no allocation. */
+void record(enum event_kind kind, const void *ptr, size_t size, size_t align, uintptr_t site);
+
+/* The allocator that the program would have had. */
+void *real_malloc(size_t size);
+void *real_memalign(size_t align, size_t size);
+void real_free(void *ptr);
+
+/* Looks up what the operators of C++ forward to. Before the program's first thread. */
+void operators_start(void);
+
+/* Counts the unloadings of libraries: an address may mean another module after one. */
+uint32_t modules_generation(void);
+
+#endif

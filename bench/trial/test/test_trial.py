@@ -1,0 +1,232 @@
+"""The trial's command on programs that are hard to serve, and bugs planted in the preloaded library."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+
+from analysis.building import meson
+from analysis.measure import trial, trial_program, trial_sites
+from analysis.measure.trial_launch import Arm, Command, Tools, launch
+from analysis.system.exits import UserError
+from analysis.system.files import ROOT
+
+SOURCES = ROOT / "bench" / "trial"
+POOL = ("pool", ("pool.c", "heaps.c", "route.c", "ledger.c"))
+COUNT = ("count", ("count.c", "ledger.c"))
+BUMP = ("bump", ("bump.c", "segments.c", "route.c", "ledger.c"))
+
+
+@pytest.fixture(scope="session", name="built")
+def built_folder():
+    folder = os.environ.get("POOLPROOF_BUILD") or meson.ensure_build("release")
+    return pathlib.Path(folder).absolute() / "bench" / "trial"
+
+
+@pytest.fixture(name="tools")
+def built_tools(built):
+    return Tools(built)
+
+
+def once(tools, library, *words, limit_s=60, **settings):
+    """One launch of a command under one of the trial's libraries."""
+    arm = Arm(library, "pool", (tools.library(library),))
+    cpu = max(os.sched_getaffinity(0))
+    return launch(tools, Command(tuple(map(str, words)), **settings), [arm], cpu, limit_s)[0]
+
+
+def cli(*words):
+    command = "import sys; sys.path.insert(0, sys.argv.pop(1)); from analysis.__main__ import main;"
+    return subprocess.run([sys.executable, "-c", command + "sys.exit(main())", str(ROOT), "trial",
+                           *map(str, words)], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("program, said", [
+    ("static", "statically linked"), ("setuid", "setuid"), ("own", "defines malloc itself"),
+    ("forever", "did not end"), ("missing", "no program to run"),
+])
+def test_what_cannot_be_tried_is_refused_in_one_line(built, tmp_path, program, said):
+    subject = tmp_path / "subject"
+    shutil.copy(built / "test" / ("trial-static" if program == "static" else
+                                  "trial-own" if program == "own" else "trial-subject"), subject)
+    if program == "setuid":
+        subject.chmod(0o4755)
+    if program == "missing":
+        subject.unlink()
+    answer = cli("--time", "20s", "-o", tmp_path / "out", "--", subject, program)
+    assert answer.returncode in (2, 4) and said in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1 and not answer.stdout
+
+
+def test_a_program_that_dies_by_a_signal_has_said_what_it_did(built, tools):
+    done = once(tools, "pool", built / "test" / "trial-subject", "crash")
+    assert done.status == -11
+    assert done.total("served") >= 8192  # a heap says so once in 4,096 allocations
+
+
+def test_forks_and_execs_are_entries_of_their_own(built, tools):
+    done = once(tools, "pool", built / "test" / "trial-subject", "forks")
+    assert done.status == 0 and sum(one.arm == "pool" for one in done.processes) == 51
+    done = once(tools, "pool", built / "test" / "trial-subject", "executes")
+    assert done.status == 0 and [one.arm for one in done.processes].count("pool") == 2
+
+
+def test_a_limit_of_address_space_is_respected(built, tools):
+    line = f"ulimit -v 400000; exec {built / 'test' / 'trial-subject'} family"
+    done = once(tools, "pool", "/bin/sh", "-c", line)
+    assert done.status == 0 and done.total("served") > 0
+    reserved = [one.counts["reserved"] for one in done.processes if one.name == "trial-subject"]
+    assert 0 < max(reserved) <= 400000 * 1024 / 4
+    line = f"ulimit -v 5000; exec {built / 'test' / 'trial-subject'} nothing"
+    assert once(tools, "pool", "/bin/sh", "-c", line).status in (0, 127)
+
+
+def test_remote_frees_and_refused_ones_are_counted(built, tools):
+    done = once(tools, "pool", built / "test" / "trial-subject", "threads")
+    assert done.total("remote") > 1000 and done.total("refused") == 0
+    done = once(tools, "pool", built / "test" / "trial-subject", "wrong")
+    assert done.total("refused") == 4
+
+
+def test_what_was_left_is_said_with_its_reason(built, tools):
+    done = once(tools, "pool", built / "test" / "trial-subject", "family")
+    assert done.total("aligned") > 0 and done.total("left") >= done.total("aligned")
+
+
+def test_a_launch_that_does_not_end_is_killed(built, tools):
+    assert once(tools, "pool", built / "test" / "trial-subject", "forever", limit_s=0.5).killed
+
+
+def test_a_server_is_stopped(built, tools):
+    done = once(tools, "pool", built / "test" / "trial-subject", "forever", stop_after_s=0.3)
+    assert done.status == -15 and not done.killed
+    done = once(tools, "pool", built / "test" / "trial-subject", "forever", client="sleep 0.2")
+    assert done.status == -15 and done.client_status == 0
+
+
+def test_named_processes_alone_count(built, tools):
+    line = f"{built / 'test' / 'trial-subject'} threads; i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done"
+    done = once(tools, "pool", "/bin/sh", "-c", line, process="trial-subject")
+    assert 0 < done.cpu_s < done.user_s + done.system_s
+
+
+def count(tools, folder, *words):
+    arm = Arm("count", "control", (tools.library("count"),), (("POOLPROOF_TRIAL_FOLDER", str(folder)),))
+    cpu = max(os.sched_getaffinity(0))
+    done = launch(tools, Command(tuple(map(str, words))), [arm], cpu, 120)[0]
+    return done, trial_sites.read_sites(folder)
+
+
+def test_sites_say_who_frees_whose_objects(built, tools, tmp_path):
+    done, sites = count(tools, tmp_path, built / "test" / "trial-subject", "threads")
+    assert sum(site.allocs + site.reallocs for site in sites) > 0.9 * done.total("served")
+    crossed = max(sites, key=lambda site: site.crossed)
+    assert crossed.crossed > 1000 and crossed.freed_by and "another thread" in crossed.unfit
+    assert crossed not in trial_sites.advise(sites).sites
+
+
+def test_advice_is_served_and_fits(built, tools, tmp_path):
+    _, sites = count(tools, tmp_path, "lua5.4", "-e", "t = {} for i = 1, 20000 do t[i] = {i} end")
+    advice = trial_sites.advise(sites)
+    assert advice.share > 0.9
+    path = tmp_path / "routes"
+    path.write_text(advice.routes())
+    arm = Arm("pool", "pool", (tools.library("pool"),), (
+        ("POOLPROOF_TRIAL_SITES", str(path)), ("POOLPROOF_TRIAL_CAPACITY", str(advice.capacity_bytes))))
+    command = Command(("lua5.4", "-e", "t = {} for i = 1, 20000 do t[i] = {i} end"))
+    done = launch(tools, command, [arm], max(os.sched_getaffinity(0)), 60)[0]
+    assert done.total("unfit") == 0 and done.total("served") > 20000 and done.total("left") > 0
+
+
+def test_a_whole_trial_answers_and_keeps_its_samples(built, tools, tmp_path):
+    answer = cli("--time", "25s", "--arm", "pool", "-o", tmp_path / "out", "--", "lua5.4", "-e",
+                 "t = {} for i = 1, 30000 do t[i] = {i} end")
+    assert answer.returncode in (0, 3), answer.stderr
+    told = json.loads((tmp_path / "out" / "trial.json").read_text())
+    schema = json.loads((ROOT / "results" / "schema" / "trial.schema.json").read_text())
+    jsonschema.validate(told, schema)
+    assert answer.stdout.startswith(told["sentence"])
+    assert (tmp_path / "out" / "trial.md").read_text().splitlines()[2] == told["sentence"]
+    assert told["sentence"] in (tmp_path / "out" / "report.html").read_text()
+    assert {row["arm"] for row in told["verdicts"]} >= {"glibc again", "glibc delayed", "pool"}
+
+
+def test_other_work_gives_no_figure(tmp_path, tools):
+    script = tmp_path / "work.sh"
+    script.write_text('case $LD_PRELOAD in *trial-pool*) echo pool;; *) echo other;; esac\n')
+    with pytest.raises(UserError, match="output of the arm “pool” differs"):
+        trial.run_trial(tools, Command(("/bin/sh", str(script))), {}, {"pool"}, 20, 1)
+
+
+def test_a_program_without_malloc_is_told_so(tools):
+    with pytest.raises(UserError, match="no program"):
+        trial_program.find("there-is-no-such-program")
+
+
+PLANTED = {
+    "a second remote free is not refused": (POOL, "heaps.c", "!atomic_compare_exchange_strong_explicit",
+                                            "0 && !atomic_compare_exchange_strong_explicit", "stress"),
+    "the owner does not look at the list": (POOL, "heaps.h", "heap_drain(heap);\n    size_t size",
+                                            ";\n    size_t size", "stress"),
+    "calloc does not clear": (POOL, "family.h", "memset(chunk, 0, bytes)", "chunk", "dirty"),
+    "alignment is forgotten": (POOL, "pool.c", "align <= POOL_GRANULE", "align <= 4096", "family"),
+    "another owner's chunk is resized in place": (POOL, "pool.c", "heap != heap_mine || !old",
+                                                  "!old", "threads"),
+    "foreign pointers are taken for the pool's": (POOL, "heaps.h", "__builtin_expect(offset < heaps.total, 1)",
+                                                  "1", "foreign"),
+    "reallocarray overflows": (POOL, "family.h", "    if (__builtin_mul_overflow(count, size, &bytes)) {\n        errno = ENOMEM;\n        return NULL;\n    }\n    return resize",
+                               "    bytes = count * size;\n    return resize", "family"),
+    "the program's own malloc is not seen": (POOL, "family.h", "stage = ASIDE;", ";", "own"),
+    "operator new returns no memory": (POOL, "family.h", "chunk ? chunk : new_short(size, align)",
+                                       "chunk", "operators"),
+    "the lock is not freed in a child": (COUNT, "count.c", "    atomic_flag_clear(&lock);\n    if (!table)",
+                                         "    if (!table)", "forks"),
+    "the C library starts late": (BUMP, "family.h", "__libc_free(__libc_malloc(1));", ";", "filtered"),
+}
+
+
+def outcome(folder, built, library, mode):
+    """The status of a subject under a library built in a folder; None if it does not end."""
+    if mode == "stress":
+        command, preload = [str(folder / "stress"), "100000"], {}
+    else:
+        program = {"own": "trial-own", "operators": "trial-subject-cpp"}.get(mode, "trial-subject")
+        command, preload = [str(built / "test" / program), mode], {"LD_PRELOAD": str(library)}
+    try:
+        return subprocess.run(command, env=os.environ | preload, capture_output=True, timeout=40,
+                              check=False).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+@pytest.mark.parametrize("bug", ["", *PLANTED])
+def test_a_planted_bug_is_seen(built, tmp_path, bug):
+    """Without one, the same build passes."""
+    for path in SOURCES.glob("*.[ch]"):
+        shutil.copy(path, tmp_path)
+    (name, files), file, good, bad, mode = PLANTED[bug or "calloc does not clear"]
+    if bug:
+        text = (tmp_path / file).read_text()
+        assert text.count(good) >= 1, "the planted bug no longer applies"
+        (tmp_path / file).write_text(text.replace(good, bad))
+    core = ROOT / "core"
+    pool = sorted(core.glob("*.c")) if name == "pool" else []
+    pool = [path for path in pool if path.name != "pool_report.c"]
+    flags = ["gcc", "-std=c11", "-O1", "-w", "-pthread", f"-I{core}", f"-I{tmp_path}"]
+    library = tmp_path / "library.so"
+    if mode == "stress":
+        subprocess.run([*flags, str(SOURCES / "test" / "stress.c"), str(tmp_path / "heaps.c"),
+                        str(tmp_path / "ledger.c"), *map(str, pool), "-ldl", "-o",
+                        str(tmp_path / "stress")], check=True)
+    else:
+        subprocess.run([*flags, "-fPIC", "-shared", "-fno-builtin", "-fexceptions",
+                        "-fvisibility=hidden", "-DHEAPS_STATIC_TLS",
+                        *(str(tmp_path / one) for one in files), *map(str, pool), "-ldl", "-o",
+                        str(library)], check=True)
+    status = outcome(tmp_path, built, library, mode)
+    assert status != 0 if bug else status == 0
