@@ -68,8 +68,7 @@ LONG = {
     "analysis/measure/recorder.py", "analysis/report/charts.py",
     "analysis/report/render.py", "analysis/report/tables.py", "analysis/runs/plan.py",
     "analysis/runs/records.py", "analysis/stats/comparison.py", "analysis/stats/verdicts.py",
-    "bench/main.cpp", "bench/record/convert.c", "bench/record/recorder.c",
-    "core/trace/pool_executor.c", "fuzz/tools/reproducer.c",
+    "bench/record/convert.c", "bench/record/recorder.c",
 }
 """Sources that may be longer than MAX_LINES."""
 
