@@ -95,22 +95,6 @@ def refusal(binary, file, name="own", taken=()):
     return str(told.value)
 
 
-def test_a_malloc_never_seen_before_goes_through_to_the_report(binary, library, poolproof, tmp_path,
-                                                               monkeypatch):
-    monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
-    own, run = library(WHOLE), tmp_path / "run"
-    done = poolproof("bench", "--workload", "pair/64", "--arm", "pool-keep", "--malloc",
-                     f"own={own}", "--rounds", "1", "-o", str(run))
-    assert done.returncode == 0, done.stderr
-    sample = next(s for s in records.read(run).samples if s.arm == "own")
-    assert sample.malloc_owner == str(own)
-    assert "malloc of own" in (run / "report.html").read_text() or "own" in done.stdout
-    known = records.read_plan(run)
-    assert known.arm("own").sha256 == sample.malloc_sha256
-    assert f"own={own}" in known.command
-    assert "own-calloc" not in known.arms_by_name()  # pool-keep makes no promise of zeroes
-
-
 @pytest.mark.parametrize("source, said", [
     (HALF, "is no whole allocator: malloc comes from"),
     (CRASHING, "crash"),
@@ -135,13 +119,6 @@ def test_files_that_are_no_libraries_are_refused(binary, tmp_path):
     assert "Is a directory" in refusal(binary, tmp_path)
     assert "called that already" in refusal(binary, text, "glibc", ["glibc"])
     assert "called that already" in refusal(binary, text, "glibc-calloc", ["glibc-calloc"])
-
-
-@pytest.mark.parametrize("text", ["", "=x.so", "own=", "own", "a b=x.so", "-x=y.so", "a/b=c.so"])
-def test_a_malloc_needs_a_name_and_a_file(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="NAME=FILE"):
-        catalogue.malloc_word(text)
-    assert catalogue.malloc_word("own=a=b.so") == catalogue.Malloc("own", pathlib.Path("a=b.so"))
 
 
 LISTED = [
@@ -232,92 +209,6 @@ def test_an_arm_that_does_not_apply_is_refused_with_the_reason(binary):
     assert "bump" not in {arm.name for arm in catalogue.applying(offered, mixed, ["pool"])}
     with pytest.raises(UserError, match="bump applies to none of these workloads. It frees all"):
         catalogue.applying(offered, mixed, ["bump"])
-
-
-def test_an_arm_that_cannot_do_a_workload_alone_is_named_with_the_reason(binary, poolproof,
-                                                                       tmp_path, monkeypatch):
-    offered = catalogue.offer(binary, [])
-    handed = catalogue.choose_workloads(offered.workloads, ["xmalloc-test/64"], False)
-    with pytest.raises(UserError, match="pool-keep applies to none of these workloads. One thread"):
-        catalogue.applying(offered, handed, ["pool-keep"])
-    monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
-    monkeypatch.setattr(bench, "program_traces", lambda *_: ([], []))
-    run = tmp_path / "run"
-    done = poolproof("bench", "--workload", "xmalloc-test/64", "pair/64", "--arm", "pool-keep",
-                     "--rounds", "1", "-o", str(run))
-    assert done.returncode == 0, done.stderr
-    said = [item for item in records.read_plan(run).left_out if "belongs to one" in item["why"]]
-    assert [item["what"] for item in said] == ["pool-keep, on xmalloc-test/64"]
-    arms = {sample.arm for sample in records.read(run).samples
-            if sample.workload == "xmalloc-test/64"}
-    assert arms == {"glibc", "null"}
-    assert "such an arm belongs to one thread at a time" in (run / "report.html").read_text()
-
-
-def test_every_arm_of_the_binary_says_what_it_is(binary):
-    told, absent = plan.list_arms(binary)
-    offered = catalogue.offer(binary, [])
-    assert set(told) >= {"pool", "pool-call", "pmr-pool", "obstack", "noop"}
-    assert all(entry["about"] for entry in told.values())
-    assert all(entry["package"].startswith("lib") for entry in absent)
-    assert all(arm.about for arm in offered.arms)
-
-
-def test_the_list_has_a_line_for_everything(binary, poolproof, monkeypatch):
-    monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
-    absent = [{"arm": "ghost", "package": "libghost"}]
-    monkeypatch.setattr(plan, "list_arms", lambda _: ({}, absent))
-    done = poolproof("bench", "--list")
-    assert done.returncode == 0, done.stderr
-    names = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
-    assert {"pool", "glibc", "null", "noop", "pair/64", "trace/lua", "ghost"} <= set(names)
-    assert len(names) == len(set(names))
-    assert "absent: install libghost" in done.stdout
-    assert "cache-scratch/8: not applicable. One thread frees" in done.stdout
-
-
-@pytest.mark.parametrize("words, due, absent", [
-    (["--workload", "churn/*", "trace/lua", "--arm", "jemalloc"],
-     {"jemalloc", "glibc", "null", "churn/16/1000", "churn/mixed16-512/1000/littered",
-      "trace/lua"}, {"pool", "pair/64", "trace-cold/lua", "trace/jq"}),
-    (["--quick"], {"pool", "pair/64", "trace/sqlite"}, {"pair/16", "trace/lua", "obstack"}),
-    (["--threads", "4", "--workload", "pair/64"], {"pool", "pair/64/4-threads"}, {"pair/64"}),
-])
-def test_the_list_shows_what_other_words_choose(binary, poolproof, monkeypatch, words, due, absent):
-    monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
-    done = poolproof("bench", "--list", *words)
-    assert done.returncode == 0, done.stderr
-    names = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
-    assert due <= names and not absent & names
-    assert "on a littered heap, as NAME" not in done.stdout
-
-
-def test_the_list_of_nothing_is_one_line(binary, poolproof, monkeypatch):
-    monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
-    done = poolproof("bench", "--list", "--workload", "nosuch")
-    assert done.returncode == USAGE
-    assert done.stderr == "poolproof: no workload is called nosuch; ./poolproof bench --list " \
-                          "shows them\n"
-
-
-def test_a_trace_that_is_not_played_or_takes_a_name_is_told_of(tmp_path):
-    given = [plan.Trace(name, str(tmp_path / name), "", "") for name in ("mine", "sqlite")]
-    args = argparse.Namespace(workload=["trace/sqlite"])
-    said = bench._of_given(args, given, ["sqlite"])
-    assert said == [f"{tmp_path}/mine is not played; add trace/mine to --workload.",
-                    f"trace/sqlite is {tmp_path}/sqlite, not the recorded program of that name."]
-    assert bench._of_given(argparse.Namespace(workload=[]), given[:1], ["sqlite"]) == []
-
-
-def test_threads_go_through_to_the_report(binary, poolproof, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench, "benchmark_binary", lambda: binary)
-    run = tmp_path / "run"
-    done = poolproof("bench", "--workload", "pair/64", "--threads", "2", "--arm", "pool-keep",
-                     "--rounds", "1", "-o", str(run))
-    assert done.returncode == 0, done.stderr
-    [workload] = records.read_plan(run).workloads
-    assert workload.workload == "pair/64/2-threads"
-    assert {sample.operations for sample in records.read(run).samples} == {4000}
 
 
 @pytest.mark.parametrize("words, said", [
