@@ -31,9 +31,9 @@ struct object {
     uint64_t size, birth;
 };
 
-static struct object *table;     /* open addressing, backward-shift deletion */
-static uint32_t *place;          /* handle → index in the table: entries move, handles stay */
-static uint32_t *spare;          /* handles to be used again */
+static struct object *table; /* open addressing, backward-shift deletion */
+static uint32_t *place;      /* handle → index in the table: entries move, handles stay */
+static uint32_t *spare;      /* handles to be used again */
 static size_t spares, handles, table_bits;
 static struct site *sites;
 static uint32_t *youngest_of, *oldest_of, *last_was_free; /* by site */
@@ -84,7 +84,8 @@ static struct site *map_sites(void)
 static inline void arm_start(void)
 {
     struct rlimit limit;
-    size_t each = sizeof *table + sizeof *place + sizeof *spare, most = (size_t)each << TABLE_BITS_MOST;
+    size_t each = sizeof *table + sizeof *place + sizeof *spare,
+           most = (size_t)each << TABLE_BITS_MOST;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         most = (size_t)limit.rlim_cur / 4;
     *(void **)&usable_size = dlsym(RTLD_NEXT, "malloc_usable_size");
@@ -241,9 +242,13 @@ static void born(void *chunk, size_t size, const void *from)
     }
     struct object *object = find_object((uintptr_t)chunk);
     uint32_t handle = spares ? spare[--spares] : (uint32_t)handles++;
-    *object = (struct object){
-        .address = (uintptr_t)chunk, .site = index, .thread = thread, .older = youngest_of[index],
-        .handle = handle, .size = size, .birth = births};
+    *object = (struct object){.address = (uintptr_t)chunk,
+                              .site = index,
+                              .thread = thread,
+                              .older = youngest_of[index],
+                              .handle = handle,
+                              .size = size,
+                              .birth = births};
     place[handle] = (uint32_t)(object - table);
     if (object->older)
         by_handle(object->older)->younger = handle + 1;
@@ -389,8 +394,8 @@ static void *count_map(void *at, size_t bytes, int protection, int flags, int fi
 
 /* By these names whatever the width of an offset is called here. */
 #define MMAP(own, name)                                                                            \
-    EXPORT void *own(void *at, size_t bytes, int protection, int flags, int file, off_t offset)    \
-        __asm__(name);                                                                             \
+    EXPORT void *own(void *at, size_t bytes, int protection, int flags, int file,                  \
+                     off_t offset) __asm__(name);                                                  \
     EXPORT void *own(void *at, size_t bytes, int protection, int flags, int file, off_t offset)    \
     {                                                                                              \
         return count_map(at, bytes, protection, flags, file, offset);                              \

@@ -18,11 +18,11 @@ struct site {
     uint64_t offset;  /* the same in its module */
     char module[64], symbol[96];
     uint64_t allocs, frees, reallocs;
-    uint64_t bytes, least, most;       /* asked for */
-    uint64_t live, live_most;          /* objects */
+    uint64_t bytes, least, most;          /* asked for */
+    uint64_t live, live_most;             /* objects */
     uint64_t live_bytes, live_bytes_most; /* in granules of 16 */
-    uint64_t youngest, oldest, only;   /* frees of the site's youngest, oldest or only live object */
-    uint64_t sweep;     /* frees that followed another free of the site, with no allocation between */
+    uint64_t youngest, oldest, only; /* frees of the site's youngest, oldest or only live object */
+    uint64_t sweep; /* frees that followed another free of the site, with no allocation between */
     uint64_t temporary; /* frees before the thread's next 100 allocations */
     uint64_t emptied;   /* times that the last live object died */
     uint64_t threads;   /* one bit for each thread that allocated, by its number modulo 64 */

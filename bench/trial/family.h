@@ -44,8 +44,9 @@ HIDDEN void *own_malloc(size_t size);
 
 /* A thread's own counts, which reach the ledger once in TALLY_FOLD calls and at the exit. */
 enum { TALLY_FOLD = 256 };
-static _Thread_local struct { uint64_t left, left_bytes, foreign; } tally
-    __attribute__((tls_model("initial-exec")));
+static _Thread_local struct {
+    uint64_t left, left_bytes, foreign;
+} tally __attribute__((tls_model("initial-exec")));
 
 static void fork_child(void)
 {
@@ -338,10 +339,22 @@ NEW(_Znwm);
 NEW(_Znam);
 NEW_ALIGNED(_ZnwmSt11align_val_t);
 NEW_ALIGNED(_ZnamSt11align_val_t);
-NEW(_Znwm) { return make_new(size, PLAIN_ALIGN, SITE); }
-NEW(_Znam) { return make_new(size, PLAIN_ALIGN, SITE); }
-NEW_ALIGNED(_ZnwmSt11align_val_t) { return make_new(size, align, SITE); }
-NEW_ALIGNED(_ZnamSt11align_val_t) { return make_new(size, align, SITE); }
+NEW(_Znwm)
+{
+    return make_new(size, PLAIN_ALIGN, SITE);
+}
+NEW(_Znam)
+{
+    return make_new(size, PLAIN_ALIGN, SITE);
+}
+NEW_ALIGNED(_ZnwmSt11align_val_t)
+{
+    return make_new(size, align, SITE);
+}
+NEW_ALIGNED(_ZnamSt11align_val_t)
+{
+    return make_new(size, align, SITE);
+}
 
 #define NEW_QUIET(name)                                                                            \
     EXPORT void *name(size_t size, const void *quiet);                                             \
@@ -363,11 +376,11 @@ NEW_QUIET(_ZnamRKSt9nothrow_t)
 NEW_QUIET_ALIGNED(_ZnwmSt11align_val_tRKSt9nothrow_t)
 NEW_QUIET_ALIGNED(_ZnamSt11align_val_tRKSt9nothrow_t)
 
-#define DELETE(name, ...)                                                                         \
-    EXPORT void name(__VA_ARGS__);                                                    \
-    EXPORT void name(__VA_ARGS__)                                                     \
+#define DELETE(name, ...)                                                                          \
+    EXPORT void name(__VA_ARGS__);                                                                 \
+    EXPORT void name(__VA_ARGS__)                                                                  \
     {                                                                                              \
-        delete_any(ptr, SITE);                                                                         \
+        delete_any(ptr, SITE);                                                                     \
     }
 #define UNUSED __attribute__((unused))
 DELETE(_ZdlPv, void *ptr)

@@ -121,9 +121,9 @@ static struct heap *take(void)
     for (unsigned i = 0; i < heaps.count; i++) {
         struct heap *heap = &heap_table[i];
         int state = atomic_load_explicit(&heap->state, memory_order_relaxed);
-        if (state == HEAP_OWNED || !atomic_compare_exchange_strong_explicit(
-                                       &heap->state, &state, HEAP_OWNED, memory_order_acquire,
-                                       memory_order_relaxed))
+        if (state == HEAP_OWNED ||
+            !atomic_compare_exchange_strong_explicit(&heap->state, &state, HEAP_OWNED,
+                                                     memory_order_acquire, memory_order_relaxed))
             continue;
         if (state == HEAP_ABANDONED) {
             ledger_add(&ledger_entry->adopted, 1);

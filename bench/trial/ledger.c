@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -34,7 +35,8 @@ void ledger_open(const char *arm)
     struct stat status;
     if (file >= 0) {
         if (fstat(file, &status) == 0 && (size_t)status.st_size > sizeof *ledger) {
-            void *at = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+            void *at =
+                mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
             ledger = at == MAP_FAILED ? NULL : at;
         }
         close(file);
@@ -56,10 +58,24 @@ void ledger_fork(void)
     atomic_store(&ledger_entry->flags, parent.flags | LEDGER_FORKED);
 }
 
+/* Where an executable is not position-independent, the address of a function that it takes from a
+ * library is that of its own jump to it: a symbol with a value, but undefined. */
+uintptr_t ledger_find_malloc(void)
+{
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    void *first = dlsym(RTLD_DEFAULT, "malloc");
+    if (first && dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+        symbol->st_shndx == SHN_UNDEF)
+        return 0;
+    return (uintptr_t)first;
+}
+
 bool ledger_own_malloc(uintptr_t ours)
 {
-    uintptr_t first = (uintptr_t)dlsym(RTLD_DEFAULT, "malloc");
-    if (first && first != ours)
+    uintptr_t first = ledger_find_malloc();
+    bool own = first && first != ours;
+    if (own)
         ledger_add(&ledger_entry->flags, LEDGER_OWN_MALLOC);
-    return first && first != ours;
+    return own;
 }

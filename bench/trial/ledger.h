@@ -27,14 +27,15 @@ struct process {
     _Atomic uint64_t flags;
     _Atomic uint64_t served, served_bytes; /* allocations that the arm made */
     _Atomic uint64_t left, left_bytes;     /* those it left to the C library … */
-    _Atomic uint64_t early;                /* … because it had not started, or the thread had ended */
-    _Atomic uint64_t unfit;                /* … because no room was left, */
-    _Atomic uint64_t aligned;              /* … because the alignment is beyond a page */
-    _Atomic uint64_t foreign; /* frees of pointers that came from elsewhere, handed to the C library */
-    _Atomic uint64_t remote;  /* frees of other threads' chunks */
-    _Atomic uint64_t refused; /* frees of what is not live */
-    _Atomic uint64_t owners;  /* heaps made */
-    _Atomic uint64_t adopted; /* heaps of ended threads that a new one took over */
+    _Atomic uint64_t early;   /* … because it had not started, or the thread had ended */
+    _Atomic uint64_t unfit;   /* … because no room was left, */
+    _Atomic uint64_t aligned; /* … because the alignment is beyond a page */
+    _Atomic uint64_t
+        foreign; /* frees of pointers that came from elsewhere, handed to the C library */
+    _Atomic uint64_t remote;                /* frees of other threads' chunks */
+    _Atomic uint64_t refused;               /* frees of what is not live */
+    _Atomic uint64_t owners;                /* heaps made */
+    _Atomic uint64_t adopted;               /* heaps of ended threads that a new one took over */
     _Atomic uint64_t reserved, prefault_ns; /* bytes; processor time spent before the program ran */
     _Atomic uint64_t hash;                  /* of the sequences of sizes, one a thread, summed */
     _Atomic uint64_t mapped, mapped_bytes;  /* anonymous memory that the program mapped by itself */
@@ -54,6 +55,8 @@ extern struct process *ledger_entry;
 void ledger_open(const char *arm);
 /* In a forked child: takes a new entry without a system call. */
 void ledger_fork(void);
+/* The malloc that the program calls first; 0 if that cannot be told apart from a jump to it. */
+uintptr_t ledger_find_malloc(void);
 /* Whether the program defines malloc itself, in which case the arm must stand aside. */
 bool ledger_own_malloc(uintptr_t ours);
 

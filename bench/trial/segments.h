@@ -68,9 +68,9 @@ static inline void *segments_alloc(size_t size, size_t align)
 static inline struct segment *segment_of(const void *ptr)
 {
     size_t offset = (size_t)((uintptr_t)ptr - (uintptr_t)segments_base);
-    return offset < segments_total ? (struct segment *)(void *)(segments_base +
-                                                                 (offset & ~(SEGMENT - 1)))
-                                   : NULL;
+    return offset < segments_total
+               ? (struct segment *)(void *)(segments_base + (offset & ~(SEGMENT - 1)))
+               : NULL;
 }
 
 static inline void segment_free(struct segment *segment)

@@ -187,7 +187,8 @@ static void say(const struct arm *arm)
            (long long)usage->ru_maxrss * 1024, usage->ru_minflt, arm->killed ? "true" : "false",
            arm->stopped ? "true" : "false",
            arm->client_ended && WIFEXITED(arm->client_status) ? WEXITSTATUS(arm->client_status)
-                                                              : arm->client_pid ? -1 : 0);
+           : arm->client_pid                                  ? -1
+                                                              : 0);
 }
 
 int main(int argc, char **argv)

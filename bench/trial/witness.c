@@ -14,7 +14,9 @@ static bool timed;
 static void say_owner(void)
 {
     Dl_info info;
-    void *found = dlsym(RTLD_DEFAULT, "malloc");
+    void *found = (void *)ledger_find_malloc(); /* NOLINT */
+    if (!found)
+        found = dlsym(RTLD_NEXT, "malloc"); /* this library comes first */
     if (!found || !dladdr(found, &info) || !info.dli_fname)
         return;
     const char *slash = strrchr(info.dli_fname, '/');

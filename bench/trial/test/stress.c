@@ -38,8 +38,8 @@ static void *work(void *number)
     uint64_t random = seed * 1000 + (uintptr_t)number;
     for (uint64_t i = 0; i < operations / THREADS / GENERATIONS / 2; i++) {
         random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        size_t size = sizeof(struct chunk) + (random >> 52 < 20 ? random >> 40 & 0xffff
-                                                                : random >> 40 & 0xff);
+        size_t size = sizeof(struct chunk) +
+                      (random >> 52 < 20 ? random >> 40 & 0xffff : random >> 40 & 0xff);
         enum pool_type type = (random >> 36 & 31) == 0 ? POOL_ALIGN(256) : POOL_USER;
         struct chunk *chunk = heap_alloc(size, type);
         CHECK(chunk && (uintptr_t)chunk % (type == POOL_USER ? 16 : 256) == 0);

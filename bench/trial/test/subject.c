@@ -120,8 +120,8 @@ static void *swap(void *seed)
         CHECK(p);
         memset(p, (int)(size & 0xff), size);
         memcpy(p, &size, sizeof size);
-        unsigned char *old = (unsigned char *)atomic_exchange(
-            &slots[(random >> 33) % OBJECTS], (uintptr_t)p);
+        unsigned char *old =
+            (unsigned char *)atomic_exchange(&slots[(random >> 33) % OBJECTS], (uintptr_t)p);
         if (!old)
             continue;
         memcpy(&size, old, sizeof size);
@@ -340,10 +340,11 @@ static void filtered(void)
     enum { ALLOWED = sizeof allowed / sizeof *allowed };
     struct sock_filter code[ALLOWED * 2 + 2];
     unsigned n = 0;
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                             offsetof(struct seccomp_data, nr));
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (int i = 0; i < ALLOWED; i++) {
-        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], 0, 1);
+        code[n++] =
+            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], 0, 1);
         code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     }
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
@@ -439,12 +440,23 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } modes[] = {{"family", family},       {"dirty", dirty},         {"threads", threads},
-                 {"ended", ended},         {"destructors", destructors}, {"many", many},
-                 {"forks", forks},         {"fork-in-thread", fork_in_thread},
-                 {"libraries", libraries}, {"wrong", wrong},         {"filtered", filtered},
-                 {"locks", locks},         {"foreign", foreign},   {"nothing", nothing},     {"crash", crash},
-                 {"executes", executes},   {"forever", forever}};
+    } modes[] = {{"family", family},
+                 {"dirty", dirty},
+                 {"threads", threads},
+                 {"ended", ended},
+                 {"destructors", destructors},
+                 {"many", many},
+                 {"forks", forks},
+                 {"fork-in-thread", fork_in_thread},
+                 {"libraries", libraries},
+                 {"wrong", wrong},
+                 {"filtered", filtered},
+                 {"locks", locks},
+                 {"foreign", foreign},
+                 {"nothing", nothing},
+                 {"crash", crash},
+                 {"executes", executes},
+                 {"forever", forever}};
     for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof *modes; i++)
         if (strcmp(argv[1], modes[i].name) == 0) {
             modes[i].run();

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace
+{
 
 struct alignas(256) Wide {
     char bytes[256];
@@ -37,7 +38,8 @@ int main()
     delete hide(new int(1));
     delete[] hide(new int[100]);
     Wide *wide = hide(new Wide), *several = hide(new Wide[3]);
-    if (reinterpret_cast<std::uintptr_t>(wide) % 256 || reinterpret_cast<std::uintptr_t>(several) % 256)
+    if (reinterpret_cast<std::uintptr_t>(wide) % 256 ||
+        reinterpret_cast<std::uintptr_t>(several) % 256)
         return 1;
     delete wide;
     delete[] several;

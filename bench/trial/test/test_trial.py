@@ -69,6 +69,14 @@ def test_a_program_that_dies_by_a_signal_has_said_what_it_did(built, tools):
     assert done.total("served") >= 8192  # a heap says so once in 4,096 allocations
 
 
+def test_a_program_at_a_fixed_address_has_no_malloc_of_its_own(built, tools):
+    """Its malloc seems to be in itself, where a jump to the library's is."""
+    done = once(tools, "pool", built / "test" / "trial-fixed", "nothing")
+    assert done.status == 0 and done.total("served") > 0 and done.total("flags") == 0
+    assert {one.owner for one in done.processes if one.arm == "witness"} == {
+        "libpoolproof-trial-pool.so"}
+
+
 def test_forks_and_execs_are_entries_of_their_own(built, tools):
     done = once(tools, "pool", built / "test" / "trial-subject", "forks")
     assert done.status == 0 and sum(one.arm == "pool" for one in done.processes) == 51
