@@ -158,18 +158,21 @@ def _run(command: list[str], build: pathlib.Path, what: str) -> None:
 
 
 def build_target(bug: Bug, build: pathlib.Path, work: pathlib.Path,
-                 root: pathlib.Path = ROOT) -> pathlib.Path:
+                 root: pathlib.Path = ROOT, program: str = "") -> pathlib.Path:
     """The bug's target with the bug in it, in a folder of its own; a compilation or two.
 
+    `program` is another one of the build's folder fuzz/, in which no marks are counted.
     UserError if the patch does not apply or does not compile.
     """
     tree = work / "tree"
     copy_with(bug, tree, root)
     commands = {entry["output"]: entry["command"]
                 for entry in json.loads((build / "compile_commands.json").read_text())}
-    needed = set(_ninja(build, "inputs", f"fuzz/{bug.target}"))
+    goal = f"fuzz/{program or bug.target}"
+    needed = set(_ninja(build, "inputs", goal))
     folders = sorted({str(pathlib.PurePosixPath(file).parent) for file in bug.files})
-    marks = [word for header in sorted(FOLDER.glob("*.h")) for word in ("-include", str(header))]
+    marks = ["-DBUG(condition)=((condition) != 0)"] if program else \
+        [word for header in sorted(FOLDER.glob("*.h")) for word in ("-include", str(header))]
     compiled: dict[str, str] = {}
     for output, source in _dependents(build, bug.files, root).items():
         if output not in needed:
@@ -187,12 +190,13 @@ def build_target(bug: Bug, build: pathlib.Path, work: pathlib.Path,
                 del words[words.index(flag):words.index(flag) + 2]
         _run(words, build, bug.name)
         compiled[output] = place
-    link = shlex.split(_ninja(build, "commands", f"fuzz/{bug.target}")[-1])
-    program = work / bug.target
-    link[link.index("-o") + 1] = str(program)
+    link = shlex.split(_ninja(build, "commands", goal)[-1])
+    made = work / pathlib.PurePath(goal).name
+    link[link.index("-o") + 1] = str(made)
     first = [place for output, place in compiled.items() if output not in link]
     link = [compiled.get(word, word) for word in link]
-    link[1:1] = [*first, "-Wl,--wrap=LLVMFuzzerTestOneInput", "-Wl,--whole-archive",
-                 "fuzz/libfuzz_marks.a", "-Wl,--no-whole-archive"]
+    wrapped = [] if program else ["-Wl,--wrap=LLVMFuzzerTestOneInput", "-Wl,--whole-archive",
+                                  "fuzz/libfuzz_marks.a", "-Wl,--no-whole-archive"]
+    link[1:1] = [*first, *wrapped]
     _run(link, build, bug.name)
-    return program
+    return made

@@ -11,17 +11,14 @@ import dataclasses
 import importlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from typing import Iterable
 
 from analysis.system.process import say
-
-LOCK_PATIENCE_S = 600
-"""How long another package manager's lock is waited for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,81 +228,36 @@ def _root_prefix() -> list[str] | None:
 
 def _install(prefix: list[str], names: list[str]) -> None:
     """Installs as many of the packages as the machine's sources have."""
-    if _has_lists() and _apt(prefix, ["install", *names], quiet_failure=True):
-        return
-    if not _apt(prefix, ["update"]):
+    if not _apt(prefix, "update"):
         say("apt-get update failed; trying with the lists that are there")
-    known = [name for name in names if _is_known(name)]
+    known = _known(names)
     for name in names:
         if name not in known:
             say(f"the package sources of this machine have no {name}")
-    if known and not _apt(prefix, ["install", *known], quiet_failure=len(known) > 1):
-        for name in known if len(known) > 1 else []:
-            _apt(prefix, ["install", name])
+    if known:
+        _apt(prefix, "install", *known)
 
 
-def _has_lists() -> bool:
-    """Whether apt-get update has ever left package lists."""
-    try:
-        return any(name.endswith(("_Packages", "_Packages.lz4", "_Packages.gz"))
-                   for name in os.listdir("/var/lib/apt/lists"))
-    except OSError:
-        return False
-
-
-def _is_known(name: str) -> bool:
+def _known(names: list[str]) -> list[str]:
+    """Those of the packages that the machine's sources have."""
     answer = subprocess.run(
-        ["apt-cache", "policy", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        ["apt-cache", "policy", *names], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         text=True, check=False, env=os.environ | {"LC_ALL": "C"},
     )
-    return "Candidate:" in answer.stdout and "Candidate: (none)" not in answer.stdout
+    there = re.findall(r"^(\S+):\n.*\n  Candidate: (?!\(none\))", answer.stdout, re.MULTILINE)
+    return [name for name in names if name in there]
 
 
-def _apt(prefix: list[str], arguments: list[str], quiet_failure: bool = False) -> bool:
-    """Runs apt-get, waiting for another's lock; True on success. A failure shows its output."""
-    command = [
-        *prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-q", "-y",
-        "--no-install-recommends", "-o", f"DPkg::Lock::Timeout={LOCK_PATIENCE_S}",
-        "-o", "Dpkg::Use-Pty=0", "-o", "Acquire::Retries=3", *arguments,
-    ]
-    deadline = time.monotonic() + LOCK_PATIENCE_S
-    told = False
-    while True:
-        code, output = _run_showing_progress(command)
-        if code == 0:
-            return True
-        if "Could not get lock" not in output or time.monotonic() > deadline:
-            break
-        if not told:
-            say("another package manager is at work; waiting for it")
-            told = True
-        time.sleep(3)
-    if not quiet_failure:
-        say(f"apt-get {arguments[0]} failed:")
-        for line in output.splitlines()[-8:]:
-            print(f"  {line}", file=sys.stderr)
-    return False
-
-
-def _run_showing_progress(command: list[str]) -> tuple[int, str]:
-    """Runs a command, its latest line live on a terminal. Returns (exit code, output)."""
-    live = sys.stderr.isatty()
-    waiting_told = False
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace",
-        ) as process:
-            for line in process.stdout or ():
-                log.write(line)
-                if "Waiting for cache lock" in line and not waiting_told:
-                    say("another package manager is at work; waiting for it")
-                    waiting_told = True
-                if live:
-                    columns = shutil.get_terminal_size().columns
-                    sys.stderr.write("\r\033[K" + line.strip()[: columns - 1])
-                    sys.stderr.flush()
-        if live:
-            sys.stderr.write("\r\033[K")
-        log.seek(0)
-        return process.returncode, log.read()
+def _apt(prefix: list[str], *words: str) -> bool:
+    """Runs apt-get, which waits for another's lock; True on success. A failure shows its end."""
+    answer = subprocess.run(
+        [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-q", "-y",
+         "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0",
+         "-o", "Acquire::Retries=3", *words],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", check=False,
+    )
+    if answer.returncode != 0:
+        last = (answer.stdout.strip().splitlines() or ["no reason given"])[-1]
+        say(f"apt-get {words[0]} failed: {last}")
+    return answer.returncode == 0

@@ -18,7 +18,7 @@ exit 0
 APT = """#!/bin/sh
 printf '%s\\n' "$*" >> "$HERE/calls"
 case "$*" in *update*) exit 0 ;; esac
-[ -e "$HERE/locked" ] && { rm "$HERE/locked"; echo 'E: Could not get lock /var/lib/x'; exit 100; }
+[ -e "$HERE/broken" ] && { echo 'E: the disk is full'; exit 100; }
 status=0
 for name; do case $name in
     meson|valgrind) echo "E: Unable to locate package $name"; status=100 ;;
@@ -32,7 +32,11 @@ done
 exit 0
 """
 CACHE = """#!/bin/sh
-case $2 in meson|valgrind) ;; *) echo '  Candidate: 1.0' ;; esac
+shift
+for name; do
+    case $name in meson) continue ;; valgrind) there='(none)' ;; *) there=1.0 ;; esac
+    printf '%s:\\n  Installed: (none)\\n  Candidate: %s\\n' "$name" "$there"
+done
 """
 
 
@@ -45,7 +49,6 @@ def debian(tmp_path, monkeypatch):
         (tmp_path / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.delenv("POOLPROOF_INSTALL", raising=False)
-    monkeypatch.setattr(packages.time, "sleep", lambda seconds: None)
     return tmp_path
 
 
@@ -65,17 +68,22 @@ def test_installs_what_is_missing_and_only_once(debian, capsys):
     assert calls(debian) == before and capsys.readouterr().err == ""
 
 
-def test_waits_for_a_lock(debian, capsys):
-    (debian / "locked").touch()
+def test_leaves_waiting_for_a_lock_to_apt(debian):
     packages.ensure("report")
-    assert "waiting" in capsys.readouterr().err
-    assert (debian / "python3-scipy").exists()
+    assert all("DPkg::Lock::Timeout=600" in call for call in calls(debian))
+
+
+def test_a_failure_is_one_line_with_apts_reason(debian, capsys):
+    (debian / "broken").touch()
+    packages.ensure("report")
+    said = capsys.readouterr().err
+    assert "apt-get install failed: E: the disk is full\n" in said and "going on without" in said
 
 
 def test_goes_on_without_what_the_sources_lack(debian, capsys):
     packages.ensure("test")
     said = capsys.readouterr().err
-    assert "have no valgrind" in said and "going on without" in said
+    assert "have no meson" in said and "have no valgrind" in said and "going on without" in said
     assert (debian / "gcc").exists() and not (debian / "valgrind").exists()
 
 

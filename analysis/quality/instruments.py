@@ -1,0 +1,108 @@
+"""The instruments of `check`: a build or a tool each, and the mistakes that prove it.
+
+An instrument's control is a mistake made on purpose that it must object to, told by a line of its
+report: an instrument that lets it pass has proved nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+CELLS = ("build", "control", "core", "trace", "corpora", "misuse", "read")
+SUITES = {"core": "core", "trace": "trace", "corpora": "fuzz"}
+"""Cell → the suite of Meson's that it runs."""
+
+PLANTED = "wipe-one-byte-short"
+"""The planted bug of the ordinary builds' control: any build of the pool must show it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """A mistake on purpose: what makes it, with which word, and the line that must tell of it."""
+
+    maker: str
+    word: str
+    line: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Instrument:
+    """One line of the table."""
+
+    title: str
+    configuration: str
+    controls: tuple[Control, ...]
+    quick: bool = False
+    tool: str = ""
+    """What looks on besides the build: "valgrind", "clang-tidy", "frama-c" …, or nothing."""
+    only: tuple[str, ...] = CELLS[:6]
+
+
+def _misused(name: str, line: str) -> Control:
+    return Control("misuse", name, line)
+
+
+BUG = Control("planted", PLANTED, r"^finding: the contents oracle at operation ")
+FOUND_DIRTY = Control("planted", PLANTED, r"^finding: the invariants oracle at operation ")
+"""The same, of which pool_check tells where it looks at what is free."""
+POISON = _misused("write-freed", r"^==\d+==ERROR: AddressSanitizer: use-after-poison ")
+LEAK = _misused("forget-pool", r"^==\d+==ERROR: LeakSanitizer: detected memory leaks$")
+UNDEFINED = _misused("use-overaligned", r"^\S+:\d+:\d+: runtime error: .*misaligned address 0x")
+OVERRUN = _misused("write-past-size", r"^outcome: pool_check: I10: ")
+UNSET = _misused("read-unwritten", r"^==\d+==WARNING: MemorySanitizer: use-of-uninitialized-value$")
+RACE = _misused("two-threads", r"^WARNING: ThreadSanitizer: data race \(pid=\d+\)$")
+INVALID = _misused("write-freed", r"^==\d+== Invalid write of size 1$")
+JUMP = _misused("read-unwritten",
+                r"^==\d+== (Conditional jump or move depends on|Use of) uninitialised value")
+LOST = _misused("forget-pool", r"^==\d+== .* are definitely lost in loss record ")
+
+
+def _read(line: str) -> Control:
+    return Control("mistakes", "", line)
+
+
+def _unproved(function: str, bug: str) -> Control:
+    return Control("contract", f"{function} {bug}", rf"^unproved: {function}_")
+
+
+def _shown(word: str) -> Control:
+    return Control("other-machine", word, rf"^mistake: {word}$")
+
+
+INSTRUMENTS = (
+    Instrument("gcc release", "release", (BUG,), quick=True),
+    Instrument("gcc debug", "gcc-debug", (BUG,), quick=True),
+    Instrument("clang release", "clang-release", (BUG,), quick=True),
+    Instrument("clang debug", "clang-debug", (BUG,)),
+    Instrument("gcc release, checked", "gcc-release-checked", (FOUND_DIRTY, OVERRUN), quick=True),
+    Instrument("gcc debug, checked", "gcc-debug-checked", (FOUND_DIRTY, OVERRUN)),
+    Instrument("clang release, checked", "clang-release-checked", (FOUND_DIRTY, OVERRUN)),
+    Instrument("clang debug, checked", "clang-debug-checked", (FOUND_DIRTY, OVERRUN)),
+    Instrument("clang ASan, LSan, UBSan", "sanitize", (POISON, LEAK, UNDEFINED), quick=True),
+    Instrument("gcc ASan, LSan, UBSan", "gcc-sanitize", (POISON, LEAK, UNDEFINED)),
+    Instrument("MSan", "memory", (UNSET,), quick=True),
+    Instrument("TSan", "thread", (RACE,), quick=True),
+    Instrument("Valgrind memcheck", "valgrind", (INVALID, JUMP, LOST), tool="valgrind"),
+    Instrument("32-bit x86", "i686", (BUG, _shown("word-size")), quick=True),
+    Instrument("big-endian s390x", "s390x", (BUG, _shown("byte-order"))),
+    Instrument("aarch64", "aarch64", (BUG, _shown("char-sign"))),
+    Instrument("gcc -fanalyzer", "release",
+               (_read(r"^\S+:\d+:\d+: warning: double-.free. of .* \[-Wanalyzer-double-free\]$"),),
+               quick=True, tool="analyzer", only=("control", "read")),
+    Instrument("clang-tidy", "release",
+               (_read(r"^\S+:\d+:\d+: (warning|error): .*\[clang-analyzer-unix.Malloc"),),
+               quick=True, tool="clang-tidy", only=("control", "read")),
+    Instrument("cppcheck", "release",
+               (_read(r"^\S+:\d+: error: .*out of bounds.*\[arrayIndexOutOfBounds\]$"),),
+               quick=True, tool="cppcheck", only=("control", "read")),
+    Instrument("Frama-C, Z3, CVC4", "release",
+               (_unproved("granules_for", "granules-rounded-down"),
+                _unproved("span_set", "span-one-end"),
+                _unproved("pool_required", "required-overflows")),
+               tool="frama-c", only=("control", "read")),
+)
+
+
+def name_of(instrument: Instrument) -> str:
+    """The word by which a command line chooses an instrument."""
+    return instrument.tool if "read" in instrument.only else instrument.configuration
