@@ -3,11 +3,8 @@
 import csv
 import dataclasses
 import io
-import json
-import math
 import xml.etree.ElementTree as ElementTree
 
-import numpy
 import pytest
 
 from analysis import __main__

@@ -1,6 +1,5 @@
 """What a run can choose from: names, patterns, and allocators that nobody has seen before."""
 
-import argparse
 import fnmatch
 import json
 import os
@@ -11,9 +10,8 @@ import subprocess
 import pytest
 
 from analysis.building import meson
-from analysis.commands import bench
 from analysis.measure import catalogue
-from analysis.runs import plan, records
+from analysis.runs import plan
 from analysis.system.exits import USAGE, UserError
 from analysis.test.test_bench import fake, poolproof
 

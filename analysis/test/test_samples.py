@@ -1,16 +1,11 @@
 """Reading run folders: whole, cut short, edited, mixed, empty."""
 
-import dataclasses
-import json
-import lzma
 import pathlib
 import shutil
 
 import pytest
 
-from analysis.report import csv_export
 from analysis.runs import records
-from analysis.stats import verdicts
 from analysis.test import synthetic
 from analysis.system.exits import UserError
 from analysis.test.synthetic import Truth

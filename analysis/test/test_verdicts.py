@@ -2,14 +2,12 @@
 samples."""
 
 import dataclasses
-import json
 import math
-import statistics
 
 import pytest
 
 from analysis.report import narrative
-from analysis.runs import interference, plan, records
+from analysis.runs import records
 from analysis.stats import verdicts
 from analysis.test import synthetic
 from analysis.test.synthetic import Truth
