@@ -39,7 +39,9 @@ REPORT = re.compile(r"core/pool_report\.[ch]")
 
 REPORT_NEEDS = {"stdatomic.h", "stdio.h", "sanitizer/asan_interface.h"}
 
-CPP_ADAPTOR = {"cstddef", "cstdint", "exception", "limits", "memory_resource", "new", "utility"}
+CPP_ADAPTOR = {
+    "cstddef", "cstdint", "cstdlib", "exception", "limits", "memory_resource", "new", "utility",
+}
 
 C_SUFFIXES = {".c", ".h", ".cc", ".cpp", ".hpp"}
 TEXT_SUFFIXES = C_SUFFIXES | {".py", ".md", ".build", ".txt", ".yml", ".yaml", ".j2", ".css", ".js"}
