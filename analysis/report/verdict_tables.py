@@ -155,7 +155,8 @@ def noise_grid(analysis: Analysis) -> Grid:
         rows.append(Row(cells(
             result.workload.workload, str(result.launches),
             units.signed_percent(null.interval.median) if null else "none",
-            units.percent(result.limit), units.percent(narrative.smallest_provable(analysis, result)),
+            units.percent(result.limit),
+            units.percent(narrative.smallest_provable(analysis, result)),
             _bias(result))))
     columns = [Column("workload"), Column("launches", True), Column("null pair, median", True),
                Column("δ", True), Column("smallest provable difference", True),

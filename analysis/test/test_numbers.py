@@ -315,7 +315,8 @@ class Expected:
             own = pool in raw.present(name)
             ranked = raw.ranking(name, promise)[:2] if own else []
             first, second = ranked if len(ranked) == 2 else (None, None)
-            front = "no rival" if first is None else f"{self.pair(name, first, second)[0]} {label(second).removesuffix(' calloc')}"
+            front = "no rival" if first is None else (
+                f"{self.pair(name, first, second)[0]} {label(second).removesuffix(' calloc')}")
             cells = [(None, front)]
             for rival in rivals:
                 if (name, rival) in gone:

@@ -54,7 +54,8 @@ def damaged(draw: make.DrawFn) -> dict[str, bytes]:
         start = draw(make.integers(0, len(lines[at])))
         lines[at] = lines[at][:start] + draw(make.binary(max_size=40)) + lines[at][start + 1:]
     return {file: b"".join(gzip.compress(line + b"\n", 1) for line in kept)
-            if file.endswith(".gz") else kept[0] for file, kept in (originals() | {name: lines}).items()}
+            if file.endswith(".gz") else kept[0]
+            for file, kept in (originals() | {name: lines}).items()}
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)

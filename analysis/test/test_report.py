@@ -100,7 +100,8 @@ def test_its_structure_serves_a_screen_reader(text):
     assert read.captions == len(tables) > 10
     assert all("scope" in attributes for tag, attributes in read.attributes if tag == "th")
     charts = [attributes for tag, attributes in read.attributes if tag == "svg"]
-    assert len(charts) == 2 + 1 + 6 + 6 + 5 + 1, "forests, noise, launches, memory, latency, machine"
+    assert len(charts) == 2 + 1 + 6 + 6 + 5 + 1, (
+        "forests, noise, launches, memory, latency, machine")
     for chart in charts:
         assert chart["role"] == "img"
         assert all(name in read.ids for name in chart["aria-labelledby"].split())

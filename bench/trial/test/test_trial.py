@@ -1,4 +1,4 @@
-"""The trial's command on programs that are hard to serve, and bugs planted in the preloaded library."""
+"""The trial's command on programs that are hard to serve, and bugs planted in its library."""
 
 import json
 import os
@@ -118,13 +118,15 @@ def test_a_server_is_stopped(built, tools):
 
 
 def test_named_processes_alone_count(built, tools):
-    line = f"{built / 'test' / 'trial-subject'} threads; i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done"
+    line = (f"{built / 'test' / 'trial-subject'} threads;"
+            " i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done")
     done = once(tools, "pool", "/bin/sh", "-c", line, process="trial-subject")
     assert 0 < done.cpu_s < done.user_s + done.system_s
 
 
 def count(tools, folder, *words):
-    arm = Arm("count", "control", (tools.library("count"),), (("POOLPROOF_TRIAL_FOLDER", str(folder)),))
+    arm = Arm("count", "control", (tools.library("count"),),
+              (("POOLPROOF_TRIAL_FOLDER", str(folder)),))
     cpu = max(os.sched_getaffinity(0))
     done = launch(tools, Command(tuple(map(str, words))), [arm], cpu, 120)[0]
     return done, trial_sites.read_sites(folder)
@@ -145,7 +147,8 @@ def test_advice_is_served_and_fits(built, tools, tmp_path):
     path = tmp_path / "routes"
     path.write_text(advice.routes())
     arm = Arm("pool", "pool", (tools.library("pool"),), (
-        ("POOLPROOF_TRIAL_SITES", str(path)), ("POOLPROOF_TRIAL_CAPACITY", str(advice.capacity_bytes))))
+        ("POOLPROOF_TRIAL_SITES", str(path)),
+        ("POOLPROOF_TRIAL_CAPACITY", str(advice.capacity_bytes))))
     command = Command(("lua5.4", "-e", "t = {} for i = 1, 20000 do t[i] = {i} end"))
     done = launch(tools, command, [arm], max(os.sched_getaffinity(0)), 60)[0]
     assert done.total("unfit") == 0 and done.total("served") > 20000 and done.total("left") > 0
@@ -177,24 +180,31 @@ def test_a_program_without_malloc_is_told_so(tools):
 
 
 PLANTED = {
-    "a second remote free is not refused": (POOL, "heaps.c", "!atomic_compare_exchange_strong_explicit",
-                                            "0 && !atomic_compare_exchange_strong_explicit", "stress"),
+    "a second remote free is not refused": (
+        POOL, "heaps.c", "!atomic_compare_exchange_strong_explicit",
+        "0 && !atomic_compare_exchange_strong_explicit", "stress"),
     "the owner does not look at the list": (POOL, "heaps.h", "heap_drain(heap);\n    size_t size",
                                             ";\n    size_t size", "stress"),
     "calloc does not clear": (POOL, "family.h", "memset(chunk, 0, bytes)", "chunk", "dirty"),
     "alignment is forgotten": (POOL, "pool.c", "align <= POOL_GRANULE", "align <= 4096", "family"),
     "another owner's chunk is resized in place": (POOL, "pool.c", "heap != heap_mine || !old",
                                                   "!old", "threads"),
-    "foreign pointers are taken for the pool's": (POOL, "heaps.h", "__builtin_expect(offset < heaps.total, 1)",
+    "foreign pointers are taken for the pool's": (
+        POOL, "heaps.h", "__builtin_expect(offset < heaps.total, 1)",
                                                   "1", "foreign"),
-    "reallocarray overflows": (POOL, "family.h", "    if (__builtin_mul_overflow(count, size, &bytes)) {\n        errno = ENOMEM;\n        return NULL;\n    }\n    return resize",
+    "reallocarray overflows": (
+        POOL, "family.h",
+        "    if (__builtin_mul_overflow(count, size, &bytes)) {\n        errno = ENOMEM;\n"
+        "        return NULL;\n    }\n    return resize",
                                "    bytes = count * size;\n    return resize", "family"),
     "the program's own malloc is not seen": (POOL, "family.h", "stage = ASIDE;", ";", "own"),
     "operator new returns no memory": (POOL, "family.h", "chunk ? chunk : new_short(size, align)",
                                        "chunk", "operators"),
-    "the lock is not freed in a child": (COUNT, "count.c", "    atomic_flag_clear(&lock);\n    if (!table)",
+    "the lock is not freed in a child": (
+        COUNT, "count.c", "    atomic_flag_clear(&lock);\n    if (!table)",
                                          "    if (!table)", "forks"),
-    "the C library starts late": (BUMP, "family.h", "__libc_free(__libc_malloc(1));", ";", "filtered"),
+    "the C library starts late": (
+        BUMP, "family.h", "__libc_free(__libc_malloc(1));", ";", "filtered"),
 }
 
 
