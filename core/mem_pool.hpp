@@ -34,8 +34,8 @@ class pool_resource final : public std::pmr::memory_resource
 
   private:
     /* allocate(bytes, alignment): throws std::bad_alloc if and only if pool_alloc refuses, or
-     * aborts where exceptions are off; pool_error says why. 0 bytes are a chunk like any other. An alignment beyond a page is
-     * refused with POOL_BAD_ALIGNMENT. */
+     * aborts where exceptions are off; pool_error says why. 0 bytes are a chunk like any other. An
+     * alignment beyond a page is refused with POOL_BAD_ALIGNMENT. */
     void *do_allocate(std::size_t bytes, std::size_t alignment) override
     {
         void *chunk = nullptr;

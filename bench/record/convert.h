@@ -37,18 +37,18 @@ struct conversion {
     struct call_site { /* by index */
         uint64_t address;
         uint32_t module;
-    } * site;
+    } *site;
     uint32_t site_count, site_room; /* the unused first one included */
     struct slot {
         uint64_t size;
         uint32_t next; /* a free slot's successor, plus one */
-    } * objects;
+    } *objects;
     uint32_t object_count, object_room, free_slot; /* free_slot: plus one */
     struct pending {
         uint64_t address;
         uint32_t thread, slot;
         bool known;
-    } * pending; /* between EVENT_REALLOC_FROM and EVENT_REALLOC_TO */
+    } *pending; /* between EVENT_REALLOC_FROM and EVENT_REALLOC_TO */
     size_t pending_count, pending_room;
     struct trace_error error;
     bool failed;

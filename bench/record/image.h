@@ -23,7 +23,7 @@ struct image {
     struct module {
         uint64_t base;
         struct text path;
-    } * modules; /* by number, from 1 */
+    } *modules; /* by number, from 1 */
     uint32_t module_room;
     struct conversion *conversion; /* NULL: not wanted, or nothing yet */
 };

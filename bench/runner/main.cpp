@@ -9,7 +9,8 @@
  *   --heap=littered        on a heap that was filled and thinned before: the workload W/littered
  *   --threads=N            list the micro workloads W/N-threads as well: N threads, an arm for each
  *   --iterations=N         this many iterations instead of a calibrated number
- *   --turns=N,GO,TOLD      be held between batches, for N turns (runner/turns.h): each is an untimed
+ *   --turns=N,GO,TOLD      be held between batches, for N turns (runner/turns.h): each is an
+ * untimed
  *                          batch that warms the caches and a timed one, or what is done once alone
  *   --batch=N              so many iterations are a batch
  *   --delay=PERCENT        spend this much more time in each batch: a slowdown of known size

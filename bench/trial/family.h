@@ -1,9 +1,10 @@
-/* The malloc family and C++'s operators, over an arm's five functions. An arm includes this last and
- * defines beforehand, as static inline functions:
+/* The malloc family and C++'s operators, over an arm's five functions. An arm includes this last
+ * and defines beforehand, as static inline functions:
  *
  *   arm_start()                  once, when the environment is there and the ledger open
  *   arm_alloc(size, align, site) a chunk of at least one byte, or NULL: the C library serves it
- *   arm_owner(ptr)               what arm_free and arm_usable want to know of it; NULL: not the arm's
+ *   arm_owner(ptr)               what arm_free and arm_usable want to know of it; NULL: not the
+ * arm's
  *   arm_free(owner, ptr, site), arm_usable(owner, ptr)
  *   arm_realloc(owner, ptr, size, site)   in place or moved; NULL: the general way
  *   arm_fork_child(), arm_end()

@@ -8,7 +8,8 @@
  *     heap.pending ⇒ link[g1] ⇒ link[g2] ⇒ LINK_END        0 in a link: not pending
  *
  * A thread that ends abandons its heap with what is live in it; the next thread adopts it. There is
- * no lock anywhere, so fork needs none: in the child, heaps of threads that are gone stay theirs. */
+ * no lock anywhere, so fork needs none: in the child, heaps of threads that are gone stay theirs.
+ * */
 #ifndef TRIAL_HEAPS_H
 #define TRIAL_HEAPS_H
 
@@ -46,8 +47,8 @@ extern struct heaps heaps;
 extern struct heap heap_table[HEAPS];
 extern _Thread_local struct heap *heap_mine HEAPS_TLS;
 
-/* Reserves the range, as large as limits allow, and starts serving. capacity of each pool, in bytes,
- * or 0; prefault: bytes of each pool to touch beforehand. False if there is no room. */
+/* Reserves the range, as large as limits allow, and starts serving. capacity of each pool, in
+ * bytes, or 0; prefault: bytes of each pool to touch beforehand. False if there is no room. */
 bool heaps_start(size_t capacity, size_t prefault);
 /* This thread's heap: a new one, an abandoned one, or NULL if there is none to be had. */
 struct heap *heap_acquire(void);

@@ -1,6 +1,6 @@
-/* What each process of a trial says of itself: a file, mapped by all of them, that the command makes
- * and reads. It is written as plain memory, so a program that is killed, that calls _exit or that
- * may make no more system calls has still said what it did. */
+/* What each process of a trial says of itself: a file, mapped by all of them, that the command
+ * makes and reads. It is written as plain memory, so a program that is killed, that calls _exit or
+ * that may make no more system calls has still said what it did. */
 #ifndef TRIAL_LEDGER_H
 #define TRIAL_LEDGER_H
 

@@ -1,4 +1,5 @@
-/* The arms `pool` and, where sites are named, `pool at sites`: chunks from the thread's own pool. */
+/* The arms `pool` and, where sites are named, `pool at sites`: chunks from the thread's own pool.
+ * */
 #define _GNU_SOURCE
 #define ARM_NAME "pool"
 #include "heaps.h"

@@ -2,11 +2,11 @@
  *     ARM: OUTPUT CLIENT VARIABLES WORDS NAME=VALUE… WORD…
  *
  * Starts the arms' commands together on one processor and says what each took, a JSON line an arm:
- * status, processor time of it and all it waited for, wall time, peak memory. A small program, for a
- * process that starts another hands its own peak memory on to it.
+ * status, processor time of it and all it waited for, wall time, peak memory. A small program, for
+ * a process that starts another hands its own peak memory on to it.
  *
- * What is still there after LIMIT_S seconds is killed. With STOP_S an arm gets SIGTERM after so many
- * seconds; with a CLIENT (a shell command, run on the other processors) when that ends. */
+ * What is still there after LIMIT_S seconds is killed. With STOP_S an arm gets SIGTERM after so
+ * many seconds; with a CLIENT (a shell command, run on the other processors) when that ends. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* A program in gnu89 words, where a plain inline function is everybody's: nothing is defined twice. */
+/* A program in gnu89 words, where a plain inline function is everybody's: nothing is defined
+ * twice. */
 #include "mem_pool.h"
 
 int use_elsewhere(struct m_pool *pool);

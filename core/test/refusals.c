@@ -243,10 +243,10 @@ static void refuse(void **state)
             void *ptr = (void *)bad;
             snapshot_take(&before, rig);
             snapshot_take(&other, &stage.other);
-            int result =
-                call == 0   ? pool_free(&ptr, refusal->size, &rig->pool)
-                : call == 4 ? pool_free_unsized(&ptr, &rig->pool)
-                            : pool_realloc(&rig->pool, &ptr, refusal->size, new_sizes[call], POOL_I8);
+            int result = call == 0   ? pool_free(&ptr, refusal->size, &rig->pool)
+                         : call == 4 ? pool_free_unsized(&ptr, &rig->pool)
+                                     : pool_realloc(&rig->pool, &ptr, refusal->size,
+                                                    new_sizes[call], POOL_I8);
             assert_ptr_equal(ptr, (void *)bad);
             snapshot_assert_same(&before, rig);
             snapshot_assert_same(&other, &stage.other);

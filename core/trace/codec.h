@@ -25,7 +25,8 @@ void sink_put(struct sink *sink, const void *bytes, size_t size);
 #define BINARY_MAX_PAYLOAD (64 * 1024)
 #define BINARY_MAX_OP (1 + 1 + 5 + 5 + 5 + 10)
 
-/* Packs an operation; thread and site are those of the one before, at first 0. Returns its bytes. */
+/* Packs an operation; thread and site are those of the one before, at first 0. Returns its bytes.
+ * */
 size_t binary_put_op(uint8_t *bytes, const struct trace_op *op, uint32_t thread, uint32_t site);
 
 /* Operations that wait packed in blocks of at most BINARY_MAX_PAYLOAD bytes. next copies the next

@@ -1,5 +1,5 @@
-/* A program with an allocator of its own: a bump pointer, so that any pointer of another malloc that
- * reaches its free or realloc is seen. */
+/* A program with an allocator of its own: a bump pointer, so that any pointer of another malloc
+ * that reaches its free or realloc is seen. */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdlib.h>

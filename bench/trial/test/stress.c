@@ -1,6 +1,7 @@
 /* stress OPERATIONS SEED: threads allocate, hand over, check and free against a model; meant to run
- * under ThreadSanitizer and AddressSanitizer. The model: each chunk holds its size and a pattern, and
- * in the end nothing is live. Each chunk that another thread frees twice must be refused once. */
+ * under ThreadSanitizer and AddressSanitizer. The model: each chunk holds its size and a pattern,
+ * and in the end nothing is live. Each chunk that another thread frees twice must be refused once.
+ * */
 #define _GNU_SOURCE
 #include "heaps.h"
 

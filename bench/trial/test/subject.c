@@ -331,7 +331,8 @@ static void wrong(void)
         CHECK(live[i] == 5);
 }
 
-/* No new kinds of system calls once the program runs: under a filter that kills for all but these. */
+/* No new kinds of system calls once the program runs: under a filter that kills for all but these.
+ * */
 static void filtered(void)
 {
     free(hide(malloc(100)));
