@@ -1,20 +1,27 @@
 /* The pool: tags out of line, freed chunks cached by size, free runs filed by length. See
  * DESIGN.md. */
 #if !defined(_DEFAULT_SOURCE)
-#define _DEFAULT_SOURCE 1 /* madvise */
+#define _DEFAULT_SOURCE 1 /* madvise, in pool_system.h */
 #endif
 
 #undef POOL_NO_INLINE /* this file defines what others inline */
 #include "mem_pool.h"
 
+/* Where there is no malloc, the caller's buffer and map are the sources. */
+#if defined(__STDC_HOSTED__) && __STDC_HOSTED__
 #include <stdlib.h>
-#include <string.h>
-
-#if defined(__unix__) || defined(__APPLE__)
-#include <sys/mman.h>
-#include <unistd.h>
-#define HAVE_SYSTEM 1
 #else
+#define malloc(bytes) ((void)(bytes), (void *)NULL)
+#define free(memory) ((void)(memory))
+#endif
+
+/* Memory from the system, for POOL_LAZY. */
+#if defined(__has_include)
+#if __has_include("pool_system.h")
+#include "pool_system.h"
+#endif
+#endif
+#if !defined(HAVE_SYSTEM)
 #define HAVE_SYSTEM 0
 #endif
 
@@ -356,16 +363,9 @@ static size_t give_back(const struct m_pool *pool, unsigned char *at, unsigned c
                         unsigned char **from)
 {
     *from = end;
-#if HAVE_SYSTEM && defined(__linux__) /* elsewhere the advice may leave what was there */
-    if (pool->source == SOURCE_SYSTEM) {
-        size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (0 - (uintptr_t)at) & (page - 1);
-        size_t bytes = (size_t)(end - at);
-        bytes = bytes > skip ? (bytes - skip) / page * page : 0;
-        if (bytes && madvise(at + skip, bytes, MADV_DONTNEED) == 0) {
-            *from = at + skip;
-            return bytes;
-        }
-    }
+#if HAVE_SYSTEM
+    if (pool->source == SOURCE_SYSTEM)
+        return system_give_back(at, end, from);
 #else
     (void)pool;
     (void)at;
@@ -448,11 +448,6 @@ static inline unsigned char *slack_of(const struct m_pool *pool, size_t g)
 static inline int is_waiting(const struct m_pool *pool, size_t g)
 {
     return CHECKED ? *slack_of(pool, g) == WAITING : 0;
-}
-
-static inline size_t waiting_granules(const struct m_pool *pool)
-{
-    return CHECKED ? quarantine_of(pool)->granules : 0;
 }
 
 static inline void forget_waiting(const struct m_pool *pool)
@@ -577,18 +572,6 @@ static inline size_t reset_extent(const struct m_pool *pool)
 static inline int is_first(void *head)
 {
     return CHECKED ? links_of(head).prev == NULL : 1;
-}
-
-/* What a piece of the block shows of writes to where nobody may write; NULL if nothing. */
-static const char *check_bytes(const struct m_pool *pool, size_t g, size_t n, enum pool_kind kind)
-{
-    if (kind != POOL_LIVE)
-        return is_clean(pool, g, n) ? NULL : "I9: free granules are zero but for their links";
-    if (CHECKED)
-        return *slack_of(pool, g) < GRANULE && is_sealed(pool, g, exact_size(pool, g, n))
-                   ? NULL
-                   : "I10: the seal behind each chunk is whole";
-    return NULL;
 }
 
 /* --- Runs, filed by length -------------------------------------------------------------------- */
@@ -1253,7 +1236,7 @@ static void grow(struct m_pool *pool, size_t n, size_t align)
  * What waits is only taken where nothing else is left. */
 static size_t take(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t waiting = waiting_granules(pool);
+    size_t waiting = quarantine_of(pool)->granules;
     if (waiting > pool->granules / WAITING_SHARE) /* the oldest has been written to */
         return DIRTY;
     size_t g = carve(pool, n, align);
@@ -1320,24 +1303,6 @@ static enum pool_reason check_config(const struct pool_config *config)
     return config->capacity > POOL_MAX_CAPACITY ? POOL_TOO_LARGE : POOL_OK;
 }
 
-#if HAVE_SYSTEM
-/* Address space in which pages cost memory once they are touched. */
-static void *map_system(size_t bytes, int huge)
-{
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-#if defined(MADV_HUGEPAGE)
-    if (huge)
-        (void)madvise(memory, bytes, MADV_HUGEPAGE); /* advice: a system without them goes on */
-#else
-    (void)huge;
-#endif
-    return memory;
-}
-#endif
-
 /* The caller's buffer: as many granules as it holds with their bookkeeping. */
 static enum pool_reason take_buffer(struct m_pool *pool, const struct pool_config *config)
 {
@@ -1377,7 +1342,7 @@ static enum pool_reason take_memory(struct m_pool *pool, const struct pool_confi
     } else if (config->flags & POOL_LAZY) {
 #if HAVE_SYSTEM
         pool->source = SOURCE_SYSTEM;
-        pool->memory = map_system(pool->memory_size, !!(config->flags & POOL_HUGE_PAGES));
+        pool->memory = system_map(pool->memory_size, !!(config->flags & POOL_HUGE_PAGES));
 #endif
     } else {
         pool->source = SOURCE_MALLOC;
@@ -1458,7 +1423,7 @@ void pool_destroy(struct m_pool *pool)
         gone.unmap(gone.context, gone.memory, gone.memory_size);
 #if HAVE_SYSTEM
     else if (gone.source == SOURCE_SYSTEM)
-        (void)munmap(gone.memory, gone.memory_size);
+        system_unmap(gone.memory, gone.memory_size);
 #endif
 }
 
@@ -1812,140 +1777,6 @@ size_t pool_required(size_t count, size_t size, enum pool_type type)
     return (lead + (count - 1) * stride + n) * GRANULE;
 }
 
-int pool_walk(const struct m_pool *pool,
-              int (*visit)(void *context, const struct pool_piece *piece), void *context)
-{
-    if (!pool || !visit || !pool->granules)
-        return -1;
-    for (size_t g = 0; g < pool->granules;) {
-        struct extent found = piece_at(pool, g);
-        struct pool_piece piece = {address_of(pool, g), found.n * GRANULE, found.kind};
-        int ended = visit(context, &piece);
-        if (ended)
-            return ended;
-        g += found.n;
-    }
-    return 0;
-}
-
-int pool_stats(const struct m_pool *pool, struct pool_stats *stats)
-{
-    if (!pool || !stats || !pool->granules)
-        return -1;
-    struct pool_stats sum = {0};
-    size_t available = 0, together = 0; /* free granules: all, and those adjacent to this place */
-    for (size_t g = 0; g < pool->granules;) {
-        struct extent piece = piece_at(pool, g);
-        g += piece.n;
-        if (piece.kind == POOL_LIVE) {
-            sum.live_chunks++;
-            sum.live_bytes += usable(piece.n);
-            together = 0;
-            continue;
-        }
-        if (piece.kind == POOL_CACHED) {
-            sum.cached_chunks++;
-            sum.cached_bytes += usable(piece.n);
-        }
-        sum.free_runs += together == 0;
-        together += piece.n;
-        available += piece.n;
-        if (sum.largest_free < usable(together))
-            sum.largest_free = usable(together);
-    }
-    sum.capacity = usable(pool->granules);
-    sum.free_bytes = usable(available);
-    sum.high_water = usable(top_at(pool));
-    sum.overhead = sizeof *pool + pool->memory_size - sum.capacity;
-    *stats = sum;
-    return 0;
-}
-
-/* Each invariant of DESIGN.md that a piece of the block can break; NULL if it breaks none. */
-static const char *check_piece(const struct m_pool *pool, size_t g, struct extent piece)
-{
-    int untold = piece.kind == POOL_FRESH || (g == bump_at(pool) && pool->bump < pool->bump_end);
-    if ((untold ? piece.n : claimed_at(pool, g)) - 1 >= pool->granules - g) /* an empty one wraps */
-        return "I1: the pieces cover the block without gaps";
-    if (untold)
-        return NULL;
-    size_t ends = piece.kind == POOL_RUN && piece.n > 1;
-    for (size_t i = g + 1; i < g + piece.n - ends; i++)
-        if (pool->tags[i] != INTERIOR)
-            return "I2: only the first and the last granule of a piece are tagged";
-    if (piece.kind != POOL_RUN)
-        return NULL;
-    if (run_before(pool, g + piece.n) != piece.n)
-        return "I3: a run is found from behind by its length";
-    void *run = address_of(pool, g);
-    if (!is_linked(pool, run, bin_of(piece.n), links_of(run)))
-        return "I4: a run is filed under its length, and its neighbours there link back";
-    if (g + piece.n < pool->mark && kind_at(pool, g + piece.n) == RUN)
-        return "I5: no two runs are adjacent";
-    return NULL;
-}
-
-/* Walks the caches and bins, which must reach exactly the cached granules and the runs that were
- * counted. check_piece has found each run linked, so no list of a bin comes back to where it was,
- * and only a head can be something else. */
-static const char *check_lists(const struct m_pool *pool, size_t cached, size_t runs)
-{
-    size_t left = cached, shared = 0;
-    for (size_t i = 0; i < SMALL + POOL_SHARED; i++) {
-        for (void *chunk = pool->cache[i]; chunk; chunk = next_of(chunk)) {
-            size_t g = pool_granule(pool, chunk);
-            size_t n = g < pool->mark && kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
-            if (n == 0 || left < n || i != (n < SMALL ? n : SMALL + n % POOL_SHARED))
-                return "I6: a cache list holds the cached chunks of its length, each once";
-            left -= n;
-            shared += n < SMALL ? 0 : n;
-        }
-    }
-    if (left || shared != pool->shared)
-        return "I6: a cache list holds the cached chunks of its length, each once";
-    for (unsigned b = next_bin(pool, 0); b < POOL_BINS; b = next_bin(pool, b + 1)) {
-        if (!pool->bins[b])
-            return "I7: the map knows which bins are not empty";
-        for (void *run = pool->bins[b]; run; run = links_of(run).next, runs--)
-            if (!is_run(pool, run) || bin_of(length_at(pool, pool_granule(pool, run))) != b)
-                return "I4: a run is filed under its length, and its neighbours there link back";
-    }
-    return runs ? "I4: a run is filed under its length, and its neighbours there link back" : NULL;
-}
-
-static const char *check_all(const struct m_pool *pool)
-{
-    size_t cached = 0, runs = 0;
-    size_t bump = bump_at(pool), end = bump_end_at(pool);
-    if (pool->top > pool->mark || pool->mark > pool->granules || bump > end || end > pool->mark ||
-        (pool->top < pool->mark && end != pool->mark) || pool->mark > pool->peak)
-        return "I8: what was given out, mark and the bump run are in order";
-    for (size_t g = 0; g < pool->granules;) {
-        struct extent piece = piece_at(pool, g);
-        const char *broken = check_piece(pool, g, piece);
-        broken = broken ? broken : check_bytes(pool, g, piece.n, piece.kind);
-        if (broken)
-            return broken;
-        cached += piece.kind == POOL_CACHED ? piece.n : 0;
-        runs += piece.kind == POOL_RUN && !(g == bump && bump < end);
-        g += piece.n;
-    }
-    for (size_t g = bump; g < end; g++)
-        if (pool->tags[g] != INTERIOR)
-            return "I2: only the first and the last granule of a piece are tagged";
-    return check_lists(pool, cached - waiting_granules(pool), runs);
-}
-
-int pool_check(const struct m_pool *pool, const char **broken)
-{
-    const char *found = "the pool is NULL or dead";
-    if (pool && pool->granules)
-        found = check_all(pool);
-    if (broken)
-        *broken = found;
-    return found ? -1 : 0;
-}
-
 enum pool_reason pool_error(const struct m_pool *pool)
 {
     return pool ? (enum pool_reason)pool->reason : POOL_NULL_ARGUMENT;
@@ -1996,6 +1827,12 @@ int pool_trim(struct m_pool *pool, size_t *released)
         *released = sum;
     return 0;
 }
+
+#if defined(__has_include)
+#if __has_include("pool_questions.h")
+#include "pool_questions.h"
+#endif
+#endif
 
 #if defined(__clang__)
 #pragma clang attribute pop

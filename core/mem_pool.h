@@ -5,6 +5,11 @@
  * the pool knows stands behind the block, where only an overrun past the block's own end goes. It
  * may make the pool believe a wrong free; no length that is read back leads out of the block.
  *
+ * mem_pool.c and this file are enough. What one can do without stands beside them and is used where
+ * it is there: pool_questions.h (pool_walk, pool_stats, pool_check), pool_system.h (POOL_LAZY) and
+ * pool_hooks.h (sanitizers and Valgrind). Without a C library (-ffreestanding) a pool needs memcpy
+ * and memset, and a buffer or map to take its block from.
+ *
  * Conventions of every call:
  *   - 0 is success and -1 failure; pool_error says why.
  *   - A call that fails changes nothing but that reason: not the pool, not *ptr, not the memory.
@@ -23,7 +28,18 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#if !defined(__STDC_HOSTED__) || __STDC_HOSTED__
 #include <string.h>
+#else /* the two that a compiler wants of a freestanding program in any case */
+#ifdef __cplusplus
+extern "C"
+#endif
+void *memcpy(void *to, const void *from, size_t bytes);
+#ifdef __cplusplus
+extern "C"
+#endif
+void *memset(void *at, int value, size_t bytes);
+#endif
 
 #ifdef __cplusplus
 extern "C" {

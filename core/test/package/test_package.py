@@ -248,8 +248,9 @@ def test_cmake_says_what_is_missing(installed, tmp_path):
 @pytest.mark.parametrize("language, compiler", USERS, ids=USER_NAMES)
 @pytest.mark.parametrize("sanitizers", [[], SANITIZED], ids=["plain", "sanitized"])
 @pytest.mark.parametrize("files", [["mem_pool.c", "mem_pool.h"],
-                                   ["mem_pool.c", "mem_pool.h", "pool_hooks.h"]],
-                         ids=["two-files", "with-hooks"])
+                                   ["mem_pool.c", "mem_pool.h", "pool_hooks.h",
+                                    "pool_questions.h", "pool_system.h"]],
+                         ids=["two-files", "all-files"])
 def test_copied_files(language, compiler, sanitizers, files, tmp_path):
     need(compiler)
     c_compiler = C.compilers[CPP.compilers.index(compiler)] if language is CPP else compiler
@@ -288,7 +289,8 @@ int main(int count, char **words)
 @pytest.mark.parametrize("compiler", C.compilers)
 def test_copied_report(compiler, tmp_path):
     need(compiler)
-    for name in ("mem_pool.c", "mem_pool.h", "pool_hooks.h", "pool_report.c", "pool_report.h"):
+    for name in ("mem_pool.c", "mem_pool.h", "pool_hooks.h", "pool_questions.h",
+                 "pool_report.c", "pool_report.h"):
         shutil.copy(CORE / name, tmp_path)
     (tmp_path / "report.c").write_text(REPORT)
     run(compiler, *C.options, "-fsanitize=address", "report.c", "mem_pool.c", "pool_report.c",

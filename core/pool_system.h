@@ -1,0 +1,55 @@
+/* Memory from the system: address space in which pages cost memory once they are touched. A part of
+ * mem_pool.c, which includes it where it is there; without it, POOL_LAZY finds no memory.
+ */
+#ifndef POOL_SYSTEM_H
+#define POOL_SYSTEM_H
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
+#include <unistd.h>
+#define HAVE_SYSTEM 1
+
+/* So many bytes, all zero; NULL if there are none. */
+static void *system_map(size_t bytes, int huge)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+#if defined(MADV_HUGEPAGE)
+    if (huge)
+        (void)madvise(memory, bytes, MADV_HUGEPAGE); /* advice: a system without them goes on */
+#else
+    (void)huge;
+#endif
+    return memory;
+}
+
+static void system_unmap(void *memory, size_t bytes)
+{
+    (void)munmap(memory, bytes);
+}
+
+/* Gives the whole pages between two addresses back, where they become zero. Returns their bytes,
+ * which start at *from; 0 if there are none. */
+static size_t system_give_back(unsigned char *at, const unsigned char *end, unsigned char **from)
+{
+#if defined(__linux__) /* elsewhere the advice may leave what was there */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (page - (uintptr_t)at % page) % page;
+    size_t bytes = (size_t)(end - at);
+    bytes = bytes > skip ? (bytes - skip) / page * page : 0;
+    if (bytes && madvise(at + skip, bytes, MADV_DONTNEED) == 0) {
+        *from = at + skip;
+        return bytes;
+    }
+#else
+    (void)at;
+    (void)end;
+    (void)from;
+#endif
+    return 0;
+}
+
+#endif
+
+#endif
