@@ -66,7 +66,7 @@ static const char *check_bytes(const struct m_pool *pool, size_t g, size_t n, en
     if (CHECKED)
         return *slack_of(pool, g) < GRANULE && is_sealed(pool, g, exact_size(pool, g, n))
                    ? NULL
-                   : "I10: the seal behind each chunk is whole";
+                   : "I10: the seal after each chunk is whole";
     return NULL;
 }
 
