@@ -30,19 +30,16 @@
 #include <stdint.h>
 #if !defined(__STDC_HOSTED__) || __STDC_HOSTED__
 #include <string.h>
-#else /* the two that a compiler wants of a freestanding program in any case */
-#ifdef __cplusplus
-extern "C"
-#endif
-void *memcpy(void *to, const void *from, size_t bytes);
-#ifdef __cplusplus
-extern "C"
-#endif
-void *memset(void *at, int value, size_t bytes);
 #endif
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+#if defined(__STDC_HOSTED__) && !__STDC_HOSTED__
+/* The two that a compiler wants of a freestanding program in any case. */
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memset(void *at, int value, size_t bytes);
 #endif
 
 #define POOL_VERSION "0.1.0"
@@ -54,7 +51,7 @@ extern "C" {
 #if defined(POOL_NO_INLINE)
 #define POOL_INLINE
 #elif defined(__GNUC_GNU_INLINE__) /* in gnu89 words */
-#define POOL_INLINE extern inline
+#define POOL_INLINE extern __inline__
 #else
 #define POOL_INLINE inline
 #endif

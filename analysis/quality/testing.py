@@ -114,7 +114,7 @@ def run_pytest(files: Iterable[pathlib.Path], title: str = "python") -> list[Res
     LOGS.mkdir(parents=True, exist_ok=True)
     report = LOGS / f"{title}.xml"
     report.unlink(missing_ok=True)
-    command = [sys.executable, *PYTEST, "-n", str(processors()), "--dist=worksteal",
+    command = [sys.executable, *PYTEST, "-n", str(processors()), "--dist=load",
                f"--rootdir={ROOT}", f"--junitxml={report}", "-o", "junit_family=xunit1",
                *map(str, files)]
     code, output = watch(command, clean_environment() | {"PYTHONPATH": str(ROOT)}, title)

@@ -64,6 +64,7 @@ int __real_pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_ty
 int __real_pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
                         enum pool_type type);
 int __real_pool_free(void **ptr, size_t size, struct m_pool *pool);
+int __real_pool_free_unsized(void **ptr, struct m_pool *pool);
 size_t __real_pool_size_of(const struct m_pool *pool, const void *ptr);
 int __real_pool_owns(const struct m_pool *pool, const void *ptr);
 int __real_pool_walk(const struct m_pool *pool,
@@ -79,6 +80,7 @@ int __wrap_pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_ty
 int __wrap_pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
                         enum pool_type type);
 int __wrap_pool_free(void **ptr, size_t size, struct m_pool *pool);
+int __wrap_pool_free_unsized(void **ptr, struct m_pool *pool);
 size_t __wrap_pool_size_of(const struct m_pool *pool, const void *ptr);
 int __wrap_pool_owns(const struct m_pool *pool, const void *ptr);
 int __wrap_pool_walk(const struct m_pool *pool,
@@ -192,7 +194,8 @@ int __wrap_pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t
     return result;
 }
 
-int __wrap_pool_free(void **ptr, size_t size, struct m_pool *pool)
+/* A free with its size, or with SIZE_MAX without. */
+static int free_wrongly(void **ptr, size_t size, struct m_pool *pool)
 {
     unsigned char *chunk = *ptr;
     if (planted == FREE_DOES_NOTHING) {
@@ -202,7 +205,8 @@ int __wrap_pool_free(void **ptr, size_t size, struct m_pool *pool)
     if (planted == FREE_TWICE_PASSES && (uintptr_t)chunk == last_freed &&
         __real_pool_size_of(pool, chunk) == 0)
         return 0;
-    int result = __real_pool_free(ptr, size, pool);
+    int result =
+        size == SIZE_MAX ? __real_pool_free_unsized(ptr, pool) : __real_pool_free(ptr, size, pool);
     if (result == 0) {
         last_freed = (uintptr_t)chunk;
         last = (void *)chunk == last ? NULL : last;
@@ -219,6 +223,16 @@ int __wrap_pool_free(void **ptr, size_t size, struct m_pool *pool)
     if (planted == REFUSAL_CHANGES_MEMORY)
         scribble(pool->base + 1000);
     return result;
+}
+
+int __wrap_pool_free(void **ptr, size_t size, struct m_pool *pool)
+{
+    return free_wrongly(ptr, size, pool);
+}
+
+int __wrap_pool_free_unsized(void **ptr, struct m_pool *pool)
+{
+    return free_wrongly(ptr, SIZE_MAX, pool);
 }
 
 size_t __wrap_pool_size_of(const struct m_pool *pool, const void *ptr)
