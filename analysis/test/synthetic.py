@@ -179,7 +179,8 @@ def write(record: Record, folder: pathlib.Path) -> None:
     for part, lines in entries.items():
         if lines:
             appender = records.Appender(records.part_file(folder, part))
-            appender.append(*lines)
+            for line in lines:
+                appender.append(line)
             appender.close()
 
 

@@ -35,7 +35,7 @@ def test_a_wrong_command_is_one_line_with_the_nearest(word, hint):
 
 
 @pytest.mark.parametrize("words, said", [
-    (["bench", "--rounds", "x"], "argument --rounds: a whole number is needed, not 'x'"),
+    (["bench", "--launches", "x"], "argument --launches: a whole number is needed, not 'x'"),
     (["fuzz", "--time"], "argument --time: expected one argument"),
     (["bugs", "--nosuch"], "unrecognized arguments: --nosuch"),
     (["record", "--all", "--process", "a"], "not allowed with argument"),

@@ -123,7 +123,8 @@ def test_suites_are_named_after_their_folders(tmp_path):
 
 
 def test_suites_are_known_before_anything_is_built():
-    assert suites.declared_suites(ROOT) == {"core", "trace", "bench", "record", "fuzz", "analysis"}
+    assert suites.declared_suites(ROOT) == {
+        "core", "trace", "bench", "record", "trial", "fuzz", "analysis"}
 
 
 def test_an_unknown_suite_is_refused():
