@@ -324,7 +324,7 @@ def test_an_arm_that_fails_leaves_and_the_exit_code_says_so(fake, poolproof, tmp
     assert done.returncode == FINDING
     assert "refused: pair/64 with pool: exit code 4: out of memory" in done.stdout
     record = records.read(run)
-    assert len(record.refusals) == 1 and len(record.launches) == 18
+    assert len(record.refusals) == 1 and len(record.launches) == 12
     assert "out of memory" in (run / "report.html").read_text()
 
 
@@ -428,7 +428,7 @@ def test_an_arm_that_stops_answering_is_named_and_the_others_go_on(fake, poolpro
                      "6", "-o", str(run))
     assert done.returncode == FINDING
     assert "refused: pair/64 with pool: did not answer in turn 4" in done.stdout
-    assert len(records.read(run).launches) == 18
+    assert len(records.read(run).launches) == 12
 
 
 def test_arms_of_every_rival_and_both_calls():
