@@ -34,7 +34,7 @@ ROOMS = ("core", "bench", "fuzz", "analysis")
 """The folders that have tests."""
 
 SLOW = (
-    "core/test/cost/*", "core/test/package/*", "fuzz/test/*", "bench/record/test/*",
+    "analysis/test/test_bugs.py", "core/test/cost/*", "core/test/package/*", "fuzz/test/*", "bench/record/test/*",
     "bench/trial/test/*",
     "bench/test/test_probe.py", "analysis/test/test_open_report.py", "core/test/test_misuse.py",
 )
