@@ -34,8 +34,8 @@ ROOMS = ("core", "bench", "fuzz", "analysis")
 """The folders that have tests."""
 
 SLOW = (
-    "analysis/test/test_bugs.py", "core/test/cost/*", "core/test/package/*", "fuzz/test/*", "bench/record/test/*",
-    "bench/trial/test/*",
+    "analysis/test/test_bugs.py", "core/test/cost/*", "core/test/package/*", "fuzz/test/*",
+    "bench/record/test/*", "bench/trial/test/*",
     "bench/test/test_probe.py", "analysis/test/test_open_report.py", "core/test/test_misuse.py",
 )
 """Files of Python tests that only --all, or their suite's name, runs."""
