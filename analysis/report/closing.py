@@ -26,14 +26,16 @@ def output_console() -> Console:
 def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None = None) -> int:
     """Makes the report from the raw samples and says where it is; of a run that took no times,
     prints what it has. Returns the exit code."""
-    if output is not None:
-        output_folder(output)
+    if output is not None and output.is_file():
+        raise UserError(f"{output} is a file; name a folder")
     taken = records.read(folder)
     if "time" not in taken.plan.parts:
         return _show_parts(taken, console)
     if not taken.launches:
         raise UserError(f"{folder} holds no whole launch yet: go on with --resume")
     analysis = verdicts.analyse(taken)
+    if output is not None:
+        output_folder(output)
     paths = render.write_all(analysis, output or folder)
     render.print_terminal(analysis, console, paths)
     sys.stdout.flush()
