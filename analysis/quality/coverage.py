@@ -108,7 +108,8 @@ def share(covered: int, every: int) -> float:
 def sources_of_core() -> list[pathlib.Path]:
     """The library: its sources and its public header, without the seam for tools."""
     core = ROOT / "core"
-    return sorted([*core.glob("mem_pool.[ch]"), core / "the questions", core / "pool_system.h"])
+    beside = [core / f"pool_{name}.h" for name in ("questions", "system")]
+    return sorted([*core.glob("mem_pool.[ch]"), *beside])
 
 
 # --- Measuring ------------------------------------------------------------------------------------
