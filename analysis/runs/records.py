@@ -32,8 +32,8 @@ LAUNCHES_FILE = "launches.jsonl.gz"
 VERDICTS_FILE = "verdicts.json"
 
 
-LONGEST_MEMBER = 1 << 22
-"""No line is longer when compressed."""
+STEP_BYTES = 2048
+"""So much of a file is unpacked at a time: about two launches."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,15 +219,18 @@ def _members(content: bytes) -> Iterator[tuple[int, int, bytes | None]]:
     start = 0
     while start < len(content):
         unpacker = zlib.decompressobj(wbits=31)
+        text, at = b"", start
         try:
-            text = unpacker.decompress(content[start:start + LONGEST_MEMBER])
+            while not unpacker.eof and at < len(content):
+                text += unpacker.decompress(content[at:at + STEP_BYTES])
+                at = min(len(content), at + STEP_BYTES)
         except zlib.error:
             yield start, start, None
             return
         if not unpacker.eof:
             yield start, len(content), None
             return
-        end = min(len(content), start + LONGEST_MEMBER) - len(unpacker.unused_data)
+        end = at - len(unpacker.unused_data)
         yield start, end, text
         start = end
 
