@@ -5,6 +5,8 @@ import os
 import pathlib
 import resource
 import shutil
+import statistics
+import struct
 import subprocess
 
 import pytest
@@ -191,12 +193,35 @@ def test_a_trace_is_played_warm_and_cold(measure, trace, arm):
     assert sample["page_faults"] >= 1
 
 
-def test_known_delay_takes_longer(measure):
+def turns_of(folder, *words, turns=9):
+    """Nanoseconds of processor time that each turn told; every turn is given beforehand."""
+    (go, give), (hear, told) = os.pipe(), os.pipe()
+    os.write(give, b"g" * turns)
+    answer = subprocess.run(
+        [folder / "bench/poolproof-bench", "--benchmark_format=json", *words,
+         f"--turns={turns},{go},{told}"], pass_fds=(go, told), capture_output=True, text=True,
+        timeout=120, check=False)
+    for end in (go, give, told):
+        os.close(end)
+    with os.fdopen(hear, "rb") as stream:
+        found = [cpu_ns for _, cpu_ns in struct.iter_unpack("=QQ", stream.read())]
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)["context"], found[1:]  # the first says that it is set up
+
+
+def test_known_delay_takes_longer(folder):
     words = ["--workload=lifo/256x1000", "--arm=calloc", "--iterations=300"]
-    _, plain = measure(*words)
-    context, slower = measure(*words, "--delay=200")
+    _, plain = turns_of(folder, *words)
+    context, slower = turns_of(folder, *words, "--delay=200")
     assert float(context["delay_percent"]) == 200
-    assert slower["real_time"] > 1.5 * plain["real_time"]
+    assert len(plain) == len(slower) == 9
+    assert statistics.median(slower) > 1.5 * statistics.median(plain)
+
+
+def test_a_delay_needs_turns(bench):
+    answer = bench("--workload=pair/64", "--arm=pool", "--delay=5")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == "poolproof-bench: --delay needs --turns\n"
 
 
 @pytest.mark.parametrize("words, message", [
