@@ -170,10 +170,10 @@ def facts(trial: Trial, judgement: Judgement) -> list[str]:
     told = [
         f"The command takes {units.time(base.cpu_s * 1e9)} of processor time and "
         f"{units.size(base.max_rss_bytes)}; it makes {counted.operations:,} allocations in "
-        f"{units.count(sum(process.arm == 'witness' for process in base.processes), 'process')}."
-        .replace("processs", "processes"),
+        f"{units.count(sum(process.arm == 'witness' for process in base.processes), 'process')}.",
         f"Equal programs seemed up to {units.percent(judgement.delta)} apart (δ, from glibc beside "
-        "itself); a claim must clear that.",
+        "itself); a claim must clear that." if judgement.delta < 1e6 else
+        "How far apart equal programs seem is not known yet, so nothing can be claimed.",
         "A delay of 2 % was added to glibc on purpose: " +
         ("the trial saw it." if judgement.delay_seen else "the trial did NOT see it."),
     ]

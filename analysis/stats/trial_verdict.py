@@ -49,8 +49,7 @@ def percent_text(gain: float) -> str:
 
 def judge(measured: list[Measured], stated_limit: float) -> Judgement:
     """Yes, no (a malloc does it, or nothing does), or cannot tell. stated_limit: the gain that
-    would
-    be worth having, such as 0.05."""
+    would be worth having, such as 0.05."""
     null = next(one for one in measured if one.role == "null")
     delay = next(one for one in measured if one.role == "delay")
     delta = noise(null.interval)
