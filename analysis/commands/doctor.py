@@ -61,7 +61,7 @@ class Row:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof doctor."""
     parser.add_argument("--json", action="store_true",
-                        help="print JSON (results/schema/doctor.schema.json)")
+                        help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def print_json(tables: dict[str, list[Row]], fit: bool) -> None:
-    """What results/schema/doctor.schema.json describes."""
+    """The tables for machines: for each title its rows."""
     value = {
         "schema": 1, "poolproof": version(), "fit": fit,
         "tables": {

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import pathlib
 import platform
 import threading
 from typing import Any
 
 
+from analysis.runs import schema
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT, version, whole_file
+from analysis.system.files import version, whole_file
 
 SCHEMA = 1
 CHUNK = 1_000_000
@@ -118,8 +118,7 @@ class Count:
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(self.path) as stream:
-            json.dump(made, stream, indent=1)
-            stream.write("\n")
+            stream.write(schema.encoded(made, 200))
 
 
 def read(path: pathlib.Path, facts: dict[str, str]) -> list[Share]:
@@ -129,15 +128,13 @@ def read(path: pathlib.Path, facts: dict[str, str]) -> list[Share]:
     """
     if not path.exists():
         return []
-    schema = json.loads((ROOT / "results/schema/campaign.schema.json").read_text())
-    import jsonschema  # not needed to print help
-
     try:
-        made = json.loads(path.read_text(encoding="utf-8"))
-        jsonschema.validate(made, schema)
-    except (ValueError, jsonschema.ValidationError) as error:
-        said = str(error).splitlines()[0]
-        raise UserError(f"{path}: not the file of a campaign: {said}") from error
+        made = schema.decoded(path.read_bytes())
+        wrong = schema.complaint("campaign", made)
+    except ValueError as error:
+        wrong = str(error)
+    if wrong:
+        raise UserError(f"{path}: not the file of a campaign: {wrong}")
     for name, value in facts.items():
         if made[name] != value:
             raise UserError(f"{path}: a campaign with {name} {made[name]}, not {value};"

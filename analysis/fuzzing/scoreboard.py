@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 import math
 import pathlib
 import platform
@@ -16,6 +15,7 @@ import statistics
 from typing import Any, Sequence
 
 from analysis.fuzzing.planted import Bug
+from analysis.runs.schema import encoded
 from analysis.system.files import version, whole_file
 from analysis.system.templates import fill
 
@@ -222,7 +222,7 @@ def write(made: dict[str, Any], scores: Sequence[Score], folder: pathlib.Path) -
             for step in (*steps, made["executions"])] if curves else []
     page = fill(pathlib.Path(__file__).with_name("bugs.md.j2"), board=made, verdict=verdict(made),
                 rows=rows)
-    files = {"scoreboard.json": json.dumps(made, indent=1) + "\n", "scoreboard.md": page}
+    files = {"scoreboard.json": encoded(made), "scoreboard.md": page}
     if curves:
         files["survival.svg"] = draw(curves, made["executions"])
     for name, text in files.items():

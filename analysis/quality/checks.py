@@ -43,6 +43,9 @@ class Cell:
     skipped: list[str] = dataclasses.field(default_factory=list)
     """Tests that were left out within, each with its reason."""
 
+    def __post_init__(self) -> None:
+        assert self.said or self.outcome == "passed", f"{self.outcome} without a reason"
+
 
 def alone() -> contextlib.AbstractContextManager[None]:
     """Nothing else runs the tests meanwhile."""
@@ -287,7 +290,7 @@ def conclude(table: dict[str, dict[str, Cell]], seconds: float) -> int:
 
 
 def keep(table: dict[str, dict[str, Cell]], extent: str, seconds: float) -> None:
-    """Writes the table as JSON, of results/schema/check.schema.json."""
+    """Writes the table as JSON."""
     facts = {
         "schema": "1", "extent": extent, "wall_s": round(seconds, 3),
         "instruments": [{"title": title, "cells": {name: dataclasses.asdict(cell)

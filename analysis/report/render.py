@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gc
 import hashlib
-import json
 import pathlib
 from typing import Any, Iterable
 
@@ -16,6 +15,7 @@ from rich.text import Text
 from analysis.report import charts, csv_export, grid, narrative, verdict_tables
 from analysis.report.page import page
 from analysis.runs import records
+from analysis.runs.schema import encoded
 from analysis.stats import secondary_metrics
 from analysis.stats.verdicts import Analysis
 from analysis.system import drawing
@@ -55,7 +55,7 @@ def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
     texts = {
         REPORT_HTML: html(content),
         REPORT_MARKDOWN: markdown(content),
-        records.VERDICTS_FILE: json.dumps(verdicts, indent=1, allow_nan=False) + "\n",
+        records.VERDICTS_FILE: encoded(verdicts),
         **csv_export.tables(analysis, measured),
     }
     if chart := charts.forest(analysis, "malloc", "picture"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import shlex
 import statistics
@@ -12,6 +11,7 @@ import jinja2
 import markupsafe
 
 from analysis.report import trial_charts
+from analysis.runs.schema import encoded
 from analysis.runs.trial import LOCKED, Launch, Pair, Site, Trial
 from analysis.stats import trial_verdict
 from analysis.stats.trial_intervals import interval, verdict, without_calls
@@ -233,8 +233,7 @@ def write(folder: pathlib.Path, trial: Trial, host: dict, stated_limit: float) -
     measured = measure(trial)
     judgement = trial_verdict.judge(measured, stated_limit)
     with whole_file(folder / "trial.json") as stream:
-        json.dump(document(trial, measured, judgement, host), stream, indent=1, ensure_ascii=False)
-        stream.write("\n")
+        stream.write(encoded(document(trial, measured, judgement, host)))
     with whole_file(folder / "trial.md") as stream:
         stream.write(markdown(trial, measured, judgement))
     with whole_file(folder / "report.html") as stream:

@@ -12,10 +12,18 @@ import pathlib
 import platform
 import random
 import sysconfig
-from typing import Any, Iterable, Literal, Mapping, Sequence
+from typing import Annotated, Any, Iterable, Literal, Mapping, Sequence
 
 SCHEMA = 2
 """The version of every file in a run folder. It rises when a column changes its meaning or goes."""
+
+Name = Annotated[str, ("minLength", 1)]
+Sha256 = Annotated[str, ("pattern", "^[0-9a-f]{64}$")]
+Positive = Annotated[float, ("exclusiveMinimum", 0)]
+Counting = Annotated[int, ("minimum", 1)]
+Binary = Annotated[dict[str, str], ("required", ("path", "sha256"))]
+Probability = Annotated[float, ("maximum", 1)]
+"""Types of values in files, and what their schemas say beside the type."""
 
 PARTS = ("time", "memory", "latency", "work")
 """What a run may measure, each in processes of its own."""
@@ -108,7 +116,7 @@ class Arm:
     none."""
     preload: str | None = None
     """The library put before the C library's malloc."""
-    sha256: str | None = None
+    sha256: Sha256 | None = None
     """Of that library."""
     delay_percent: float = 0.0
     """Time added to each iteration on purpose."""
@@ -137,7 +145,7 @@ class Pair:
 class Workload:
     """One workload, calibrated."""
 
-    workload: str
+    workload: Name
     question: str
     arms: list[str]
     parameters: str = ""
@@ -174,7 +182,7 @@ class Trace:
 
     name: str
     file: str
-    sha256: str
+    sha256: Sha256
     origin: str
     """What was recorded, as one line."""
 
@@ -193,7 +201,7 @@ class Plan:
     """After so many launches of a pair its verdict may be settled; after the last, it ends."""
     budget_s: float
     """Once launches have taken so long, none is begun. It sees the clock and no arm's time."""
-    benchmark: dict[str, str]
+    benchmark: Binary
     """path and sha256 of the benchmark binary."""
     arms: list[Arm]
     absent: list[dict[str, str]]
@@ -203,7 +211,7 @@ class Plan:
     notes: list[str]
     """What could not be done, in sentences."""
     environment: dict[str, Any]
-    base: dict[str, str] | None = None
+    base: Binary | None = None
     """path, sha256 and name of the benchmark binary before a change; None but in a gate's run."""
     parts: list[str] = dataclasses.field(default_factory=lambda: ["time"])
     """What is measured: some of PARTS."""
@@ -214,10 +222,6 @@ class Plan:
     part_limits_s: dict[str, float] = dataclasses.field(default_factory=dict)
     """Part other than time → once it has taken so long, no process of it is begun. None of what was
     asked for by name."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The plan as run.json's object."""
-        return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Plan":
@@ -297,11 +301,6 @@ def arms_for(offered: Iterable[str], libraries: dict[str, tuple[str, str]]) -> l
 
 
 # --- Kinds of workloads --------------------------------------------------------------------------
-
-
-def is_littered(workload: str) -> bool:
-    """Whether a workload has a heap that was filled and thinned before."""
-    return workload.endswith("/littered")
 
 
 def is_trace(workload: str) -> bool:

@@ -18,12 +18,12 @@ import math
 import os
 import pathlib
 import zlib
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 from analysis.runs.plan import Plan
-from analysis.runs.samples import (Latency, Launch, Memory, PART_LINES, PERCENTILES, Refusal, Side,
-                                   Work)
-from analysis.runs.schema import complaint, decoded
+from analysis.runs.samples import (Latency, Launch, Line, Memory, PART_LINES, PERCENTILES, Refusal,
+                                   Side, Work)
+from analysis.runs.schema import complaint, decoded, encoded
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, nearest, whole_file
 
@@ -58,6 +58,20 @@ class Record:
         return found
 
 
+# --- Reading -------------------------------------------------------------------------------------
+
+
+def read(folder: pathlib.Path) -> Record:
+    """A run folder up to its last whole line. UserError names the file and the line that is
+    wrong."""
+    plan = read_plan(folder)
+    parts = {part: read_part(folder, plan, part) for part in ("time", *PART_LINES)}
+    launches, refusals = parts.pop("time")
+    measured = {part: entries for part, (entries, _) in parts.items()}
+    return Record(folder, plan, launches, refusals, **measured,
+                  part_refusals={part: refused for part, (_, refused) in parts.items() if refused})
+
+
 def read_plan(folder: pathlib.Path) -> Plan:
     """run.json of a run folder, checked. UserError if it is absent, damaged or of another
     schema."""
@@ -66,14 +80,9 @@ def read_plan(folder: pathlib.Path) -> Plan:
         raise UserError(f"{folder}: {what}{nearest(folder)}")
     path = folder / RUN_FILE
     try:
-        plan = decoded(path.read_text(encoding="utf-8"))
+        plan = _checked(str(path), path.read_bytes(), "run")
     except FileNotFoundError:
         raise UserError(f"{folder} is not a run folder: it has no {RUN_FILE}") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}") from None
-    wrong = complaint("run", plan)
-    if wrong:
-        raise UserError(f"{path} {wrong}")
     for item, key, base in _paths(plan, folder):
         item[key] = str(base / item[key])
     known = Plan.from_json(plan)
@@ -83,8 +92,70 @@ def read_plan(folder: pathlib.Path) -> Plan:
     return known
 
 
+def part_file(folder: pathlib.Path, part: str) -> pathlib.Path:
+    """Where a part of a run is recorded."""
+    return folder / (LAUNCHES_FILE if part == "time" else f"{part}.jsonl.gz")
+
+
+def read_part(folder: pathlib.Path, plan: Plan, part: str) -> tuple[list[Any], list[Refusal]]:
+    """The file of a part up to its last whole line: (lines, refusals).
+
+    Empty if there is no such file. UserError names the file and the line that is wrong.
+    """
+    path = part_file(folder, part)
+    unplanned = _planning(plan)
+    entries: dict[str, Line] = {}
+    lines = [line for _, text in _members(path, path.read_bytes()) for line in
+             text.splitlines(keepends=True)] if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}, line {number}"
+        entry = _parsed(_checked(where, line, "launch" if part == "time" else part), part)
+        place = _place(entry)
+        wrong = _contradiction(entry) or unplanned(entry) or (
+            "it is there twice" if place in entries else None)
+        if wrong:
+            raise UserError(f"{where} contradicts the run, {place}: {wrong}")
+        entries[place] = entry
+    refused = [entry for entry in entries.values() if isinstance(entry, Refusal)]
+    return [entry for entry in entries.values() if not isinstance(entry, Refusal)], refused
+
+
+def _checked(where: str, text: bytes, schema: str) -> dict[str, Any]:
+    """The object that its schema, or that of a refusal, describes. UserError if it is none."""
+    try:
+        value = decoded(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where} is damaged: {error}") from None
+    is_refusal = schema != "run" and isinstance(value, dict) and "refused" in value
+    wrong = complaint("refusal" if is_refusal else schema, value)
+    if wrong:
+        raise UserError(f"{where} {wrong}")
+    return value
+
+
+def _parsed(value: dict[str, Any], part: str) -> Line:
+    if "refused" in value:
+        return Refusal(**value)
+    if part == "time":
+        return Launch(**value | {"sides": [Side(**side) for side in value["sides"]]})
+    return PART_LINES[part](**value)
+
+
+def _place(entry: Line) -> str:
+    """What a line is of, for a message that is one line whatever a file says."""
+    if isinstance(entry, Launch):
+        name = f"{entry.workload} with {entry.arm} and {entry.baseline}, launch {entry.launch}"
+    else:
+        operation = f", {entry.operation}" if isinstance(entry, Latency) else ""
+        name = f"{entry.workload} with {entry.arm}{operation}, round {entry.round}"
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
+
+
+# --- What no schema can say ----------------------------------------------------------------------
+
+
 def _plan_contradiction(plan: Plan) -> str | None:
-    """What no schema can say of a plan; None if it holds."""
+    """What is wrong with a plan; None if nothing is."""
     for kind, names in (("arm", [arm.name for arm in plan.arms]),
                         ("workload", [item.workload for item in plan.workloads]),
                         ("trace", [trace.name for trace in plan.traces])):
@@ -99,81 +170,29 @@ def _plan_contradiction(plan: Plan) -> str | None:
     return None
 
 
-def _paths(plan: dict[str, Any], folder: pathlib.Path) -> Iterator[tuple[dict, str, pathlib.Path]]:
-    """Each path in a plan's JSON, and the folder that run.json names it from if it lies inside: a
-    run that is moved or published says nothing of where it was made."""
-    yield plan["benchmark"], "path", ROOT
-    if plan.get("base"):
-        yield plan["base"], "path", ROOT
-    for trace in plan["traces"]:
-        yield trace, "file", folder.resolve()
+def _planning(plan: Plan) -> Callable[[Line], str | None]:
+    """What is wrong with a line beside this plan: it must be of a pair, or an arm and a workload,
+    of the plan, and of its benchmark binaries."""
+    arms = {(item.workload, arm) for item in plan.workloads for arm in item.arms}
+    pairs = {(item.workload, pair.arm, pair.baseline) for item in plan.workloads
+             for pair in item.pairs}
+    builds = {plan.benchmark["sha256"], *([plan.base["sha256"]] if plan.base else [])}
+
+    def unplanned(entry: Line) -> str | None:
+        is_launch = isinstance(entry, Launch)
+        if not ((entry.workload, entry.arm, entry.baseline) in pairs if is_launch
+                else (entry.workload, entry.arm) in arms):
+            return f"{RUN_FILE} does not plan it"
+        told = entry.sides if is_launch else [] if isinstance(entry, Refusal) else [entry]
+        return None if {item.benchmark_sha256 for item in told} <= builds else \
+            "it is of another benchmark binary"
+
+    return unplanned
 
 
-def read(folder: pathlib.Path) -> Record:
-    """A run folder up to its last whole line. UserError names the file and the line that is
-    wrong."""
-    plan = read_plan(folder)
-    parts = {part: read_part(folder, plan, part) for part in ("time", *PART_LINES)}
-    launches, refusals = parts.pop("time")
-    measured = {part: entries for part, (entries, _) in parts.items()}
-    return Record(folder, plan, launches, refusals, **measured,
-                  part_refusals={part: refused for part, (_, refused) in parts.items() if refused})
-
-
-def part_file(folder: pathlib.Path, part: str) -> pathlib.Path:
-    """Where a part of a run is recorded."""
-    return folder / (LAUNCHES_FILE if part == "time" else f"{part}.jsonl.gz")
-
-
-def read_part(folder: pathlib.Path, plan: Plan, part: str) -> tuple[list[Any], list[Refusal]]:
-    """The file of a part up to its last whole line: (lines, refusals).
-
-    Empty if there is no such file. UserError names the file and the line that is wrong.
-    """
-    path = part_file(folder, part)
-    entries: list[Any] = []
-    refusals: list[Refusal] = []
-    seen: set[tuple] = set()
-    for number, line in enumerate(_whole_lines(path), start=1):
-        entry = _parse_part(path, number, line, part)
-        key = (entry.workload, entry.arm, getattr(entry, "baseline", ""), _number(entry),
-               getattr(entry, "operation", ""))
-        if key in seen:
-            raise UserError(f"{path}, line {number}: {_place(entry)} in {_what(entry)}"
-                            f" {_number(entry)} is there twice")
-        seen.add(key)
-        (refusals if isinstance(entry, Refusal) else entries).append(entry)
-    _check_arms(path, plan, [*entries, *refusals])
-    return entries, refusals
-
-
-def _number(entry: Any) -> int:
-    return entry.launch if isinstance(entry, Launch) else entry.round
-
-
-def _what(entry: Any) -> str:
-    return "launch" if isinstance(entry, Launch) else "round"
-
-
-def _parse_part(path: pathlib.Path, number: int, line: bytes, part: str) -> Any:
-    value = _parse_json(path, number, line, "launch" if part == "time" else part)
-    if "refused" in value:
-        return Refusal(**value)
-    if part == "time":
-        entry = Launch(**value | {"sides": [Side(**side) for side in value["sides"]]})
-    else:
-        entry = PART_LINES[part](**value)
-    wrong = _contradiction(entry)
-    if wrong:
-        raise UserError(f"{path}, line {number} contradicts itself: {wrong}")
-    return entry
-
-
-def _contradiction(entry: Launch | Work | Memory | Latency) -> str | None:
-    """What no schema can say of a line; None if it holds."""
+def _contradiction(entry: Line) -> str | None:
+    """What is wrong with a line by itself; None if nothing is."""
     if isinstance(entry, Launch):
-        if len(entry.sides) != 2:
-            return f"it has {len(entry.sides)} sides"
         lengths = {len(times) for side in entry.sides for times in (side.cpu_ns, side.wall_ns)}
         if lengths != {len(entry.first)} or not entry.first:
             return "cpu_ns, wall_ns and first differ in length"
@@ -191,7 +210,7 @@ def _contradiction(entry: Launch | Work | Memory | Latency) -> str | None:
             return "progress, live_bytes and rss_bytes differ in length"
         if entry.progress != sorted(entry.progress):
             return "progress goes back"
-    else:
+    elif isinstance(entry, Latency):
         for name, values in (("latency_ns", entry.latency_ns), ("clock_ns", entry.clock_ns)):
             if set(values) != set(PERCENTILES):
                 return f"{name} has not the percentiles {', '.join(PERCENTILES)}"
@@ -201,86 +220,34 @@ def _contradiction(entry: Launch | Work | Memory | Latency) -> str | None:
     return None
 
 
-def _whole_lines(path: pathlib.Path) -> Iterator[bytes]:
-    """The lines of a file whose every line is compressed by itself. A last one that does not end
-    was being written when the run was killed. UserError if another one is damaged."""
-    if path.exists():
-        content = path.read_bytes()
-        for number, (start, end, line) in enumerate(_members(content), start=1):
-            if line is None and end < len(content):
-                raise UserError(f"{path}, line {number} is damaged: it cannot be unpacked")
-            if line is not None:
-                yield from line.splitlines(keepends=True)
+# --- Lines that are compressed by themselves -----------------------------------------------------
 
 
-def _members(content: bytes) -> Iterator[tuple[int, int, bytes | None]]:
-    """(start, end, text) of each gzip member; None as text, and the end of what was there, of one
-    that is cut or damaged."""
-    start = 0
+def _members(path: pathlib.Path, content: bytes) -> Iterator[tuple[int, bytes]]:
+    """(end, text) of each member of a file's gzip data. A last one that is cut was being written
+    when the run was killed, and is left out. UserError if one is damaged."""
+    start = number = 0
     while start < len(content):
         unpacker = zlib.decompressobj(wbits=31)
         text, at = b"", start
+        number += 1
         try:
             while not unpacker.eof and at < len(content):
                 text += unpacker.decompress(content[at:at + STEP_BYTES])
                 at = min(len(content), at + STEP_BYTES)
         except zlib.error:
-            yield start, start, None
-            return
+            raise UserError(f"{path}, line {number} is damaged: it cannot be unpacked") from None
         if not unpacker.eof:
-            yield start, len(content), None
             return
-        end = at - len(unpacker.unused_data)
-        yield start, end, text
-        start = end
-
-
-def _parse_json(path: pathlib.Path, number: int, line: bytes, schema: str) -> dict[str, Any]:
-    """One line as the object that its schema describes. UserError if it is not."""
-    try:
-        value = decoded(line)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}, line {number} is damaged: {error}") from None
-    wrong = complaint(schema, value)
-    if wrong:
-        raise UserError(f"{path}, line {number} {wrong}")
-    return value
-
-
-def _place(entry: Any) -> str:
-    """A line's workload and arm for a message, which is one line whatever a file says."""
-    name = f"{entry.workload} with {entry.arm}"
-    if isinstance(entry, Launch):
-        name += f" and {entry.baseline}"
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
-
-
-def _check_arms(path: pathlib.Path, plan: Plan, entries: list[Any]) -> None:
-    """Every line must be of a pair, or an arm and a workload, of the plan, and of its benchmark
-    binaries."""
-    arms = {item.workload: set(item.arms) for item in plan.workloads}
-    pairs = {(item.workload, pair.arm, pair.baseline) for item in plan.workloads
-             for pair in item.pairs}
-    builds = {plan.benchmark["sha256"], *([plan.base["sha256"]] if plan.base else [])}
-    for entry in entries:
-        if isinstance(entry, Launch):
-            planned = (entry.workload, entry.arm, entry.baseline) in pairs
-        else:
-            planned = entry.arm in arms.get(entry.workload, ())
-        if not planned:
-            raise UserError(f"{path} holds {_place(entry)}, which {RUN_FILE}"
-                            " does not plan")
-        told = entry.sides if isinstance(entry, Launch) else [entry]
-        if not isinstance(entry, Refusal) and not {item.benchmark_sha256
-                                                   for item in told} <= builds:
-            raise UserError(f"{path} mixes samples of different benchmark binaries")
+        start = at - len(unpacker.unused_data)
+        yield start, text
 
 
 class Appender:
     """A part's file, open for one writer at a time. A half line at its end is cut off when
     opened."""
     def __init__(self, path: pathlib.Path) -> None:
-        """UserError if another process is writing to this run."""
+        """UserError if another process is writing to this run, or the file is damaged."""
         self._stream: io.FileIO = open(path, "ab+", buffering=0)  # closed by close()
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -288,11 +255,14 @@ class Appender:
             self._stream.close()
             raise UserError(f"{path.parent} is being written by another process") from None
         self._stream.seek(0)
-        content = self._stream.read()
-        whole = max((end for _, end, line in _members(content) if line is not None), default=0)
-        self._stream.truncate(whole)
+        try:
+            self._stream.truncate(max((end for end, _ in _members(path, self._stream.read())),
+                                      default=0))
+        except UserError:
+            self._stream.close()
+            raise
 
-    def append(self, *entries: Launch | Refusal | Work | Memory | Latency) -> None:
+    def append(self, *entries: Line) -> None:
         """Adds the lines of one launch or process and hands them to the kernel, all in one piece.
         On a full disk none of them stays."""
         line = gzip.compress("".join(
@@ -315,9 +285,22 @@ class Appender:
             self._stream.close()
 
 
+# --- The plan ------------------------------------------------------------------------------------
+
+
+def _paths(plan: dict[str, Any], folder: pathlib.Path) -> Iterator[tuple[dict, str, pathlib.Path]]:
+    """Each path in a plan's JSON, and the folder that run.json names it from if it lies inside: a
+    run that is moved or published says nothing of where it was made."""
+    yield plan["benchmark"], "path", ROOT
+    if plan.get("base"):
+        yield plan["base"], "path", ROOT
+    for trace in plan["traces"]:
+        yield trace, "file", folder.resolve()
+
+
 def write_plan(folder: pathlib.Path, plan: Plan) -> None:
     """run.json, whole or not at all."""
-    value = plan.to_json()
+    value = dataclasses.asdict(plan)
     for item, key, base in _paths(value, folder):
         if pathlib.Path(item[key]).is_relative_to(base):
             item[key] = str(pathlib.Path(item[key]).relative_to(base))
@@ -325,8 +308,7 @@ def write_plan(folder: pathlib.Path, plan: Plan) -> None:
     if wrong:
         raise AssertionError(f"the plan {wrong}")
     with whole_file(folder / RUN_FILE) as stream:
-        json.dump(value, stream, indent=1, allow_nan=False)
-        stream.write("\n")
+        stream.write(encoded(value))
 
 
 def finite(value: float) -> float | None:

@@ -5,15 +5,29 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
+from typing import Annotated
 
-from analysis.runs.plan import SCHEMA
+from analysis.runs.plan import Name, Sha256, SCHEMA
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What a process says of itself, and what made it."""
+
+    malloc_owner: Name
+    """The file whose malloc served the process, by its own proof."""
+    malloc_sha256: Sha256
+    benchmark_sha256: Sha256
+    benchmark_version: str
+    compiler: str
+    compiler_flags: str
 
 
 @dataclasses.dataclass(frozen=True)
-class Side:
+class Side(Proof):
     """What one arm's process told in a launch."""
 
-    arm: str
+    arm: Name
     operations: float
     """Allocator operations of a timed batch: an alloc and its free are two."""
     cpu_ns: list[int]
@@ -28,13 +42,6 @@ class Side:
     major_faults: int
     voluntary_switches: int
     involuntary_switches: int
-    malloc_owner: str
-    """The file whose malloc served the process, by its own proof."""
-    malloc_sha256: str
-    benchmark_sha256: str
-    benchmark_version: str
-    compiler: str
-    compiler_flags: str
     counters: dict[str, float]
     """Whatever else the workload counted, such as peak_live_bytes."""
 
@@ -54,7 +61,7 @@ class Side:
 class Launch:
     """A line of launches.jsonl.gz: two arms that ran at the same time. The sample."""
 
-    workload: str
+    workload: Name
     launch: int
     """From 0, for each pair by itself."""
     processor: int | None
@@ -71,7 +78,7 @@ class Launch:
     tell."""
     padding_bytes: int
     """Random length of an environment variable, which moves the stack: the same for both."""
-    sides: list[Side]
+    sides: Annotated[list[Side], ("minItems", 2), ("maxItems", 2)]
     """The arm's and its baseline's."""
     schema: int = SCHEMA
 
@@ -109,11 +116,11 @@ class Refusal:
     """A process whose times do not count, and why. Its arm leaves that workload for the whole
     run."""
 
-    workload: str
-    arm: str
+    workload: Name
+    arm: Name
     round: int
     """The launch, or the probe's repetition, from 0."""
-    refused: str
+    refused: Name
     crashed: bool
     """Whether the process died, as against being set aside for what it proved or failed to
     prove."""
@@ -121,12 +128,12 @@ class Refusal:
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
+class Work(Proof):
     """A line of work.jsonl: the instructions of one arm on one workload, as a slope between a
     shorter and a longer process. Work, not time."""
 
-    workload: str
-    arm: str
+    workload: Name
+    arm: Name
     round: int
     instructions_per_operation: float
     operations: float
@@ -139,21 +146,15 @@ class Work:
     counter: str
     """What counted, such as "valgrind-3.19.0 callgrind"."""
     wall_s: float
-    malloc_owner: str
-    malloc_sha256: str
-    benchmark_sha256: str
-    benchmark_version: str
-    compiler: str
-    compiler_flags: str
     schema: int = SCHEMA
 
 
 @dataclasses.dataclass(frozen=True)
-class Memory:
+class Memory(Proof):
     """A line of memory.jsonl: what one process held while it did a workload once."""
 
-    workload: str
-    arm: str
+    workload: Name
+    arm: Name
     round: int
     operations: int
     """Between the first place and the last, draining left out."""
@@ -175,12 +176,6 @@ class Memory:
     live_bytes: list[int]
     """At each place, as is rss_bytes."""
     rss_bytes: list[int]
-    malloc_owner: str
-    malloc_sha256: str
-    benchmark_sha256: str
-    benchmark_version: str
-    compiler: str
-    compiler_flags: str
     schema: int = SCHEMA
 
     def grown(self, rss_bytes: int) -> int:
@@ -195,11 +190,11 @@ class Memory:
 
 
 @dataclasses.dataclass(frozen=True)
-class Latency:
+class Latency(Proof):
     """A line of latency.jsonl: single operations of one kind, timed one by one in one process."""
 
-    workload: str
-    arm: str
+    workload: Name
+    arm: Name
     round: int
     operation: str
     """"alloc", "free" or "realloc"."""
@@ -213,15 +208,11 @@ class Latency:
     clock_count: int
     clock_ns: dict[str, float]
     """PERCENTILES → time of an interval with nothing in it, in the same process."""
-    malloc_owner: str
-    malloc_sha256: str
-    benchmark_sha256: str
-    benchmark_version: str
-    compiler: str
-    compiler_flags: str
     schema: int = SCHEMA
 
 
 PERCENTILES = ("p50", "p90", "p99", "p99_9", "p99_99", "max")
 PART_LINES: dict[str, type] = {"work": Work, "memory": Memory, "latency": Latency}
 """Part of a run → what a line of PART.jsonl holds; results/schema/PART.schema.json describes it."""
+Line = Launch | Refusal | Work | Memory | Latency
+"""What a line of a run's files may be."""

@@ -1,128 +1,142 @@
-"""The JSON Schemas of a run's files, made from the dataclasses that they hold, and the check of
-values against any schema in results/schema/.
+"""The JSON of result files: read strictly, written compactly, and checked against its schema.
 
-`python3 -m analysis.runs.schema` writes those that are made; a test keeps them equal.
+The schemas in results/schema/ are made from the dataclasses that the files hold.
+`python3 -m analysis.runs.schema` writes them; a test keeps them equal.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
+import inspect
 import json
 import math
 import types
 import typing
 from typing import Any, Callable
 
-import jsonschema
-
+from analysis.runs.attacks import Campaign, Scoreboard
 from analysis.runs.plan import Plan, SCHEMA
 from analysis.runs.samples import Latency, Launch, Memory, Refusal, Work
+from analysis.runs.trial import Document
+from analysis.runs.verdict import Verdict
 from analysis.system.files import ROOT
 
 SCHEMA_FOLDER = ROOT / "results" / "schema"
-MADE = {
+MADE: dict[str, tuple[Any, str]] = {
     "run": (Plan, "run.json: what a run was going to do, fixed before its first launch"),
     "launch": (Launch, "A line of launches.jsonl.gz: two arms that took turns, the sample"),
     "work": (Work, "A line of work.jsonl.gz: the instructions of one arm on one workload"),
     "memory": (Memory, "A line of memory.jsonl.gz: what one process held while it did a workload"),
     "latency": (Latency, "A line of latency.jsonl.gz: single operations of one kind, of a process"),
+    "refusal": (Refusal, "A line, in any of these files, of a process that does not count"),
+    "verdicts": (list[Verdict], "verdicts.json: what a run claims, one entry a comparison"),
+    "trial": (Document, "trial.json: what ./poolproof trial says of a program"),
+    "bugs": (Scoreboard, "scoreboard.json: which planted bugs the fuzzer reached and found"),
+    "campaign": (Campaign, "How many executions a fuzzing campaign did of each target"),
 }
-"""Schema → what a line or a file is; a line may be a refusal instead."""
+"""Schema → what a file or a line is."""
 LARGEST = 1e18
 """No amount is larger, so that no ratio of two is beyond all numbers."""
 LONGEST_INTEGER = 20
 """Digits: no count in a run is longer, and tables hold 64 bits."""
+WIDTH = 2400
+"""Of a line of compact JSON: a verdict or a planted bug is one, and a few launches of a trial."""
 
 
 def made(name: str) -> dict[str, Any]:
     """A schema of MADE."""
     kind, title = MADE[name]
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
-    if kind is Plan:
-        return head | _object(kind)
-    return head | {"type": "object", "if": {"required": ["refused"]}, "then": _object(Refusal),
-                   "else": _object(kind)}
+    parts: dict[str, Any] = {}
+    whole = _value(kind, parts)
+    whole = parts.pop(kind.__name__) if "$ref" in whole else whole
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": title}
+    return head | whole | ({"definitions": parts} if parts else {})
 
 
-def _object(kind: type) -> dict[str, Any]:
-    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
-    return {
-        "type": "object", "additionalProperties": False,
-        "required": [field.name for field in fields if field.name == "schema" or (
-            field.default is dataclasses.MISSING
-            and field.default_factory is dataclasses.MISSING)],
-        "properties": {field.name: _value(hints[field.name], field.name) for field in fields}
-    }
+def _object(kind: type, parts: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a dataclass; `parts` takes those of the dataclasses in it."""
+    hints, about = typing.get_type_hints(kind, include_extras=True), _about(kind)
+    properties, required = {}, []
+    for field in dataclasses.fields(kind):
+        name = field.name.rstrip("_")  # class_ is written class
+        must = field.default is field.default_factory is dataclasses.MISSING
+        properties[name] = _value(hints[field.name], parts)
+        if name == "schema":
+            properties[name] = {"const": SCHEMA if must else field.default}
+        if name in about:
+            properties[name] = properties[name] | {"description": about[name]}
+        required += [name] if must or name == "schema" else []
+    return {"type": "object", "additionalProperties": False, "required": required,
+            "properties": properties}
 
 
-def _value(kind: Any, name: str) -> dict[str, Any]:
-    """The schema of a field: of its type, and of its name where that says more."""
+def _about(kind: type) -> dict[str, str]:
+    """Field → the text below it in the source."""
+    found = {}
+    for base in filter(dataclasses.is_dataclass, reversed(kind.__mro__)):
+        body = ast.parse(inspect.getsource(base)).body[0].body  # type: ignore[attr-defined]
+        for one, following in zip(body, body[1:]):
+            if isinstance(one, ast.AnnAssign) and isinstance(following, ast.Expr):
+                found[one.target.id] = " ".join(ast.literal_eval(following.value).split())
+    return found
+
+
+def _value(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a value of this type."""
     origin, of = typing.get_origin(kind), typing.get_args(kind)
-    if name == "schema":
-        return {"const": SCHEMA}
+    if origin is typing.Annotated:
+        return _value(of[0], parts) | dict(of[1:])
     if origin is typing.Literal:
         return {"enum": list(of)}
     if origin in (typing.Union, types.UnionType):
-        return {"anyOf": [_value(item, name) for item in of]}
-    if kind is type(None):
-        return {"type": "null"}
-    if origin is list:
-        return {"type": "array", "items": _value(of[0], name)}
+        value = _value(of[0], parts)  # and None
+        return value | {"type": [value["type"], "null"]}
+    if origin is list or of[1:] == (...,):
+        return {"type": "array", "items": _value(of[0], parts)}
+    if origin is tuple:
+        return {"type": "array", "items": [_value(one, parts) for one in of],
+                "minItems": len(of), "maxItems": len(of)}
     if origin is dict:
-        return {"type": "object", "additionalProperties": _value(of[1], "")}
+        return {"type": "object", "additionalProperties": _value(of[1], parts)}
     if dataclasses.is_dataclass(kind):
-        return _object(kind)
-    if kind is str:
-        long = {"minLength": 1} if name in ("workload", "arm", "refused", "malloc_owner") else {}
-        return {"type": "string"} | (
-            {"pattern": "^[0-9a-f]{64}$"} if name.endswith("sha256") else long)
+        if kind.__name__ not in parts:
+            parts[kind.__name__] = {}  # its place, before those of its fields
+            parts[kind.__name__] = _object(kind, parts)
+        return {"$ref": f"#/definitions/{kind.__name__}"}
     if kind in (int, float):
         return {"type": "integer" if kind is int else "number", "minimum": 0, "maximum": LARGEST}
-    return {"type": "boolean"} if kind is bool else {}
+    return {str: {"type": "string"}, bool: {"type": "boolean"}}.get(kind, {})
+
+
+# --- Files ---------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=None)
-def validator(name: str) -> jsonschema.protocols.Validator:
-    """The validator of results/schema/NAME.schema.json."""
+def _check(name: str) -> tuple[Any, Callable[[Any], Any]]:
+    """(the number that a file's `schema` must be, or None; the check of all else)."""
+    import fastjsonschema  # only files that are read are checked
+
     text = (SCHEMA_FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
-    return jsonschema.Draft202012Validator(json.loads(text))
-
-
-@functools.lru_cache(maxsize=None)
-def _quick_check(name: str) -> Callable[[Any], Any] | None:
-    """A schema compiled to code, tens of times faster than its validator; None without
-    fastjsonschema. It knows an older draft, so it must read `$defs` and constants alike: only what
-    it accepts is believed, and what it refuses is put before the validator."""
-    try:
-        import fastjsonschema
-    except ImportError:
-        return None
-    text = (SCHEMA_FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
-    return fastjsonschema.compile(json.loads(text))
-
-
-def _passes_at_once(name: str, value: Any) -> bool:
-    check = _quick_check(name)
-    try:
-        return check is not None and check(value) is value
-    except ValueError:  # fastjsonschema's own exception is one
-        return False
+    schema = json.loads(text)
+    number = schema.get("properties", {}).get("schema", {}).get("const")
+    return number, fastjsonschema.compile(schema)
 
 
 def complaint(name: str, value: Any) -> str | None:
     """What results/schema/NAME.schema.json has against a value, as part of a sentence; None if
     nothing."""
-    if name in MADE and isinstance(value, dict) and value.get("schema", SCHEMA) != SCHEMA:
-        return f"has schema {value['schema']!r}, and this Poolproof reads schema {SCHEMA}"
-    if _passes_at_once(name, value):
+    number, check = _check(name)
+    if number is not None and isinstance(value, dict) and value.get("schema", number) != number:
+        return f"has schema {value['schema']!r}, and this Poolproof reads schema {number}"
+    try:
+        check(value)
         return None
-    error = jsonschema.exceptions.best_match(validator(name).iter_errors(value))
-    if error is None:
-        return None
-    place = ".".join(str(part) for part in error.absolute_path)
-    message = error.message if len(error.message) <= 160 else error.message[:157] + "…"
-    return f"is not as it should be{f' at {place}' if place else ''}: {message}"
+    except ValueError as error:  # as fastjsonschema's own is
+        said = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(error))
+    said = said.removeprefix("data").removeprefix(".").strip()
+    return f"is not as it should be: {said if len(said) <= 160 else said[:157] + '…'}"
 
 
 def decoded(text: str | bytes) -> Any:
@@ -142,11 +156,29 @@ def decoded(text: str | bytes) -> Any:
     return json.loads(text, parse_constant=refuse, parse_float=real, parse_int=whole)
 
 
+def encoded(value: Any, width: int = WIDTH) -> str:
+    """JSON for a file: what fits into a line is one. ValueError if a number is none of JSON's."""
+    return _lines(value, width, 0) + "\n"
+
+
+def _lines(value: Any, width: int, depth: int) -> str:
+    line = json.dumps(value, allow_nan=False)
+    if len(line) <= width or not isinstance(value, (dict, list, tuple)) or not value:
+        return line
+    space = "\n" + " " * (depth + 1)
+    items = [f"{json.dumps(key)}: " for key in value] if isinstance(
+        value, dict) else [""] * len(value)
+    inside = value.values() if isinstance(value, dict) else value
+    items = [key + _lines(item, width, depth + 1) for key, item in zip(items, inside)]
+    opened, closed = "{}" if isinstance(value, dict) else "[]"
+    return f"{opened}{space}{(',' + space).join(items)}{space[:-1]}{closed}"
+
+
 def write() -> None:
     """Writes what is made to results/schema/."""
     for name in MADE:
-        text = json.dumps(made(name), indent=1, ensure_ascii=False) + "\n"
-        (SCHEMA_FOLDER / f"{name}.schema.json").write_text(text, encoding="utf-8")
+        (SCHEMA_FOLDER / f"{name}.schema.json").write_text(encoded(made(name), 400),
+                                                           encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, UserError
 from analysis.system.files import version
 
 SCHEMA = 1
-"""The version of a comparison's JSON (results/schema/comparison.schema.json)."""
+"""The version of a comparison's JSON."""
 
 MORE_INSTRUCTIONS = 0.01
 """A pool that runs more than this share more is a regression; within it two counts are equal."""
@@ -214,7 +214,7 @@ class Comparison:
         return "inconclusive" if said == "pass" and self.left_out else said
 
     def to_json(self) -> dict[str, Any]:
-        """What results/schema/comparison.schema.json describes."""
+        """What `--format json` writes."""
         return {
             "schema": SCHEMA, "poolproof": version(), "outcome": self.outcome,
             "exit_code": EXIT_CODES[self.outcome],

@@ -146,8 +146,8 @@ def _side(workload: Workload, arm: plan.Arm, time_ns: float,
         arm.name, operations, turns(workload.cycles), turns(workload.cycles), turns(workload.alone),
         int((4 << 20) * (1 + 0.1 * (len(arm.name) % 4)) * generator.uniform(0.99, 1.01)),
         int(generator.integers(800, 900)), 0, 1, int(generator.integers(0, 9)),
-        arm.preload or "/usr/lib/libc.so.6", HASH, HASH, "1.7.1", "gcc 12.2.0", "-O3",
-        _counters(workload, arm))
+        _counters(workload, arm),
+        **_PROOF | {"malloc_owner": arm.preload or _PROOF["malloc_owner"]})
 
 
 def _counters(workload: Workload, arm: plan.Arm) -> dict[str, float]:

@@ -328,7 +328,7 @@ def test_planted_bugs_are_counted_by_class(tmp_path):
 
 
 @pytest.mark.parametrize("text, said", [("{", "cannot be read"), ("[]", "is not as it should be"),
-                                        ('{"schema": 99}', "is not as it should be")])
+                                        ('{"schema": 99}', "has schema 99")])
 def test_a_damaged_scoreboard_is_told_not_trusted(tmp_path, text, said):
     path = tmp_path / "scoreboard.json"
     path.write_text(text, encoding="utf-8")

@@ -1,0 +1,119 @@
+"""What attacks on the pool leave behind: the scoreboard of planted bugs, and a campaign's count."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Literal
+
+from analysis.runs.plan import Counting
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One process on a planted bug. Executions count from 1; null is never."""
+
+    seed: int
+    """0 is the repository's inputs alone; a scoreboard has those of the others."""
+    executions: int
+    reached: Counting | None
+    wrong: Counting | None
+    found: Counting | None
+    oracle: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """What became of a planted bug, over all its trials."""
+
+    name: str
+    what: str
+    class_: str
+    breaks: str
+    """The invariant or the promise."""
+    target: str
+    sanitizer: Literal["address", "undefined"]
+    oracle_due: str
+    kind: Literal["bug", "equivalent", "hollow"]
+    """The last two are controls: nothing may find an equivalent change, everything a hollow
+    call."""
+    verdict: Literal["found", "unseen", "harmless", "unreached"]
+    """found: on the median seed; unseen: it went wrong and no oracle said so in time; harmless:
+    its place was reached and it never made a difference."""
+    behaves: bool | None
+    """Whether a control did what it is there for; null for a bug."""
+    survives_because: str | None
+    kept_inputs_find_it: bool
+    """Whether the repository's own inputs alone find it."""
+    median_reached: Counting | None
+    """Executions on the median seed, as are the next two; null if that one never got there."""
+    median_wrong: Counting | None
+    median_found: Counting | None
+    oracles: dict[str, Counting]
+    """In how many trials each oracle was the one that saw it."""
+    trials: list[Trial]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scoreboard:
+    """Every bug that was planted, and what they come to."""
+
+    version: str
+    compiler: str
+    machine: str
+    executions: Counting
+    """The budget of each trial."""
+    seeds: list[Counting]
+    seconds: float
+    """Of the whole run; trials remembered from an interrupted one cost none."""
+    executions_done: int
+    bugs: int
+    """Planted, the controls not counted."""
+    reached: int
+    found: int
+    found_share_of_reached: Annotated[float | None, ("maximum", 1)]
+    controls_behave: bool
+    broken: list[str]
+    """Patches that no longer apply or compile."""
+    holds: bool
+    """The controls behave, every patch could be planted, and at least 0.95 of the bugs that were
+    reached are found."""
+    scores: list[Score]
+    schema: int = 1
+
+
+@dataclasses.dataclass
+class Share:
+    """What has been done on one target."""
+
+    target: str
+    program: Annotated[str, ("pattern", "^[0-9a-f]{16}$")]
+    """Of the SHA-256 of the program that ran; a target whose program changes starts at nothing."""
+    executions: int = 0
+    busy_seconds: float = 0.0
+    edges: int = 0
+    features: int = 0
+    corpus: int = 0
+    findings: int = 0
+
+
+@dataclasses.dataclass
+class Campaign:
+    """A number of executions to be done by all targets together, and how far it is."""
+
+    engine: Literal["libfuzzer"]
+    sanitizer: Literal["address", "undefined", "memory"]
+    compiler: str
+    version: str
+    machine: str
+    goal: Counting
+    """Executions over all targets, which get equal time."""
+    executions: int
+    busy_seconds: float
+    """Of all processes, added up."""
+    executions_per_second: float | None
+    """Of one process."""
+    findings: int
+    """Processes that ended with something new."""
+    complete: bool
+    targets: list[Share]
+    schema: int = 1
