@@ -38,14 +38,14 @@ def processors_used() -> list[int]:
 
 def missing(known: Record, look: int) -> list[Task]:
     """What the plan lacks until a look: of all pairs until the first, then of those that are
-    open."""
+    open, what has no proved verdict first."""
     plan, there = known.plan, {
         (entry.workload, entry.arm, entry.baseline, entry.launch) for entry in known.launches}
     gone = {(refusal.workload, refusal.arm) for refusal in known.refusals}
     every = [(item, pair) for item in plan.measured("time") for pair in item.pairs]
-    wanted = every if look == plan.looks[0] else verdicts.open_pairs(known)
+    groups = (every,) if look == plan.looks[0] else verdicts.open_pairs(known)
     return [
-        (item, pair, number) for number in range(look)
+        (item, pair, number) for wanted in groups for number in range(look)
         for item, pair in plans.launch_order(plan, wanted, number)
         if number < plan.most_launches(pair.kind)
         and (item.workload, pair.arm, pair.baseline, number) not in there

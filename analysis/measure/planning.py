@@ -228,7 +228,7 @@ def finished(args: argparse.Namespace, mode: plan.Mode, binary: pathlib.Path, ar
         schema=plan.SCHEMA, command=command_again(args), mode=mode_of(args),
         started=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         seed=secrets.randbelow(10**9) if args.seed is None else args.seed, looks=looks,
-        budget_s=mode.budgets_s["time"], benchmark={"path": str(binary),
+        budget_s=mode.budgets_s["time"], precision=mode.precision, benchmark={"path": str(binary),
                                                     "sha256": host.sha256(binary)},
         arms=arms, workloads=workloads, traces=used, notes=notes, environment=host.facts(), **more)
 
@@ -266,8 +266,8 @@ def _calibrated(binary: pathlib.Path, traces: list[Trace], item: dict[str, Any],
     candidates = sorted(own, key=lambda arm: arm.role != "pool")
     for chosen in candidates:
         try:
-            iteration_s, operations = runner.calibrate(str(binary), traces, item["workload"],
-                                                       chosen.benchmark_arm, chosen.preload)
+            seen = runner.calibrate(str(binary), traces, item["workload"], chosen.benchmark_arm,
+                                    chosen.preload)
             break
         except UserError as error:
             if error.exit_code == USAGE or chosen is candidates[-1]:
@@ -277,8 +277,8 @@ def _calibrated(binary: pathlib.Path, traces: list[Trace], item: dict[str, Any],
         item["workload"], item["question"], [arm.name for arm in own], item["parameters"],
         item["source"], harness=item["harness"], capacity_bytes=item["capacity"],
         excluded=item["excluded"], pairs=pairs, parts=parts,
-        latency_iterations=max(1, round(plan.LATENCY_OPERATIONS / max(operations, 1))),
-        **runner.turns_of(item["workload"], iteration_s, threads))
+        latency_iterations=max(1, round(plan.LATENCY_OPERATIONS / max(seen.operations, 1))),
+        **runner.turns_of(item["workload"], seen, threads))
 
 
 def command_again(args: argparse.Namespace) -> str:

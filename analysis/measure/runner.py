@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 from analysis.measure import side_by_side, turns
 from analysis.measure.side_by_side import Ended, Program
 from analysis.runs import interference
-from analysis.runs.plan import Arm, Pair, Plan, Trace, Workload, is_cold
+from analysis.runs.plan import Arm, Pair, Plan, Trace, Workload, is_app, is_cold, is_trace
 from analysis.runs.samples import Launch, Refusal, Side
 from analysis.system import host
 from analysis.system.exits import UNFIT, USAGE, UserError
@@ -27,13 +28,23 @@ PADDING_BYTES = 4096
 LONGEST_NAMES = 2048
 """What the preload's path and the arm's name of a process take together at most: padding makes
 all processes of a launch alike."""
-TURN_S = 0.001
-"""A timed batch of the baseline takes about so long …"""
-CYCLES = range(7, 26)
-ALONE = range(3, 8)
-"""… and a launch has so many turns, fewer where one iteration alone takes longer."""
-LAUNCH_S = 0.15
-"""What the turns of a launch take, set-up left out, if the least number of them allows it."""
+TURN_S = (0.0002, 0.004)
+"""The shortest and the longest timed batch on the pool. What disturbs a shared machine lasts longer
+than the shortest: with turns of 0.3 ms most launches of equal arms agreed within 0.2 %, with turns
+of 1.2 ms within 3 %."""
+REFILLED_BYTES_S = 5e8
+"""A turn lasts as long as the live bytes take at this rate, a tenth or less of a memory's: so long
+that what the neighbour displaced from the caches is back early in the untimed batch."""
+COLD_TURN_S = 0.002
+"""Of what is done once, which no untimed batch warms."""
+THREADS_TURN_S = 0.001
+"""Long beside waking the threads."""
+CYCLES = (9, 101)
+"""A launch has at least and at most so many turns of each arm. Between the two it takes LAUNCH_S."""
+PLAYINGS = (3, 101)
+"""Likewise of a sliced trace, of which a turn is a part."""
+LAUNCH_S = 0.2
+"""Set-up left out, with a neighbour that takes half again as long as the pool."""
 
 PEAK = "max_rss_bytes"
 _NANOSECONDS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
@@ -229,7 +240,8 @@ def _program(plan: Plan, workload: Workload, arm: Arm, padding: int, word: str,
              descriptors: tuple[int, ...]) -> Program:
     delay = [f"--delay={arm.delay_percent:g}"] if arm.delay_percent else ["--delay=0"]
     command = command_for(benchmark_of(plan, arm)["path"], plan.traces, workload.workload,
-                          arm.benchmark_arm, [word, f"--batch={workload.batch}", *delay])
+                          arm.benchmark_arm, [word, f"--batch={workload.batch}",
+                                              f"--slices={workload.slices}", *delay])
     return Program(command, child_environment(arm.preload, padding, command[0]
                                               + arm.benchmark_arm + delay[0]),
                    keep_fds=descriptors)
@@ -254,16 +266,26 @@ def _side(plan: Plan, workload: Workload, arm: Arm, told: turns.Told, hashes: Ha
                 cpu[workload.cycles:], int(peak) if peak is not None else told.ended.max_rss_bytes,
                 told.ended.minor_faults, told.ended.major_faults, told.ended.voluntary_switches,
                 told.ended.involuntary_switches, counters=own_counters(entries),
+                slices=workload.slices,
                 **proven(plan, arm, context, hashes))
 
 
 # --- How long a batch is -------------------------------------------------------------------------
 
 
+@dataclasses.dataclass(frozen=True)
+class Calibrated:
+    """What an iteration of one arm was seen to be in one short process."""
+
+    iteration_s: float
+    operations: float
+    live_bytes: float
+    """At the peak; 0 where it is not told."""
+
+
 def calibrate(binary: str, traces: list[Trace], workload: str, benchmark_arm: str,
-              preload: str | None = None) -> tuple[float, float]:
-    """(seconds of an iteration, its operations) of one arm, from one short process. UserError if
-    the workload does not run."""
+              preload: str | None = None) -> Calibrated:
+    """UserError if the workload does not run."""
     more = ["--iterations=1"] if is_cold(workload) else ["--benchmark_min_time=0.01"]
     ended = run_process(command_for(binary, traces, workload, benchmark_arm, more),
                         child_environment(preload, 0), 10 * PATIENCE_S)
@@ -271,20 +293,34 @@ def calibrate(binary: str, traces: list[Trace], workload: str, benchmark_arm: st
         _, entries = read_output(ended)
         entry = entries[-1]
         iteration_s = float(entry["cpu_time"]) * _NANOSECONDS[entry["time_unit"]] / 1e9
-        return max(iteration_s, 1e-9), float(entry["operations"])
+        return Calibrated(max(iteration_s, 1e-9), float(entry["operations"]),
+                          float(entry.get("peak_live_bytes", 0)))
     except (Unusable, KeyError) as error:
         if ended.exit_code == USAGE:  # the trace is at fault, and the line names it
             raise UserError(ended.complaint.removeprefix("poolproof-bench: ")) from None
         raise UserError(f"{workload} does not run with {benchmark_arm}: {error}", UNFIT) from None
 
 
-def turns_of(workload: str, iteration_s: float, threads: bool) -> dict[str, Any]:
-    """The fields of a plan's workload that say how its arms take turns."""
+def turns_of(workload: str, seen: Calibrated, threads: bool) -> dict[str, Any]:
+    """The fields of a plan's workload that say how its arms take turns.
+
+    A trace that takes longer than a turn is cut into slices, and a launch plays all of them equally
+    often. Their number is odd, so that each is in the untimed batches as often as in the timed.
+    """
+    if is_app(workload):
+        return {"form": "side by side", "turn_s": seen.iteration_s}
     if is_cold(workload):
-        return {"form": "side by side", "batch": 1, "cycles": 1, "alone": 0,
-                "turn_s": iteration_s}
-    batch = max(1, round(TURN_S / iteration_s))
-    turn_s = 2 * batch * iteration_s
-    cycles = min(max(int(LAUNCH_S / (2.5 * turn_s)), CYCLES[0]), CYCLES[-1])
-    return {"form": "threads" if threads else "turns", "batch": batch, "cycles": cycles,
-            "alone": min(max(cycles // 4, ALONE[0]), ALONE[-1]), "turn_s": turn_s}
+        slices = max(1, round(seen.iteration_s / COLD_TURN_S))
+        return {"slices": slices, "cycles": slices, "turn_s": seen.iteration_s / slices}
+    wanted_s = THREADS_TURN_S if threads else \
+        min(max(seen.live_bytes / REFILLED_BYTES_S, TURN_S[0]), TURN_S[1])
+    batch = max(1, round(wanted_s / seen.iteration_s))
+    slices = 1
+    if is_trace(workload):
+        slices = max(1, 1 + 2 * round((seen.iteration_s / wanted_s - 1) / 2))
+    turn_s = 2 * batch * seen.iteration_s / slices
+    fewest, most = PLAYINGS if slices > 1 else CYCLES
+    playings = max(fewest, min(round(LAUNCH_S / (2.5 * turn_s * slices)), -(-most // slices)))
+    return {"form": "threads" if threads else "turns", "batch": batch, "slices": slices,
+            "cycles": playings * slices, "alone": max(1, playings // 5) * slices,
+            "turn_s": turn_s}

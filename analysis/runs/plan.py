@@ -64,15 +64,17 @@ class Mode:
 
     stretch: tuple[float, ...]
     """At how many times the fewest launches that prove anything verdicts are looked at."""
+    precision: float
+    """The smallest difference, as a share, that a claim is to be able to prove."""
     budgets_s: dict[str, float]
     """Part → what its processes together may take: without compiling, recording, calibrating and
     reporting. Parts without a budget are measured when asked for."""
 
 
 MODES = {
-    "quick": Mode((1, 1.5), {"time": 225, "memory": 15, "latency": 25}),
-    "default": Mode((1, 1.5, 2.25), {"time": 1500, "memory": 50, "latency": 110}),
-    "full": Mode((1, 1.5, 2.25, 3.5), {"time": 3000, "memory": 100, "latency": 240, "work": 500}),
+    "quick": Mode((1, 1.5, 2.25), 0.05, {"time": 225, "memory": 15, "latency": 25}),
+    "default": Mode((1, 1.5, 2.25, 3.5), 0.02, {"time": 1500, "memory": 50, "latency": 110}),
+    "full": Mode((1, 1.5, 2.25, 3.5), 0.02, {"time": 3000, "memory": 100, "latency": 240, "work": 500}),
 }
 """Six, thirty and seventy minutes hold all of that."""
 
@@ -157,6 +159,8 @@ class Workload:
     """How the arms of a launch alternate. Threads take turns too, on all processors."""
     batch: int = 1
     """Iterations of a timed batch."""
+    slices: int = 1
+    """Parts of a trace that are played by turns; 1 where a turn is a whole playing, or more."""
     cycles: int = 1
     """Turns of each arm in a launch."""
     alone: int = 0
@@ -201,6 +205,8 @@ class Plan:
     """After so many launches of a pair its verdict may be settled; after the last, it ends."""
     budget_s: float
     """Once launches have taken so long, none is begun. It sees the clock and no arm's time."""
+    precision: float
+    """Launches of a claim go on until it could prove a difference of so much, as a share."""
     benchmark: Binary
     """path and sha256 of the benchmark binary."""
     arms: list[Arm]

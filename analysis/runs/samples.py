@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from typing import Annotated
+from typing import Annotated, Sequence
 
 from analysis.runs.plan import Name, Sha256, SCHEMA
 
@@ -44,17 +44,22 @@ class Side(Proof):
     involuntary_switches: int
     counters: dict[str, float]
     """Whatever else the workload counted, such as peak_live_bytes."""
+    slices: int = 1
+    """Turns that are so many apart did the same part of the work."""
 
     @property
     def time_ns(self) -> float:
-        """Of an operation, in turns: the median over them."""
-        return statistics.median(self.cpu_ns) / self.operations
+        """Of an operation, in turns: the median over them, or the mean of each slice's median."""
+        return self._per_operation(self.cpu_ns)
 
     @property
     def alone_ns(self) -> float:
         """Of an operation, alone; not a number where it had no such turn."""
-        return statistics.median(self.alone_cpu_ns) / self.operations if self.alone_cpu_ns \
-            else math.nan
+        return self._per_operation(self.alone_cpu_ns) if self.alone_cpu_ns else math.nan
+
+    def _per_operation(self, turns: Sequence[int]) -> float:
+        medians = [statistics.median(turns[i::self.slices]) for i in range(self.slices)]
+        return statistics.fmean(medians) / self.operations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,10 +101,20 @@ class Launch:
     def difference(self) -> float:
         """The median over the cycles of log(baseline's time / arm's time): positive where the arm
         is faster. Turns of one launch share their layout and their luck, so that they are not
-        samples (Kalibera and Jones, arXiv 2007.10899)."""
+        samples (Kalibera and Jones, arXiv 2007.10899).
+
+        Of a sliced trace, the log of the ratio of two sums over the slices: of √(ab) · √q and of
+        √(ab) / √q, where a and b are the medians of the two arms' times and q is that of their
+        ratios. Played once, that is the ratio of the whole times."""
         mine, other = self.sides
-        return statistics.median(map(_log_ratio, other.cpu_ns, mine.cpu_ns)) + math.log(
-            mine.operations / other.operations)
+        slices = range(mine.slices)
+        halves = [statistics.median(map(_log_ratio, other.cpu_ns[i::mine.slices],
+                                        mine.cpu_ns[i::mine.slices])) / 2 for i in slices]
+        weights = [math.sqrt(statistics.median(mine.cpu_ns[i::mine.slices])
+                             * statistics.median(other.cpu_ns[i::mine.slices])) for i in slices]
+        return math.log(sum(weight * math.exp(half) for weight, half in zip(weights, halves))
+                        / sum(weight * math.exp(-half) for weight, half in zip(weights, halves))
+                        * mine.operations / other.operations)
 
     @property
     def alone_difference(self) -> float:

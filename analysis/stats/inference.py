@@ -372,6 +372,14 @@ def _judgement(interval: Interval, word: str, agreement: Mapping[str, bool]) -> 
     return Judgement(interval, "inconclusive", f"{word}, not borne out by {' or '.join(against)}")
 
 
+def settled(word: str, interval: Interval, limit: float, precision: float) -> bool:
+    """Whether a verdict gains nothing by more launches: it is proved by an interval that could have
+    shown a difference of `precision` (a logarithm), or could see so little that the rest does not
+    matter."""
+    seen = smallest_provable(interval, limit)
+    return seen <= PRECISION or (word in PROVED and seen <= precision)
+
+
 def smallest_provable(interval: Interval, limit: float) -> float:
     """The smallest true difference, as a logarithm, that a claim this precise would have shown.
 

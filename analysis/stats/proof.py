@@ -28,6 +28,7 @@ LOOKS = [math.ceil(stretch * inference.launches_needed(WORKLOADS * RIVALS,
                                                         len(MODES["quick"].stretch)))
          for stretch in MODES["quick"].stretch]
 """Those of a quick run with such a family."""
+PRECISION = math.log1p(MODES["quick"].precision)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,9 +128,7 @@ def judge_run(generator: numpy.random.Generator, condition: Condition, differenc
 
 
 def _settled(judged: inference.Judgement, limit: float) -> bool:
-    return judged.verdict in inference.PROVED or (
-        judged.verdict == "small" and inference.smallest_provable(
-            judged.interval, limit) <= inference.PRECISION)
+    return inference.settled(judged.verdict, judged.interval, limit, PRECISION)
 
 
 # --- Figures -------------------------------------------------------------------------------------

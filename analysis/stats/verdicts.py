@@ -357,23 +357,32 @@ def _judge(found: Sequence[Measured]) -> list[tuple[Measured, float, list[Claim]
             for data, asked in zip(found, questions)]
 
 
-def open_pairs(record: Record) -> list[tuple[Workload, Pair]]:
-    """The pairs of a run that more launches may still settle: claims and the delay without a
-    verdict, unless they could see as little as inference.PRECISION already; and, as they all need
-    δ, the null pair beside them."""
-    done = {(claim.workload, claim.arm, claim.baseline) for claim in analyse(record).claims
-            if claim.proved or (claim.verdict == "small" and inference.smallest_provable(
-                claim.interval, claim.limit) <= inference.PRECISION)}
+Pairs = list[tuple[Workload, Pair]]
+
+
+def open_pairs(record: Record) -> tuple[Pairs, Pairs]:
+    """The pairs of a run that more launches may still settle (inference.settled): those without a
+    proved verdict, and the others. Claims and the delay and, as they all need δ, the null pair
+    beside them."""
+    plan = record.plan
+    claims = {(claim.workload, claim.arm, claim.baseline): claim
+              for claim in analyse(record).claims}
     gone = {(refusal.workload, refusal.arm) for refusal in record.refusals}
-    found: list[tuple[Workload, Pair]] = []
-    for item in record.plan.workloads:
-        there = [pair for pair in item.pairs if pair.kind != "other"
-                 and not {(item.workload, pair.arm), (item.workload, pair.baseline)} & gone]
-        still = [pair for pair in there
-                 if pair.kind != "null" and (item.workload, pair.arm, pair.baseline) not in done]
-        found += [(item, pair) for pair in there if still and (pair in still
-                                                               or pair.kind == "null")]
-    return found
+    urgent: Pairs = []
+    later: Pairs = []
+    for item in plan.workloads:
+        there = {pair: claims.get((item.workload, pair.arm, pair.baseline)) for pair in item.pairs
+                 if pair.kind != "other"
+                 and not {(item.workload, pair.arm), (item.workload, pair.baseline)} & gone}
+        still = [pair for pair, claim in there.items() if pair.kind != "null" and not (
+            claim and inference.settled(claim.verdict, claim.interval, claim.limit,
+                                        math.log1p(plan.precision)))]
+        unproved = [pair for pair in still if not ((claim := there[pair]) and claim.proved)]
+        nulls = [pair for pair in there if pair.kind == "null"]
+        urgent += [(item, pair) for pair in unproved + (nulls if unproved else [])]
+        later += [(item, pair) for pair in still + (nulls if still else [])
+                  if (item, pair) not in urgent]
+    return urgent, later
 
 
 def _claim(data: Measured, asked: _Question, p_holm: float) -> Claim:

@@ -80,7 +80,7 @@ def make_plan(truths: Mapping[str, Truth], launches: int, seed: int = 1) -> Plan
     used = {name for workload in workloads for name in workload.arms}
     return Plan(
         schema=plan.SCHEMA, command="./poolproof bench", mode="default",
-        started="2026-01-01T00:00:00Z", seed=seed, looks=[launches], budget_s=1500,
+        started="2026-01-01T00:00:00Z", seed=seed, looks=[launches], budget_s=1500, precision=0.02,
         benchmark={"path": str(ROOT / "poolproof-bench"), "sha256": HASH},
         arms=[arm for arm in arms if arm.name in used], absent=[], workloads=workloads, traces=[],
         notes=[

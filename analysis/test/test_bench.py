@@ -23,6 +23,7 @@ from analysis.measure import catalogue, planning, recorder, runner, session
 from analysis.measure.side_by_side import Ended
 from analysis.report import closing
 from analysis.runs import plan, records
+from analysis.runs.plan import Workload
 from analysis.system.exits import FINDING, UNFIT, USAGE, UserError
 from analysis.system.files import ROOT
 
@@ -405,18 +406,19 @@ def test_no_variable_of_the_user_reaches_a_sample(monkeypatch):
     assert lengths == {runner.LONGEST_NAMES + 5}, "as long whatever is preloaded"
 
 
-@pytest.mark.parametrize("iteration_s, batch, cycles, alone", [
-    (1e-6, 1000, runner.CYCLES[-1], 6), (0.02, 1, runner.CYCLES[0], 3), (0.0024, 1, 12, 3)])
-def test_a_turn_takes_about_a_millisecond_and_a_launch_not_long(iteration_s, batch, cycles, alone):
-    found = runner.turns_of("pair/64", iteration_s, False)
-    assert (found["form"], found["batch"], found["cycles"], found["alone"]) == (
-        "turns", batch, cycles, alone)
-
-
-def test_what_runs_once_runs_side_by_side():
-    found = runner.turns_of("app/lua", 1.0, False)
-    assert (found["form"], found["batch"], found["cycles"], found["alone"]) == (
-        "side by side", 1, 1, 0)
+@pytest.mark.parametrize("workload, iteration_s, live_bytes, form, batch, slices, cycles, alone", [
+    ("pair/64", 1e-6, 64, "turns", 200, 1, 101, 20),
+    ("churn/mixed16-1024/200000", 5e-4, 1e8, "turns", 8, 1, 10, 2),
+    ("trace/sqlite", 1e-4, 1e4, "turns", 2, 1, 101, 20),
+    ("trace/cppcheck", 0.02, 1e6, "turns", 1, 9, 27, 9),
+    ("trace-cold/sqlite", 0.028, 1e6, "turns", 1, 14, 14, 0),
+    ("app/lua", 1.0, 0, "side by side", 1, 1, 1, 0)])
+def test_a_turn_is_short_but_for_what_fills_caches(workload, iteration_s, live_bytes, form, batch,
+                                                   slices, cycles, alone):
+    found = Workload(workload, "", [], **runner.turns_of(
+        workload, runner.Calibrated(iteration_s, 1000, live_bytes), False))
+    assert (found.form, found.batch, found.slices, found.cycles, found.alone) == (
+        form, batch, slices, cycles, alone)
 
 
 def test_an_arm_that_stops_answering_is_named_and_the_others_go_on(fake, poolproof, tmp_path,

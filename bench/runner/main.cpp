@@ -13,6 +13,8 @@
  * untimed
  *                          batch that warms the caches and a timed one, or what is done once alone
  *   --batch=N              so many iterations are a batch
+ *   --slices=N             an iteration of a trace is the next of so many slices of it. An odd N
+ *                          has each of them warm the caches as often as it is timed
  *   --delay=PERCENT        spend this much more time in each batch: a slowdown of known size
  *   --work, --memory, --latency
  *                          run one workload on one arm without Google Benchmark, and print as JSON

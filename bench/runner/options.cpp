@@ -85,6 +85,8 @@ void read_arguments(int *argc, char **argv)
             be_held(value);
         else if ((value = value_of(argv[i], "--batch")))
             options.batch = (long)number(value, "--batch", 1, 1e9);
+        else if ((value = value_of(argv[i], "--slices")))
+            options.slices = (size_t)number(value, "--slices", 1, 1e6);
         else if ((value = value_of(argv[i], "--delay")))
             options.delay_percent = number(value, "--delay", 0, 1000);
         else

@@ -14,6 +14,7 @@ struct Options {
     long iterations = 0;
     struct turns turns{};
     long batch = 1; /* iterations */
+    size_t slices = 1;
     double delay_percent = 0;
     bool littered = false;
     unsigned threads = 1;

@@ -218,6 +218,13 @@ def test_known_delay_takes_longer(folder):
     assert statistics.median(slower) > 1.5 * statistics.median(plain)
 
 
+@pytest.mark.parametrize("workload, turns", [("trace-cold/small", 3), ("trace/small", 6)])
+def test_a_trace_is_played_by_slices(folder, trace, workload, turns):
+    _, found = turns_of(folder, f"--trace=small={trace}", f"--workload={workload}", "--arm=malloc",
+                        "--slices=3", turns=turns)
+    assert len(found) == turns and min(found) > 0
+
+
 def test_a_delay_needs_turns(bench):
     answer = bench("--workload=pair/64", "--arm=pool", "--delay=5")
     assert (answer.returncode, answer.stdout) == (2, "")
