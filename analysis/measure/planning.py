@@ -277,7 +277,7 @@ def _calibrated(binary: pathlib.Path, traces: list[Trace], item: dict[str, Any],
         item["workload"], item["question"], [arm.name for arm in own], item["parameters"],
         item["source"], harness=item["harness"], capacity_bytes=item["capacity"],
         excluded=item["excluded"], pairs=pairs, parts=parts,
-        latency_iterations=max(1, round(plan.LATENCY_OPERATIONS / max(seen.operations, 1))),
+        latency_iterations=max(1, round(probes.LATENCY_OPERATIONS / max(seen.operations, 1))),
         **runner.turns_of(item["workload"], seen, threads))
 
 

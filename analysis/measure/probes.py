@@ -32,6 +32,12 @@ from analysis.system.process import find_program, processors
 
 PATIENCE_S = {"memory": 120.0, "latency": 120.0, "work": 600.0}
 """A process may take so long before it is ended and refused."""
+SIDE_BY_SIDE = 2
+"""Processes at a time where nothing is timed."""
+WORK_OPERATIONS = 20_000
+"""So many operations separate the longer of two counted processes from the shorter."""
+LATENCY_OPERATIONS = 300_000
+"""So many are timed one by one in a process, about."""
 PLACES_KEPT = 64
 """Of a memory curve: the ends, the peaks, and others at equal distances."""
 COUNTED = "probe_counted"
@@ -121,7 +127,7 @@ def probe_work(run: Plan, task: Task, hashes: Hashes) -> list[Work]:
     round_, workload, arm = task
     started = time.monotonic()
     short, short_count, proof = _count(run, task, 1, hashes)
-    longer = 1 + max(1, round(plan.WORK_OPERATIONS / short["operations"]))
+    longer = 1 + max(1, round(WORK_OPERATIONS / short["operations"]))
     told, long_count, _ = _count(run, task, longer, hashes)
     operations = (longer * told["operations"] - short["operations"]) / (longer - 1)
     alike = told["operations"] == short["operations"] or workload.capacity_bytes
@@ -232,7 +238,7 @@ def run_part(run: Plan, part: str, todo: Sequence[Task], appender: Appender,
             yield task
 
     withdrawn: set[tuple[str, str]] = set()
-    workers = 1 if part == "latency" else min(plan.SIDE_BY_SIDE, processors())
+    workers = 1 if part == "latency" else min(SIDE_BY_SIDE, processors())
     waiting = in_time()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         under_way: set[concurrent.futures.Future] = set()

@@ -40,7 +40,7 @@ COLD_TURN_S = 0.002
 THREADS_TURN_S = 0.001
 """Long beside waking the threads."""
 CYCLES = (9, 101)
-"""A launch has at least and at most so many turns of each arm. Between the two it takes LAUNCH_S."""
+"""A launch has at least and at most so many turns of an arm. Between the two it takes LAUNCH_S."""
 PLAYINGS = (3, 101)
 """Likewise of a sliced trace, of which a turn is a part."""
 LAUNCH_S = 0.2

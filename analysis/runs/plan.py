@@ -74,7 +74,8 @@ class Mode:
 MODES = {
     "quick": Mode((1, 1.5, 2.25), 0.05, {"time": 225, "memory": 15, "latency": 25}),
     "default": Mode((1, 1.5, 2.25, 3.5), 0.02, {"time": 1500, "memory": 50, "latency": 110}),
-    "full": Mode((1, 1.5, 2.25, 3.5), 0.02, {"time": 3000, "memory": 100, "latency": 240, "work": 500}),
+    "full": Mode((1, 1.5, 2.25, 3.5), 0.02,
+                 {"time": 3000, "memory": 100, "latency": 240, "work": 500}),
 }
 """Six, thirty and seventy minutes hold all of that."""
 
@@ -83,8 +84,6 @@ OTHER_LAUNCHES = 7
 
 PART_ROUNDS = {"memory": 2, "latency": 3, "work": 2}
 """How often a part does the same."""
-LATENCY_OPERATIONS = 300_000
-"""So many operations are timed one by one in a process, about."""
 PROBED_ROLES = ("pool", "rival", "floor", "other")
 """The null arm and the delay say something of time alone."""
 
@@ -330,11 +329,6 @@ def of_full_runs(workload: str) -> bool:
 
 
 # --- Pairs, and their order ----------------------------------------------------------------------
-
-SIDE_BY_SIDE = 2
-"""Processes at a time where nothing is timed."""
-WORK_OPERATIONS = 20_000
-"""So many operations separate the longer of two counted processes from the shorter."""
 
 
 def pairs_of(arms: Sequence[Arm]) -> list[Pair]:

@@ -139,7 +139,7 @@ def test_work_is_the_slope_between_two_lengths(poolproof, counted, tmp_path):
     record = records.read(run)
     by_arm = {line.arm: line for line in record.work if line.round == 0}
     assert by_arm["pool-keep"].instructions_per_operation == 9
-    assert by_arm["glibc"].long_iterations == 1 + plan.WORK_OPERATIONS // 100
+    assert by_arm["glibc"].long_iterations == 1 + probes.WORK_OPERATIONS // 100
     # No slope is no answer; and where counts differ between the rounds, it is said.
     assert [line.arm for line in record.part_refusals["work"]] == ["noop"]
     assert done.returncode == UNFIT
