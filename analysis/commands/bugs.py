@@ -17,16 +17,15 @@ examples:
 from __future__ import annotations
 
 import argparse
-import os
 import pathlib
-import signal
 import sys
 import tempfile
 import time
 
 from analysis.building import meson
-from analysis.fuzzing import planted, trials
-from analysis.fuzzing.planted import Bug
+from analysis.fuzzing import planted, scoreboard, trials
+from analysis.fuzzing.jobs import Crew
+from analysis.fuzzing.planted import Patch
 from analysis.system import arguments
 from analysis.system.exits import FINDING, PASS, UserError
 from analysis.system.files import named_path, only_one, output_folder, relative
@@ -53,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="rewrite patches that apply elsewhere than they say; plant nothing")
 
 
-def refresh(bugs: list[Bug]) -> int:
+def refresh(bugs: list[Patch]) -> int:
     """Rewrites what applies elsewhere; returns the exit code."""
     failed = 0
     for bug in bugs:
@@ -74,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     named = [bug for bug in bugs if bug in known]
     if args.list:
         for bug in named:
-            print(f"{bug.name:<28}{bug.target:<18}{bug.oracle:<20}{bug.sentence}")
+            print(f"{bug.name:<28}{bug.target:<18}{bug.oracle_due:<20}{bug.what}")
         return PASS
     if args.refresh:
         return refresh(named)
@@ -86,20 +85,17 @@ def run(args: argparse.Namespace) -> int:
         return plant(args, bugs, folders)
 
 
-def plant(args: argparse.Namespace, bugs: list[Bug], folders: dict[str, pathlib.Path]) -> int:
+def plant(args: argparse.Namespace, bugs: list[Patch], folders: dict[str, pathlib.Path]) -> int:
     """Runs every trial, writes the scoreboard, and returns the exit code."""
-    from analysis.fuzzing import scoreboard
-
     executions = args.executions or (QUICK_BUDGET if args.quick else BUDGET)
-    runner = trials.TrialRunner(folders, executions,
-                                args.seeds or (QUICK_SEEDS if args.quick else SEEDS))
+    seeds = args.seeds or (QUICK_SEEDS if args.quick else SEEDS)
     start = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    scores, broken = trials.run_all(runner, bugs, args.jobs or len(os.sched_getaffinity(0)))
-    board = scoreboard.board(scores, broken, executions, runner.seeds, time.monotonic() - start,
+    scores, broken = trials.run_all(
+        trials.Trials(Crew(args.jobs), folders, executions, seeds), bugs)
+    board = scoreboard.board(scores, broken, executions, seeds, time.monotonic() - start,
                              meson.compiler_version(meson.compilers("clang")[0]))
-    scoreboard.write(board, scores, args.output)
+    scoreboard.write(board, args.output)
     print(scoreboard.verdict(board))
     print(f"scoreboard: {relative(args.output / 'scoreboard.md')}")
     sys.stdout.flush()
-    return PASS if board["holds"] else FINDING
+    return PASS if board.holds else FINDING

@@ -17,17 +17,15 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import pathlib
 import random
-import signal
 import sys
 
 from analysis.building import meson
 from analysis.system import arguments
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
-from analysis.system.files import only_one, whole_file
+from analysis.system.files import only_one
+from analysis.system.terminal import LiveLine
 
 CORPUS = meson.BUILD_ROOT / "fuzz-corpus"
 CAMPAIGNS = meson.BUILD_ROOT / "fuzz-campaign"
@@ -65,57 +63,40 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_alone(args: argparse.Namespace) -> int:
-    from rich.console import Console
+    """The command, while no other run of it works in this tree."""
+    from analysis.fuzzing import findings, session
+    from analysis.fuzzing.campaign import Count
+    from analysis.fuzzing.jobs import Crew
 
-    from analysis.fuzzing import findings, session, session_view
-
+    if args.executions is None and args.record is not None:
+        raise UserError("--record keeps count of --executions; give both")
     folder = meson.ensure_build(meson.FUZZERS[args.sanitizer])
     targets = session.check_targets(args.target, findings.targets(folder))
-    count = open_count(args, folder, targets)
+    crew = Crew(args.jobs)
+    path = None if args.executions is None else (
+        args.record or CAMPAIGNS / f"libfuzzer-{args.sanitizer}.json").absolute()
+    facts = {"engine": "libfuzzer", "sanitizer": args.sanitizer,
+             "compiler": f"clang {meson.compiler_version(meson.compilers('clang')[0])}"}
+    done = Count({target: folder / "fuzz" / target for target in targets}, crew.jobs,
+                 args.time or (60.0 if path is None else 366.0 * 86400), args.executions, path,
+                 facts)
     corpus = args.corpus.absolute()
     for target in targets:
         (corpus / target).mkdir(parents=True, exist_ok=True)
     session.learn_traces(folder, args.trace, targets, corpus)
-    findings.KEPT.mkdir(parents=True, exist_ok=True)
-    console = Console(highlight=False)
-    attack = session.Session(
-        folder, targets, args.jobs or len(os.sched_getaffinity(0)),
-        args.time or (60.0 if count is None else 366.0 * 86400),
-        args.seed or random.SystemRandom().randrange(1, 1 << 32), corpus, args.sanitizer, count)
+    attack = session.Session(folder, crew, done, args.seed or random.SystemRandom().randrange(
+        1, 1 << 32), corpus, args.sanitizer)
+    attack.rescue()
     interrupted = False
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same for a job that is stopped
     try:
-        attack.rescue()
-        attack.begin()
-        session_view.watch(attack, console)
+        with LiveLine() as live:
+            crew.each(attack.job, range(crew.jobs), lambda *_: None,
+                      lambda: live.show(attack.state()))
     except KeyboardInterrupt:
         interrupted = True
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was found is being kept; a moment
-        attack.interrupt()
-    facts = session_view.summary(attack, interrupted)
-    place = findings.KEPT / "summary.json"
-    with whole_file(place) as stream:
-        json.dump(facts, stream, indent=1)
-        stream.write("\n")
-    session_view.print_summary(attack, facts, console, place)
+    print(attack.ending(interrupted))
     sys.stdout.flush()
-    if facts["findings"]:
+    if attack.found:
         return FINDING
-    idle = facts["executions"] == 0 and not (count and count.complete)
-    troubled = idle or any(progress["troubles"] for progress in facts["targets"])
-    return UNFIT if troubled and not interrupted else PASS
-
-
-def open_count(args: argparse.Namespace, folder: pathlib.Path, targets: list[str]):
-    """The count of executions, if that is what the run is to reach."""
-    from analysis.fuzzing import execution_count
-
-    if args.executions is None:
-        if args.record is not None:
-            raise UserError("--record keeps count of --executions; give both")
-        return None
-    facts = {"engine": "libfuzzer", "sanitizer": args.sanitizer,
-             "compiler": f"clang {meson.compiler_version(meson.compilers('clang')[0])}"}
-    path = args.record or CAMPAIGNS / f"libfuzzer-{args.sanitizer}.json"
-    return execution_count.Count(path.absolute(), args.executions,
-                                 {target: folder / "fuzz" / target for target in targets}, facts)
+    idle = done.executions == done.before and not done.complete
+    return UNFIT if (idle or attack.troubles) and not interrupted else PASS

@@ -14,13 +14,11 @@ examples:
 from __future__ import annotations
 
 import argparse
-import re
 
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,7}", text):
-        raise argparse.ArgumentTypeError(f"invalid count {text!r}: use a whole number above zero")
-    return int(text)
+from analysis.building import meson
+from analysis.system import arguments
+from analysis.system.exits import PASS
+from analysis.system.files import only_one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,14 +26,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("function", nargs="*", help="only mutants of these functions")
     parser.add_argument("--file", nargs="+", metavar="FILE", default=[],
                         help="change only these files (default: all of core/)")
-    parser.add_argument("--sample", type=_count, metavar="N", help="only N, evenly spread")
-    parser.add_argument("--executions", type=_count, default=20_000, metavar="N",
-                        help="of each fuzz target on a survivor (default: 20000)")
-    parser.add_argument("--jobs", type=_count, metavar="N", help="workers (default: processors)")
+    parser.add_argument("--sample", type=arguments.amount, metavar="N",
+                        help="only N, evenly spread")
+    parser.add_argument("--executions", type=arguments.amount, default=20_000, metavar="N",
+                        help="of the fuzz target on a survivor (default: 20000)")
+    parser.add_argument("--jobs", type=arguments.count, metavar="N",
+                        help="copies of the tree at a time (default: one for each processor)")
     parser.add_argument("--list", action="store_true", help="list the mutants and exit")
 
 
 def run(args: argparse.Namespace) -> int:
     """Tries the mutants. 0 if each survivor is explained, else 1."""
-    from analysis.fuzzing import mutant_session
-    return mutant_session.run(args)
+    from analysis.fuzzing import mutant_trials, mutants
+    from analysis.fuzzing.jobs import Crew
+
+    c, _ = meson.compilers("clang")
+    wanted = mutants.chosen(args.file, args.function, args.sample,
+                            f"{meson.resource_folder(c)}/include")
+    if args.list:
+        for mutant in wanted:
+            print(f"{mutant.file}:{mutant.line}: {mutant.name}")
+        return PASS
+    equivalent = mutants.read_equivalent()
+    mutant_trials.WORK.mkdir(parents=True, exist_ok=True)
+    with only_one(mutant_trials.WORK / ".lock", "another command tries mutants; waiting for it"):
+        outcomes = mutant_trials.try_all(wanted, Crew(args.jobs), args.executions)
+    return mutant_trials.conclude(wanted, outcomes, equivalent)

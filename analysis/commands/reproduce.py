@@ -26,25 +26,12 @@ from analysis.system.files import ROOT, named_path, whole_file
 from analysis.system.terminal import did_you_mean
 
 
-SANITIZERS = meson.FUZZERS
-"""Sanitizer → the build whose targets it watches."""
+ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing", "cost",
+           "reader")
+"""Those that say all that there is to say; what others printed is shown whole."""
 
 RECORDED_START = b"\x93PPT\r\n\x1a\n"
 """What a trace in its binary form begins with."""
-
-
-def guess_target(path: pathlib.Path, known: list[str]) -> str:
-    """The target whose name is nearest in the path; UserError if there is none."""
-    for part in reversed(path.absolute().parts):
-        if part in known:
-            return part
-    raise UserError(f"{path}: cannot tell the target; give --target {'|'.join(known)}")
-
-
-def reads_traces(target: str | None, path: pathlib.Path) -> bool:
-    """Whether the target that was named, or one that stands in the path, reads trace files."""
-    names = [target] if target else path.absolute().parts
-    return any(name.startswith("trace_") for name in names)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="an input, the text of a trace, or a finding's folder")
     parser.add_argument("--target", metavar="TARGET",
                         help="of an input of bytes; default: the folder of that name above FILE")
-    parser.add_argument("--sanitizer", choices=list(SANITIZERS), default=None,
+    parser.add_argument("--sanitizer", choices=list(meson.FUZZERS), default=None,
                         help="default: the one that it was found under, else address")
     parser.add_argument("--keep", metavar="NAME",
                         help="copy the input to fuzz/regressions/TARGET/NAME, which every build "
@@ -62,33 +49,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Runs the input, does with it what was asked for, and tells."""
     path = args.file / "input" if args.file.is_dir() else args.file
     if path != args.file and not path.exists():
         raise UserError(f"{args.file} is no finding's folder: it has no file 'input'")
     with path.open("rb") as stream:
         start = stream.read(len(findings.TRACE_START))
     is_text = start == findings.TRACE_START.encode()
-    if start.startswith(RECORDED_START) and not reads_traces(args.target, path):
-        raise UserError(f"{path} is a recorded trace, not an input that a fuzzer made;"
-                                    f" play it: ./poolproof replay {path}")
-    folder = meson.ensure_build(SANITIZERS[args.sanitizer or found_under(path)])
-    known = findings.targets(folder)
+    names = [args.target] if args.target else path.absolute().parts
+    if start.startswith(RECORDED_START) and not any(name.startswith("trace_") for name in names):
+        raise UserError(f"{path} is a recorded trace, not an input that a fuzzer made; play it:"
+                        f" ./poolproof replay {path}")
+    folder = meson.ensure_build(meson.FUZZERS[args.sanitizer or found_under(path)])
     target = None
-    if args.target is not None and args.target not in known:
-        hint = did_you_mean(args.target, known)
-        raise UserError(f"there is no fuzz target '{args.target}'; {hint}")
-    if is_text:
-        text: str | None = findings.translate(folder, "text", path).decode()
-    else:
-        target = args.target or guess_target(path, known)
+    if args.target or not is_text:
+        target = choose(args.target, path, findings.targets(folder))
+    target = None if is_text else target  # a text runs as it stands
     failed, printed = findings.run_once(folder, target, path)
-    if target is not None:
-        text = findings.text_of(folder, target, path, printed)
+    text = findings.text_of(folder, target, path, printed) if target else \
+        findings.translate(folder, "text", path).decode()
     if args.keep is not None:
         keep(path, target, args.keep)
     if args.c is not None:
         write_program(folder, text, args.c)
     return show(target or "the trace", path, failed, printed, text)
+
+
+def choose(name: str | None, path: pathlib.Path, known: list[str]) -> str:
+    """The target of this name, or whose name is nearest in the path; UserError if there is none."""
+    if name is not None and name not in known:
+        raise UserError(f"there is no fuzz target '{name}'; {did_you_mean(name, known)}")
+    found = name or next((part for part in reversed(path.absolute().parts) if part in known), None)
+    if found is None:
+        raise UserError(f"{path}: cannot tell the target; give --target {'|'.join(known)}")
+    return found
 
 
 def found_under(path: pathlib.Path) -> str:
@@ -97,7 +91,7 @@ def found_under(path: pathlib.Path) -> str:
         name = json.loads((path.parent / "finding.json").read_text())["sanitizer"]
     except (OSError, ValueError, KeyError, TypeError):
         return "address"
-    return name if name in SANITIZERS else "address"
+    return name if name in meson.FUZZERS else "address"
 
 
 def keep(path: pathlib.Path, target: str | None, name: str) -> None:
@@ -142,8 +136,3 @@ def show(target: str, path: pathlib.Path, failed: bool, printed: str, text: str 
     else:
         print(f"{path}: {target} fails")
     return FINDING
-
-
-ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing", "cost",
-           "reader")
-"""Those that say all that there is to say; what others printed is shown whole."""

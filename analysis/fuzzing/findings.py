@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import glob
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -25,7 +24,7 @@ import zlib
 
 from analysis.building import meson
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT, whole_file
+from analysis.system.files import ROOT
 from analysis.system.process import clean_environment, find_program, sanitizer_environment
 
 TRACE_START = "poolproof trace"
@@ -197,34 +196,31 @@ def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
     if place.parent.is_dir() and sum(1 for _ in place.parent.iterdir()) >= MOST_KEPT:
         raise UserError(
             f"{place.parent} holds {MOST_KEPT} findings; look at them before there are more")
-    smaller = minimise(folder, target, artifact) if failed else None
     place.parent.mkdir(parents=True, exist_ok=True)
-    draft = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=".draft-"))
-    try:
-        _write(draft / "input", artifact.read_bytes())
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".draft-") as scratch:
+        draft = pathlib.Path(scratch) / place.name
+        draft.mkdir()
+        shutil.copyfile(artifact, draft / "input")
+        smaller = minimise(folder, target, artifact) if failed else None
         if smaller is not None:
-            _write(draft / "found", artifact.read_bytes())
-            _write(draft / "input", smaller)
+            shutil.copyfile(artifact, draft / "found")
+            (draft / "input").write_bytes(smaller)
             failed, printed = run_once(folder, target, draft / "input")
         text = text_of(folder, target, draft / "input", printed)
         if text is not None:
-            _write(draft / "trace.txt", text.encode())
-        _write(draft / "log.txt", printed.encode())
+            (draft / "trace.txt").write_text(text, encoding="utf-8")
+        (draft / "log.txt").write_text(printed, encoding="utf-8")
         about = {"target": target, **dataclasses.asdict(read_report(printed) or report), **facts,
                  "program_fails": text is not None and write_program(folder, draft)}
-        _write(draft / "finding.json", (json.dumps(about, indent=1) + "\n").encode())
-        draft.chmod(0o755)
-        os.replace(draft, place)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+        (draft / "finding.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        draft.replace(place)
     return place, True
 
 
 def write_program(folder: pathlib.Path, draft: pathlib.Path) -> bool:
     """Writes alone.c beside trace.txt; whether, compiled alone with the pool, it fails too."""
     try:
-        _write(draft / "alone.c", translate(folder, "c", draft / "trace.txt"))
+        (draft / "alone.c").write_bytes(translate(folder, "c", draft / "trace.txt"))
     except (UserError, FileNotFoundError):
         return False  # what the target made of its input cannot be said in calls alone
     compiler = find_program("clang-19", "clang", "cc")
@@ -244,8 +240,3 @@ def write_program(folder: pathlib.Path, draft: pathlib.Path) -> bool:
         except subprocess.TimeoutExpired:
             return True
     return ran.returncode != 0
-
-
-def _write(path: pathlib.Path, content: bytes) -> None:
-    with whole_file(path, "wb") as stream:
-        stream.write(content)

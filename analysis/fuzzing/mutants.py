@@ -153,14 +153,39 @@ class _Reader:
                 yield self._mutant(start, end, "(void)0")
 
 
-def read_equivalent(text: str) -> dict[str, str]:
+def chosen(files: list[str], functions: list[str], sample: int | None,
+           headers: str) -> list[Mutant]:
+    """The mutants that were asked for; `headers` is where clang's own are, which libclang does not
+    know by itself. UserError if there are none."""
+    core = ROOT / "core"
+    paths = [(ROOT / file).resolve() for file in files] or sorted(
+        [*core.glob("*.c"), *core.glob("*.h")])
+    found: list[Mutant] = []
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"no such file: {path}")
+        language = ["-x", "c"] if path.suffix == ".h" else []
+        found += of_file(path, ["-std=c11", f"-I{core}", f"-I{headers}", *language])
+    known = {mutant.function for mutant in found}
+    for name in functions:
+        if name not in known:
+            raise UserError(f"no function {name} in {', '.join(files or ['core/'])};"
+                            " ./poolproof mutants --list names them")
+    found = [mutant for mutant in found if not functions or mutant.function in functions]
+    if sample and sample < len(found):
+        found = [found[i * len(found) // sample] for i in range(sample)]
+    return found
+
+
+def read_equivalent(path: pathlib.Path = EQUIVALENT) -> dict[str, str]:
     """Name of an equivalent mutant → the reason. UserError if a line has none."""
     found = {}
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.startswith("#"):
             name, tab, reason = line.partition("\t")
             if not tab or not reason.strip():
-                raise UserError(f"{EQUIVALENT.name}, line {number}: a mutant without a tab and the"
+                raise UserError(f"{path.name}, line {number}: a mutant without a tab and the"
                                 " reason why it is equivalent")
             found[name] = reason.strip()
     return found

@@ -13,7 +13,9 @@ import re
 import shlex
 import shutil
 import subprocess
+from typing import Any
 
+from analysis.runs.attacks import Bug
 from analysis.system.exits import FINDING, UserError
 from analysis.system.files import ROOT, whole_file
 from analysis.system.process import clean_environment
@@ -27,34 +29,22 @@ SANITIZERS = ("address", "undefined")
 
 
 @dataclasses.dataclass(frozen=True)
-class Bug:
-    """One patch: a realistic mistake, what it breaks, and who should see it."""
+class Patch(Bug):
+    """A bug that can be planted."""
 
-    name: str
-    sentence: str
-    breaks: str
-    target: str
-    oracle: str
-    kind: str
-    family: str
-    """Which class of mistakes it belongs to."""
-    sanitizer: str
-    """Under which it shows: the short way of alloc and free is not taken under "address"."""
-    survives: str
-    """Why it is not found, where that is known; empty for most."""
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ()
     """What it changes, from the top of the tree."""
     path: pathlib.Path | None = None
 
 
-def clean(target: str, sanitizer: str) -> Bug:
+def clean(target: str, sanitizer: Any) -> Patch:
     """No bug at all, which nothing may find."""
     name = f"control-clean-{target}" + ("" if sanitizer == "address" else f"-{sanitizer}")
-    return Bug(name, "Control: the pool as it is.", "nothing", target, "none", "equivalent",
-               "control", sanitizer, "", ())
+    return Patch(name, "Control: the pool as it is.", "control", "nothing", target, sanitizer,
+                 "none", "equivalent", None)
 
 
-def read(path: pathlib.Path) -> Bug:
+def read(path: pathlib.Path) -> Patch:
     """One patch; UserError if it does not say what it must."""
     text = path.read_text(encoding="utf-8")
     head, _, body = text.partition("\n--- ")
@@ -68,21 +58,21 @@ def read(path: pathlib.Path) -> Bug:
             f"the kind '{kind}' and the sanitizer '{sanitizer}'; there are {', '.join(KINDS)} " \
             f"and {', '.join(SANITIZERS)}"
         raise UserError(f"{path}: the patch has {what}")
-    return Bug(path.stem, head.splitlines()[0], said["Breaks"], said["Target"], said["Oracle"],
-               kind, said["Class"], sanitizer, said.get("Survives", ""), files, path)
+    return Patch(path.stem, head.splitlines()[0], said["Class"], said["Breaks"], said["Target"],
+                 sanitizer, said["Oracle"], kind, said.get("Survives"), files, path)
 
 
-def read_all(folder: pathlib.Path = FOLDER) -> list[Bug]:
+def read_all(folder: pathlib.Path = FOLDER) -> list[Patch]:
     """Every patch of the folders of classes, by name."""
     return [read(path) for path in sorted(folder.rglob("*.patch"), key=lambda path: path.name)]
 
 
-def read_named(name: str) -> Bug:
+def read_named(name: str) -> Patch:
     """The patch of this name, whatever its class."""
     return next(bug for bug in read_all() if bug.name == name)
 
 
-def copy_with(bug: Bug, tree: pathlib.Path, root: pathlib.Path = ROOT) -> None:
+def copy_with(bug: Patch, tree: pathlib.Path, root: pathlib.Path = ROOT) -> None:
     """The files beside those that the bug changes, copied to `tree`, with the bug in them.
 
     UserError if the patch no longer applies.
@@ -104,7 +94,7 @@ def copy_with(bug: Bug, tree: pathlib.Path, root: pathlib.Path = ROOT) -> None:
                                     FINDING)
 
 
-def refresh(bug: Bug, scratch: pathlib.Path, root: pathlib.Path = ROOT) -> bool:
+def refresh(bug: Patch, scratch: pathlib.Path, root: pathlib.Path = ROOT) -> bool:
     """Rewrites a patch that applies somewhere else than it says; whether it had to."""
     assert bug.path is not None
     copy_with(bug, scratch / "b", root)
@@ -157,7 +147,7 @@ def _run(command: list[str], build: pathlib.Path, what: str) -> None:
         raise UserError(f"{what} does not compile: {wrong[0]}", FINDING)
 
 
-def build_target(bug: Bug, build: pathlib.Path, work: pathlib.Path,
+def build_target(bug: Patch, build: pathlib.Path, work: pathlib.Path,
                  root: pathlib.Path = ROOT, program: str = "") -> pathlib.Path:
     """The bug's target with the bug in it, in a folder of its own; a compilation or two.
 

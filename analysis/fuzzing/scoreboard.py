@@ -14,12 +14,11 @@ import platform
 import statistics
 from typing import Any, Sequence
 
-from analysis.fuzzing.planted import Bug
+from analysis.runs.attacks import Bug, Score, Scoreboard, Trial
 from analysis.runs.schema import encoded
 from analysis.system.files import version, whole_file
 from analysis.system.templates import fill
 
-SCHEMA = 1
 SHARE_DUE = 0.95
 """Of the bugs that are reached, so many must be found on the median seed."""
 
@@ -29,123 +28,61 @@ AT_ONCE = 10_000
 PHASES = ("reached", "wrong", "found")
 
 
-@dataclasses.dataclass(frozen=True)
-class Trial:
-    """One process on a planted bug. Executions count from 1; None is never."""
-
-    seed: int
-    """0: the repository's inputs alone."""
-    executions: int
-    reached: int | None
-    wrong: int | None
-    found: int | None
-    oracle: str | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Score:
-    """All trials of one bug: with the repository's inputs, and from nothing with each seed."""
-
-    bug: Bug
-    kept: Trial
-    trials: list[Trial]
-
-    def median(self, phase: str) -> float | None:
-        """Executions on the median seed; None if that one never got there."""
-        values = [getattr(trial, phase) for trial in self.trials]
+def scored(bug: Bug, kept: Trial, trials: list[Trial]) -> Score:
+    """What became of a bug: with the repository's inputs, and from nothing with each seed."""
+    medians = {}
+    for phase in PHASES:
+        values = [getattr(trial, phase) for trial in trials]
         middle = statistics.median_high([math.inf if v is None else v for v in values])
-        return None if math.isinf(middle) else middle
-
-    @property
-    def verdict(self) -> str:
-        """"found", or how far it got: "unseen", "harmless" or "unreached"."""
-        if self.median("found") is not None:
-            return "found"
-        trials = self.trials
-        if any(trial.wrong for trial in trials):
-            return "unseen"
-        return "harmless" if any(trial.reached for trial in trials) else "unreached"
-
-    @property
-    def oracles(self) -> dict[str, int]:
-        """Oracle → in how many trials it was the one that saw the bug."""
-        seen = collections.Counter(trial.oracle for trial in self.trials if trial.oracle)
-        return dict(seen.most_common())
-
-    @property
-    def behaves(self) -> bool:
-        """Of a control: whether it did what it is there for."""
-        if self.bug.kind == "hollow":
-            return all(trial.found and trial.found <= AT_ONCE for trial in self.trials)
-        found = [trial for trial in (self.kept, *self.trials) if trial.found]
-        return not found and self.kept.executions > 0
+        medians[f"median_{phase}"] = None if math.isinf(middle) else middle
+    verdict = "found" if medians["median_found"] is not None else \
+        "unseen" if any(trial.wrong for trial in trials) else \
+        "harmless" if any(trial.reached for trial in trials) else "unreached"
+    silent = kept.executions > 0 and not any(trial.found for trial in (kept, *trials))
+    at_once = all(trial.found and trial.found <= AT_ONCE for trial in trials)
+    seen = collections.Counter(trial.oracle for trial in trials if trial.oracle)
+    return Score(
+        **{field.name: getattr(bug, field.name) for field in dataclasses.fields(Bug)},
+        verdict=verdict, behaves={"equivalent": silent, "hollow": at_once}.get(bug.kind),
+        kept_inputs_find_it=kept.found is not None, **medians,
+        oracles=dict(seen.most_common()), trials=trials)
 
 
 def line(score: Score) -> str:
     """One bug in one line."""
-    median = score.median("found")
+    median = score.median_found
     after = f" after {median:,.0f} executions" if median is not None else ""
     seen = f" by {', '.join(score.oracles)}" if score.oracles else ""
-    control = "" if score.bug.kind == "bug" else \
-        ", as it must be" if score.behaves else ", which it must not be"
-    word = "not found" if score.bug.kind == "equivalent" and not score.oracles else score.verdict
-    return f"{score.bug.name}: {word}{after}{seen}{control}"
+    control = {None: "", True: ", as it must be", False: ", which it must not be"}[score.behaves]
+    word = "not found" if score.kind == "equivalent" and not score.oracles else score.verdict
+    return f"{score.name}: {word}{after}{seen}{control}"
 
 
-def board(scores: Sequence[Score], broken: list[str], executions: int, seeds: int,
-          seconds: float, compiler: str) -> dict[str, Any]:
-    """The scoreboard for machines; results/schema/bugs.schema.json describes it. `broken` names the
-    patches that could not be planted."""
-    bugs = [score for score in scores if score.bug.kind == "bug"]
-    controls = [score for score in scores if score.bug.kind != "bug"]
-    reached = [score for score in bugs if score.verdict != "unreached"]
-    found = [score for score in bugs if score.verdict == "found"]
-    share = len(found) / len(reached) if reached else None
-    behave = all(score.behaves for score in controls)
-    return {
-        "schema": SCHEMA,
-        "version": version(),
-        "compiler": f"clang {compiler}",
-        "machine": platform.machine(),
-        "executions": executions,
-        "seeds": list(range(1, seeds + 1)),
-        "seconds": round(seconds, 1),
-        "executions_done": sum(trial.executions for score in scores for trial in score.trials),
-        "bugs": len(bugs),
-        "reached": len(reached),
-        "found": len(found),
-        "found_share_of_reached": share,
-        "controls_behave": behave,
-        "broken": broken,
-        "holds": behave and not broken and (share is None or share >= SHARE_DUE),
-        "scores": [_entry(score) for score in scores],
-    }
+def board(scores: list[Score], broken: list[str], executions: int, seeds: int, seconds: float,
+          compiler: str) -> Scoreboard:
+    """The scoreboard. `broken` names the patches that could not be planted."""
+    bugs = [score.verdict for score in scores if score.kind == "bug"]
+    reached, found = len(bugs) - bugs.count("unreached"), bugs.count("found")
+    share = found / reached if reached else None
+    behave = all(score.behaves is not False for score in scores)
+    return Scoreboard(
+        version=version(), compiler=f"clang {compiler}", machine=platform.machine(),
+        executions=executions, seeds=list(range(1, seeds + 1)), seconds=round(seconds, 1),
+        executions_done=sum(trial.executions for score in scores for trial in score.trials),
+        bugs=len(bugs), reached=reached, found=found, found_share_of_reached=share,
+        controls_behave=behave, broken=broken,
+        holds=behave and not broken and (share is None or share >= SHARE_DUE), scores=scores)
 
 
-def _entry(score: Score) -> dict[str, Any]:
-    bug = score.bug
-    return {
-        "name": bug.name, "what": bug.sentence, "class": bug.family, "breaks": bug.breaks,
-        "target": bug.target, "sanitizer": bug.sanitizer, "oracle_due": bug.oracle,
-        "kind": bug.kind, "verdict": score.verdict,
-        "behaves": score.behaves if bug.kind != "bug" else None,
-        "survives_because": bug.survives or None,
-        "kept_inputs_find_it": score.kept.found is not None,
-        **{f"median_{phase}": score.median(phase) for phase in PHASES},
-        "oracles": score.oracles,
-        "trials": [dataclasses.asdict(trial) for trial in score.trials],
-    }
-
-
-def verdict(made: dict[str, Any]) -> str:
+def verdict(made: Scoreboard) -> str:
     """The scoreboard in one sentence."""
-    share = made["found_share_of_reached"]
+    share = made.found_share_of_reached
     rate = f" ({100 * share:.1f} %)" if share is not None else ""
-    controls = "the controls behave" if made["controls_behave"] else "a control does not behave"
-    lost = f"; could not be planted: {', '.join(made['broken'])}" if made["broken"] else ""
-    return (f"{made['found']} of {made['reached']} reached bugs found{rate}, of {made['bugs']} "
-            f"planted{lost}; {controls}; {made['executions_done']:,} executions in "
-            f"{made['seconds']:.0f} s")
+    controls = "the controls behave" if made.controls_behave else "a control does not behave"
+    lost = f"; could not be planted: {', '.join(made.broken)}" if made.broken else ""
+    return (f"{made.found} of {made.reached} reached bugs found{rate}, of {made.bugs} "
+            f"planted{lost}; {controls}; {made.executions_done:,} executions in "
+            f"{made.seconds:.0f} s")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +105,7 @@ def curve(scores: Sequence[Score], phase: str) -> Curve:
     """Survival of the planted bugs until a phase, over all bugs and seeds."""
     from statsmodels.duration.survfunc import SurvfuncRight  # a second to load, needed at the end
 
-    trials = [trial for score in scores if score.bug.kind == "bug" for trial in score.trials]
+    trials = [trial for score in scores if score.kind == "bug" for trial in score.trials]
     ends = [getattr(trial, phase) for trial in trials]
     times = [end if end is not None else max(trial.executions, 1)
              for end, trial in zip(ends, trials)]
@@ -214,17 +151,19 @@ def draw(curves: dict[str, Curve], executions: int) -> str:
         " reached, gone wrong and found, against executions"))
 
 
-def write(made: dict[str, Any], scores: Sequence[Score], folder: pathlib.Path) -> None:
+def write(made: Scoreboard, folder: pathlib.Path) -> None:
     """scoreboard.json, scoreboard.md and survival.svg, each whole or not at all."""
-    curves = {phase: curve(scores, phase) for phase in PHASES} if made["bugs"] else {}
-    steps = [10 ** power for power in range(1, 10) if 10 ** power < made["executions"]]
+    curves = {phase: curve(made.scores, phase) for phase in PHASES} if made.bugs else {}
+    steps = [10 ** power for power in range(1, 10) if 10 ** power < made.executions]
     rows = [(step, *(100 * curves[phase].at(step) for phase in PHASES))
-            for step in (*steps, made["executions"])] if curves else []
-    page = fill(pathlib.Path(__file__).with_name("bugs.md.j2"), board=made, verdict=verdict(made),
+            for step in (*steps, made.executions)] if curves else []
+    said: dict[str, Any] = dataclasses.asdict(  # class_ is written class
+        made, dict_factory=lambda items: {name.rstrip("_"): value for name, value in items})
+    page = fill(pathlib.Path(__file__).with_name("bugs.md.j2"), board=said, verdict=verdict(made),
                 rows=rows)
-    files = {"scoreboard.json": encoded(made), "scoreboard.md": page}
+    files = {"scoreboard.json": encoded(said), "scoreboard.md": page}
     if curves:
-        files["survival.svg"] = draw(curves, made["executions"])
+        files["survival.svg"] = draw(curves, made.executions)
     for name, text in files.items():
         with whole_file(folder / name) as stream:
             stream.write(text)

@@ -1,21 +1,17 @@
 """A run of the fuzzers: jobs in threads, each with one libFuzzer process at a time.
 
 libFuzzer's own -fork=N starts a process every few seconds and reads all inputs for each: in 30 s on
-pool_api it made 550 executions a processor second, where one process makes 1,350. So jobs stay
-here: each keeps a process for its whole turn.
+pool_api it made 550 executions a processor second, where one process makes 1,350. So each job keeps
+a process for its whole turn.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import itertools
+import collections
 import json
-import os
 import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
@@ -23,79 +19,25 @@ import time
 from collections.abc import Sequence
 
 from analysis.building import meson
-from analysis.fuzzing import execution_count, findings, libfuzzer
-from analysis.fuzzing.libfuzzer import Status
+from analysis.fuzzing import findings, libfuzzer
+from analysis.fuzzing.campaign import Count, Turn
+from analysis.fuzzing.jobs import Crew, Stopped
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT
+from analysis.system.files import ROOT, relative
 from analysis.system.process import say
 from analysis.system.terminal import did_you_mean
+from analysis.system.units import count, duration
 
 SEEDS = ROOT / "fuzz"
 
 LONG_EVERY = 4
 """One process in so many may make inputs of the greatest length."""
 
-LAST_TURN_S = 600.0
-"""A process is started anew after so long: logs stay short, and jobs learn from each other."""
-
-LEAST_S = 0.5
-"""Less time than this is not worth a process."""
-
-STALLED = 4
-"""A target that ends so often in a row with what is already known gives up its turn."""
-
-CROWDED = 4000
-"""A corpus of more files than this is reduced to what it needs before a run."""
-
 SETTINGS_BYTES = 3
 """What is in front of an input's operations."""
 
 SLICES = 64
 """So many pieces of a trace are put among what each target has learned."""
-
-
-@dataclasses.dataclass
-class Progress:
-    """What is known of a target in this run. Counted by its jobs, under the run's lock."""
-
-    target: str
-    ended: int = 0  # executions of processes that are over
-    running: dict[int, int] = dataclasses.field(default_factory=dict)  # slot → executions so far
-    busy_s: float = 0.0  # of processes that are over, added up
-    since: dict[int, float] = dataclasses.field(default_factory=dict)  # slot → start
-    edges: int = 0
-    features: int = 0
-    corpus: int = 0
-    findings: list[dict] = dataclasses.field(default_factory=list)
-    repeated: int = 0  # failures that were known already
-    troubles: list[str] = dataclasses.field(default_factory=list)
-
-    @property
-    def executions(self) -> int:
-        return self.ended + sum(self.running.values())
-
-    def per_second(self, now: float) -> float:
-        """Executions a second and job."""
-        busy = self.busy_s + sum(now - start for start in self.since.values())
-        return self.executions / busy if busy > 0 else 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Turn:
-    """A job's time on a target."""
-
-    target: str
-    seconds: float
-
-
-def share_turns(targets: list[str], jobs: int, seconds: float) -> list[list[Turn]]:
-    """For each job its turns, one after the other, so that every job works for all the time.
-
-    With fewer targets than jobs several jobs share one; otherwise each job divides its time evenly
-    among every jobs-th target.
-    """
-    shares = [targets[slot::jobs] or [targets[slot % len(targets)]] for slot in range(jobs)]
-    return [[Turn(target, seconds / len(share)) for target in share] for share in shares]
 
 
 def folders_of(target: str, root: pathlib.Path = SEEDS) -> list[pathlib.Path]:
@@ -114,16 +56,17 @@ def learn_traces(folder: pathlib.Path, traces: Sequence[pathlib.Path], targets: 
     pools = [target for target in targets if target.startswith("pool_")]
     if traces and not pools:
         raise UserError("--trace is for targets that run the pool, pool_api and others")
-    with tempfile.TemporaryDirectory() as scratch:
-        for trace in traces:
+    for trace in traces:
+        with tempfile.TemporaryDirectory() as scratch:
             pieces = [piece for piece in
                       findings.slices(folder, trace, SLICES, pathlib.Path(scratch))
                       if piece.stat().st_size > SETTINGS_BYTES]
             if not pieces:
                 raise UserError(f"{trace} holds no operation that a pool can play")
-            for target, piece in itertools.product(pools, pieces):
-                shutil.copyfile(piece, corpus / target / piece.name)
-            say(f"pieces of {trace}: {len(pieces)}, for {', '.join(pools)}")
+            for target in pools:
+                for piece in pieces:
+                    shutil.copyfile(piece, corpus / target / piece.name)
+        say(f"pieces of {trace}: {len(pieces)}, for {', '.join(pools)}")
 
 
 def check_targets(wanted: list[str], known: list[str]) -> list[str]:
@@ -135,174 +78,139 @@ def check_targets(wanted: list[str], known: list[str]) -> list[str]:
 
 
 class Session:
-    """Everything that a run of the command does while time is left."""
+    """What the jobs of a run share."""
 
-    def __init__(self, folder: pathlib.Path, targets: list[str], jobs: int, seconds: float,
-                 seed: int, corpus: pathlib.Path, sanitizer: str = "address",
-                 count: execution_count.Count | None = None) -> None:
-        self.folder = folder
-        self.sanitizer = sanitizer
-        self.count = count
-        self.seed = seed
-        self.seconds = seconds
-        self.corpus = corpus
+    def __init__(self, folder: pathlib.Path, crew: Crew, done: Count, seed: int,
+                 corpus: pathlib.Path, sanitizer: str = "address") -> None:
+        self.folder, self.crew, self.count = folder, crew, done
+        self.seed, self.corpus, self.sanitizer = seed, corpus, sanitizer
         self.work = meson.BUILD_ROOT / "fuzz-work"
-        # With a count every job takes any target's share, so none has turns of its own.
-        turns = share_turns(targets[:1] if count else targets, jobs, seconds)
-        self.progress = {target: Progress(target) for target in targets}
-        self.lock = threading.RLock()
+        self.start = time.monotonic()
         self.keeping = threading.Lock()  # one finding is made small at a time
-        self.reducing = threading.Lock()
-        self.stop = threading.Event()
-        self.processes: dict[int, subprocess.Popen] = {}
-        self.start = time.monotonic()
-        self.threads = [threading.Thread(target=self._work, args=(slot, mine), daemon=True)
-                        for slot, mine in enumerate(turns)]
-
-    def begin(self) -> None:
-        self.start = time.monotonic()
-        for thread in self.threads:
-            thread.start()
+        self.found: dict[pathlib.Path, dict] = {}
+        """Folder of a finding → its finding.json, and whether it is new."""
+        self.repeated: collections.Counter[str] = collections.Counter()
+        """Target → how often it failed with what was known already."""
+        self.troubles: list[str] = []
 
     def rescue(self) -> None:
         """Keeps what a run that was killed had found and not yet kept."""
         for work in sorted(self.work.glob("*-*")):
             target = work.name.rpartition("-")[0]
             if any(libfuzzer.artifacts(work)) and target in findings.targets(self.folder):
-                self.progress.setdefault(target, Progress(target))
-                self._keep(target, work, 0, 0)
+                self._keep(target, work, {})
             shutil.rmtree(work, ignore_errors=True)
 
-    def is_busy(self) -> bool:
-        return any(thread.is_alive() for thread in self.threads)
-
-    def left_s(self) -> float:
-        return max(0.0, self.start + self.seconds - time.monotonic())
-
-    def interrupt(self) -> None:
-        """Asks every process to end and waits until what was found is kept."""
-        self.stop.set()
-        with self.lock:
-            running = list(self.processes.values())
-        for process in running:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGINT)
-        for thread in self.threads:
-            thread.join(timeout=findings.MINIMISE_S)
-
-    def _work(self, slot: int, turns: list[Turn]) -> None:
-        """A job: its turns, and in each a process after the other until the turn's time is over."""
-        random_seeds = random.Random(self.seed * 1024 + slot)
-        deadline = self.start
-        for turn in turns:
-            deadline += turn.seconds
-            stalled = 0
-            target = turn.target
+    def job(self, slot: int) -> None:
+        """Takes turns, one after the other, until there are none."""
+        while not self.crew.stopping.is_set() and (turn := self.count.claim()):
+            news: int | None = 0
             try:
-                while not self.stop.is_set() and stalled < STALLED:
-                    left = deadline - time.monotonic()
-                    claimed = self.count.claim() if self.count else None
-                    if left < LEAST_S or (self.count and not claimed):
-                        break
-                    target, executions = claimed or (turn.target, None)
-                    news = self._attack(slot, target, min(left, LAST_TURN_S),
-                                        random_seeds.randrange(1, 1 << 32), executions)
-                    stalled = stalled + 1 if news == 0 else 0
+                news = self._attack(turn, self.work / f"{turn.target}-{slot}")
+            except Stopped:
+                pass
             except (OSError, UserError) as error:
-                with self.lock:
-                    self.progress[target].troubles.append(str(error))
+                self.troubles.append(f"{turn.target}: {error}")
+            finally:
+                self.count.settle(turn, news)
 
-    def _attack(self, slot: int, target: str, seconds: float, seed: int,
-                executions: int | None = None) -> int | None:
-        """Runs one process. Returns None if it found nothing, else how much of it is new."""
-        progress = self.progress[target]
-        work = self.work / f"{target}-{slot}"
+    def _attack(self, turn: Turn, work: pathlib.Path) -> int | None:
+        """Runs one process. None if it found nothing, else how much of that is new."""
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        learned = self.corpus / target
-        learned.mkdir(parents=True, exist_ok=True)
-        with self.reducing:
-            reduce_corpus(self.folder, target, self.corpus)
-        dictionary = SEEDS / "dictionaries" / f"{target}.dict"
+        seed = random.Random(f"{self.seed}/{turn.target}/{turn.number}").randrange(1, 1 << 32)
+        with (work / "log.txt").open("w", encoding="utf-8", errors="replace") as log, \
+                self.crew.process(self._command(turn, work, seed), cwd=work,
+                                  env=findings.surroundings(), stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True, errors="replace") as process:
+            for line in process.stderr or ():
+                log.write(line)
+                if status := libfuzzer.parse_status(line):
+                    self.count.learn(turn, status)
+            code = process.wait()
+        if any(libfuzzer.artifacts(work)):
+            return self._keep(turn.target, work, {"process_seed": seed})
+        if code == 0 or self.crew.stopping.is_set():
+            return None
+        said = (work / "log.txt").read_text(encoding="utf-8", errors="replace").split("\n")
+        last = [line for line in said if line.strip()][-1:]
+        self.troubles.append(f"{turn.target} ended with {code} and no input: {' '.join(last)}")
+        return 0
+
+    def _command(self, turn: Turn, work: pathlib.Path, seed: int) -> list[str]:
         longest = libfuzzer.SHORT_INPUT_BYTES if seed % LONG_EVERY else libfuzzer.MOST_INPUT_BYTES
-        job = libfuzzer.Job(
-            self.folder / "fuzz" / target, work, learned, folders_of(target),
-            dictionary if dictionary.exists() else None, seed, longest, seconds, executions)
-        start = time.monotonic()
-        with (work / "log.txt").open("w", encoding="utf-8", errors="replace") as log:
-            process = libfuzzer.start(job)
-            with self.lock:
-                self.processes[slot] = process
-                progress.since[slot] = start
-                progress.running[slot] = 0
-            if self.stop.is_set():
-                process.send_signal(signal.SIGINT)
-            code = libfuzzer.follow(process, log,
-                                    lambda status: self._learn(progress, slot, status))
-        with self.lock:
-            del self.processes[slot]
-            busy = time.monotonic() - progress.since.pop(slot)
-            progress.busy_s += busy
-            done = progress.running.pop(slot)
-            progress.ended += done
-        found = code != 0 and (not self.stop.is_set() or any(libfuzzer.artifacts(work)))
-        news = self._keep(target, work, code, seed) if found else None
-        if self.count and executions is not None:
-            self.count.settle(target, executions, done, busy, progress.edges, progress.features,
-                              progress.corpus, news or 0)
-        return news
+        dictionary = SEEDS / "dictionaries" / f"{turn.target}.dict"
+        return [
+            str(self.folder / "fuzz" / turn.target), str(self.corpus / turn.target),
+            *map(str, folders_of(turn.target)), f"-seed={seed}", f"-artifact_prefix={work}/",
+            f"-max_len={longest}", f"-timeout={libfuzzer.HANG_S}",
+            f"-rss_limit_mb={libfuzzer.MEMORY_MB}", "-print_final_stats=1",
+            f"-max_total_time={max(1, int(turn.seconds))}",
+            *([f"-dict={dictionary}"] if dictionary.exists() else []),
+            *([f"-runs={turn.executions}"] if turn.executions else []),
+        ]
 
-    def _learn(self, progress: Progress, slot: int, status: Status) -> None:
-        with self.lock:
-            progress.running[slot] = max(progress.running[slot], status.executions)
-            progress.edges = max(progress.edges, status.edges)
-            progress.features = max(progress.features, status.features)
-            progress.corpus = max(progress.corpus, status.corpus)
-
-    def _keep(self, target: str, work: pathlib.Path, code: int, seed: int) -> int:
+    def _keep(self, target: str, work: pathlib.Path, facts: dict[str, object]) -> int:
         """Keeps what a process that failed left behind. Returns how much of it is new."""
-        progress = self.progress[target]
-        artifacts = list(libfuzzer.artifacts(work))
         log_file = work / "log.txt"
         log = log_file.read_text(encoding="utf-8", errors="replace") if log_file.exists() else ""
-        if not artifacts:
-            said = [line for line in log.splitlines() if line.strip()][-1:]
-            with self.lock:
-                progress.troubles.append(
-                    f"{target} ended with {code} and no input: {' '.join(said)}")
-            self.stop.wait(1)
-            return 0
         news = 0
-        for artifact in artifacts:
-            facts = {"executions": progress.executions,
-                     "seconds": round(time.monotonic() - self.start, 1), "seed": self.seed,
-                     "process_seed": seed, "sanitizer": self.sanitizer}
-            with self.keeping:
+        facts = facts | {"seed": self.seed, "sanitizer": self.sanitizer,
+                         "executions": self.count.executions - self.count.before,
+                         "seconds": round(time.monotonic() - self.start, 1)}
+        with self.keeping:
+            for artifact in libfuzzer.artifacts(work):
                 place, is_new = findings.keep(self.folder, target, artifact, log, facts)
-            about = json.loads((place / "finding.json").read_text())
-            with self.lock:
-                if str(place) in (known["place"] for known in progress.findings):
-                    progress.repeated += 1
+                if place in self.found:
+                    self.repeated[target] += 1
                 else:
-                    progress.findings.append({"place": str(place), "new": is_new, **about})
+                    about = json.loads((place / "finding.json").read_text())
+                    self.found[place] = about | {"new": is_new}
                     news += 1
         return news
 
+    # --- What is told ----------------------------------------------------------------------------
 
-def reduce_corpus(folder: pathlib.Path, target: str, corpus: pathlib.Path) -> None:
-    """Replaces a crowded corpus by the few inputs that reach as much; if that fails it stays."""
-    old = corpus / target
-    if sum(1 for _ in os.scandir(old)) <= CROWDED:
-        return
-    new, aside = corpus / f".{target}.reduced", corpus / f".{target}.old"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    done = subprocess.run([str(folder / "fuzz" / target), "-merge=1", str(new), str(old)],
-                          env=findings.surroundings(), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    if done.returncode == 0 and any(os.scandir(new)):
-        shutil.rmtree(aside, ignore_errors=True)
-        old.rename(aside)
-        new.rename(old)
-        shutil.rmtree(aside, ignore_errors=True)
-    shutil.rmtree(new, ignore_errors=True)
+    def state(self) -> str:
+        """How far the run is, in a line."""
+        done = self.count.executions
+        left_s = min(self.count.seconds, self.count.end - time.monotonic())
+        left = duration(max(0.0, left_s))
+        if self.count.goal is not None:
+            left = f"{max(0, self.count.goal - done):,} of {self.count.goal:,} executions"
+        return (f"{done - self.count.before:,} executions, {count(len(self.found), 'finding')},"
+                f" {left} left")
+
+    def table(self) -> str:
+        """What was done on every target, this run and those before that are counted."""
+        rows = [("target", "executions", "a second", "edges", "features", "corpus", "findings")]
+        for share in self.count.shares.values():
+            speed = share.executions / share.busy_seconds if share.busy_seconds else 0
+            found = sum(about["target"] == share.target for about in self.found.values())
+            rows.append((share.target, f"{share.executions:,}", f"{speed:,.0f}",
+                         f"{share.edges:,}", f"{share.features:,}", f"{share.corpus:,}",
+                         str(found)))
+        wide = max(len(row[0]) for row in rows)
+        return "\n".join(f"{row[0]:<{wide}}" + "".join(f"{cell:>12}" for cell in row[1:])
+                         for row in rows)
+
+    def ending(self, interrupted: bool) -> str:
+        """What was done, what was found, and how to see each finding again."""
+        lines = [self.table(), *(f"trouble: {trouble}" for trouble in self.troubles)]
+        lines += [f"{target} failed {count(times, 'time')} more with what is below"
+                  for target, times in self.repeated.items()]
+        for place, about in self.found.items():
+            known = "" if about["new"] else ", known from an earlier run"
+            where = f" at {about['operation']}" if about["operation"] else ""
+            lines += [f"\nfinding in {about['target']} after {about['executions']:,} executions"
+                      f"{known}: the {about['oracle']} oracle{where}", f"  {about['message']}",
+                      f"  ./poolproof reproduce {relative(place / 'input')}"]
+        executions = self.count.executions
+        lines.append(f"\n{executions - self.count.before:,} executions"
+                     f" {'interrupted after' if interrupted else 'in'}"
+                     f" {time.monotonic() - self.start:.0f} s, {count(len(self.found), 'finding')}"
+                     f" (seed {self.seed})")
+        if self.count.path:
+            lines.append(f"campaign: {executions:,} of {self.count.goal:,} executions done"
+                         f" ({relative(self.count.path)})")
+        return "\n".join(lines)

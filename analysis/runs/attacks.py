@@ -22,26 +22,35 @@ class Trial:
 
 
 @dataclasses.dataclass(frozen=True)
-class Score:
-    """What became of a planted bug, over all its trials."""
+class Bug:
+    """A realistic mistake, what it breaks, and who should see it."""
 
     name: str
     what: str
     class_: str
+    """Of mistakes."""
     breaks: str
     """The invariant or the promise."""
     target: str
     sanitizer: Literal["address", "undefined"]
+    """Under which it shows: the fast path of alloc and free is not taken under "address"."""
     oracle_due: str
     kind: Literal["bug", "equivalent", "hollow"]
-    """The last two are controls: nothing may find an equivalent change, everything a hollow
-    call."""
+    """A bug is to be found; of the controls nothing may find an equivalent change, everything a
+    hollow call."""
+    survives_because: str | None
+    """Why it is not found, where that is known; null for most."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Score(Bug):
+    """What became of it, over all trials."""
+
     verdict: Literal["found", "unseen", "harmless", "unreached"]
     """found: on the median seed; unseen: it went wrong and no oracle said so in time; harmless:
     its place was reached and it never made a difference."""
     behaves: bool | None
     """Whether a control did what it is there for; null for a bug."""
-    survives_because: str | None
     kept_inputs_find_it: bool
     """Whether the repository's own inputs alone find it."""
     median_reached: Counting | None
@@ -53,10 +62,11 @@ class Score:
     trials: list[Trial]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Scoreboard:
     """Every bug that was planted, and what they come to."""
 
+    schema: int = 1
     version: str
     compiler: str
     machine: str
@@ -78,7 +88,6 @@ class Scoreboard:
     """The controls behave, every patch could be planted, and at least 0.95 of the bugs that were
     reached are found."""
     scores: list[Score]
-    schema: int = 1
 
 
 @dataclasses.dataclass
@@ -96,10 +105,11 @@ class Share:
     findings: int = 0
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Campaign:
     """A number of executions to be done by all targets together, and how far it is."""
 
+    schema: int = 1
     engine: Literal["libfuzzer"]
     sanitizer: Literal["address", "undefined", "memory"]
     compiler: str
@@ -116,4 +126,3 @@ class Campaign:
     """Processes that ended with something new."""
     complete: bool
     targets: list[Share]
-    schema: int = 1

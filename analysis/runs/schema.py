@@ -37,6 +37,8 @@ MADE: dict[str, tuple[Any, str]] = {
     "campaign": (Campaign, "How many executions a fuzzing campaign did of each target"),
 }
 """Schema → what a file or a line is."""
+NARROW = 200
+"""Of lines that people read too."""
 LARGEST = 1e18
 """No amount is larger, so that no ratio of two is beyond all numbers."""
 LONGEST_INTEGER = 20

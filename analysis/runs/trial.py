@@ -230,10 +230,11 @@ class Samples:
     """The arm's and then its baseline's."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Document:
     """trial.json."""
 
+    schema: int = 1
     version: str
     sentence: str
     """The answer, as a reader wants it."""
@@ -254,4 +255,3 @@ class Document:
     advice: dict[str, Any]
     pairs: list[Samples]
     """Raw samples."""
-    schema: int = 1

@@ -5,13 +5,15 @@ import dataclasses
 import json
 import pathlib
 import shutil
+from typing import Any
 
 import pytest
 
 from analysis.commands import bugs
 from analysis.fuzzing import findings, planted, scoreboard, trials as trying
-from analysis.fuzzing.planted import Bug
-from analysis.fuzzing.scoreboard import Score, Trial
+from analysis.fuzzing.jobs import Crew
+from analysis.fuzzing.planted import Patch
+from analysis.runs.attacks import Score, Trial
 from analysis.runs import schema
 from analysis.system.exits import PASS, UserError
 from analysis.system.process import find_program
@@ -32,9 +34,9 @@ Oracle: invariants
 """
 
 
-def a_bug(name: str = "a-bug", kind: str = "bug", survives: str = "") -> Bug:
-    return Bug(name, "A line goes.", "I5", "pool_api", "invariants", kind, "no merge", "address",
-               survives, ("core/one.txt",))
+def a_bug(kind: Any = "bug") -> Patch:
+    return Patch("a-bug", "A line goes.", "no merge", "I5", "pool_api", "address", "invariants",
+                 kind, None, ("core/one.txt",))
 
 
 def a_trial(seed: int, reached: int | None, wrong: int | None, found: int | None) -> Trial:
@@ -43,8 +45,8 @@ def a_trial(seed: int, reached: int | None, wrong: int | None, found: int | None
 
 def a_score(*trials: tuple[int | None, int | None, int | None], kind: str = "bug",
             kept: int | None = None) -> Score:
-    return Score(a_bug(kind=kind), a_trial(0, kept, kept, kept),
-                 [a_trial(seed, *trial) for seed, trial in enumerate(trials, 1)])
+    return scoreboard.scored(a_bug(kind), a_trial(0, kept, kept, kept),
+                             [a_trial(seed, *trial) for seed, trial in enumerate(trials, 1)])
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def test_a_trial_is_remembered_and_an_input_that_is_new_is_tried(
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
 
-    def attempt(program: pathlib.Path, seed: int, *rest: object) -> Trial:
+    def attempt(crew: Crew, program: pathlib.Path, seed: int, *rest: object) -> Trial:
         tried.append(seed)
         return a_trial(seed, 1, 1, 1)
 
@@ -113,9 +115,9 @@ def test_a_trial_is_remembered_and_an_input_that_is_new_is_tried(
     program.write_bytes(b"program")
     for text in (b"one", b"one", b"two"):
         given.write_bytes(text)
-        runner = trying.TrialRunner({}, 100, 1)
-        for seed in (0, 1):
-            runner._trial(program, seed, [str(given)])
+        trials = trying.Trials(Crew(1), {}, 100, 1)
+        made = [trials.trial(program, seed, [str(given)]) for seed in (0, 1)]
+        assert made == [a_trial(seed, 1, 1, 1) for seed in (0, 1)]
     assert tried == [0, 1, 0]
 
 
@@ -128,7 +130,8 @@ def test_a_trial_is_remembered_and_an_input_that_is_new_is_tried(
 ])
 def test_how_far_a_bug_got(trials: list, verdict: str, median: int | None) -> None:
     score = a_score(*trials)
-    assert (score.verdict, score.median("found")) == (verdict, median)
+    assert (score.verdict, score.median_found) == (verdict, median)
+    assert score.behaves is None
 
 
 @pytest.mark.parametrize("score, behaves", [
@@ -146,7 +149,7 @@ def test_a_control_behaves(score: Score, behaves: bool) -> None:
 def test_survival_is_the_one_that_kaplan_and_meier_give() -> None:
     # Ends at 2, 4 and 8, one trial still going at its end of 5: left 3/4, 3/4 * 2/3, and then 0.
     trials = [Trial(1, when, 1, 1, when if when != 5 else None, None) for when in (2, 4, 5, 8)]
-    made = scoreboard.curve([Score(a_bug(), trials[0], trials)], "found")
+    made = scoreboard.curve([scoreboard.scored(a_bug(), trials[0], trials)], "found")
     assert made.executions == [2, 4, 8]
     assert made.left == pytest.approx([3 / 4, 1 / 2, 0])
     assert [made.at(when) for when in (1, 3, 7)] == pytest.approx([1, 3 / 4, 1 / 2])
@@ -159,20 +162,20 @@ def test_the_board_holds_from_95_percent_on(found: int, control: bool, holds: bo
     scores = [a_score((1, 2, 3))] * found + [a_score((1, 2, None))] * (20 - found)
     scores.append(a_score((1, 2, None if control else 3), kind="equivalent"))
     board = scoreboard.board(scores, [], 1000, 1, 1.0, "19")
-    assert board["holds"] is holds
-    assert board["found_share_of_reached"] == found / 20
+    assert board.holds is holds
+    assert board.found_share_of_reached == found / 20
 
 
 def test_a_patch_that_could_not_be_planted_is_no_success() -> None:
     board = scoreboard.board([a_score((1, 2, 3))], ["gone"], 1000, 1, 1.0, "19")
-    assert not board["holds"]
+    assert not board.holds
     assert "could not be planted: gone" in scoreboard.verdict(board)
 
 
 def test_what_is_written_keeps_the_schema(tmp_path: pathlib.Path) -> None:
     scores = [a_score((1, 2, 3), (None, None, None)), a_score((1, None, None)),
               a_score((1, 2, None), kind="equivalent")]
-    scoreboard.write(scoreboard.board(scores, [], 1000, 2, 1.0, "19"), scores, tmp_path)
+    scoreboard.write(scoreboard.board(scores, [], 1000, 2, 1.0, "19"), tmp_path)
     board = json.loads((tmp_path / "scoreboard.json").read_text())
     assert schema.complaint("bugs", board) is None
     page = (tmp_path / "scoreboard.md").read_text()
@@ -191,7 +194,7 @@ def test_quick_has_a_bug_for_every_oracle() -> None:
     assert {bug.kind for bug in quick} == set(planted.KINDS)
     common = {"model", "contents", "invariants", "shadow", "refusal", "address",
               "undefinedbehavior"}
-    assert common <= {bug.oracle for bug in quick}
+    assert common <= {bug.oracle_due for bug in quick}
 
 
 def test_a_few_bugs_are_found_and_the_controls_behave(tmp_path: pathlib.Path,

@@ -5,7 +5,8 @@ import pathlib
 
 import pytest
 
-from analysis.fuzzing import execution_count
+from analysis.fuzzing import campaign
+from analysis.fuzzing.libfuzzer import Status
 from analysis.system import arguments
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
@@ -21,50 +22,85 @@ def _programs(tmp_path: pathlib.Path) -> dict[str, pathlib.Path]:
     return made
 
 
-def opened(programs: dict[str, pathlib.Path], goal: int = 30) -> execution_count.Count:
+def opened(programs: dict[str, pathlib.Path], goal: int = 30) -> campaign.Count:
     path = next(iter(programs.values())).parent / "campaign.json"
-    return execution_count.Count(path, goal, programs, FACTS)
+    return campaign.Count(programs, 2, 1e6, goal, path, FACTS)
 
 
-def work(ledger: execution_count.Count, done: int | None = None) -> str:
-    target, part = ledger.claim() or ("", 0)
-    ledger.settle(target, part, part if done is None else done, 0.5, 7, 8, 9, 0)
-    return target
+def work(count: campaign.Count, done: int | None = None, took_s: float = 0.5,
+         news: int | None = None) -> str:
+    turn = count.claim()
+    assert turn is not None and turn.executions is not None
+    turn.start -= took_s
+    count.learn(turn, Status(turn.executions if done is None else done, 7, 8, 9))
+    count.settle(turn, news)
+    return turn.target
 
 
 def test_every_target_gets_as_much_time(programs: dict[str, pathlib.Path],
                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution_count, "PARTS", 2)
-    ledger = opened(programs, 28)
-    assert [work(ledger) for _ in range(4)] == ["pool_a", "pool_b", "pool_a", "pool_b"]
-    assert ledger.claim() is None and ledger.complete
-    said = json.loads(ledger.path.read_text())
+    monkeypatch.setattr(campaign, "PARTS", 2)
+    count = opened(programs, 28)
+    assert [work(count) for _ in range(4)] == ["pool_a", "pool_b", "pool_a", "pool_b"]
+    assert count.claim() is None and count.complete
+    said = json.loads(count.path.read_text())
     assert (said["executions"], said["busy_seconds"], said["complete"]) == (28, 2.0, True)
     assert said["executions_per_second"] == 14
 
 
+@pytest.mark.parametrize("targets, jobs, seconds, turns", [
+    (1, 1, 60, [60]), (1, 4, 60, [60] * 4), (5, 2, 60, [20] * 5), (12, 2, 60, [10] * 12),
+    (2, 2, 8 * 3600, [campaign.LONGEST_TURN_S] * 2),
+])
+def test_before_the_time_is_over_every_target_has_its_turn(
+        tmp_path: pathlib.Path, targets: int, jobs: int, seconds: int, turns: list[int]) -> None:
+    names = [f"pool_{number}" for number in range(targets)]
+    for name in names:
+        (tmp_path / name).write_text("")
+    count = campaign.Count({name: tmp_path / name for name in names}, jobs, seconds)
+    claimed = [count.claim() for _ in range(max(targets, jobs))]
+    assert [turn and turn.seconds for turn in claimed] == pytest.approx(turns, abs=1)
+    assert {turn.target for turn in claimed if turn} == set(names)
+    assert all(turn and turn.executions is None for turn in claimed)
+    count.end = 0.0
+    assert count.claim() is None
+
+
 def test_a_slow_target_is_not_waited_for(programs: dict[str, pathlib.Path]) -> None:
-    ledger = opened(programs, 800)
-    ledger.settle(*(ledger.claim() or ("", 0)), 50, 9.0, 0, 0, 0, 0)
-    assert [work(ledger) for _ in range(3)] == ["pool_b"] * 3
+    count = opened(programs, 800)
+    work(count, took_s=9.0)
+    assert [work(count) for _ in range(3)] == ["pool_b"] * 3
+
+
+def test_a_target_that_only_repeats_itself_gets_no_more_turns(
+        programs: dict[str, pathlib.Path]) -> None:
+    count = opened({"pool_a": programs["pool_a"]}, 10**6)
+    for news in (0, 0, 1, *[0] * campaign.STALLED):
+        work(count, 1, news=news)
+    assert count.claim() is None and not count.complete
+    assert count.shares["pool_a"].findings == 1
 
 
 def test_what_is_under_way_is_not_given_twice(programs: dict[str, pathlib.Path],
                                               monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution_count, "PARTS", 1)
-    ledger = opened(programs)
-    assert ledger.claim() == ("pool_a", 15)
-    assert ledger.claim() == ("pool_b", 15)
-    assert ledger.claim() is None and not ledger.complete
-    ledger.settle("pool_b", 15, 4, 1.0, 0, 0, 0, 1)
-    assert ledger.claim() == ("pool_b", 11)
+    monkeypatch.setattr(campaign, "PARTS", 1)
+    count = opened(programs)
+    turns = [count.claim(), count.claim()]
+    assert [(turn.target, turn.executions) for turn in turns if turn] == [
+        ("pool_a", 15), ("pool_b", 15)]
+    assert count.claim() is None and not count.complete
+    count.learn(turns[1], Status(4))
+    count.settle(turns[1], 1)
+    left = count.claim()
+    assert left is not None and (left.target, left.executions) == ("pool_b", 11)
 
 
 def test_a_campaign_goes_on_where_it_was(programs: dict[str, pathlib.Path]) -> None:
     work(opened(programs), 5)
     again = opened(programs)
-    assert again.executions == 5
-    assert again.claim() == ("pool_b", 1)
+    turn = again.claim()
+    assert (again.executions, again.before) == (5, 5)
+    assert turn is not None and (turn.target, turn.executions) == ("pool_b", 1)
 
 
 def test_a_program_that_has_changed_starts_at_nothing(programs: dict[str, pathlib.Path]) -> None:
@@ -78,9 +114,9 @@ def test_a_program_that_has_changed_starts_at_nothing(programs: dict[str, pathli
 
 
 def test_other_targets_keep_what_they_have(programs: dict[str, pathlib.Path]) -> None:
-    ledger = opened(programs)
-    work(ledger, 9)
-    work(ledger, 8)
+    count = opened(programs)
+    work(count, 9)
+    work(count, 8)
     alone = opened({"pool_b": programs["pool_b"]}, 40)
     work(alone, 7)
     said = json.loads(alone.path.read_text())
@@ -99,10 +135,10 @@ def test_a_file_of_something_else_is_refused(programs: dict[str, pathlib.Path], 
 
 def test_a_campaign_under_other_circumstances_is_not_overwritten(
         programs: dict[str, pathlib.Path]) -> None:
-    ledger = opened(programs)
-    work(ledger)
+    count = opened(programs)
+    work(count)
     with pytest.raises(UserError, match="with sanitizer address, not memory"):
-        execution_count.Count(ledger.path, 5, programs, FACTS | {"sanitizer": "memory"})
+        campaign.Count(programs, 2, 60, 5, count.path, FACTS | {"sanitizer": "memory"})
 
 
 def test_the_published_campaigns_are_whole_and_left_no_finding() -> None:
@@ -111,7 +147,7 @@ def test_the_published_campaigns_are_whole_and_left_no_finding() -> None:
     assert set(said) == {"libfuzzer-address", "libfuzzer-undefined"}
     for path in published:
         facts = {name: said[path.stem][name] for name in FACTS}
-        shares = execution_count.read(path, facts)
+        shares = campaign.read(path, facts)
         assert path.stem == f"{facts['engine']}-{facts['sanitizer']}"
         assert said[path.stem]["complete"] and not any(share.findings for share in shares)
         assert said[path.stem]["executions"] == sum(share.executions for share in shares)

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import signal
 import stat
 import subprocess
@@ -16,16 +17,13 @@ import time
 
 import pytest
 
-pytest.importorskip("rich", reason="python3-rich draws the live view")
-
-from analysis.building import meson  # noqa: E402
-from analysis.commands import fuzz, reproduce  # noqa: E402
-from analysis.fuzzing import findings, libfuzzer, session, session_view  # noqa: E402
-from analysis.system import arguments as words_of  # noqa: E402
-from analysis.system.exits import FINDING, PASS, UNFIT, USAGE, UserError  # noqa: E402
-from analysis.system.files import only_one  # noqa: E402
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from analysis.building import meson
+from analysis.commands import fuzz, reproduce
+from analysis.fuzzing import findings, libfuzzer, session
+from analysis.fuzzing.jobs import Crew, Memory
+from analysis.system import arguments as words_of
+from analysis.system.exits import FINDING, PASS, UNFIT, USAGE, UserError
+from analysis.system.files import ROOT, only_one
 
 SAID = ('{"oracle": "contents", "index": 3, "operation": "free 7", "message": '
         '"byte 12 of slot 7\'s 20 has changed by itself"}\n'
@@ -92,17 +90,7 @@ def test_a_seed_is_no_more_than_libfuzzer_takes() -> None:
             words_of.seed(text)
 
 
-# --- Who works when -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("targets", [["a"], ["a", "b"], ["a", "b", "c", "d", "e"]])
-@pytest.mark.parametrize("jobs", [1, 2, 4, 7])
-def test_every_job_works_all_the_time_and_every_target_has_a_turn(
-        targets: list[str], jobs: int) -> None:
-    turns = session.share_turns(targets, jobs, 60)
-    assert len(turns) == jobs
-    assert all(sum(turn.seconds for turn in job) == pytest.approx(60) for job in turns)
-    assert {turn.target for job in turns for turn in job} == set(targets)
+# --- What is attacked, and from where -------------------------------------------------------------
 
 
 def test_a_target_reads_its_familys_seeds_its_own_and_regressions(tmp_path: pathlib.Path) -> None:
@@ -162,7 +150,8 @@ def program(path: pathlib.Path, text: str) -> None:
 
 
 @pytest.fixture(name="workshop")
-def _workshop(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+def _workshop(tmp_path: pathlib.Path,
+              monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """A build folder with a target pool_fake that fails on an F; made small its inputs are F."""
     folder = tmp_path / "build" / "fuzz"
     monkeypatch.setattr(findings, "KEPT", tmp_path / "findings")
@@ -235,11 +224,11 @@ def test_a_run_without_findings_passes(
         say("stat::number_of_executed_units: 417")
         """)
     assert fuzz.run(arguments("--time", "1s", "--jobs", "1", "--seed", "1")) == PASS
-    said = json.loads((findings.KEPT / "summary.json").read_text())
-    assert said["executions"] % 417 == 0 and said["executions"] > 0
-    assert (said["targets"][0]["edges"], said["targets"][0]["features"]) == (7, 8)
-    assert said["findings"] == 0 and not said["interrupted"]
-    assert "0 findings" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    name, executions, _, edges, features, corpus, found = out.splitlines()[1].split()
+    assert (name, edges, features, corpus, found) == ("pool_fake", "7", "8", "3", "0")
+    assert int(executions.replace(",", "")) % 417 == 0
+    assert f"{executions} executions in 1 s, 0 findings (seed 1)" in out
 
 
 def test_pieces_of_traces_are_among_what_pool_targets_have_learned(
@@ -301,10 +290,8 @@ def test_a_finding_ends_with_one_and_the_command_to_see_it(
         """)
     assert fuzz.run(arguments("--time", "2s", "--jobs", "2", "--seed", "1")) == FINDING
     out = capsys.readouterr().out
-    assert out.count("./poolproof reproduce ") == 1
-    said = json.loads((findings.KEPT / "summary.json").read_text())
-    assert said["findings"] == 1
-    assert said["targets"][0]["repeated"] >= 1
+    assert out.count("./poolproof reproduce ") == 1 and ", 1 finding (seed 1)" in out
+    assert re.search(r"pool_fake failed \d times? more with what is below", out)
     command = next(line for line in out.splitlines() if "./poolproof reproduce" in line).split()
     assert pathlib.Path(command[-1]).read_bytes() == b"F"
 
@@ -316,26 +303,31 @@ def test_a_target_that_cannot_run_is_no_pass(
     assert "cannot do this" in capsys.readouterr().out
 
 
-def test_a_finding_at_the_moment_of_an_interrupt_is_kept(workshop: pathlib.Path) -> None:
+def interrupt_when_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command is interrupted as soon as a process has said something."""
+    def interrupted(run: session.Session) -> str:
+        if any(turn.done for turn in run.count.running):
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr(session.Session, "state", interrupted)
+
+
+def test_a_finding_at_the_moment_of_an_interrupt_is_kept(
+        workshop: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture) -> None:
     engine(workshop, """\
         def stop(*_):
             pathlib.Path(prefix + "crash-1").write_bytes(b"F")
             sys.exit(77)
         signal.signal(signal.SIGINT, stop)
-        say("ready")
+        say("#10\\tNEW    cov: 5 ft: 6 corp: 2/9b exec/s: 0 rss: 30Mb")
         time.sleep(30)
         """)
-    run = session.Session(workshop, ["pool_fake"], 1, 60, 1, fuzz.CORPUS)
-    run.begin()
-    log = workshop.parent / "fuzz-work" / "pool_fake-0" / "log.txt"
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and not run.progress["pool_fake"].corpus:
-        time.sleep(0.05)
-    time.sleep(0.3)
-    run.interrupt()
-    assert not run.is_busy(), log.read_text() if log.exists() else "no log"
-    assert len(run.progress["pool_fake"].findings) == 1
-    assert (findings.KEPT / "pool_fake").is_dir()
+    interrupt_when_ready(monkeypatch)
+    assert fuzz.run(arguments("--time", "1m", "--jobs", "1")) == FINDING
+    assert len(list((findings.KEPT / "pool_fake").iterdir())) == 1
+    assert "executions interrupted after" in capsys.readouterr().out
 
 
 def test_what_a_killed_run_had_found_is_kept_by_the_next(workshop: pathlib.Path) -> None:
@@ -417,24 +409,42 @@ def test_both_commands_fail_in_one_line(tmp_path: pathlib.Path) -> None:
         assert len(lines) == 1 and lines[0].startswith("poolproof: "), done.stderr
 
 
-def test_interrupting_the_command_leaves_a_summary(
-        workshop: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_ends_every_process_and_is_no_failure(
+        workshop: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture) -> None:
     engine(workshop, """\
         signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+        say("#10\\tNEW    cov: 5 ft: 6 corp: 2/9b exec/s: 0 rss: 30Mb")
         time.sleep(30)
         """)
+    interrupt_when_ready(monkeypatch)
+    start = time.monotonic()
+    record = workshop.parent / "count.json"
+    assert fuzz.run(arguments("--executions", "99", "--jobs", "1", "--record", str(record))) == PASS
+    assert time.monotonic() < start + 20
+    assert json.loads(record.read_text())["executions"] == 10
+    assert "campaign: 10 of 99 executions done" in capsys.readouterr().out
 
-    def interrupted(run: session.Session, console: object) -> None:
-        deadline = time.monotonic() + 20
-        while not run.progress["pool_fake"].corpus and time.monotonic() < deadline:
-            time.sleep(0.05)
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(session_view, "watch", interrupted)
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        assert fuzz.run(arguments("--time", "30s", "--jobs", "1")) == PASS
-    finally:
-        signal.signal(signal.SIGINT, before)
-    said = json.loads((findings.KEPT / "summary.json").read_text())
-    assert said["interrupted"] and said["executions"] == 9
+def test_an_exception_in_a_job_ends_the_others() -> None:
+    crew = Crew(2)
+
+    def work(item: str) -> None:
+        if item == "bad":
+            raise ValueError(item)
+        crew.run([sys.executable, "-c", "import time; time.sleep(30)"], 30)
+
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="bad"):
+        crew.each(work, ["long", "bad", "late"], lambda *_: None)
+    assert time.monotonic() < start + 20
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_remembered_outlasts_a_line_that_was_cut(tmp_path: pathlib.Path) -> None:
+    memory = Memory(tmp_path / "memory")
+    assert memory.keep("one", [1]) == [1]
+    memory.keep("two", None)
+    with (tmp_path / "memory").open("a") as stream:
+        stream.write('{"key": "three", "res')
+    assert Memory(tmp_path / "memory").known == {"one": [1], "two": None}

@@ -32,7 +32,7 @@ def test_what_is_published_fits_and_is_written_compactly(name: str) -> None:
         assert lines and [schema.complaint(name, schema.decoded(line)) for line in lines] == [
             None] * len(lines)
         if path.suffix == ".json":
-            width = 200 if name == "campaign" else schema.WIDTH
+            width = schema.NARROW if name == "campaign" else schema.WIDTH
             assert path.read_text() == schema.encoded(json.loads(path.read_text()), width)
 
 
