@@ -196,8 +196,12 @@ def _contradiction(entry: Line) -> str | None:
         lengths = {len(times) for side in entry.sides for times in (side.cpu_ns, side.wall_ns)}
         if lengths != {len(entry.first)} or not entry.first:
             return "cpu_ns, wall_ns and first differ in length"
-        if any(min(side.cpu_ns) <= 0 or side.operations <= 0 for side in entry.sides):
+        if any(min(*side.cpu_ns, *side.alone_cpu_ns, side.operations) <= 0
+               for side in entry.sides):
             return "a time is not positive"
+        if any(len(times) % entry.sides[0].slices or side.slices != entry.sides[0].slices
+               for side in entry.sides for times in (side.cpu_ns, side.alone_cpu_ns)):
+            return "its turns are not as often of each slice"
     elif isinstance(entry, Work):
         slope = (entry.long_instructions - entry.short_instructions) / max(
             1, entry.long_iterations - entry.short_iterations) / entry.operations

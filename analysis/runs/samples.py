@@ -7,7 +7,7 @@ import math
 import statistics
 from typing import Annotated, Sequence
 
-from analysis.runs.plan import Name, Sha256, SCHEMA
+from analysis.runs.plan import Counting, Name, Sha256, SCHEMA
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Side(Proof):
     involuntary_switches: int
     counters: dict[str, float]
     """Whatever else the workload counted, such as peak_live_bytes."""
-    slices: int = 1
+    slices: Counting = 1
     """Turns that are so many apart did the same part of the work."""
 
     @property

@@ -18,7 +18,7 @@ import time
 import pytest
 
 from analysis.building import meson
-from analysis.commands import fuzz, reproduce
+from analysis.commands import fuzz, replay, reproduce
 from analysis.fuzzing import findings, libfuzzer, session
 from analysis.fuzzing.jobs import Crew, Memory
 from analysis.system import arguments as words_of
@@ -448,3 +448,35 @@ def test_what_is_remembered_outlasts_a_line_that_was_cut(tmp_path: pathlib.Path)
     with (tmp_path / "memory").open("a") as stream:
         stream.write('{"key": "three", "res')
     assert Memory(tmp_path / "memory").known == {"one": [1], "two": None}
+
+
+# --- Replaying ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on, code, told", [
+    ("pool", 0, ["pool       verified  ok --on pool --lazy --", "pool-keep  verified  ok --on pool"]),
+    ("pool", 1, ["pool       FAILED    byte 3", "pool-keep  FAILED    byte 3"]),
+    ("malloc", 0, ["glibc      verified  ok --on malloc --"]),
+])
+def test_replay_tells_how_each_allocator_fared(
+        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+        on: str, code: int, told: list[str]) -> None:
+    program(tmp_path / "core" / "trace" / "poolproof-trace", f"""\
+        import sys
+        if {code}:
+            sys.exit("poolproof-trace: byte 3")
+        print("ok", *sys.argv[2:])
+        """)
+    monkeypatch.setattr(meson, "ensure_build", lambda configuration: tmp_path)
+    monkeypatch.setattr(replay.plan, "RIVALS", (replay.plan.Rival("odd", ("odd.so",), "libodd"),))
+    (tmp_path / "x.trace").write_text("")
+    parser = argparse.ArgumentParser()
+    replay.add_arguments(parser)
+    assert replay.run(parser.parse_args([str(tmp_path / "x.trace"), "--on", on])) == code
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert len(lines) == len(told)
+    assert all(line.startswith(start) for line, start in zip(lines, told))
+    assert said.err == ("" if on == "pool" else "odd is absent; install libodd\n")
+    with pytest.raises(UserError, match="none does not exist"):
+        replay.run(parser.parse_args([str(tmp_path / "none")]))
