@@ -10,6 +10,7 @@ import pathlib
 import random
 import signal
 import statistics
+import threading
 from typing import Any
 
 from analysis.measure import side_by_side, turns
@@ -35,7 +36,7 @@ of 1.2 ms within 3 %."""
 REFILLED_BYTES_S = 5e8
 """A turn lasts as long as the live bytes take at this rate, a tenth or less of a memory's: so long
 that what the neighbour displaced from the caches is back early in the untimed batch."""
-COLD_TURN_S = 0.002
+COLD_TURN_S = 0.001
 """Of what is done once, which no untimed batch warms."""
 THREADS_TURN_S = 0.001
 """Long beside waking the threads."""
@@ -233,7 +234,8 @@ def launch(plan: Plan, workload: Workload, pair: Pair, number: int, processor: i
     return [Launch(workload.workload, number, processor, first, round(started, 3),
                    round(max(item.ended.wall_s for item in told), 6), round(stolen, 3),
                    None if pressure is None or waited is None else round(waited - pressure, 6),
-                   padding, sides)]
+                   padding, sides,
+                   os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 0)]
 
 
 def _program(plan: Plan, workload: Workload, arm: Arm, padding: int, word: str,

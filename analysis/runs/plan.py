@@ -87,7 +87,7 @@ PART_ROUNDS = {"memory": 2, "latency": 3, "work": 2}
 PROBED_ROLES = ("pool", "rival", "floor", "other")
 """The null arm and the delay say something of time alone."""
 
-QUICK = ("pair/64", "random/64x1000", "churn/mixed16-512/1000", "churn/mixed16-1024/200000")
+QUICK = ("pair/64", "random/64x1000", "churn/mixed16-512/1000", "churn/mixed16-1024/10000")
 """The micro workloads of a quick run: the shortest path, reuse in no order, mixed sizes within
 the caches and beyond them."""
 

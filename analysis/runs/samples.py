@@ -85,6 +85,8 @@ class Launch:
     """Random length of an environment variable, which moves the stack: the same for both."""
     sides: Annotated[list[Side], ("minItems", 2), ("maxItems", 2)]
     """The arm's and its baseline's."""
+    urgent: bool = False
+    """Whether both were to run before other programs, by nice(2)."""
     schema: int = SCHEMA
 
     @property
