@@ -60,7 +60,7 @@ def calls(folder):
 def test_installs_what_is_missing_and_only_once(debian, capsys):
     packages.ensure("report")
     said = capsys.readouterr().err
-    assert "installing" in said and "python3-scipy" in said and "statistics" in said
+    assert "installing" in said and "python3-scipy" in said and "for reports" in said
     assert any("--no-install-recommends" in call and "python3-scipy" in call
                for call in calls(debian))
     before = calls(debian)
@@ -83,7 +83,7 @@ def test_a_failure_is_one_line_with_apts_reason(debian, capsys):
 def test_goes_on_without_what_the_sources_lack(debian, capsys):
     packages.ensure("test")
     said = capsys.readouterr().err
-    assert "have no meson" in said and "have no valgrind" in said and "going on without" in said
+    assert said.index("going on without") < said.rindex("meson") < said.rindex("valgrind")
     assert (debian / "gcc").exists() and not (debian / "valgrind").exists()
 
 
@@ -97,7 +97,7 @@ def test_names_what_it_may_not_install(debian, capsys, monkeypatch, why):
         (debian / "sudo").chmod(stat.S_IRWXU)
     packages.ensure("report")
     said = capsys.readouterr().err
-    assert "apt-get install" in said and "python3-scipy" in said and not calls(debian)
+    assert "apt-get install python3-numpy python3-scipy" in said and not calls(debian)
 
 
 def test_every_package_serves_a_command():
@@ -105,4 +105,4 @@ def test_every_package_serves_a_command():
     assert len(names) == len(set(names))
     for package in packages.PACKAGES:
         assert package.commands and package.commands <= set(__main__.COMMANDS)
-        assert package.reason and package.loss
+        assert package.purpose
