@@ -21,9 +21,10 @@ from analysis.system import packages
 from analysis.system.exits import FINDING, UNFIT, UserError
 from analysis.system.files import ROOT, only_one, whole_file
 from analysis.system.process import clean_environment, find_program, say
-from analysis.system.terminal import LiveLine
+from analysis.system.terminal import watch
 
 BUILD_ROOT = ROOT / "build"
+MACHINES = BUILD_ROOT / "machines"
 SETTINGS = "poolproof-settings.json"
 LOG = "poolproof-build.log"
 
@@ -31,9 +32,6 @@ PROVEN_COMPILERS = {"gcc": "12", "clang": "19"}
 """Compiler family → the major version under which the code is kept free of warnings; with it a
 warning is an error. Newer compilers know warnings that nobody has seen yet, and may only print
 them."""
-
-WATCHED = ("-Dbuildtype=debugoptimized", "-Db_lundef=false", "-Dbenchmarks=disabled")
-FUZZED = (*WATCHED, "-Dfuzzers=enabled")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,54 +44,48 @@ class Configuration:
     """A key of cross_machines.MACHINES; empty for this one."""
 
 
+def _with(family: str, buildtype: str, *options: str, machine: str = "") -> Configuration:
+    """A build without benchmarks."""
+    return Configuration(family, (f"-Dbuildtype={buildtype}", "-Dbenchmarks=disabled", *options),
+                         machine)
+
+
+def _watched(family: str, sanitizers: str, *options: str) -> Configuration:
+    return _with(family, "debugoptimized", f"-Db_sanitize={sanitizers}", *options,
+                 *(["-Db_lundef=false"] if family == "clang" else []))
+
+
+WATCHED, CHECKED, FUZZED = "debugoptimized", "-Dchecked=true", "-Dfuzzers=enabled"
+COUNTED = ("-Dc_args=-O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc",
+           "-Dc_link_args=-fprofile-instr-generate")
+
 CONFIGURATIONS = {
     "release": Configuration("gcc", ("-Dbuildtype=release",)),
-    "sanitize": Configuration("clang", (*WATCHED, "-Db_sanitize=address,undefined")),
-    "fuzz": Configuration("clang", (*FUZZED, "-Db_sanitize=address,undefined")),
-    "fuzz-undefined": Configuration("clang", (*FUZZED, "-Db_sanitize=undefined")),
-    "fuzz-memory": Configuration("clang", (*FUZZED, "-Db_sanitize=memory")),
+    "sanitize": _watched("clang", "address,undefined"),
+    "fuzz": _watched("clang", "address,undefined", FUZZED),
+    "fuzz-undefined": _watched("clang", "undefined", FUZZED),
+    "fuzz-memory": _watched("clang", "memory", FUZZED),
+    "gcc-debug": _with("gcc", "debug"),
+    "clang-release": _with("clang", "release"),
+    "clang-debug": _with("clang", "debug"),
+    "gcc-release-checked": _with("gcc", "release", CHECKED),
+    "gcc-debug-checked": _with("gcc", "debug", CHECKED),
+    "clang-release-checked": _with("clang", "release", CHECKED),
+    "clang-debug-checked": _with("clang", "debug", CHECKED),
+    "gcc-sanitize": _watched("gcc", "address,undefined"),
+    "memory": _watched("clang", "memory"),
+    "thread": _watched("clang", "thread"),
+    "valgrind": _with("gcc", WATCHED, "-Dc_args=-DPOOL_VALGRIND"),
+    "i686": _with("gcc", WATCHED, machine="i686"),
+    "s390x": _with("gcc", WATCHED, machine="s390x"),
+    "aarch64": _with("gcc", WATCHED, machine="aarch64"),
+    "coverage": _with("clang", WATCHED, *COUNTED),
+    "coverage-checked": _with("clang", WATCHED, *COUNTED, CHECKED),
 }
-
 
 FUZZERS = {"address": "fuzz", "undefined": "fuzz-undefined", "memory": "fuzz-memory"}
 """Sanitizer → the build of the fuzz targets that it watches. Under the first go the oracles of
 the shadow; under the second a pool takes the short way of alloc and free."""
-
-
-def _checked(family: str, *options: str, machine: str = "") -> Configuration:
-    """A build that only `check` or `coverage` makes."""
-    return Configuration(family, ("-Dbenchmarks=disabled", *options), machine)
-
-
-DEBUG = "-Dbuildtype=debug"
-RELEASE = "-Dbuildtype=release"
-WATCHED = "-Dbuildtype=debugoptimized"
-
-COUNTED = (WATCHED, "-Dc_args=-O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc",
-           "-Dc_link_args=-fprofile-instr-generate")
-
-CONFIGURATIONS |= {
-    "gcc-debug": _checked("gcc", DEBUG),
-    "clang-release": _checked("clang", RELEASE),
-    "clang-debug": _checked("clang", DEBUG),
-    "gcc-release-checked": _checked("gcc", RELEASE, "-Dchecked=true"),
-    "gcc-debug-checked": _checked("gcc", DEBUG, "-Dchecked=true"),
-    "clang-release-checked": _checked("clang", RELEASE, "-Dchecked=true"),
-    "clang-debug-checked": _checked("clang", DEBUG, "-Dchecked=true"),
-    "gcc-sanitize": _checked("gcc", WATCHED, "-Db_sanitize=address,undefined"),
-    "memory": _checked("clang", WATCHED, "-Db_sanitize=memory", "-Db_lundef=false"),
-    "thread": _checked("clang", WATCHED, "-Db_sanitize=thread", "-Db_lundef=false"),
-    "valgrind": _checked("gcc", WATCHED, "-Dc_args=-DPOOL_VALGRIND"),
-    "i686": _checked("gcc", WATCHED, machine="i686"),
-    "s390x": _checked("gcc", WATCHED, machine="s390x"),
-    "aarch64": _checked("gcc", WATCHED, machine="aarch64"),
-    "coverage": _checked("clang", *COUNTED),
-    "coverage-checked": _checked("clang", *COUNTED, "-Dchecked=true"),
-}
-
-
-class BuildError(UserError):
-    """The sources do not configure or compile; the message ends with the compiler's own lines."""
 
 
 def compilers(family: str) -> tuple[str, str]:
@@ -128,8 +120,8 @@ def ensure_build(configuration: str) -> pathlib.Path:
     """Configures and compiles one of CONFIGURATIONS where that is still to do; returns its folder.
 
     Quiet unless it fails. Costs a fraction of a second when nothing changed. Waits while another
-    process builds the same configuration. BuildError if the sources do not compile, UserError if a
-    tool is missing.
+    process builds the same configuration. UserError if the sources do not compile (FINDING; it ends
+    with the compiler's own lines) or a tool is missing (UNFIT).
     """
     BUILD_ROOT.mkdir(exist_ok=True)
     return build_elsewhere(ROOT, BUILD_ROOT / configuration, configuration)
@@ -151,7 +143,7 @@ def build_elsewhere(source: pathlib.Path, folder: pathlib.Path, configuration: s
     with only_one(folder.parent / f".{folder.name}.lock", waiting):
         if _read_settings(folder) != settings:
             _configure(folder, settings)
-        _compile(folder, configuration, targets)
+        _compile(folder, targets)
     return folder
 
 
@@ -164,10 +156,7 @@ def _settings(chosen: Configuration, c: str, cxx: str) -> dict:
     """Everything that decides how a folder is configured; a change of any of it configures anew."""
     major = compiler_version(c).partition(".")[0]
     werror = major == PROVEN_COMPILERS[chosen.family]
-    machine = []
-    if chosen.machine:
-        path = cross_machines.cross_file(chosen.machine, BUILD_ROOT / "machines")
-        machine = [f"--cross-file={path}", path.read_text()]
+    machine = cross_machines.describe(chosen.machine, MACHINES) if chosen.machine else ""
     libraries = [package.name for package in packages.PACKAGES if package.name.endswith("-dev")]
     return {
         "source": str(ROOT),
@@ -193,45 +182,33 @@ def _configure(folder: pathlib.Path, settings: dict) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     c, cxx = settings["compilers"]
-    command = ["meson", "setup", *settings["options"], *settings["machine"][:1], str(folder),
-               settings["source"]]
+    command = ["meson", "setup", *settings["options"], str(folder), settings["source"]]
+    if settings["machine"]:
+        cross = folder / "machine.ini"
+        cross.write_text(settings["machine"])
+        command.append(f"--cross-file={cross}")
     unkept = {"LLVM_PROFILE_FILE": os.devnull}  # what programs count that Meson tries out
     code, output = _run(command, folder, {"CC": c, "CXX": cxx} | unkept)
     if code != 0:
         lines = output.splitlines()
         wrong = [line for line in lines if "ERROR" in line] or lines[-3:]
-        raise BuildError(f"meson cannot configure build/{folder.name}: " + "\n".join(wrong),
-                         FINDING)
+        raise UserError(f"meson cannot configure build/{folder.name}: " + "\n".join(wrong), FINDING)
     with whole_file(folder / SETTINGS) as stream:
         json.dump(settings, stream, indent=1)
 
 
-def _compile(folder: pathlib.Path, configuration: str, targets: Sequence[str]) -> None:
-    code, output = _run(["ninja", "-C", str(folder), *targets], folder, {}, progress=configuration)
+def _compile(folder: pathlib.Path, targets: Sequence[str]) -> None:
+    code, output = _run(["ninja", "-C", str(folder), *targets], folder, {})
     if code != 0:
-        lines = output.splitlines()
         telling = re.compile(r"\b(error|ERROR|undefined reference)\b")
-        wrong = [line for line in lines if telling.search(line)]
-        shown = "\n".join((wrong or lines[-10:])[:10])
-        log = (folder / LOG).relative_to(ROOT)
-        raise BuildError(f"build/{configuration} does not compile (whole log: {log}):\n{shown}",
-                         FINDING)
+        wrong = [line for line in output.splitlines() if telling.search(line)]
+        shown = "\n".join((wrong or output.splitlines()[-10:])[:10])
+        raise UserError(f"build/{folder.name} does not compile (whole log: {folder / LOG}):\n"
+                        f"{shown}", FINDING)
 
 
-def _run(command: list[str], folder: pathlib.Path, variables: dict[str, str],
-         progress: str | None = None) -> tuple[int, str]:
-    """Runs a step of the build, its output kept in the folder's log; ninja's count is live."""
-    output: list[str] = []
-    with LiveLine() as live, subprocess.Popen(
-        command, cwd=ROOT, env=clean_environment() | variables,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace",
-    ) as process:
-        for line in process.stdout or ():
-            output.append(line)
-            if progress and (step := re.match(r"\[(\d+)/(\d+)\]", line)):
-                live.show(f"poolproof: compiling build/{progress} {step.group(0)}")
-    text = "".join(output)
-    if folder.exists():
-        (folder / LOG).write_text(text)
-    return process.returncode, text
+def _run(command: list[str], folder: pathlib.Path, variables: dict[str, str]) -> tuple[int, str]:
+    """Runs a step of the build, its output kept in the folder's log."""
+    code, output = watch(command, clean_environment() | variables, f"build/{folder.name}")
+    (folder / LOG).write_text(output)
+    return code, output

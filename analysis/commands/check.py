@@ -1,7 +1,8 @@
 """Runs the test suite and the corpora in every build and under every tool, as one table.
 
 A line is one instrument: a compiler's build, a sanitizer, Valgrind, another machine, or a tool that
-reads the sources. Its cells are what it looked at. The cell `control` is a mistake made on purpose
+reads the sources. Its cells are what it looked at; tests that are the same in any build are left to
+./poolproof test. The cell `control` is a mistake made on purpose
 that the instrument must object to, told by a line of its report: an instrument that lets it pass
 has proved nothing. --quick takes the instruments that find most in ten minutes, --full takes all.
 """
@@ -39,7 +40,4 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{name_of(one):<22} {one.title}{', quick' if one.quick else ''}")
         return PASS
     with checks.alone():
-        if arguments.matrix:
-            return checks.write_matrix()
-        return checks.run(chosen, "quick" if arguments.quick else
-                          "chosen" if arguments.instruments else "full")
+        return checks.write_matrix() if arguments.matrix else checks.run(chosen)

@@ -1,10 +1,7 @@
-"""Measures how much of the pool the tests and the corpora run: lines, branches, and MC/DC.
+"""Lines, branches and MC/DC of the pool that the tests and the corpora run, as llvm-cov has them.
 
-MC/DC asks more than branches: that each condition of a decision has been seen to decide it alone
-(Hayhurst et al., NASA/TM-2001-210876). The ordinary pool and the checked one are measured, each in
-a build of its own; a place that both have is covered where one of them covers it. Whatever is not
-covered stands in core/test/coverage_exceptions.txt with its reason; anything else, and an exception
-that is covered after all, fails. So does the suite `coverage` of ./poolproof test.
+`measure` runs them in two builds, `read` joins what these covered, `judge` holds it against the
+rules and the exceptions.
 """
 
 from __future__ import annotations
@@ -17,12 +14,13 @@ import pathlib
 import re
 import shutil
 import subprocess
-from typing import Iterable, Iterator
+import time
+from typing import Iterable, Iterator, Sequence
 
 from analysis.building import meson
 from analysis.quality import testing
-from analysis.system.exits import FINDING, PASS, UNFIT, UserError
-from analysis.system.files import ROOT, whole_file
+from analysis.system.exits import FINDING, UNFIT, UserError
+from analysis.system.files import ROOT
 from analysis.system.process import find_program
 
 KEPT = meson.BUILD_ROOT / "coverage-report"
@@ -30,7 +28,7 @@ EXCEPTIONS = ROOT / "core" / "test" / "coverage_exceptions.txt"
 MCDC_LEAST = 0.95
 LIMIT_S = 900
 BUILDS = ("coverage", "coverage-checked")
-SUITES = ("core", "trace", "fuzz")
+SUITES = ("--suite=core", "--suite=trace", "--suite=fuzz", "--no-suite=any-build")
 NOT_THESE_BUILDS = ("AddressSanitizer", "checked build", "ordinary pool")
 """In the reason of a test that covers nothing of its own in a build that skips it."""
 
@@ -66,27 +64,22 @@ class Measured:
 
 
 def tell(html: bool) -> int:
-    """Measures, judges, keeps the figures and, if asked, the pages; returns the exit code."""
+    """Measures, judges, and writes the pages if asked; returns the exit code."""
+    start = time.monotonic()
     found, programs, skipped = measure()
-    rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
-    wrong = [complaint for complaints in rules.values() for complaint in complaints]
     if html:
         shutil.rmtree(KEPT, ignore_errors=True)
         for name in BUILDS:
             render(name, programs[name])
-    keep(found)
+            print(f"kept in {os.path.relpath(KEPT / name)}: index.html")
     for kind, (covered, every) in found.counts.items():
         print(f"{TITLES[kind]}: {covered} of {every}, {share(covered, every):.2%}")
-    named = len(found.missed)
-    print(f"{named} places are not covered; {os.path.relpath(EXCEPTIONS)} names the exceptions")
-    for line in wrong:
-        print(f"failed: {line}")
-    for line in skipped:
-        print(f"skipped: {line}")
-    if html:
-        print(f"kept in {os.path.relpath(KEPT)}: {BUILDS[0]}/index.html and {BUILDS[1]}/index.html,"
-              " coverage.svg, coverage.json")
-    return FINDING if wrong else PASS
+    print(f"{len(found.missed)} places are not covered; {os.path.relpath(EXCEPTIONS)} names the"
+          " exceptions")
+    rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
+    return testing.conclude([*testing.judged("coverage", rules), *(
+        testing.Result("coverage", "skipped", reason) for reason in skipped)],
+        time.monotonic() - start)
 
 
 def check() -> dict[str, list[str]]:
@@ -146,18 +139,13 @@ def count(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
     tests = json.loads((folder / "meson-info" / "intro-tests.json").read_text())
     if any(test["name"] == "contract" for test in tests):
         raise UserError("cmocka is missing; install libcmocka-dev", UNFIT)
-    chosen = [test["name"] for test in tests
-              if any(f"poolproof:{suite}" in test["suite"] for suite in SUITES)
-              and any(pathlib.Path(os.path.normpath(word)).is_relative_to(folder)
-                      for word in test["cmd"])]
-    results = testing.run_meson("coverage", folder, chosen,
+    results = testing.run_meson(folder.name, folder, SUITES,
                                 {"LLVM_PROFILE_FILE": str(raw / "%m-%p.profraw")})
     failed = [result for result in results if result.outcome == "failed"]
     if failed or not results:
         said = [f"{result.name}: {line}" for result in failed[:1]
                 for line in testing.telling_lines(result.output, 4)]
-        raise UserError("\n".join([f"{len(failed)} tests failed", *said]),
-                                    FINDING)
+        raise UserError("\n".join([f"{len(failed)} tests failed", *said]), FINDING)
     counters = [str(path) for path in sorted(raw.iterdir())]
     tool("llvm-profdata", ["merge", "-sparse", "-o", str(folder / "counters.profdata"), *counters])
     words = {word for test in tests for word in test["cmd"] if word.startswith("/")}
@@ -175,8 +163,7 @@ def tool(name: str, words: list[str]) -> str:
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             timeout=LIMIT_S, check=False)
     if answer.returncode != 0:
-        raise UserError(f"{name} failed: {answer.stderr.strip()[-300:]}",
-                                    FINDING)
+        raise UserError(f"{name} failed: {answer.stderr.strip()[-300:]}", FINDING)
     return answer.stdout
 
 
@@ -202,26 +189,33 @@ def read(exported: Iterable[str], lines: Iterable[str],
 
     Code that several programs and builds hold is covered by all of them together.
     """
-    files = {str(path): path.read_text().split("\n") for path in sources}
-    found = Measured({}, {})
-    branches: dict[tuple, int] = {}
-    decisions: dict[tuple, bool] = {}
-    executed: dict[tuple, int] = {}
+    covered: dict[tuple, bool] = {}
+
+    def see(kind: str, name: str, place: Sequence[int], which: str, times: int) -> None:
+        key = (kind, name, *place[:4], which)
+        covered[key] = covered.get(key, False) or times > 0
+
     for file in (file for text in exported for file in json.loads(text)["data"][0]["files"]):
-        for first, column, last, end, true, false, *_ in file["branches"]:
-            for way, times in (("true", true), ("false", false)):
-                key = (file["filename"], first, column, last, end, way)
-                branches[key] = branches.get(key, 0) + times
-        for first, column, last, end, *_, conditions in file["mcdc_records"]:
-            for number, covered in enumerate(conditions, 1):
-                key = (file["filename"], first, column, last, end, f"condition {number}")
-                decisions[key] = decisions.get(key, False) or covered
+        for branch in file["branches"]:
+            see("branch", file["filename"], branch, "true", branch[4])
+            see("branch", file["filename"], branch, "false", branch[5])
+        for decision in file["mcdc_records"]:
+            for number, decides in enumerate(decision[-1], 1):
+                see("mcdc", file["filename"], decision, f"condition {number}", decides)
     for name, line, times in (item for text in lines for item in _lines(text)):
-        key = (name, line, 1, line, 0, "")
-        executed[key] = executed.get(key, 0) + times
-    _add(found, "line", executed, files)
-    _add(found, "branch", branches, files)
-    _add(found, "mcdc", decisions, files)
+        see("line", name, (line, 1, line, 0), "", times)
+    files = {str(path): path.read_text().split("\n") for path in sources}
+    found = Measured({kind: (0, 0) for kind in KINDS}, {})
+    for (kind, name, first, column, last, end, which), is_covered in covered.items():
+        done, every = found.counts[kind]
+        found.counts[kind] = (done + is_covered, every + 1)
+        if not is_covered:
+            text = files[name][first - 1:last]
+            text[-1] = text[-1][:end - 1] if end else text[-1]
+            text[0] = text[0][column - 1:]
+            place = Place(kind, function_at(files[name], first),
+                          re.sub(r"\s+", " ", " ".join(text)).strip(), which)
+            found.missed[place] = f"{pathlib.Path(name).name}:{first}"
     return found
 
 
@@ -234,21 +228,6 @@ def _lines(text: str) -> Iterator[tuple[str, int, int]]:
         elif line.startswith("DA:"):
             number, times = line[3:].split(",")[:2]
             yield name, int(number), int(times)
-
-
-def _add(found: Measured, kind: str, places: dict[tuple, int | bool],
-         files: dict[str, list[str]]) -> None:
-    found.counts[kind] = (sum(map(bool, places.values())), len(places))
-    for (name, first, column, last, end, which), covered in places.items():
-        if not covered:
-            source = files[name]
-            text = source[first - 1:last]
-            if end:
-                text[-1] = text[-1][:end - 1]
-            text[0] = text[0][column - 1:]
-            place = Place(kind, function_at(source, first), re.sub(r"\s+", " ", " ".join(text))
-                          .strip(), which)
-            found.missed[place] = f"{pathlib.Path(name).name}:{first}"
 
 
 def function_at(source: list[str], line: int) -> str:
@@ -303,35 +282,3 @@ def render(name: str, programs: list[pathlib.Path]) -> None:
     tool("llvm-cov", ["show", "-format=html", f"-output-dir={KEPT / name}",
                       "-show-branches=count", "-show-mcdc",
                       *_words(meson.BUILD_ROOT / name, programs, sources_of_core())])
-
-
-def keep(found: Measured) -> None:
-    """The figures as JSON and as a picture."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    facts = {"schema": "1",
-             "counts": {kind: {"covered": covered, "all": every}
-                        for kind, (covered, every) in found.counts.items()},
-             "missed": {str(place): where for place, where in found.missed.items()}}
-    with whole_file(KEPT / "coverage.json") as stream:
-        json.dump(facts, stream, indent=1)
-        stream.write("\n")
-    draw(found, KEPT / "coverage.svg")
-
-
-def draw(found: Measured, path: pathlib.Path) -> None:
-    """One bar for each kind, from 90 % on, with what is missing in words."""
-    import matplotlib
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 1.8), layout="constrained")
-    for at, kind in enumerate(reversed(list(KINDS))):
-        covered, every = found.counts[kind]
-        axes.barh(at, 100 * share(covered, every), color="#3b6ea5", height=0.6)
-        axes.text(90.2, at, f"{TITLES[kind]}: {covered} of {every}", va="center", color="white")
-    axes.axvline(100 * MCDC_LEAST, color="#888", linestyle=":")
-    axes.set_xlim(90, 100)
-    axes.set_yticks([])
-    axes.set_xlabel("covered by tests and corpora, %")
-    figure.savefig(path)
-    pyplot.close(figure)

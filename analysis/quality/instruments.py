@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 
-CELLS = ("build", "control", "core", "trace", "corpora", "misuse", "read")
 SUITES = {"core": "core", "trace": "trace", "corpora": "fuzz"}
 """Cell → the suite of Meson's that it runs."""
 
@@ -35,7 +34,8 @@ class Instrument:
     quick: bool = False
     tool: str = ""
     """What looks on besides the build: "valgrind", "clang-tidy", "frama-c" …, or nothing."""
-    only: tuple[str, ...] = CELLS[:6]
+    cells: tuple[str, ...] = ("control", *SUITES, "misuse")
+    """What it is asked for, besides a build."""
 
 
 def _misused(name: str, line: str) -> Control:
@@ -88,21 +88,21 @@ INSTRUMENTS = (
     Instrument("aarch64", "aarch64", (BUG, _shown("char-sign"))),
     Instrument("gcc -fanalyzer", "release",
                (_read(r"^\S+:\d+:\d+: warning: double-.free. of .* \[-Wanalyzer-double-free\]$"),),
-               quick=True, tool="analyzer", only=("control", "read")),
+               quick=True, tool="analyzer", cells=("control", "read")),
     Instrument("clang-tidy", "release",
                (_read(r"^\S+:\d+:\d+: (warning|error): .*\[clang-analyzer-unix.Malloc"),),
-               quick=True, tool="clang-tidy", only=("control", "read")),
+               quick=True, tool="clang-tidy", cells=("control", "read")),
     Instrument("cppcheck", "release",
                (_read(r"^\S+:\d+: error: .*out of bounds.*\[arrayIndexOutOfBounds\]$"),),
-               quick=True, tool="cppcheck", only=("control", "read")),
+               quick=True, tool="cppcheck", cells=("control", "read")),
     Instrument("Frama-C, Z3, CVC4", "release",
                (_unproved("granules_for", "granules-rounded-down"),
                 _unproved("span_set", "span-one-end"),
                 _unproved("pool_required", "required-overflows")),
-               tool="frama-c", only=("control", "read")),
+               tool="frama-c", cells=("control", "read")),
 )
 
 
 def name_of(instrument: Instrument) -> str:
     """The word by which a command line chooses an instrument."""
-    return instrument.tool if "read" in instrument.only else instrument.configuration
+    return instrument.tool if "read" in instrument.cells else instrument.configuration

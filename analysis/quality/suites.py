@@ -16,12 +16,12 @@ import re
 import shutil
 import subprocess
 import time
-from typing import Callable, Iterable
+from typing import Callable, Iterator
 
 from analysis.building import meson
 from analysis.quality import coverage, linters, rules, testing
 from analysis.quality.testing import Result
-from analysis.system.exits import PASS, UNFIT, UserError
+from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT, only_one, whole_file
 from analysis.system.terminal import did_you_mean
 
@@ -32,13 +32,14 @@ MORE_BUILDS = ("gcc-release-checked",)
 MEMORY = meson.BUILD_ROOT / "test-passed"
 ROOMS = ("core", "bench", "fuzz", "analysis")
 """The folders that have tests."""
+SOURCES = ("core", "bench", "fuzz", "meson.build", "meson_options.txt")
 
 SLOW = (
     "analysis/test/test_bugs.py", "core/test/cost/*", "core/test/package/*", "fuzz/test/*",
     "bench/record/test/*", "bench/trial/test/*",
     "bench/test/test_probe.py", "analysis/test/test_open_report.py", "core/test/test_misuse.py",
 )
-"""Files of Python tests that only --all, or their suite's name, runs."""
+"""Files of Python tests that only --all, or their suite's name, runs; Meson has a suite `slow`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Group:
 
     title: str
     run: Callable[[], list[Result]]
-    inputs: tuple[str, ...] | None
-    """Where the files stand that it depends on; None: it costs too little to be remembered."""
+    inputs: tuple[str, ...] = ()
+    """The files and folders that it depends on; none: it costs too little to be remembered."""
     chosen: tuple[str, ...] = ()
     """Which of its tests are run; empty for all."""
 
@@ -62,44 +63,38 @@ def run(names: list[str], every: bool, again: bool) -> int:
     with only_one(meson.BUILD_ROOT / ".test.lock",
                   "another command is running the tests; waiting for it"):
         start = time.monotonic()
-        shutil.rmtree(testing.LOGS, ignore_errors=True)
         if again:
             shutil.rmtree(MEMORY, ignore_errors=True)
-        results = []
-        for group in groups(names, every):
-            results += tell(group)
+        results = [result for group in groups(names, every) for result in tell(group)]
         return testing.conclude(results, time.monotonic() - start)
 
 
-def groups(names: list[str], every: bool) -> Iterable[Group]:
+def groups(names: list[str], every: bool) -> Iterator[Group]:
     """The groups in their order; what is built is known only as it comes to be."""
     chosen = set(names or known())
-    compiled = chosen & set(declared_suites(ROOT)) - {"analysis"}
-    python = {suite: files for suite, files in python_suites(ROOT).items() if suite in chosen}
+    compiled = sorted(chosen & declared_suites(ROOT))
+    files = [path for suite, paths in python_suites(ROOT).items() if suite in chosen
+             for path in paths if every or suite in names or not is_slow(path)]
     folders: dict[str, pathlib.Path] = {}
     if "rules" in chosen:
-        yield Group("rules", check_rules, None)
-    if compiled or any(suite != "analysis" for suite in python) or "lint" in names:
+        yield Group("rules", lambda: testing.judged("rules", rules.check(ROOT)))
+    if compiled or "lint" in names or any(ROOT / "analysis" not in path.parents for path in files):
         for name in (*BUILDS, *(MORE_BUILDS if every or names else ())):
-            yield Group(f"build {name}", lambda name=name: build(name, folders), None)
-    for name, folder in folders.items():
-        words = [f"--suite={suite}" for suite in sorted(compiled)] if names else []
+            yield Group(f"build {name}", lambda name=name: build(name, folders))
+    for name, folder in folders.items() if compiled else ():
+        words = [f"--suite={suite}" for suite in compiled] if names else []
+        words += [] if every or names else ["--no-suite=slow"]
+        words += [] if name == BUILDS[0] else ["--no-suite=any-build"]
         yield Group(name, lambda name=name, folder=folder, words=words:
-                    testing.run_meson(name, folder, words),
-                    ("core", "bench", "fuzz", "meson.build", "meson_options.txt"), tuple(words))
-    files = [path for suite, paths in python.items() for path in paths
-             if every or suite in names or not is_slow(path)]
+                    testing.run_meson(name, folder, words), SOURCES, tuple(words))
     if files:
-        yield Group("python", lambda: testing.run_pytest(files), ("",),
-                    tuple(map(str, files)))
+        yield Group("python", lambda: testing.run_pytest(files), (".",), tuple(map(str, files)))
     if "lint" in chosen:
-        whole = every or "lint" in names
-        some = None if whole else changed()
-        yield Group("lint", lambda: lint(folders, some),
-                    ("core", "bench", "fuzz", ".clang-format", ".clang-tidy"),
+        some = None if every or "lint" in names else changed()
+        yield Group("lint", lambda: lint(folders, some), (*SOURCES, ".clang-format", ".clang-tidy"),
                     tuple(map(str, sorted(some or ()))))
     if "coverage" in chosen and (every or "coverage" in names):
-        yield Group("coverage", check_coverage, ("core", "bench", "fuzz"))
+        yield Group("coverage", check_coverage, SOURCES)
 
 
 def known() -> list[str]:
@@ -107,9 +102,10 @@ def known() -> list[str]:
 
 
 def declared_suites(root: pathlib.Path) -> set[str]:
-    """The suites that the tests of every meson.build say they are of; known before any build."""
+    """The suites that the tests of every meson.build say they are of, first of all; known before
+    any build."""
     return {suite for room in ROOMS for path in (root / room).rglob("meson.build")
-            for suite in re.findall(r"\bsuite: '(\w+)'", path.read_text(encoding="utf-8"))}
+            for suite in re.findall(r"\bsuite: \[?'(\w+)'", path.read_text(encoding="utf-8"))}
 
 
 def python_suites(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
@@ -133,16 +129,18 @@ def is_slow(path: pathlib.Path) -> bool:
 def tell(group: Group) -> list[Result]:
     """Runs a group, or recalls it, prints one line about it and returns its results."""
     start = time.monotonic()
-    key = digest(group) if group.inputs is not None else ""
+    key = digest(group) if group.inputs else ""
     memory = MEMORY / group.title
-    if key and (recalled := recall(memory, key)) is not None:
-        print(f"{group.title}: unchanged since the last pass: {len(recalled)} tests", flush=True)
-        return recalled
+    if key and memory.exists():
+        kept = json.loads(memory.read_text())
+        if kept["key"] == key:
+            print(f"{group.title}: unchanged since the last pass: {len(kept['results'])} tests",
+                  flush=True)
+            return [Result(*row) for row in kept["results"]]
     results = group.run()
+    print(f"{group.title}: {testing.shown(results) or 'nothing to run'}, "
+          f"{time.monotonic() - start:.1f} s", flush=True)
     counts = testing.tally(results)
-    shown = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    print(f"{group.title}: {shown or 'nothing to run'}, {time.monotonic() - start:.1f} s",
-          flush=True)
     if key and counts["passed"] and not counts["failed"]:
         MEMORY.mkdir(exist_ok=True)
         with whole_file(memory) as stream:
@@ -151,34 +149,18 @@ def tell(group: Group) -> list[Result]:
     return results
 
 
-def recall(memory: pathlib.Path, key: str) -> list[Result] | None:
-    try:
-        kept = json.loads(memory.read_text())
-        return [Result(*row) for row in kept["results"]] if kept["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def digest(group: Group) -> str:
     """A digest of all that a group's outcome depends on; "" where git cannot name the files."""
-    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", *group.inputs)
     if listed is None:
         return ""
-    found = hashlib.sha256(repr((group.title, group.chosen)).encode())
-    parts = group.inputs or ()
-    for name in sorted(set(listed.split("\0")) - {""}):
-        path = ROOT / name
-        if path.is_file() and any(not part or name == part or name.startswith(part + "/")
-                                  for part in parts):
-            found.update(f"{name}\0{os.access(path, os.X_OK)}\0".encode() + path.read_bytes())
-    for name in (*BUILDS, *MORE_BUILDS):
-        settings = meson.BUILD_ROOT / name / meson.SETTINGS
-        if group.title in (name, "python", "lint") and settings.exists():
-            found.update(settings.read_bytes())
-    packages = pathlib.Path("/var/lib/dpkg/status")
-    found.update(packages.read_bytes() if packages.exists() else b"")
-    variables = {name: value for name, value in os.environ.items() if "PROOF" in name}
-    found.update(repr((sorted(variables.items()), os.uname())).encode())
+    variables = sorted((name, value) for name, value in os.environ.items() if "PROOF" in name)
+    found = hashlib.sha256(repr((group.title, group.chosen, variables, os.uname())).encode())
+    settings = [meson.BUILD_ROOT / name / meson.SETTINGS for name in (*BUILDS, group.title)]
+    for path in (*(ROOT / name for name in sorted(set(listed.split("\0")) - {""})), *settings,
+                 pathlib.Path("/var/lib/dpkg/status")):
+        if path.is_file():
+            found.update(f"{path}\0{os.access(path, os.X_OK)}\0".encode() + path.read_bytes())
     return found.hexdigest()
 
 
@@ -207,50 +189,24 @@ def build(name: str, folders: dict[str, pathlib.Path]) -> list[Result]:
     """That a configuration compiles, without a warning where the code is kept clean for its
     compiler; its folder is entered in `folders`."""
     title = f"build: {name} compiles without a warning"
-    try:
+
+    def made() -> list[Result]:
         folders[name] = meson.ensure_build(name)
-    except meson.BuildError as error:
-        return [Result(title, "failed", output=str(error), alone=f"ninja -C build/{name}")]
-    except UserError as error:
-        return [Result(title, "skipped", str(error))]
-    if meson.warnings_are_errors(folders[name]):
-        return [Result(title, "passed")]
-    return [Result(title, "skipped", "warnings are kept away only under gcc 12 and clang 19")]
-
-
-def judged(title: str, complaints: dict[str, list[str]]) -> list[Result]:
-    """One result for each rule, with its complaints."""
-    return [Result(f"{title}: {rule}", "failed" if said else "passed", output="\n".join(said),
-                   alone=f"./poolproof test {title}")
-            for rule, said in complaints.items()]
-
-
-def check_rules() -> list[Result]:
-    return judged("rules", rules.check(ROOT))
+        if meson.warnings_are_errors(folders[name]):
+            return [Result(title, "passed")]
+        return [Result(title, "skipped", "warnings are kept away only under gcc 12 and clang 19")]
+    return testing.attempt(title, made, f"ninja -C build/{name}")
 
 
 def lint(folders: dict[str, pathlib.Path], only: set[pathlib.Path] | None) -> list[Result]:
     """One result for each linter, on all that is compiled or on some files."""
     built = [folder for name, folder in folders.items() if name in BUILDS]
-    results = []
-    for name, check in linters.CHECKS.items():
-        try:
-            results += judged("lint", {name: check(built, only)})
-        except UserError as error:
-            results.append(Result(f"lint: {name}", "skipped", str(error)))
-    return results
+    return [result for name, check in linters.CHECKS.items() for result in testing.attempt(
+        f"lint: {name}", lambda: testing.judged("lint", {name: check(built, only)}))]
 
 
 def check_coverage() -> list[Result]:
     """One result for each rule about what the tests and the corpora cover."""
-    try:
-        return judged("coverage", coverage.check())
-    except UserError as error:
-        if error.exit_code == UNFIT:
-            return [Result("coverage: measured", "skipped", str(error))]
-        return [Result("coverage: measured", "failed", output=str(error))]
-
-
-def listed() -> int:
-    print("suites: " + ", ".join(known()))
-    return PASS
+    return testing.attempt(
+        "coverage: measured", lambda: testing.judged("coverage", coverage.check()),
+        "./poolproof test coverage")

@@ -21,7 +21,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(meson, "ROOT", tmp_path)
     monkeypatch.setattr(meson, "BUILD_ROOT", tmp_path / "build")
     monkeypatch.setattr(linters, "ROOT", tmp_path)
-    monkeypatch.setattr(linters, "MEMORY", tmp_path / "build" / "lint")
+    monkeypatch.setattr(linters, "WORK", tmp_path / "build" / "lint")
     monkeypatch.setattr(meson, "CONFIGURATIONS", {"plain": meson.Configuration("gcc", ())})
     (tmp_path / "core").mkdir()
     (tmp_path / "core/toy.c").write_text(GOOD)
@@ -59,7 +59,7 @@ def test_what_does_not_compile_fails_with_the_compilers_line(project, source, sa
     if meson.compiler_version(meson.compilers("gcc")[0]).partition(".")[0] != "12":
         pytest.skip("only under gcc 12 is a warning an error")
     (project / "core/toy.c").write_text(source)
-    with pytest.raises(meson.BuildError, match=said) as caught:
+    with pytest.raises(UserError, match=said) as caught:
         meson.ensure_build("plain")
     assert caught.value.exit_code == FINDING
     (project / "core/toy.c").write_text(GOOD)
@@ -83,7 +83,7 @@ def test_each_linter_trips_on_its_mistake_alone(project, linter, program, source
     folder = project / "build/plain"
     folder.mkdir(parents=True)
     entry = {"directory": str(folder), "file": "../../core/toy.c",
-             "command": "cc -Wall -std=c11 -o toy.o -c ../../core/toy.c"}
+             "command": "cc -Wall -std=c11 -MD -MQ toy.o -MF toy.o.d -o toy.o -c ../../core/toy.c"}
     (folder / "compile_commands.json").write_text(json.dumps([entry]))
     assert linters.CHECKS[linter]([folder]) == []
     (project / "core/toy.c").write_text(source)

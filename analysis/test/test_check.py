@@ -1,61 +1,24 @@
-"""The table of every instrument: what is kept of it, what ends it badly, and its controls."""
+"""The table of every instrument: what ends it badly, and its controls."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
 from analysis import __main__ as commands
 from analysis.building import cross_machines, meson
 from analysis.commands import check
-from analysis.quality import checks, instruments, misuse
+from analysis.quality import checks, instruments, misuse, testing
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
 
 
-def table() -> dict[str, dict[str, checks.Cell]]:
-    return {
-        "gcc release": {"build": checks.Cell("passed", "no warnings", 2.0, 1.5),
-                        "core": checks.Cell("failed", "1 failed \x1b[0m", 1.0, 1.0)},
-        "MSan": {"build": checks.Cell("skipped", "clang is missing", skipped=["a: b"])},
-    }
-
-
 @pytest.fixture(autouse=True)
-def kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+def kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "KEPT", tmp_path / "check")
-    (tmp_path / "check").mkdir()
-    return tmp_path / "check"
-
-
-def test_what_is_kept_is_the_table(kept: pathlib.Path) -> None:
-    checks.keep(table(), "quick", 3.5)
-    facts = json.loads((kept / "check.json").read_text())
-    assert (facts["extent"], facts["wall_s"]) == ("quick", 3.5)
-    assert {entry["title"]: {name: checks.Cell(**cell) for name, cell in entry["cells"].items()}
-            for entry in facts["instruments"]} == table()
-
-
-def test_a_skip_has_a_reason() -> None:
-    with pytest.raises(AssertionError, match="skipped without a reason"):
-        checks.Cell("skipped")
-
-
-def test_a_failure_is_exit_code_1_and_every_skip_is_told(
-        capsys: pytest.CaptureFixture[str]) -> None:
-    assert checks.conclude(table(), 1.0) == FINDING
-    said = capsys.readouterr().out
-    assert "skipped: MSan, build: clang is missing" in said
-    assert "left out: MSan, build: a: b" in said
-
-
-def test_nothing_but_skips_is_no_success() -> None:
-    assert checks.conclude({"MSan": {"build": checks.Cell("skipped", "x")}}, 1.0) != 0
+    monkeypatch.setattr(testing, "LOGS", tmp_path / "test")
 
 
 def test_an_instrument_without_its_compiler_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,14 +26,15 @@ def test_an_instrument_without_its_compiler_is_skipped(monkeypatch: pytest.Monke
         raise UserError("clang is missing; install clang-19", UNFIT)
     monkeypatch.setattr(meson, "ensure_build", absent)
     cells = checks.look(instruments.INSTRUMENTS[0])
-    assert [cell.outcome for cell in cells.values()] == ["skipped"]
+    assert [result.outcome for found in cells.values() for result in found] == ["skipped"]
 
 
 def test_sources_that_do_not_compile_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(configuration: str) -> pathlib.Path:
-        raise meson.BuildError("error: expected ';'", FINDING)
+        raise UserError("error: expected ';'", FINDING)
     monkeypatch.setattr(meson, "ensure_build", broken)
-    assert checks.look(instruments.INSTRUMENTS[0])["build"].outcome == "failed"
+    result, = checks.look(instruments.INSTRUMENTS[0])["build"]
+    assert result.outcome == "failed" and "expected ';'" in result.output
 
 
 @pytest.mark.parametrize("said, outcome", [
@@ -83,14 +47,15 @@ def test_a_control_is_told_by_its_own_line(
         monkeypatch: pytest.MonkeyPatch, said: str, outcome: str) -> None:
     monkeypatch.setattr(checks, "make_mistake", lambda *_: said)
     one = instruments.Instrument("x", "sanitize", (instruments.POISON,))
-    assert checks.controlled(one, pathlib.Path("x")).outcome == outcome
+    result, = checks.done("x", lambda: checks.controlled(one, pathlib.Path("x")))
+    assert result.outcome == outcome and said in result.output + said * (outcome == "passed")
 
 
 def test_every_instrument_has_a_control_and_a_build() -> None:
     for one in instruments.INSTRUMENTS:
         assert one.controls
         assert one.configuration in meson.CONFIGURATIONS
-        assert "control" in one.only
+        assert "control" in one.cells
         for control in one.controls:
             assert control.line.startswith("^")
             re.compile(control.line)
@@ -100,7 +65,7 @@ def test_every_instrument_has_a_control_and_a_build() -> None:
 
 def test_every_build_that_commits_misuses_has_a_column() -> None:
     for one in instruments.INSTRUMENTS:
-        if "misuse" in one.only:
+        if "misuse" in one.cells:
             column = misuse.ALIKE.get(one.configuration, one.configuration)
             assert column in misuse.BUILDS, one.title
 
@@ -113,25 +78,25 @@ def test_a_build_is_held_to_the_column_of_its_kind() -> None:
     assert "no column MSan" in misuse.differences("memory", {}, text)[0]
 
 
-def test_the_table_is_kept_in_the_order_asked_for_and_each_pays_for_itself(
-        kept: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> None:
-    def work(title: str) -> checks.Cell:
-        if title == "busy":
-            spin = "import time\nwhile time.process_time() < 0.5: 0"
-            subprocess.run([sys.executable, "-c", spin], check=True)
-        return checks.Cell("passed", "said")
+def test_a_line_for_each_instrument_then_what_failed_and_was_skipped(
+        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def look(one: instruments.Instrument) -> dict[str, list[testing.Result]]:
+        return {"control": [testing.Result(f"{one.title}, control", "passed", "3 tripped")],
+                "core": [testing.Result("a", "passed"), testing.Result("b", "failed", output="x"),
+                         testing.Result("c", "skipped", "no disk")]}
+    monkeypatch.setattr(checks, "look", look)
+    assert checks.run([instruments.INSTRUMENTS[0]]) == FINDING
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"gcc release +control: 3 tripped \| core: 1 passed, 1 failed, 1 skipped"
+                        r" \| 0 s", lines[0])
+    assert "failed: b" in lines and "skipped: c: no disk" in lines
+    assert lines[-1] == "2 passed, 1 failed, 1 skipped"
+
+
+def test_nothing_but_skips_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "look",
-                        lambda one: {"build": checks.timed(lambda: work(one.title))})
-    monkeypatch.setattr(checks.testing, "LOGS", tmp_path / "test")
-    chosen = [instruments.Instrument(title, "release", (instruments.BUG,))
-              for title in ("busy", "idle")]
-    assert checks.run(chosen, "chosen") == PASS
-    facts = json.loads((kept / "check.json").read_text())
-    cells = {one["title"]: one["cells"]["build"] for one in facts["instruments"]}
-    assert list(cells) == ["busy", "idle"]
-    assert cells["busy"]["cpu_s"] >= 0.5 > 0.3 > cells["idle"]["cpu_s"]
-    assert "2 cells passed" in capsys.readouterr().out
+                        lambda one: {"build": [testing.Result("x", "skipped", "no clang")]})
+    assert checks.run([instruments.INSTRUMENTS[0]]) == FINDING
 
 
 def test_an_unknown_instrument_is_refused() -> None:
@@ -160,16 +125,16 @@ def test_the_command_is_known() -> None:
 def test_libraries_of_another_machine_are_not_fetched_against_the_users_word(
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POOLPROOF_INSTALL", "no")
-    monkeypatch.setattr(cross_machines.shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    monkeypatch.setattr(cross_machines, "find_program", lambda tool: f"/usr/bin/{tool}")
     with pytest.raises(UserError, match="POOLPROOF_INSTALL=no") as caught:
-        cross_machines.cross_file("s390x", tmp_path)
+        cross_machines.describe("s390x", tmp_path)
     assert caught.value.exit_code == UNFIT
 
 
 def test_a_machine_without_its_emulator_is_unfit(
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_machines.shutil, "which",
+    monkeypatch.setattr(cross_machines, "find_program",
                         lambda tool: None if tool.startswith("qemu") else f"/usr/bin/{tool}")
     with pytest.raises(UserError, match="qemu-s390x is missing; install") as caught:
-        cross_machines.cross_file("s390x", tmp_path)
+        cross_machines.describe("s390x", tmp_path)
     assert caught.value.exit_code == UNFIT

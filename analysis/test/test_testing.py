@@ -1,5 +1,7 @@
-"""Results are read whole from the JUnit files of Meson and pytest, told once, and remembered."""
+"""Results are read whole from the logs of Meson and pytest, told once, and remembered."""
 
+import json
+import os
 import subprocess
 
 import pytest
@@ -9,22 +11,18 @@ from analysis.quality.testing import Result
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
 
-MESON = """<testsuites>
-<testsuite name="poolproof">
-<testcase name="poolproof:core / header" classname="poolproof"/>
-<testcase name="poolproof:core / crash" classname="poolproof"><failure/>
-<system-err>../../core/test/life.c:12: runtime error: shift</system-err></testcase>
-<testcase name="poolproof:core / vast" classname="poolproof"><skipped/>
-<system-out>skipped: no disk</system-out></testcase>
-</testsuite>
-<testsuite name="poolproof.poolproof:core / life">
-<testcase name="1 - one"/><testcase name="2 - two"/>
-<testcase name="3 - three"><failure message="core/test/life.c:3: error: Failure!"/></testcase>
-<system-out># left out: nothing is cached
-ok 2 - two</system-out></testsuite>
-<testsuite name="poolproof.poolproof:core / died"><testcase name="1 - one"/></testsuite>
-<testsuite name="poolproof.poolproof:core / empty"></testsuite>
-</testsuites>"""
+MESON = [
+    {"name": "poolproof:core+any-build / header", "result": "OK", "stdout": ""},
+    {"name": "poolproof:core / crash", "result": "FAIL", "returncode": -6,
+     "stdout": "a\n../../core/test/life.c:12: runtime error: shift\n"},
+    {"name": "poolproof:core / vast", "result": "SKIP", "returncode": 77,
+     "stdout": "skipped: no disk\n"},
+    {"name": "poolproof:core / life", "result": "OK",
+     "stdout": "ok 1 - one\n# left out: nothing is cached\nok 2 - two\n"},
+    {"name": "poolproof:core / reset", "result": "FAIL",
+     "stdout": "ok 1 - one\nnot ok 2 - two\n# core/test/life.c:3: error: Failure!\n"},
+    {"name": "poolproof:core / empty", "result": "SKIP", "stdout": ""},
+]
 
 PYTEST = """<testsuites><testsuite>
 <testcase classname="t" file="analysis/test/test_rules.py" name="a"/>
@@ -45,28 +43,30 @@ def logs(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_reads_meson(logs):
-    (logs / "m.xml").write_text(MESON)
-    results = list(testing.read_meson("release", logs / "m.xml",
-                                      {"poolproof:core / died": "error, killed by SIGABRT"}))
+def test_reads_meson():
+    log = "\n".join(json.dumps({"returncode": 0} | entry) for entry in MESON)
+    results = list(testing.read_meson("release", log))
     assert outcomes(results) == {
         "release: core/header": "passed", "release: core/crash": "failed",
-        "release: core/vast": "skipped", "release: core/life/one": "passed",
-        "release: core/life/two": "skipped", "release: core/life/three": "failed",
-        "release: core/died/one": "passed", "release: core/died": "failed",
+        "release: core/vast": "skipped", "release: core/life": "passed",
+        "release: core/life/two": "skipped", "release: core/reset": "failed",
         "release: core/empty": "failed"}
     by_name = {result.name: result for result in results}
     assert by_name["release: core/vast"].reason == "no disk"
     assert by_name["release: core/life/two"].reason == "nothing is cached"
-    assert "killed by SIGABRT" in by_name["release: core/died"].output
-    failed = by_name["release: core/life/three"]
-    assert failed.alone == "meson test -C build/release life"
+    assert "killed by SIGABRT" in by_name["release: core/crash"].output
+    failed = by_name["release: core/reset"]
+    assert failed.alone == "meson test -C build/release reset"
     assert testing.place_of(failed) == "core/test/life.c:3"
 
 
-def test_reads_pytest(logs):
-    (logs / "p.xml").write_text(PYTEST)
-    passed, failed, skipped = testing.read_pytest(logs / "p.xml")
+def test_a_failure_without_a_place_names_the_source_of_the_test():
+    result = Result("t", "failed", alone="meson test -C build/release life")
+    assert testing.place_of(result) == "core/test/life.c:1"
+
+
+def test_reads_pytest():
+    passed, failed, skipped = testing.read_pytest(PYTEST)
     assert [r.outcome for r in (passed, failed, skipped)] == ["passed", "failed", "skipped"]
     assert skipped.reason == "no gcc"
     assert failed.alone.endswith("'analysis/test/test_rules.py::b'")
@@ -94,8 +94,8 @@ def test_a_failure_names_its_log_its_place_and_its_command(capsys, logs):
     output = "\n".join([*noise, "../core/mem_pool.c:3: runtime error: shift", *noise])
     testing.conclude([Result("release: core/life", "failed", output=output, alone="try this")], 1.0)
     out = capsys.readouterr().out
-    log = logs / "release-core-life.log"
-    assert log.read_text() == output + "\n" and log.name in out
+    log = logs / testing.FAILURES
+    assert output in log.read_text() and log.name in out
     assert "runtime error: shift" in out and "line 7" not in out
     assert "  look at core/mem_pool.c:3\n  alone: try this\n" in out
 
@@ -108,7 +108,7 @@ def test_of_a_python_failure_only_its_own_words_are_shown():
 
 
 def test_watch_ends_what_hangs():
-    code, output = testing.watch(["sh", "-c", "echo a; exec sleep 60"], {}, "t", limit_s=1)
+    code, output = testing.watch(["sh", "-c", "echo a; exec sleep 60"], dict(os.environ), "t", 1)
     assert code != 0 and "timed out" in output
 
 
@@ -124,7 +124,7 @@ def test_suites_are_named_after_their_folders(tmp_path):
 
 def test_suites_are_known_before_anything_is_built():
     assert suites.declared_suites(ROOT) == {
-        "core", "trace", "bench", "record", "trial", "fuzz", "analysis"}
+        "core", "trace", "bench", "record", "trial", "fuzz"}
 
 
 def test_an_unknown_suite_is_refused():
@@ -148,6 +148,14 @@ def repository(tmp_path, monkeypatch):
     (tmp_path / "core" / "a.c").write_text("int a;\n")
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     return tmp_path
+
+
+@pytest.mark.parametrize("code, outcome", [(4, "skipped"), (1, "failed"), (2, "failed")])
+def test_what_a_machine_lacks_is_a_skip_and_other_errors_are_failures(code, outcome):
+    def work():
+        raise UserError("no such luck", code)
+    result, = testing.attempt("t", work)
+    assert result.outcome == outcome and "no such luck" in result.reason + result.output
 
 
 @pytest.mark.parametrize("outcome, times", [("passed", 1), ("failed", 2)])
