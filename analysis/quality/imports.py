@@ -1,12 +1,14 @@
 """The import graph of analysis/: which module leans on which, and what must not.
 
 Packages stand in levels, and an import goes to a lower level only. `python3 -m
-analysis.quality.imports` prints the graph and its circles; it ends with 1 if there is one.
+analysis.quality.imports` prints the graph, and ends with 1 if there is a circle in it.
 """
 
 from __future__ import annotations
 
 import ast
+import collections
+import graphlib
 import pathlib
 import sys
 from typing import Iterator, Mapping
@@ -64,45 +66,33 @@ def wrong_arrows(found: Graph) -> Iterator[tuple[str, int, str]]:
                 yield module, line, f"{here} must not import {target}"
 
 
-def circles(found: Graph) -> list[list[str]]:
-    """Ways that lead back to the module that they begin with, the first one by its name."""
-    done: set[str] = set()
-    result: list[list[str]] = []
-
-    def visit(module: str, way: list[str]) -> None:
-        if module in way:
-            ring = way[way.index(module):]
-            first = ring.index(min(ring))
-            result.append([*ring[first:], *ring[:first + 1]])
-        elif module not in done:
-            for target in found.get(module, {}):
-                visit(target, [*way, module])
-            done.add(module)
-
-    for module in found:
-        visit(module, [])
-    return result
+def circle(found: Graph) -> list[str]:
+    """A way that leads back to the module that it begins with, the first of it by name; empty if
+    there is none."""
+    try:
+        graphlib.TopologicalSorter(found).prepare()
+    except graphlib.CycleError as error:
+        ring = error.args[1][:0:-1]
+        first = ring.index(min(ring))
+        return [*ring[first:], *ring[:first + 1]]
+    return []
 
 
 def main() -> int:
     root = pathlib.Path(__file__).resolve().parents[2]
     found = graph({path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
                    for path in sorted((root / "analysis").rglob("*.py"))})
-    arrows: dict[tuple[str, str], int] = {}
     for module, targets in found.items():
         print(f"{module.removeprefix('analysis.')}: "
               + " ".join(target.removeprefix("analysis.") for target in sorted(targets)))
-        for target in targets:
-            way = package_of(module), package_of(target)
-            if way[0] != way[1]:
-                arrows[way] = arrows.get(way, 0) + 1
+    arrows = collections.Counter(
+        (package_of(module), package_of(target)) for module, targets in found.items()
+        for target in targets if package_of(module) != package_of(target))
     print(f"\n{len(arrows)} arrows between packages:")
     for (here, there), times in sorted(arrows.items(), key=lambda item: LEVEL[item[0][0]]):
         print(f"  {here} → {there}: {times}")
-    for circle in circles(found):
-        print(f"circle: {' → '.join(circle)}")
-    print(f"{len(circles(found))} circles")
-    return 1 if circles(found) else 0
+    print(f"circle: {' → '.join(circle(found))}" if circle(found) else "no circle")
+    return 1 if circle(found) else 0
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import pathlib
 
 import pytest
 
-from analysis.quality import prose, rules
+from analysis.quality import rules
 from analysis.quality.rules import File
 from analysis.system.process import find_program
+from analysis.test import prose
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 

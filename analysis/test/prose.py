@@ -11,6 +11,7 @@ import re
 import subprocess
 from typing import Iterable, Iterator
 
+from analysis.quality import rules
 from analysis.quality.rules import File
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.process import find_program
@@ -18,7 +19,7 @@ from analysis.system.process import find_program
 LONGEST_SENTENCE = 35
 """Words."""
 
-WORDS = pathlib.Path(__file__).with_name("words.txt")
+WORDS = pathlib.Path(rules.__file__).with_name("words.txt")
 
 PRIVATE = {
     r"short way": "fast path", r"long way": "slow path", r"strewn": "scattered",
@@ -53,13 +54,6 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
         line += block.count("\n")
 
 
-def longest(files: Iterable[File], number: int) -> list[tuple[int, str, int, str]]:
-    """The longest sentences of all documents: (words, path, line, sentence)."""
-    found = [(len(sentence.split()), file.path, line, sentence) for file in documents(files)
-             for line, sentence in sentences(file.data.decode("utf-8", "replace"))]
-    return sorted(found, reverse=True)[:number]
-
-
 def documents(files: Iterable[File]) -> list[File]:
     """The Markdown files that people write; what a run wrote is not among them."""
     return [file for file in files
@@ -69,9 +63,11 @@ def documents(files: Iterable[File]) -> list[File]:
 
 def long_sentences(files: Iterable[File]) -> list[str]:
     """Complaints about sentences of more than LONGEST_SENTENCE words."""
-    return [f"{path}:{line}: a sentence of {words} words; at most {LONGEST_SENTENCE}:"
-            f" {sentence[:60]}…"
-            for words, path, line, sentence in longest(files, 1000) if words > LONGEST_SENTENCE]
+    return [f"{file.path}:{line}: a sentence of {len(sentence.split())} words; at most"
+            f" {LONGEST_SENTENCE}: {sentence[:60]}…"
+            for file in documents(files)
+            for line, sentence in sentences(file.data.decode("utf-8", "replace"))
+            if len(sentence.split()) > LONGEST_SENTENCE]
 
 
 def private_words(files: Iterable[File]) -> list[str]:
