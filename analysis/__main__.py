@@ -6,10 +6,8 @@ import argparse
 import errno
 import importlib
 import os
-import pathlib
 import signal
 import sys
-from types import ModuleType
 from typing import NoReturn
 
 from analysis.commands import COMMANDS
@@ -43,16 +41,6 @@ def usage() -> str:
     )
 
 
-def wrong_command(word: str) -> str:
-    """What is said about a command that does not exist."""
-    return f"there is no command '{word}'; {did_you_mean(word, COMMANDS)}"
-
-
-def load(command: str) -> ModuleType:
-    """The command's module, which needs the standard library alone."""
-    return importlib.import_module(f"analysis.commands.{command.replace('-', '_')}")
-
-
 class Parser(argparse.ArgumentParser):
     """A command's parser: what is wrong with its arguments is one line, as every error is."""
 
@@ -73,19 +61,16 @@ def run(words: list[str]) -> int:
         print(f"poolproof {version()}")
         return PASS
     if command not in COMMANDS:
-        raise UserError(f"{wrong_command(command)} (./poolproof --help)")
-    module = load(command)
+        raise UserError(f"there is no command '{command}'; {did_you_mean(command, COMMANDS)}"
+                        " (./poolproof --help)")
+    # Its module needs the standard library alone.
+    module = importlib.import_module(f"analysis.commands.{command.replace('-', '_')}")
     parser = Parser(prog=f"poolproof {command}", description=module.__doc__,
                     formatter_class=argparse.RawDescriptionHelpFormatter)
     module.add_arguments(parser)
     arguments = parser.parse_args(rest)
     packages.ensure(command)
     return int(module.run(arguments))
-
-
-def is_built(path: object) -> bool:
-    """Whether a path is one of those that only commands make."""
-    return pathlib.Path(str(path)).is_relative_to(ROOT / "build")
 
 
 def explain(error: BaseException) -> tuple[str, int]:
@@ -97,7 +82,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"the Python module {error.name} is missing; install {package}", UNFIT
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return f"{error.strerror}: {error.filename or 'while writing'}", UNFIT
-    if isinstance(error, PermissionError) and is_built(error.filename):
+    if isinstance(error, PermissionError) and str(error.filename).startswith(f"{ROOT}/build/"):
         return (f"{error.strerror}: {error.filename}; builds stand in this folder, so use a copy of"
                 " it that is yours", UNFIT)
     bad_path = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)

@@ -61,7 +61,7 @@ COUNTED = ("-Dc_args=-O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-
 
 CONFIGURATIONS = {
     "release": Configuration("gcc", ("-Dbuildtype=release",)),
-    "sanitize": _watched("clang", "address,undefined"),
+    "sanitize": _watched("clang", "address,undefined", "-Doptimization=1"),
     "fuzz": _watched("clang", "address,undefined", FUZZED),
     "fuzz-undefined": _watched("clang", "undefined", FUZZED),
     "fuzz-memory": _watched("clang", "memory", FUZZED),
@@ -116,15 +116,16 @@ def resource_folder(path: str) -> str:
                           check=True).stdout.strip()
 
 
-def ensure_build(configuration: str) -> pathlib.Path:
-    """Configures and compiles one of CONFIGURATIONS where that is still to do; returns its folder.
+def ensure_build(configuration: str, targets: Sequence[str] = ()) -> pathlib.Path:
+    """Configures and compiles one of CONFIGURATIONS, or targets of it, where that is still to do;
+    returns its folder.
 
     Quiet unless it fails. Costs a fraction of a second when nothing changed. Waits while another
     process builds the same configuration. UserError if the sources do not compile (FINDING; it ends
     with the compiler's own lines) or a tool is missing (UNFIT).
     """
     BUILD_ROOT.mkdir(exist_ok=True)
-    return build_elsewhere(ROOT, BUILD_ROOT / configuration, configuration)
+    return build_elsewhere(ROOT, BUILD_ROOT / configuration, configuration, targets)
 
 
 def build_elsewhere(source: pathlib.Path, folder: pathlib.Path, configuration: str,

@@ -10,30 +10,20 @@ import argparse
 import dataclasses
 import os
 import pathlib
-import platform
-import re
 import shutil
-import subprocess
-import sys
 import time
 
 from analysis.building import meson
 from analysis.runs import interference
 from analysis.system import host, packages
-from analysis.system.exits import PASS, UNFIT
+from analysis.system.exits import PASS, UNFIT, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import find_program
 
 GIB = 1 << 30
 ROOM_NEEDED_BYTES = 2 * GIB
 """What the builds, a corpus and some runs take."""
 
 STEAL_WATCHED_S = 0.5
-
-TOOLS = (("gcc-12", "gcc"), ("clang-19", "clang"), ("meson",), ("ninja",), ("valgrind",),
-         ("clang-format-19",), ("clang-tidy-19",), ("cppcheck",), ("sqlite3",))
-"""The programs that serve as a tool: the first one found is taken."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -58,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Looks, measures the machine's noise, tells, and returns the exit code."""
     rows = [*machine_rows(host.facts(), stolen_share()),
             place_row("build", ROOT / "build"), place_row("results", ROOT / "results" / "runs"),
-            room_row(shutil.disk_usage(ROOT).free), *tool_rows(), *package_rows()]
+            room_row(shutil.disk_usage(ROOT).free), *compiler_rows(), *package_rows()]
     for row in rows:
         print(f"{row.name:<22} {row.state:<5} {row.value}" + (f": {row.cost}" if row.cost else ""))
     unfit = [row.name for row in rows if row.state == "unfit"]
@@ -116,27 +106,20 @@ def room_row(free_bytes: int) -> Row:
                "" if enough else f"{ROOM_NEEDED_BYTES / GIB:.0f} GiB are needed")
 
 
-def tool_rows() -> list[Row]:
-    """The versions of the tools; what a missing one costs stands with its package."""
-    rows = [Row("python", f"{platform.python_version()} ({sys.executable})")]
-    for programs in TOOLS:
-        name, path = programs[-1], find_program(*programs)
-        version = version_of(path) if path else "missing"
-        proven = meson.PROVEN_COMPILERS.get(name, "")
-        other = bool(path and proven) and version.partition(".")[0] != proven
-        cost = f"not {proven}: its warnings are printed, not errors" if other else \
-            "see the packages below"
-        rows.append(noted(name, f"{version} ({path})" if path else version, cost,
-                          other or not path))
+def compiler_rows() -> list[Row]:
+    """The versions of the compilers, and whether the code is kept free of their warnings."""
+    rows = []
+    for family, proven in meson.PROVEN_COMPILERS.items():
+        try:
+            path, _ = meson.compilers(family)
+        except UserError as error:
+            rows.append(Row(family, "missing", "note", str(error)))
+            continue
+        version = meson.compiler_version(path)
+        rows.append(noted(family, f"{version} ({path})",
+                          f"not {proven}: its warnings are printed, not errors",
+                          version.partition(".")[0] != proven))
     return rows
-
-
-def version_of(path: str) -> str:
-    """The first thing that looks like a version in what a program answers to --version."""
-    answer = subprocess.run([path, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, check=False)
-    found = re.search(r"\d+\.\d+(\.\d+)?", answer.stdout)
-    return found.group(0) if found else "of unknown version"
 
 
 def package_rows() -> list[Row]:

@@ -35,11 +35,18 @@ ROOMS = ("core", "bench", "fuzz", "analysis")
 SOURCES = ("core", "bench", "fuzz", "meson.build", "meson_options.txt")
 
 SLOW = (
-    "analysis/test/test_bugs.py", "core/test/cost/*", "core/test/package/*", "fuzz/test/*",
-    "bench/record/test/*", "bench/trial/test/*",
-    "bench/test/test_probe.py", "analysis/test/test_open_report.py", "core/test/test_misuse.py",
+    "core/test/cost/", "core/test/package/", "core/test/test_misuse.py", "fuzz/test/",
+    "bench/record/test/", "bench/trial/test/", "bench/test/test_probe.py",
+    "bench/test/test_bench.py::test_every",
+    "analysis/test/test_bugs.py", "analysis/test/test_open_report.py",
+    "analysis/test/test_probes.py", "analysis/test/test_report.py::test_a_report_of_a_full_run",
+    "analysis/test/test_report.py::test_a_report_does_no_more_work", *(
+        f"analysis/test/test_bench.py::test_{name}" for name in (
+            "killed", "interrupted", "resume", "rivals", "an_a", "a_folder_with", "a_binary_that",
+            "a_process_that")),
 )
-"""Files of Python tests that only --all, or their suite's name, runs; Meson has a suite `slow`."""
+"""Python tests, or how their names begin, that only --all or their suite's name runs; Meson has a
+suite `slow`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +81,16 @@ def groups(names: list[str], every: bool) -> Iterator[Group]:
     chosen = set(names or known())
     compiled = sorted(chosen & declared_suites(ROOT))
     files = [path for suite, paths in python_suites(ROOT).items() if suite in chosen
-             for path in paths if every or suite in names or not is_slow(path)]
+             for path in paths]
+    slow = () if every or names else SLOW
     folders: dict[str, pathlib.Path] = {}
     if "rules" in chosen:
         yield Group("rules", lambda: testing.judged("rules", rules.check(ROOT)))
-    if compiled or "lint" in names or any(ROOT / "analysis" not in path.parents for path in files):
+    if compiled or "lint" in names or chosen - {"analysis", "rules", "coverage"}:
         for name in (*BUILDS, *(MORE_BUILDS if every or names else ())):
-            yield Group(f"build {name}", lambda name=name: build(name, folders))
+            targets = [] if every or names or name == BUILDS[0] else ["meson-test-prereq"]
+            yield Group(f"build {name}", lambda name=name, targets=targets:
+                        build(name, folders, targets))
     for name, folder in folders.items() if compiled else ():
         words = [f"--suite={suite}" for suite in compiled] if names else []
         words += [] if every or names else ["--no-suite=slow"]
@@ -88,7 +98,8 @@ def groups(names: list[str], every: bool) -> Iterator[Group]:
         yield Group(name, lambda name=name, folder=folder, words=words:
                     testing.run_meson(name, folder, words), SOURCES, tuple(words))
     if files:
-        yield Group("python", lambda: testing.run_pytest(files), (".",), tuple(map(str, files)))
+        yield Group("python", lambda: testing.run_pytest(files, slow), (".",),
+                    (*map(str, files), *slow))
     if "lint" in chosen:
         some = None if every or "lint" in names else changed()
         yield Group("lint", lambda: lint(folders, some), (*SOURCES, ".clang-format", ".clang-tidy"),
@@ -117,10 +128,6 @@ def python_suites(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
             folder = path.parent.relative_to(root)
             suites.setdefault(room if folder.name == "test" else folder.name, []).append(path)
     return suites
-
-
-def is_slow(path: pathlib.Path) -> bool:
-    return any(path.relative_to(ROOT).match(pattern) for pattern in SLOW)
 
 
 # --- Remembering ----------------------------------------------------------------------------------
@@ -185,13 +192,13 @@ def changed() -> set[pathlib.Path] | None:
 # --- Groups ---------------------------------------------------------------------------------------
 
 
-def build(name: str, folders: dict[str, pathlib.Path]) -> list[Result]:
+def build(name: str, folders: dict[str, pathlib.Path], targets: list[str]) -> list[Result]:
     """That a configuration compiles, without a warning where the code is kept clean for its
     compiler; its folder is entered in `folders`."""
     title = f"build: {name} compiles without a warning"
 
     def made() -> list[Result]:
-        folders[name] = meson.ensure_build(name)
+        folders[name] = meson.ensure_build(name, targets)
         if meson.warnings_are_errors(folders[name]):
             return [Result(title, "passed")]
         return [Result(title, "skipped", "warnings are kept away only under gcc 12 and clang 19")]

@@ -88,14 +88,16 @@ def run_meson(configuration: str, folder: pathlib.Path, words: Iterable[str] = (
     return results
 
 
-def run_pytest(files: Iterable[pathlib.Path]) -> list[Result]:
-    """Runs test files by pytest, as many at a time as there are processors."""
+def run_pytest(files: Iterable[pathlib.Path], left_out: Iterable[str] = ()) -> list[Result]:
+    """Runs test files by pytest, as many at a time as there are processors, without the tests whose
+    names begin with one of `left_out`."""
     LOGS.mkdir(parents=True, exist_ok=True)
     report = LOGS / "python.xml"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no",
                "--import-mode=importlib", "-n", str(processors()), f"--rootdir={ROOT}",
-               f"--junitxml={report}", "-o", "junit_family=xunit1", *map(str, files)]
+               f"--junitxml={report}", "-o", "junit_family=xunit1",
+               *(f"--deselect={name}" for name in left_out), *map(str, files)]
     code, output = watch(command, clean_environment() | {"PYTHONPATH": str(ROOT)}, "python")
     if "No module named pytest" in output or "unrecognized arguments: -n" in output:
         return [Result("python: pytest", "skipped", "pytest or xdist is missing; install "

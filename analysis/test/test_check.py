@@ -8,7 +8,6 @@ import re
 
 import pytest
 
-from analysis import __main__ as commands
 from analysis.building import cross_machines, meson
 from analysis.commands import check
 from analysis.quality import checks, instruments, misuse, testing
@@ -116,10 +115,6 @@ def test_the_list_shows_those_that_are_named(capsys: pytest.CaptureFixture) -> N
         assert len(capsys.readouterr().out.splitlines()) == lines
     with pytest.raises(UserError, match="no instrument 'nosuch'"):
         check.run(parser.parse_args(["--list", "nosuch"]))
-
-
-def test_the_command_is_known() -> None:
-    assert commands.load("check") is check
 
 
 def test_libraries_of_another_machine_are_not_fetched_against_the_users_word(

@@ -143,9 +143,8 @@ def test_nothing_but_a_file_is_replaced(tmp_path, name, said):
 
 def test_the_name_of_an_open_file_is_no_file(tmp_path):
     with open(tmp_path / "out", "w") as out:
-        for name in (f"/proc/self/fd/{out.fileno()}", f"/dev/fd/{out.fileno()}"):
-            with pytest.raises(UserError, match="is a device or a pipe"):
-                output_file(pathlib.Path(name))
+        with pytest.raises(UserError, match="is a device or a pipe"):
+            output_file(pathlib.Path(f"/dev/fd/{out.fileno()}"))
 
 
 def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path):
