@@ -155,25 +155,19 @@ def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
                                 program="pool_api-replay")
 
 
+READERS = {"analyzer": linters.check_analyzer, **linters.CHECKS}
+"""Tool → what has it read the sources, and returns its complaints."""
+
+
 def read_mistakes(tool: str, folder: pathlib.Path) -> str:
     """What a tool that reads sources says of a file that is full of mistakes."""
-    place = KEPT / "mistakes" / tool
+    place = KEPT / "mistakes"
     place.mkdir(parents=True, exist_ok=True)
     source = (place / "mistakes").with_suffix(".c")
     shutil.copyfile(folder / "core" / "test" / "mistakes", source)
-    if tool == "analyzer":
-        compiler, _ = meson.compilers("gcc")
-        return said_by([compiler, "-fanalyzer", "-O2", "-c", str(source), "-o", os.devnull])
-    if tool == "clang-tidy":
-        program = linters.find_tool("clang-tidy-19")
-        config = ROOT / ".clang-tidy"
-        return said_by([program, "--quiet", f"--config-file={config}", str(source), "--"])
-    return said_by([linters.find_tool("cppcheck"), "--quiet", "--enable=warning", "--template="
-                    "{file}:{line}: {severity}: {message} [{id}]", str(source)])
-
-
-READERS = {"analyzer": linters.check_analyzer, **linters.CHECKS}
-"""Tool → what has it read the sources, and returns its complaints."""
+    unit = {"directory": str(place), "file": source.name, "command": f"cc -O2 -o x -c {source}"}
+    (place / "compile_commands.json").write_text(json.dumps([unit]))
+    return "\n".join(READERS[tool]([place]))
 
 
 def read_sources(tool: str, folder: pathlib.Path) -> str:

@@ -33,8 +33,8 @@ def units(folders: list[pathlib.Path], only: set[pathlib.Path] | None = None) ->
     for folder in folders:
         for entry in json.loads((folder / "compile_commands.json").read_text()):
             source = (pathlib.Path(entry["directory"]) / entry["file"]).resolve()
-            ours = source.is_relative_to(ROOT) and not source.is_relative_to(meson.BUILD_ROOT)
-            if ours and source not in found and (only is None or source in only):
+            wanted = source.is_relative_to(ROOT) and (only is None or source in only)
+            if wanted and source not in found:
                 found[source] = {"directory": entry["directory"], "file": str(source),
                                  "command": NOT_FOR_LINTERS.sub("", entry["command"])}
     return [found[source] for source in sorted(found)]

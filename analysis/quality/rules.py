@@ -10,11 +10,11 @@ import dataclasses
 import pathlib
 import posixpath
 import re
-import shutil
 import subprocess
 from typing import Callable, Iterator
 
 from analysis.quality import imports
+from analysis.system.exits import UNFIT, UserError
 
 TOP = re.compile(
     r"(README|CONTRIBUTING|CHANGELOG|SECURITY)\.md|LICENSE|poolproof"
@@ -122,23 +122,15 @@ Tree = list[File]
 
 
 def read_tree(root: pathlib.Path) -> Tree:
-    """The files that git tracks; without git, all but what is built or measured."""
-    listing = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, check=False) if _has_git(root) else None
-    if listing is not None and listing.returncode == 0:
-        names = listing.stdout.decode("utf-8", "surrogateescape").split("\0")
-    else:
-        made = re.compile(r"(build[^/]*|results/runs|subprojects/[^/]+|\.git)/"
-                          r"|(.*/)?(__pycache__|\.pytest_cache|\.hypothesis)/")
-        names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*"))]
-        names = [name for name in names if not made.match(name)]
-    files = ((name, root / name) for name in names if name)
+    """The files that git tracks. UserError where it does not say."""
+    try:
+        listing = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], text=True, check=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    except (OSError, subprocess.CalledProcessError):
+        raise UserError(f"git does not say what files {root} has", UNFIT) from None
+    files = ((name, root / name) for name in listing.split("\0") if name)
     return [File(name, path.read_bytes()) for name, path in files
             if path.is_file() and not path.is_symlink()]
-
-
-def _has_git(root: pathlib.Path) -> bool:
-    return (root / ".git").exists() and shutil.which("git") is not None
 
 
 def room_of(path: str) -> str:

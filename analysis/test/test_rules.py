@@ -7,6 +7,7 @@ import pytest
 
 from analysis.quality import rules
 from analysis.quality.rules import File
+from analysis.system.exits import UserError
 
 CLEAN = {
     "README.md": "[a](core/mem_pool.h) [b](core) [c](https://example.org/x) ![d](poolproof)\n",
@@ -102,24 +103,18 @@ def test_every_rule_has_a_breach():
     assert {name for name, _, _ in BREACHES} == {rule.__name__ for rule in rules.RULES}
 
 
-@pytest.fixture
-def folder(tmp_path):
-    made = ("build/x.c", "core/__pycache__/y.pyc")
-    for name in ("README.md", "core/mem_pool.c", "notes.txt", *made):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("x\n")
-    return tmp_path
-
-
-def test_without_git_reads_what_is_not_made(folder):
-    paths = [file.path for file in rules.read_tree(folder)]
-    assert paths == ["README.md", "core/mem_pool.c", "notes.txt"]
-
-
-def test_with_git_reads_what_it_tracks(folder):
+def test_reads_what_git_tracks(tmp_path):
     if not shutil.which("git"):
         pytest.skip("git is missing")
-    git = ["git", "-C", str(folder)]
+    for name in ("README.md", "core/mem_pool.c", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x\n")
+    git = ["git", "-C", str(tmp_path)]
     subprocess.run([*git, "init", "-q"], check=True)
     subprocess.run([*git, "add", "README.md", "core/mem_pool.c"], check=True)
-    assert [file.path for file in rules.read_tree(folder)] == ["README.md", "core/mem_pool.c"]
+    assert [file.path for file in rules.read_tree(tmp_path)] == ["README.md", "core/mem_pool.c"]
+
+
+def test_without_git_it_says_so(tmp_path):
+    with pytest.raises(UserError, match="git does not say"):
+        rules.read_tree(tmp_path)
