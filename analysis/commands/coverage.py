@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from analysis.quality import coverage
+    import time
 
-    return coverage.tell(html=not arguments.no_html)
+    from analysis.quality import coverage, testing
+
+    start = time.monotonic()
+    return testing.conclude(coverage.check(html=not arguments.no_html), time.monotonic() - start)

@@ -14,11 +14,11 @@ import pathlib
 import re
 import shutil
 import subprocess
-import time
 from typing import Iterable, Iterator, Sequence
 
 from analysis.building import meson
 from analysis.quality import testing
+from analysis.quality.testing import Result
 from analysis.system.exits import FINDING, UNFIT, UserError
 from analysis.system.files import ROOT
 from analysis.system.process import find_program
@@ -38,60 +38,35 @@ KINDS = {"line": "every line runs", "branch": "every branch goes both ways",
 TITLES = {"line": "lines", "branch": "branches", "mcdc": "MC/DC"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """One thing to cover: its kind, where it is, and which way or condition."""
-
-    kind: str
-    function: str
-    text: str
-    """The source, blanks made one."""
-    which: str
-    """"true" or "false" of a branch, "condition 2" of a decision, empty for a line."""
-
-    def __str__(self) -> str:
-        return " ".join(filter(None, (self.kind, self.function, self.which))) + ": " + self.text
-
-
 @dataclasses.dataclass
 class Measured:
-    """What was to be covered, and what was: a place may stand at several lines of a function."""
+    """What was to be covered, and what was."""
 
     counts: dict[str, tuple[int, int]]
     """Kind → (covered, all)."""
-    missed: dict[Place, str]
-    """Place → file and line."""
+    missed: dict[str, str]
+    """Place → file and line. A place, which may stand at several lines of a function, is "KIND
+    FUNCTION WHICH: SOURCE": which is "true" or "false" of a branch, "condition 2" of a decision,
+    nothing of a line."""
 
 
-def tell(html: bool) -> int:
-    """Measures, judges, and writes the pages if asked; returns the exit code."""
-    start = time.monotonic()
+def check(html: bool = False) -> list[Result]:
+    """Measures and says how much is covered, writes the pages if asked; one result for each rule.
+
+    A skipped test that may cover what is missing is a skip of all.
+    """
     found, programs, skipped = measure()
+    for kind, (covered, every) in found.counts.items():
+        print(f"{TITLES[kind]}: {covered} of {every}, {share(covered, every):.2%}")
     if html:
         shutil.rmtree(KEPT, ignore_errors=True)
         for name in BUILDS:
             render(name, programs[name])
             print(f"kept in {os.path.relpath(KEPT / name)}: index.html")
-    for kind, (covered, every) in found.counts.items():
-        print(f"{TITLES[kind]}: {covered} of {every}, {share(covered, every):.2%}")
-    print(f"{len(found.missed)} places are not covered; {os.path.relpath(EXCEPTIONS)} names the"
-          " exceptions")
-    rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
-    return testing.conclude([*testing.judged("coverage", rules), *(
-        testing.Result("coverage", "skipped", reason) for reason in skipped)],
-        time.monotonic() - start)
-
-
-def check() -> dict[str, list[str]]:
-    """What the suite asks: rule → complaints.
-
-    UserError where it cannot be measured, or where a skipped test may cover what is missing.
-    """
-    found, _, skipped = measure()
     rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
     if skipped and any(rules.values()):
         raise UserError(f"cannot be judged without {skipped[0]}", UNFIT)
-    return rules
+    return testing.judged("coverage", rules)
 
 
 def share(covered: int, every: int) -> float:
@@ -213,8 +188,8 @@ def read(exported: Iterable[str], lines: Iterable[str],
             text = files[name][first - 1:last]
             text[-1] = text[-1][:end - 1] if end else text[-1]
             text[0] = text[0][column - 1:]
-            place = Place(kind, function_at(files[name], first),
-                          re.sub(r"\s+", " ", " ".join(text)).strip(), which)
+            words = (kind, function_at(files[name], first), *([which] if which else []))
+            place = f"{' '.join(words)}: {' '.join(' '.join(text).split())}"
             found.missed[place] = f"{pathlib.Path(name).name}:{first}"
     return found
 
@@ -261,16 +236,15 @@ def judge(found: Measured, exceptions: dict[str, str]) -> dict[str, list[str]]:
     rules: dict[str, list[str]] = {}
     for kind, rule in KINDS.items():
         rules[rule] = [f"{where} is not covered: {place}" for place, where in found.missed.items()
-                       if place.kind == kind and str(place) not in exceptions]
+                       if place.startswith(f"{kind} ") and place not in exceptions]
         if found.counts[kind][1] == 0:
             rules[rule].append(f"nothing was measured of {TITLES[kind]}")
     covered, every = found.counts["mcdc"]
     rules[f"MC/DC is above {MCDC_LEAST:.0%}"] = [] if share(covered, every) > MCDC_LEAST else [
         f"MC/DC is {share(covered, every):.2%}; it has to be above {MCDC_LEAST:.0%}"]
-    missed = set(map(str, found.missed))
     rules["every exception is one"] = [
         f"{EXCEPTIONS.name} excuses what is covered: {place}" for place in exceptions
-        if place not in missed]
+        if place not in found.missed]
     return rules
 
 

@@ -106,7 +106,8 @@ def groups(names: list[str], every: bool) -> Iterator[Group]:
         yield Group("lint", lambda: lint(folders, some), (*SOURCES, ".clang-format", ".clang-tidy"),
                     tuple(map(str, sorted(some or ()))))
     if "coverage" in chosen and (every or "coverage" in names):
-        yield Group("coverage", check_coverage, SOURCES)
+        yield Group("coverage", lambda: testing.attempt(
+            "coverage: measured", coverage.check, "./poolproof test coverage"), SOURCES)
 
 
 def known() -> list[str]:
@@ -211,10 +212,3 @@ def lint(folders: dict[str, pathlib.Path], only: set[pathlib.Path] | None) -> li
     built = [folder for name, folder in folders.items() if name in BUILDS]
     return [result for name, check in linters.CHECKS.items() for result in testing.attempt(
         f"lint: {name}", lambda: testing.judged("lint", {name: check(built, only)}))]
-
-
-def check_coverage() -> list[Result]:
-    """One result for each rule about what the tests and the corpora cover."""
-    return testing.attempt(
-        "coverage: measured", lambda: testing.judged("coverage", coverage.check()),
-        "./poolproof test coverage")

@@ -7,9 +7,9 @@ import pathlib
 
 import pytest
 
-from analysis.quality import coverage, suites
-from analysis.quality.coverage import Measured, Place
-from analysis.system.exits import FINDING, UNFIT, UserError
+from analysis.quality import coverage, testing
+from analysis.quality.coverage import Measured
+from analysis.system.exits import UserError
 
 SOURCE = """static int one(int a, int b)
 {
@@ -18,9 +18,9 @@ SOURCE = """static int one(int a, int b)
     return 0;
 }
 """
-LINE = Place("line", "one", "return 1;", "")
-BRANCH = Place("branch", "one", "b", "true")
-MCDC = Place("mcdc", "one", "a && b", "condition 2")
+LINE = "line one: return 1;"
+BRANCH = "branch one true: b"
+MCDC = "mcdc one condition 2: a && b"
 
 
 @pytest.fixture
@@ -65,27 +65,27 @@ def test_what_any_program_covers_is_covered(source: pathlib.Path) -> None:
 
 def test_what_is_missing_fails_unless_it_is_excused(source: pathlib.Path) -> None:
     found = read(source, 0)
-    excuses = {str(place): "a reason" for place in (LINE, BRANCH, MCDC)}
+    excuses = {place: "a reason" for place in (LINE, BRANCH, MCDC)}
     found.counts["mcdc"] = (99, 100)
     assert broken(coverage.judge(found, excuses)) == []
     for kind, place in zip(coverage.KINDS, (LINE, BRANCH, MCDC)):
-        fewer = {name: reason for name, reason in excuses.items() if name != str(place)}
+        fewer = {name: reason for name, reason in excuses.items() if name != place}
         assert broken(coverage.judge(found, fewer)) == [coverage.KINDS[kind]]
 
 
 def test_an_excuse_for_what_is_covered_fails(source: pathlib.Path) -> None:
-    rules = coverage.judge(read(source, 1), {str(LINE): "a reason"})
+    rules = coverage.judge(read(source, 1), {LINE: "a reason"})
     assert broken(rules) == ["every exception is one"]
 
 
 def test_an_excuse_needs_a_reason() -> None:
-    assert coverage.read_exceptions(f"# how\n\n{LINE} -- no way\n") == {str(LINE): "no way"}
+    assert coverage.read_exceptions(f"# how\n\n{LINE} -- no way\n") == {LINE: "no way"}
     with pytest.raises(UserError):
         coverage.read_exceptions(f"{LINE}\n")
 
 
 def test_excuses_do_not_lower_the_least_of_mcdc(source: pathlib.Path) -> None:
-    excuses = {str(place): "a reason" for place in (LINE, BRANCH, MCDC)}
+    excuses = {place: "a reason" for place in (LINE, BRANCH, MCDC)}
     assert broken(coverage.judge(read(source, 0), excuses)) == ["MC/DC is above 95%"]
 
 
@@ -94,21 +94,13 @@ def test_nothing_measured_is_no_success() -> None:
     assert set(coverage.KINDS.values()) <= set(broken(rules))
 
 
-@pytest.mark.parametrize("code, outcome", [
-    (UNFIT, "skipped"), (FINDING, "failed")])
-def test_what_cannot_be_measured_is_told(code: int, outcome: str,
-                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
-        raise UserError("no such luck", code)
-
-    monkeypatch.setattr(coverage, "measure", fail)
-    result, = suites.check_coverage()
-    assert result.outcome == outcome and "no such luck" in result.reason + result.output
+def attempt() -> list[testing.Result]:
+    return testing.attempt("coverage", coverage.check)
 
 
 def test_without_its_tools_it_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage, "find_program", lambda *names: None)
-    result, = suites.check_coverage()
+    result, = attempt()
     assert (result.outcome, result.reason) == ("skipped", "clang-19 is missing; install clang-19")
 
 
@@ -122,6 +114,6 @@ def test_a_skipped_test_excuses_from_judging_alone(
     none.write_text("")
     monkeypatch.setattr(coverage, "EXCEPTIONS", none)
     monkeypatch.setattr(coverage, "measure", lambda: (read(source, second), [], skipped))
-    results = suites.check_coverage()
+    results = attempt()
     assert {result.outcome for result in results} == outcomes
     assert all(skipped[0] in result.reason for result in results if result.outcome == "skipped")
