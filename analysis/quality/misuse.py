@@ -31,15 +31,6 @@ BUILDS = {
 }
 """Build → its column in the document."""
 
-ALIKE = {
-    **dict.fromkeys(("gcc-debug", "clang-release", "clang-debug", "i686", "s390x", "aarch64"),
-                    "release"),
-    **dict.fromkeys(("gcc-debug-checked", "clang-release-checked", "clang-debug-checked"),
-                    "gcc-release-checked"),
-    "gcc-sanitize": "sanitize",
-}
-"""Build → the one whose column is true of it too."""
-
 BY_LUCK = {"two-threads": "thread"}
 """Misuse → the only build whose answer does not hang on how threads happen to run."""
 
@@ -134,9 +125,15 @@ def documented(text: str) -> dict[str, dict[str, str]]:
             for at, title in enumerate(rows[0]) if title in names}
 
 
+def column_of(build: str) -> str:
+    """The build whose column is true of this one too."""
+    kinds = (("checked", "gcc-release-checked"), ("sanitize", "sanitize"), ("", "release"))
+    return build if build in BUILDS else next(of for part, of in kinds if part in build)
+
+
 def differences(build: str, found: dict[str, str], text: str) -> list[str]:
     """Where a build's outcomes are not what the document states, a line each."""
-    column = ALIKE.get(build, build)
+    column = column_of(build)
     stated = documented(text).get(column)
     if stated is None:
         return [f"the document has no column {BUILDS[column]}; ./poolproof check --matrix writes "
