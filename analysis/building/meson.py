@@ -131,18 +131,13 @@ def ensure_build(configuration: str, targets: Sequence[str] = ()) -> pathlib.Pat
 def build_elsewhere(source: pathlib.Path, folder: pathlib.Path, configuration: str,
                     targets: Sequence[str] = ()) -> pathlib.Path:
     """The same of any sources, in any folder; of these targets alone where there are some."""
-    if configuration not in CONFIGURATIONS:
-        raise UserError(
-            f"no build configuration '{configuration}'; there are {', '.join(CONFIGURATIONS)}")
     for tool, package in (("meson", "meson"), ("ninja", "ninja-build")):
-        if not shutil.which(tool):
+        if not find_program(tool):
             raise UserError(f"{tool} is missing; install {package}", UNFIT)
-    chosen = CONFIGURATIONS[configuration]
-    c, cxx = compilers(chosen.family)
-    settings = _settings(chosen, c, cxx) | {"source": str(source)}
+    settings = _settings(CONFIGURATIONS[configuration], source)
     waiting = f"another command is building build/{configuration}; waiting for it"
     with only_one(folder.parent / f".{folder.name}.lock", waiting):
-        if _read_settings(folder) != settings:
+        if _kept_settings(folder) != settings:
             _configure(folder, settings)
         _compile(folder, targets)
     return folder
@@ -150,31 +145,29 @@ def build_elsewhere(source: pathlib.Path, folder: pathlib.Path, configuration: s
 
 def warnings_are_errors(folder: pathlib.Path) -> bool:
     """Whether a folder from ensure_build was compiled with every warning an error."""
-    return "-Dwerror=true" in (_read_settings(folder) or {}).get("options", ())
+    return "-Dwerror=true" in _kept_settings(folder).get("options", ())
 
 
-def _settings(chosen: Configuration, c: str, cxx: str) -> dict:
+def _settings(chosen: Configuration, source: pathlib.Path) -> dict:
     """Everything that decides how a folder is configured; a change of any of it configures anew."""
-    major = compiler_version(c).partition(".")[0]
-    werror = major == PROVEN_COMPILERS[chosen.family]
-    machine = cross_machines.describe(chosen.machine, MACHINES) if chosen.machine else ""
+    paths = compilers(chosen.family)
+    versions = [compiler_version(path) for path in paths]
+    strict = versions[0].partition(".")[0] == PROVEN_COMPILERS[chosen.family]
     libraries = [package.name for package in packages.PACKAGES if package.name.endswith("-dev")]
     return {
-        "source": str(ROOT),
-        "compilers": [c, cxx],
-        "versions": [compiler_version(c), compiler_version(cxx)],
-        "options": [*chosen.options, f"-Dwerror={'true' if werror else 'false'}"],
+        "source": str(source),
+        "compilers": list(paths),
+        "versions": versions,
+        "options": [*chosen.options, f"-Dwerror={str(strict).lower()}"],
         "libraries": packages.installed(libraries),
-        "machine": machine,
+        "machine": cross_machines.describe(chosen.machine, MACHINES) if chosen.machine else "",
     }
 
 
-def _read_settings(folder: pathlib.Path) -> dict | None:
-    try:
-        settings = json.loads((folder / SETTINGS).read_text())
-    except (OSError, ValueError):
-        return None
-    return settings if (folder / "build.ninja").exists() else None
+def _kept_settings(folder: pathlib.Path) -> dict:
+    """How a folder was configured; empty if it was not, or not to the end."""
+    kept = folder / SETTINGS
+    return json.loads(kept.read_text()) if kept.exists() else {}
 
 
 def _configure(folder: pathlib.Path, settings: dict) -> None:
