@@ -4,7 +4,8 @@ gcc's release build and clang's build under ASan and UBSan run the tests in C an
 beside them stand the Python tests, the repository's rules, and the linters on what differs from the
 branch's beginning. What passed and has not changed since is not run again. --all adds what is slow:
 the checked build, the linters on everything, the coverage of the pool, the installed package in
-every route, the golden counts, and the report in a browser. A suite's name runs it alone.
+every route, the golden counts, runs that are killed and resumed, the recorder on real programs, and
+the report in a browser. A suite's name runs it alone, its slow tests too.
 """
 
 from __future__ import annotations
