@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Records and prints the summary on stderr: stdout is the command's own."""
-    from analysis.measure.recorder import describe, find_command, record
+    from analysis.measure import recorder, unseen
+    from analysis.measure.recording import describe
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
     if args.known:
         return run_known(args, command)
@@ -53,19 +54,21 @@ def run(args: argparse.Namespace) -> int:
     if args.text and args.output.suffix == ".gz":
         raise UserError("the text form is not compressed; leave out --text or the suffix .gz")
     form = "text" if args.text else "gzip" if args.output.suffix == ".gz" else "binary"
-    find_command(command[0])
-    recording = record(command, args.output, process=args.process, everything=args.all, form=form)
+    unseen.find_command(command[0])
+    recording = recorder.record(command, args.output, process=args.process, everything=args.all,
+                                form=form)
     print(describe(recording), file=sys.stderr)
-    return PASS
+    return recording.exit_code
 
 
 def run_known(args: argparse.Namespace, command: list[str]) -> int:
     """Records one of Poolproof's own programs."""
-    from analysis.measure import recorder
+    from analysis.measure import recorded_programs
+    from analysis.measure.recording import describe
     if command or args.process or args.all or args.text:
         raise UserError("--program says what to record and how; it goes with -o alone")
-    program = recorder.find_program(args.known)
-    recording = (recorder.record_program(program, args.output) if args.output
-                 else recorder.keep(program))
-    print(recorder.describe(recording), file=sys.stderr)
+    program = recorded_programs.find_program(args.known)
+    recording = (recorded_programs.record_program(program, args.output) if args.output
+                 else recorded_programs.keep(program))
+    print(describe(recording), file=sys.stderr)
     return PASS

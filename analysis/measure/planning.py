@@ -15,7 +15,7 @@ from typing import Any, Collection, Iterable, Sequence
 
 from rich.console import Console
 
-from analysis.measure import catalogue, probes, recorder, runner, words
+from analysis.measure import catalogue, probes, recorded_programs, runner, words
 from analysis.runs import plan
 from analysis.runs.plan import Arm, Pair, Plan, Trace, Workload
 from analysis.stats import inference
@@ -84,12 +84,12 @@ def given_trace(file: pathlib.Path) -> Trace:
 def kept_traces(but: Collection[str] = ()) -> list[Trace]:
     """The kept traces where they lie, but those of these names."""
     return [Trace(program.name, str(program.trace), program.kept.sha256, program.question)
-            for program in recorder.programs() if program.kept and program.name not in but]
+            for program in recorded_programs.programs() if program.kept and program.name not in but]
 
 
-def wanted_programs(args: argparse.Namespace) -> list[recorder.Program]:
+def wanted_programs(args: argparse.Namespace) -> list[recorded_programs.Program]:
     """The real programs whose traces a run plays: those of its mode, or those asked for."""
-    known = recorder.programs()
+    known = recorded_programs.programs()
     if args.threads:
         return []
     if args.workload:
@@ -102,8 +102,8 @@ def mode_of(args: argparse.Namespace) -> str:
     return "quick" if args.quick else "full" if args.full else "default"
 
 
-def program_traces(programs: list[recorder.Program], folder: pathlib.Path, console: Console,
-                   anew: bool = False) -> tuple[list[Trace], list[str]]:
+def program_traces(programs: list[recorded_programs.Program], folder: pathlib.Path,
+                   console: Console, anew: bool = False) -> tuple[list[Trace], list[str]]:
     """Copies the programs' kept traces into the run's folder, or records them there anew: (traces,
     what could not be had as sentences)."""
     traces: list[Trace] = []
@@ -115,11 +115,12 @@ def program_traces(programs: list[recorder.Program], folder: pathlib.Path, conso
             if anew or not program.trace.is_file():
                 console.print(f"recording {program.name}: {program.question}", soft_wrap=True,
                               markup=False, highlight=False)
-                operations = recorder.record_program(program, file).converted[0]["operations"]
-                origin = f"{program.name}, recorded for this run, {operations:,} operations"
+                [image] = recorded_programs.record_program(program, file).converted
+                origin = (f"{program.name}, recorded for this run, {image['operations']:,}"
+                          " operations")
             else:
                 shutil.copyfile(program.trace, file)
-                origin = recorder.provenance(program)
+                origin = recorded_programs.provenance(program)
             traces.append(Trace(program.name, str(file), host.sha256(file),
                                 f"{origin}: {program.question}"))
         except UserError as error:

@@ -19,7 +19,8 @@ import pytest
 from analysis import __main__
 from analysis.commands import bench
 from analysis.measure import binary as binaries
-from analysis.measure import catalogue, planning, recorder, runner, session
+from analysis.measure import (catalogue, planning, recorded_programs, recorder, runner,
+                              session)
 from analysis.measure.side_by_side import Ended
 from analysis.report import closing
 from analysis.runs import plan, records
@@ -165,7 +166,8 @@ def test_an_absent_rival_is_named_with_its_package(poolproof, tmp_path, monkeypa
 def test_a_program_that_cannot_be_recorded_is_said_so(tmp_path, monkeypatch):
     tools = recorder.Tools(tmp_path / "library", tmp_path / "convert")
     monkeypatch.setattr(recorder, "built_tools", lambda: tools)
-    missing = recorder.Program("ghost", "ghost-package", "nothing", ["no-such-program"], {})
+    missing = recorded_programs.Program("ghost", "ghost-package", "nothing", ["no-such-program"],
+                                        {})
     (tmp_path / "traces").mkdir()
     traces, notes = planning.program_traces([missing], tmp_path, closing.output_console())
     assert traces == [] and len(notes) == 1
@@ -173,8 +175,9 @@ def test_a_program_that_cannot_be_recorded_is_said_so(tmp_path, monkeypatch):
 
 
 def test_a_kept_trace_is_copied_into_the_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(recorder, "record_program", lambda *_: pytest.fail("recorded anew"))
-    program = recorder.programs()[0]
+    monkeypatch.setattr(recorded_programs, "record_program",
+                        lambda *_: pytest.fail("recorded anew"))
+    program = recorded_programs.programs()[0]
     [trace], notes = planning.program_traces([program], tmp_path, closing.output_console())
     assert notes == [] and trace.sha256 == program.kept.sha256
     assert pathlib.Path(trace.file).is_relative_to(tmp_path)
@@ -187,7 +190,7 @@ def test_each_mode_plays_what_the_smaller_ones_play(monkeypatch):
         bench.add_arguments(parser)
         return [program.name for program in planning.wanted_programs(parser.parse_args(words))]
     quick, default, full = names("--quick"), names(), names("--full")
-    assert 0 < len(quick) < len(default) < len(full) == len(recorder.programs())
+    assert 0 < len(quick) < len(default) < len(full) == len(recorded_programs.programs())
     assert set(quick) < set(default) < set(full)
     assert names("--workload", "trace/jq", "pair/64") == ["jq"]
 

@@ -75,10 +75,14 @@ uint64_t size_percentile(const struct summary *summary, unsigned thousandths)
 
 static uint32_t site_index(struct conversion *conversion, const struct event *event)
 {
-    const uint64_t key = event->site ^ (uint64_t)event->module << 48;
+    uint64_t key = event->site ^ (uint64_t)event->module << 48;
     uint32_t index = 0;
-    if (key == 0 || map_get(&conversion->sites, key, &index))
-        return index;
+    if (key == 0)
+        return 0;
+    for (; map_get(&conversion->sites, key, &index); key += key + 1 == 0 ? 2 : 1)
+        if (conversion->site[index].address == event->site &&
+            conversion->site[index].module == event->module)
+            return index;
     if (conversion->site_count >= conversion->site_room) {
         size_t room = conversion->site_room;
         conversion->site = grow(conversion->site, &room, sizeof *conversion->site);

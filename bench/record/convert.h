@@ -33,7 +33,7 @@ struct conversion {
     struct trace_stream *stream;
     struct summary summary;
     struct map slots;  /* address → slot */
-    struct map sites;  /* module and address → index from 1 */
+    struct map sites;  /* module and address, or the next key that is free → index from 1 */
     struct call_site { /* by index */
         uint64_t address;
         uint32_t module;

@@ -10,20 +10,18 @@
  * nothing matched, 2 on bad usage, 4 if the ring or OUT cannot be written.
  */
 #define _GNU_SOURCE
-#include "image.h"
+#include "executions.h"
 #include "request.h"
+#include "ring_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,12 +38,12 @@ enum {
 struct drain {
     const struct request *request;
     struct ring *ring;
-    char path[256];
     uint64_t at; /* the next ticket */
     int64_t hole_since_ms;
     uint64_t unfinished;
     struct image **images; /* by number less 1 */
     uint32_t count, room;
+    struct executions executions;
     pid_t command; /* 0: not seen yet */
     bool ended, quit;
 };
@@ -57,44 +55,10 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* --- The ring --------------------------------------------------------------------------------- */
-
 static _Noreturn void fail(const char *path, const char *message)
 {
     fprintf(stderr, "poolproof-convert: %s: %s\n", path, message);
     exit(4);
-}
-
-/* In memory if there is such a file system, else beside the output. As root it opens for all, since
- * what root runs may have dropped its rights before it executes a program. */
-static void ring_make(struct drain *drain)
-{
-    int fd = -1, reason = 0;
-    const char *folders[] = {"/dev/shm", drain->request->folder};
-    for (unsigned i = 0; i < 2 && fd < 0; i++) {
-        if ((size_t)snprintf(drain->path, sizeof drain->path, "%s/.poolproof-XXXXXX", folders[i]) >=
-            sizeof drain->path)
-            continue;
-        fd = mkostemp(drain->path, O_CLOEXEC);
-        reason = fd < 0 ? errno : posix_fallocate(fd, 0, sizeof *drain->ring);
-        if (fd >= 0 && reason != 0) {
-            unlink(drain->path);
-            close(fd);
-            fd = -1;
-        }
-    }
-    if (fd < 0)
-        fail("no room for the ring in /dev/shm and beside the output",
-             strerror(reason ? reason : ENAMETOOLONG));
-    if (geteuid() == 0)
-        (void)fchmod(fd, 0666);
-    drain->ring = mmap(NULL, sizeof *drain->ring, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (drain->ring == MAP_FAILED) {
-        unlink(drain->path);
-        fail(drain->path, strerror(errno));
-    }
-    drain->ring->magic = RING_MAGIC;
 }
 
 /* --- Images ----------------------------------------------------------------------------------- */
@@ -134,6 +98,15 @@ static void begin_image(struct drain *drain, struct image *image, const struct e
     for (uint32_t i = 0; i < drain->count; i++)
         if (drain->images[i] && drain->images[i] != image && drain->images[i]->pid == image->pid)
             image->which++;
+    executions_answer(&drain->executions, image->pid);
+}
+
+static bool is_announced(const struct drain *drain, pid_t pid, uint64_t after)
+{
+    for (uint64_t i = after; i < drain->count; i++)
+        if (drain->images[i] && drain->images[i]->pid == pid)
+            return true;
+    return false;
 }
 
 static bool is_wanted(const struct drain *drain, const struct image *image)
@@ -154,6 +127,9 @@ static void take_event(struct drain *drain, const struct event *event)
     }
     if (event->kind < EVENT_ALLOC) {
         image_learn(image, event, NULL);
+        if (event->kind == EVENT_EXECUTION)
+            executions_add(&drain->executions, image, event,
+                           is_announced(drain, (pid_t)event->address, event->site));
         return;
     }
     if (image->events++ == 0 && is_wanted(drain, image))
@@ -335,8 +311,9 @@ static int finish(struct drain *drain)
             image->conversion = NULL;
         }
     }
-    printf("],\"command_pid\":%ld,\"unfinished\":%" PRIu64 ",\"stopped\":", (long)drain->command,
-           drain->unfinished);
+    printf("],\"unseen\":");
+    executions_print(&drain->executions);
+    printf(",\"unfinished\":%" PRIu64 ",\"stopped\":", drain->unfinished);
     if (closed != ECANCELED)
         print_string(strerror((int)closed));
     else
@@ -348,7 +325,8 @@ static int finish(struct drain *drain)
 int main(int argc, char **argv)
 {
     const struct request request = request_read(argc, argv);
-    struct drain drain = {.request = &request};
+    struct drain drain = {.request = &request, .at = RING_FIRST};
+    struct ring_file file;
     struct rlimit files;
     /* An interrupt from the keyboard is for the command; what was recorded is kept. */
     const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT};
@@ -358,10 +336,12 @@ int main(int argc, char **argv)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    ring_make(&drain);
-    printf("%s\n", drain.path);
+    if (!ring_make(&file, request.folder))
+        fail("no room for the ring in /dev/shm and beside the output", strerror(errno));
+    drain.ring = file.ring;
+    printf("%s\n", file.path);
     fflush(stdout);
     drain_all(&drain);
-    unlink(drain.path);
+    ring_unlink(&file);
     return finish(&drain);
 }

@@ -12,12 +12,9 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <link.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -59,11 +56,15 @@ static struct ring *ring;
 static struct state *state;
 static uint32_t last_image; /* outlives a fork: the parent's number */
 static _Atomic(uint32_t) generation = 1;
-static long (*next_syscall)(long number, ...);
-static int (*next_prctl)(int option, ...);
 static int (*next_dlclose)(void *handle);
 static bool own_malloc;
 bool recorder_asks;
+
+/* glibc's alone: a program of another C library starts with the recorder, and is not recorded. */
+#pragma weak _dl_find_object
+__attribute__((weak)) int __register_atfork(void (*prepare)(void), void (*parent)(void),
+                                            void (*child)(void), void *library);
+extern void *__dso_handle;
 
 /* What a thread knows. */
 static _Thread_local struct {
@@ -103,7 +104,7 @@ static bool wait_for_room(uint64_t ticket)
         }
         const struct timespec pause = {0, WAIT_NS};
         int word = 0, saved = errno;
-        next_syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &pause, NULL, 0);
+        call_system(SYS_futex, (const long[6]){(long)&word, FUTEX_WAIT_PRIVATE, 0, (long)&pause});
         errno = saved;
         if (++waits > MAX_WAITS)
             break;
@@ -283,6 +284,32 @@ void record(enum event_kind kind, const void *ptr, size_t size, size_t align, ui
         image, align ? (unsigned)__builtin_ctzll(align) : 0, kind);
 }
 
+void record_no_calls(void)
+{
+    if (ring)
+        atomic_store(&ring->no_calls, 1);
+}
+
+uint32_t record_images(void)
+{
+    return ring ? atomic_load(&ring->images) : 0;
+}
+
+void record_execution(const char *path, pid_t pid, uint32_t before, bool cleared)
+{
+    const uint32_t image = state ? atomic_load(&state->image) : 0;
+    if (image == 0 || atomic_load(&ring->no_calls))
+        return;
+    const size_t length = path ? strlen(path) : 0;
+    const uint32_t id = atomic_fetch_add(&state->modules, 1) + 1;
+    put((struct ring_event){.address = (uint64_t)(pid ? pid : getpid()),
+                            .size = length,
+                            .site = before,
+                            .module = id},
+        image, cleared, EVENT_EXECUTION);
+    put_text(path, length, image, id);
+}
+
 /* A child is waited for even if it allocates nothing for long. */
 static void start_child(void)
 {
@@ -346,13 +373,14 @@ static void announce_program(int argc, char **argv)
 __attribute__((constructor)) static void start(int argc, char **argv, char **environment)
 {
     const char *path = NULL;
+    *(void **)&next_dlclose = dlsym(RTLD_NEXT, "dlclose");
+    calls_start();
+    operators_start();
+    if (!_dl_find_object || !__register_atfork) /* and no arguments are handed over */
+        return;
     for (char **entry = environment; entry && *entry; entry++)
         if (strncmp(*entry, RING_VARIABLE "=", sizeof RING_VARIABLE) == 0)
             path = *entry + sizeof RING_VARIABLE;
-    *(void **)&next_dlclose = dlsym(RTLD_NEXT, "dlclose");
-    *(void **)&next_syscall = dlsym(RTLD_NEXT, "syscall");
-    *(void **)&next_prctl = dlsym(RTLD_NEXT, "prctl");
-    operators_start();
     ring = map_ring(path);
     if (!ring)
         return;
@@ -364,37 +392,5 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     if (!state)
         return;
     announce_program(argc, argv);
-    pthread_atfork(NULL, NULL, start_child);
-}
-
-/* --- Filters of system calls ------------------------------------------------------------------ */
-
-EXPORT long syscall(long number, ...)
-{
-    va_list list;
-    long words[6];
-    va_start(list, number);
-    for (unsigned i = 0; i < 6; i++)
-        words[i] = va_arg(list, long);
-    va_end(list);
-    if (number == SYS_seccomp && ring)
-        atomic_store(&ring->no_calls, 1);
-    if (!next_syscall)
-        *(void **)&next_syscall = dlsym(RTLD_NEXT, "syscall");
-    return next_syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
-}
-
-EXPORT int prctl(int option, ...)
-{
-    va_list list;
-    unsigned long words[4];
-    va_start(list, option);
-    for (unsigned i = 0; i < 4; i++)
-        words[i] = va_arg(list, unsigned long);
-    va_end(list);
-    if (option == PR_SET_SECCOMP && ring)
-        atomic_store(&ring->no_calls, 1);
-    if (!next_prctl)
-        *(void **)&next_prctl = dlsym(RTLD_NEXT, "prctl");
-    return next_prctl(option, words[0], words[1], words[2], words[3]);
+    __register_atfork(NULL, NULL, start_child, __dso_handle);
 }

@@ -63,6 +63,7 @@ void image_learn(struct image *image, const struct event *event, const struct im
         }
         break;
     case EVENT_MODULE:
+    case EVENT_EXECUTION:
         module = module_get(image, event->module);
         if (module) {
             module->base = event->address;

@@ -23,12 +23,12 @@ struct image {
     struct module {
         uint64_t base;
         struct text path;
-    } *modules; /* by number, from 1 */
+    } *modules; /* by number, from 1; executed programs too, with their path */
     uint32_t module_room;
     struct conversion *conversion; /* NULL: not wanted, or nothing yet */
 };
 
-/* What an event of kind EVENT_IMAGE, EVENT_MODULE or EVENT_TEXT says. `from` is the image that a
+/* What an event of kind EVENT_IMAGE to EVENT_TEXT says. `from` is the image that a
  * child was forked from, or NULL. */
 void image_learn(struct image *image, const struct event *event, const struct image *from);
 

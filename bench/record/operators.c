@@ -16,6 +16,8 @@
 
 typedef void function(void);
 
+#pragma weak _dl_find_object /* glibc's alone */
+
 static enum { FORWARDED, RECORDED } mode;
 
 /* Each operator: its name, that of the one which the C++ library implements it by, and what the
@@ -82,7 +84,8 @@ static function *find_in(const struct link_map *map, const char *name)
 static function *find_for_plugin(const struct overload *op, uintptr_t site)
 {
     struct dl_find_object found;
-    if (_dl_find_object((void *)site, &found) != 0) // NOLINT: an address is meant
+    if (!_dl_find_object ||
+        _dl_find_object((void *)site, &found) != 0) // NOLINT: an address is meant
         return NULL;
     function *own = find_in(found.dlfo_link_map, op->name);
     return own ? own : find_in(found.dlfo_link_map, op->base);

@@ -15,11 +15,12 @@
 
 /* --- The allocator behind ------------------------------------------------------------------- */
 
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void __libc_free(void *);
-void *__libc_memalign(size_t, size_t);
+/* Weak, as is all that glibc alone has: a program of another C library must still start. */
+__attribute__((weak)) void *__libc_malloc(size_t);
+__attribute__((weak)) void *__libc_calloc(size_t, size_t);
+__attribute__((weak)) void *__libc_realloc(void *, size_t);
+__attribute__((weak)) void __libc_free(void *);
+__attribute__((weak)) void *__libc_memalign(size_t, size_t);
 
 static void *(*next_malloc)(size_t);
 static void *(*next_calloc)(size_t, size_t);

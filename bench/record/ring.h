@@ -20,12 +20,18 @@
 /* Names the file in the environment. */
 #define RING_VARIABLE "POOLPROOF_RECORD_RING"
 
+/* The first ticket: every longer recording passes 2^32. */
+#define RING_FIRST (UINT64_C(0x100000000) - 1000)
+
 enum { RING_EVENTS = 1 << 17, RING_TEXT_BYTES = 24 };
 
 enum event_kind {
     EVENT_IMAGE = 1,    /* address: process id, size: its parent's, site: the image forked from
                            or 0, thread: bytes of text to come, align: 1 for a malloc of its own */
     EVENT_MODULE,       /* module, address: load base, size: bytes of text (its path) to come */
+    EVENT_EXECUTION,    /* address: process id, size: bytes of text to come (the program's path, as
+                           a module's), 0: it failed, site: how many images there were, align: 1 if
+                           its environment does not name the recorder */
     EVENT_TEXT,         /* of the module, or of the image if 0: 24 bytes at offset `thread` */
     EVENT_ALLOC,        /* address, size, align: taken after the allocation returned */
     EVENT_CALLOC,       /* the same, with zeroes promised */

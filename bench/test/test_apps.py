@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from analysis.building import meson
-from analysis.measure import recorder
+from analysis.measure import recorded_programs, recorder
 
 APPS = ("lua", "sqlite", "containers")
 
@@ -78,7 +78,7 @@ def test_programs_differ_and_are_run_once(play):
 def test_lua_says_on_the_pool_what_it_says_alone(play):
     if not shutil.which("lua5.4"):
         pytest.skip("lua5.4 is missing")
-    script = recorder.PROGRAMS.parent / "lua.lua"
+    script = recorded_programs.PROGRAMS.parent / "lua.lua"
     said = subprocess.run(["lua5.4", script], stdout=subprocess.PIPE, check=True).stdout
     checksum = 14695981039346656037
     for byte in said.replace(b"\t", b"\0").replace(b"\n", b"\0"):
@@ -101,7 +101,7 @@ def test_a_program_on_the_pool_hardly_calls_malloc(folder, play, tmp_path, app):
 
 def test_a_lost_script_is_told(folder, tmp_path):
     binary = (folder / "bench/poolproof-bench").read_bytes()
-    scripts = str(recorder.PROGRAMS.parent).encode()
+    scripts = str(recorded_programs.PROGRAMS.parent).encode()
     if scripts not in binary:
         pytest.skip("this build takes its scripts from another tree")
     moved = tmp_path / "poolproof-bench"

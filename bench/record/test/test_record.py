@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from analysis.building import meson
-from analysis.measure import recorder
+from analysis.measure import recorded_programs, recorder
 from analysis.system.exits import UserError
 
 MANY = 100_000
@@ -347,16 +347,15 @@ def test_real_programs_play_with_contents_verified(built, tools, tmp_path, name)
     verify(built, recording.traces[0])
 
 
-PROGRAMS = {program.name: program for program in recorder.programs()}
+PROGRAMS = {program.name: program for program in recorded_programs.programs()}
 
 
 def test_every_program_of_the_table_has_its_script_and_its_trace():
-    top = recorder.PROGRAMS.parents[2]
+    top = recorded_programs.PROGRAMS.parents[2]
     for program in PROGRAMS.values():
-        scripts = [word.removeprefix(".read ") for word in program.command if "/" in word
-                   and not word.startswith(("-I", "/"))]
-        assert [path for path in scripts if (top / path).is_file()]
-    kept = {path.name for path in recorder.PROGRAMS.parent.glob("*.trace*")}
+        named = re.findall(r"\b(?:bench|core)/[\w./]+", " ".join(program.command))
+        assert [path for path in named if (top / path).is_file()]
+    kept = {path.name for path in recorded_programs.PROGRAMS.parent.glob("*.trace*")}
     assert kept == {program.trace.name for program in PROGRAMS.values()}
     assert sum(program.trace.stat().st_size for program in PROGRAMS.values()) < 6_000_000
 
@@ -415,28 +414,28 @@ def test_a_program_is_recorded_again_into_its_place(tools, tmp_path, monkeypatch
     table = {"programs": [{"name": "small", "package": "coreutils", "question": "?",
                            "mode": "quick", "command": ["ls", "--color=never", "/"],
                            "environment": {}, "process": None, "kept": None}]}
-    monkeypatch.setattr(recorder, "PROGRAMS", tmp_path / "programs.json")
+    monkeypatch.setattr(recorded_programs, "PROGRAMS", tmp_path / "programs.json")
     monkeypatch.setattr(recorder, "built_tools", lambda: tools)
-    recorder.PROGRAMS.write_text(json.dumps(table))
-    [small] = recorder.programs()
-    recorder.keep(small)
-    [small] = recorder.programs()
+    recorded_programs.PROGRAMS.write_text(json.dumps(table))
+    [small] = recorded_programs.programs()
+    recorded_programs.keep(small)
+    [small] = recorded_programs.programs()
     assert small.kept.program == "ls" and small.kept.operations > 10
     assert small.kept.command == "ls --color=never /"
     assert hashlib.sha256(small.trace.read_bytes()).hexdigest() == small.kept.sha256
     before = small.trace.read_bytes()
     with pytest.raises(UserError, match="ended with status"):
-        recorder.keep(dataclasses.replace(small, command=["ls", "/no/such/folder"]))
+        recorded_programs.keep(dataclasses.replace(small, command=["ls", "/no/such/folder"]))
     assert small.trace.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["programs.json", "small.trace.gz"]
 
 
 def test_a_missing_program_is_named_with_its_package(tools, tmp_path):
-    ghost = recorder.Program("ghost", "ghost-package", "?", ["no-such-program"], {})
+    ghost = recorded_programs.Program("ghost", "ghost-package", "?", ["no-such-program"], {})
     with pytest.raises(UserError, match="no-such-program.*install ghost-package"):
-        recorder.record_program(ghost, tmp_path / "x.trace")
+        recorded_programs.record_program(ghost, tmp_path / "x.trace")
     with pytest.raises(UserError, match="no program is called sqlit; did you mean sqlite"):
-        recorder.find_program("sqlit")
+        recorded_programs.find_program("sqlit")
 
 
 def test_an_empty_argument_does_not_end_the_command(tools, tmp_path):

@@ -1,0 +1,78 @@
+"""Why a program is not recorded: what its file says of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import struct
+import sys
+
+from analysis.system.exits import UserError
+
+OUT_OF_SIGHT = "the recorder was not loaded into it"
+"""Said of a program whose file tells no reason."""
+
+PT_INTERP = 3
+
+
+def find_command(word: str) -> str:
+    """The path of the program that a command line starts with; UserError if it cannot be run."""
+    path = shutil.which(word)
+    if path:
+        return path
+    if "/" not in word:
+        raise UserError(f"there is no command '{word}' on PATH")
+    if os.path.isdir(word):
+        raise UserError(f"{word} is a folder, not a program")
+    if os.path.exists(word):
+        raise UserError(f"{word} is not executable")
+    raise UserError(f"there is no program {word}")
+
+
+def reason(program: str) -> str | None:
+    """Why a library cannot be preloaded into this program, as the end of a sentence; or None."""
+    path = shutil.which(program) or program
+    try:
+        if os.stat(path).st_mode & (stat.S_ISUID | stat.S_ISGID):
+            return "is setuid or setgid, and the system preloads nothing into such programs"
+        if "security.capability" in os.listxattr(path):
+            return "has file capabilities, and the system preloads nothing into such programs"
+        with open(path, "rb") as stream:
+            start = stream.read(256)
+            if start[:2] == b"#!":
+                interpreter = os.fsdecode(start[2:].split(b"\n")[0].strip().split(b" ")[0])
+                why = reason(interpreter) if interpreter != program else None
+                return f"is a script of {interpreter}, which {why}" if why else None
+            return _elf_reason(start, stream) if start[:4] == b"\x7fELF" else None
+    except (OSError, struct.error, ValueError):
+        return None
+
+
+def _elf_reason(start: bytes, stream) -> str | None:
+    if start[4] != (2 if sys.maxsize > 2**32 else 1):
+        return "is a program of another word size than the recorder"
+    loader = _loader(start, stream)
+    if not loader:
+        return "is statically linked, so nothing can be preloaded"
+    if not os.path.basename(loader).startswith(("ld-linux", "ld64.so", "ld.so")):
+        return f"is loaded by {loader}, and the recorder is for programs of glibc"
+    stream.seek(0)
+    if re.search(rb"\0lib[a-z]+san\.so\.", stream.read()):
+        return "is built with a sanitizer, which refuses a preloaded library"
+    return None
+
+
+def _loader(start: bytes, stream) -> str:
+    """The dynamic loader that a 64-bit ELF program names; "" if it is static."""
+    (offset,) = struct.unpack_from("<Q", start, 32)
+    size, number = struct.unpack_from("<HH", start, 54)
+    stream.seek(offset)
+    headers = stream.read(size * number)
+    for at in range(0, size * number, size):
+        kind, _, place, _, _, length = struct.unpack_from("<IIQQQQ", headers, at)
+        if kind == PT_INTERP:
+            stream.seek(place)
+            return os.fsdecode(stream.read(length).rstrip(b"\0"))
+    return ""
