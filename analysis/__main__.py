@@ -26,6 +26,9 @@ MEANINGS = {
 }
 """What every command ends with."""
 
+BAD_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+"""What is wrong with a name alone."""
+
 
 def usage() -> str:
     """The text of --help."""
@@ -86,13 +89,15 @@ def explain(error: BaseException) -> tuple[str, int]:
         return (f"{error.strerror}: {error.filename}; builds stand in this folder, so use a copy of"
                 " it that is yours", UNFIT)
     bad_path = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-    if isinstance(error, bad_path):
-        return f"{error.strerror}: {error.filename}", USAGE
+    if isinstance(error, bad_path) or isinstance(error, OSError) and error.errno in BAD_NAME:
+        return f"{error.strerror}: {error.filename or 'the current folder'}", USAGE
     raise error
 
 
 def main() -> int:
     """Runs the process's command line; errors become one line on stderr."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # the launcher's
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Some runners start jobs with these blocked; they must end a run, and all that it started.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     try:

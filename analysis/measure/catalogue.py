@@ -90,7 +90,9 @@ def _problem_with(binary: pathlib.Path, library: pathlib.Path) -> str:
         return f"lets a process hang that has it preloaded: ended after {OWNER_PATIENCE_S:.0f} s"
     if ended.exit_code < 0:
         return f"lets a process crash that has it preloaded: signal {-ended.exit_code}"
-    owner = ended.output.decode(errors="replace").strip()
+    *others, owner = ended.output.decode(errors="replace").strip().split("\n")
+    if others:
+        return f"writes to standard output, where results go: {others[0][:60]}"
     if ended.exit_code == 0 and owner and os.path.realpath(owner) == str(library):
         return ""
     reason = re.search(r"cannot be preloaded \(([^)]*)\)", said)

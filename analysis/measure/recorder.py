@@ -18,7 +18,7 @@ from typing import Callable, Iterator
 
 from analysis.building import meson
 from analysis.measure.recording import Recording, why_nothing
-from analysis.measure.unseen import find_command
+from analysis.measure.unseen import find_command, reason
 from analysis.system.exits import UNFIT, USAGE, UserError
 from analysis.system.files import output_file
 from analysis.system.process import say
@@ -28,6 +28,9 @@ RING_VARIABLE = "POOLPROOF_RECORD_RING"
 
 INTERRUPTS_TO_KILL = 3
 """An interrupt from the keyboard reaches the command too; so many kill one that ignores them."""
+
+LABEL_BYTES = 20
+"""Process and image number between the dots of a trace's name, at most."""
 
 PATIENCE_S = 1.0
 """So long after the command's end the user is told that it left processes."""
@@ -65,13 +68,14 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
     nothing was recorded, or the trace cannot be written. Not from a thread but the main one:
     signals are redirected.
     """
-    output = output_file(output)
+    output = output_file(output).absolute()
     tools = tools or built_tools()
     program = find_command(command[0])
     choice = ["--all"] if everything else ["--process", process] if process else []
-    with trace_folder(output) as made, loadable(tools.library) as library, \
+    label_bytes = LABEL_BYTES if everything else 0
+    with trace_folder(output, label_bytes) as made, loadable(tools.library) as library, \
             interrupts_caught() as interrupts:
-        with Converter([tools.convert, "-o", made / output.name, "--form", form, *choice],
+        with Converter([tools.convert, "-o", made / "trace", "--form", form, *choice],
                        folder) as converter:
             preload = " ".join(filter(None, [str(library), os.environ.get("LD_PRELOAD")]))
             added = {**(variables or {}), "LD_PRELOAD": preload, RING_VARIABLE: converter.ring}
@@ -79,7 +83,7 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
             try:
                 found = converter.finish(interrupts)
             except UserError as error:
-                told = str(error).replace(str(made / output.name), str(output))
+                told = str(error).replace(str(made / "trace"), str(output))
                 raise UserError(told, error.exit_code) from None
         recording = Recording(
             [], found["images"], found["unseen"], status, found["unfinished"], found["stopped"],
@@ -89,7 +93,8 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
         if why := why_nothing(program, recording, pid, process):
             raise UserError(why, UNFIT if found["stopped"] else USAGE)
         for image in recording.converted:
-            trace = output.with_name(pathlib.Path(image["file"]).name)
+            label = f".{image['pid']}-{image['image']}" if everything else ""
+            trace = output.with_name(output.stem + label + output.suffix)
             os.replace(image["file"], trace)
             recording.traces.append(trace)
         return recording
@@ -158,15 +163,19 @@ def wait(process: subprocess.Popen) -> tuple[int, resource.struct_rusage]:
 
 
 @contextlib.contextmanager
-def trace_folder(output: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder for traces beside the output, removed at the end whatever happens."""
+def trace_folder(output: pathlib.Path, label_bytes: int) -> Iterator[pathlib.Path]:
+    """A folder for traces beside the output, removed at the end whatever happens. UserError if the
+    output, with a label in its name, cannot stand there."""
     try:
-        folder = tempfile.mkdtemp(prefix=".record.", dir=output.absolute().parent)
+        longest = os.pathconf(output.parent, "PC_NAME_MAX") - label_bytes
+        folder = tempfile.mkdtemp(prefix=".record.", dir=output.parent)
     except OSError as error:
         unfit = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-        raise UserError(f"cannot write to {output.absolute().parent}: {error.strerror}",
+        raise UserError(f"cannot write to {output.parent}: {error.strerror}",
                         UNFIT if unfit else USAGE) from error
     try:
+        if len(os.fsencode(output.name)) > longest:
+            raise UserError(f"a trace's name has at most {longest} bytes here: {output.name}")
         yield pathlib.Path(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -223,7 +232,9 @@ def run_command(command: list[str], variables: dict[str, str], quiet: bool,
         process = subprocess.Popen(command, cwd=folder, env=variables, stdout=sink, stderr=sink,
                                    stdin=subprocess.DEVNULL if quiet else None)
     except OSError as error:
-        raise UserError(f"cannot run {command[0]}: {error.strerror}") from error
+        why = reason(command[0])
+        raise UserError(f"cannot run {command[0]}: {error.strerror}"
+                        + (f"; it {why}" if why else "")) from error
 
     def forward(number: int) -> None:
         with contextlib.suppress(ProcessLookupError):

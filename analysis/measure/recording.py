@@ -36,7 +36,8 @@ class Recording:
     path, and whether the recorder's variables were "cleared" from their environment.
     status: the command's exit status; -N if signal N ended it. unfinished: events that their
     threads never finished. stopped: why the recording ended before the programs, or None.
-    used, converter_used: the resources of the command with what it waited for, and of the converter.
+    used, converter_used: the resources of the command, with what it waited for, and of the
+    converter. everything: a trace of each process was asked for.
     """
 
     traces: list[pathlib.Path]

@@ -65,6 +65,8 @@ HALF = "#include <stddef.h>\nextern void *__libc_malloc(size_t);\n" \
        "void *malloc(size_t n) { return __libc_malloc(n); }"
 CRASHING = "#include <stddef.h>\n" \
            "void *malloc(size_t n) { *(volatile char *)0 = (char)n; return 0; }"
+GREETING = "#include <stdio.h>\n" \
+           "__attribute__((constructor)) static void hello(void) { puts(\"hello\"); }"
 HANGING = "#include <stddef.h>\nvoid *malloc(size_t n) { for (;;) n++; }"
 
 
@@ -97,6 +99,7 @@ def refusal(binary, file, name="own", taken=()):
     (HALF, "is no whole allocator: malloc comes from"),
     (CRASHING, "crash"),
     ("int nothing;", "has no malloc"),
+    (GREETING, "writes to standard output, where results go: hello"),
 ])
 def test_a_library_that_is_no_allocator_is_refused(binary, library, source, said):
     assert said in refusal(binary, library(source))

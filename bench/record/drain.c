@@ -31,7 +31,7 @@ enum {
     LOOK_MS = 20, /* how often the processes that are left are looked at */
     LOOKS = 4,
     HOLE_MS = 2000,    /* a writer that takes longer is taken for dead */
-    LAST_HOLE_MS = 50, /* the same when no process is left */
+    LAST_HOLE_MS = 50, /* the same once the recording is over */
     MAX_IMAGES = 1 << 22
 };
 
@@ -182,19 +182,23 @@ static bool drain_some(struct drain *drain)
     return drain->at != start;
 }
 
-/* Passes by a place that its writer has left unfinished for too long. */
-static void mind_hole(struct drain *drain, int64_t patience_ms)
+/* Passes by a place that its writer has left unfinished. */
+static void bury(struct drain *drain)
+{
+    atomic_store(&drain->ring->dead[drain->at % RING_EVENTS], 1);
+    atomic_fetch_add(&drain->ring->dead_count, 1);
+    drain->unfinished++;
+}
+
+static void mind_hole(struct drain *drain)
 {
     const int64_t now = now_ms();
-    if (drain->at >= atomic_load(&drain->ring->taken)) {
+    if (drain->at >= atomic_load(&drain->ring->taken))
         drain->hole_since_ms = 0;
-    } else if (drain->hole_since_ms == 0) {
+    else if (drain->hole_since_ms == 0)
         drain->hole_since_ms = now;
-    } else if (now - drain->hole_since_ms > patience_ms) {
-        atomic_store(&drain->ring->dead[drain->at % RING_EVENTS], 1);
-        atomic_fetch_add(&drain->ring->dead_count, 1);
-        drain->unfinished++;
-    }
+    else if (now - drain->hole_since_ms > HOLE_MS)
+        bury(drain);
 }
 
 static bool any_runs(struct drain *drain)
@@ -208,44 +212,51 @@ static bool any_runs(struct drain *drain)
     return any;
 }
 
-static void listen(struct drain *drain)
+static void listen(struct drain *drain, int timeout_ms)
 {
     struct pollfd input = {.fd = drain->ended && drain->quit ? -1 : STDIN_FILENO, .events = POLLIN};
     char word;
-    if (poll(&input, 1, IDLE_MS) <= 0)
+    if (poll(&input, 1, timeout_ms) <= 0)
         return;
     const ssize_t got = read(STDIN_FILENO, &word, 1);
     drain->ended |= got == 1 && word == 'e';
     drain->quit |= got == 0 || (got == 1 && word == 'q');
 }
 
+/* What is left once the recording is over; all writers are waited for at once. */
+static void drain_rest(struct drain *drain)
+{
+    const uint64_t end = atomic_load(&drain->ring->taken);
+    const int64_t until_ms = now_ms() + LAST_HOLE_MS;
+    while (drain->at < end) {
+        if (drain_some(drain))
+            continue;
+        if (now_ms() < until_ms)
+            poll(NULL, 0, IDLE_MS);
+        else
+            bury(drain);
+    }
+}
+
 static void drain_all(struct drain *drain)
 {
     int64_t looked = 0;
     unsigned looks = 0; /* in a row that found no process: one may just be starting */
-    bool left = true;
-    while (left || drain->at < atomic_load(&drain->ring->taken)) {
-        if (drain_some(drain) && !drain->quit)
+    while (looks < LOOKS && !drain->quit && !atomic_load(&drain->ring->closed)) {
+        const bool busy = drain_some(drain);
+        listen(drain, busy ? 0 : IDLE_MS);
+        if (busy)
             continue;
-        listen(drain);
-        if (drain->quit)
-            break;
         if (drain->ended && now_ms() - looked > LOOK_MS) {
             looks = any_runs(drain) ? 0 : looks + 1;
-            left = looks < LOOKS;
             looked = now_ms();
         }
-        mind_hole(drain, left ? HOLE_MS : LAST_HOLE_MS);
+        mind_hole(drain);
     }
     uint32_t open = 0;
     atomic_compare_exchange_strong(&drain->ring->closed, &open, ECANCELED);
     any_runs(drain);
-    for (const uint64_t end = atomic_load(&drain->ring->taken); drain->at < end;) {
-        if (!drain_some(drain)) {
-            poll(NULL, 0, IDLE_MS);
-            mind_hole(drain, LAST_HOLE_MS);
-        }
-    }
+    drain_rest(drain);
 }
 
 /* --- The traces ------------------------------------------------------------------------------- */

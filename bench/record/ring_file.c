@@ -18,7 +18,8 @@ void ring_unlink(struct ring_file *file)
 }
 
 /* What root runs may have dropped its rights before it executes a program, so root's opens for all
- * who know its name. The folder tells it to nobody; a recorded program has it in its environment. */
+ * who know its name. The folder tells it to nobody; a recorded program has it in its environment.
+ */
 static int open_for_all(struct ring_file *file, int fd)
 {
     char *slash = strrchr(file->path, '/');

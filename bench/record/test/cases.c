@@ -1,11 +1,15 @@
 /* Programs that a recorder has harmed: each does what its first argument says, and ends with 0 only
- * if it went as it should. test_cases.py runs them with the recorder and without. */
+ * if it went as it should. The last line of output is the peak of its resident memory. It is killed
+ * after CASES_LIMIT_S seconds. test_cases.py runs each with the recorder and without. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +20,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NOBODY = 65534, MANY = 200000 };
+enum { NOBODY = 65534, MANY = 200000, PAIRS_OF_A_LIBRARY = 200, RESIZERS = 4 };
 
 static void *volatile sink;
 static volatile int go, done;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int status_file = -1;
+
+static void open_status(void)
+{
+    status_file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+}
+
+static void print_peak(void)
+{
+    char text[4096];
+    const ssize_t size = read(status_file, text, sizeof text - 1);
+    text[size > 0 ? size : 0] = '\0';
+    const char *line = strstr(text, "VmHWM:"), *end = line ? strchr(line, '\n') : NULL;
+    if (!end || write(STDOUT_FILENO, line, (size_t)(end + 1 - line)) < 0)
+        _exit(1);
+}
 
 static void pairs(long count)
 {
@@ -61,9 +82,9 @@ static void handle(int number)
     done = 1;
 }
 
-static int small_stack(void)
+static int small_stack(size_t size)
 {
-    const size_t size = 8192, room = 65536;
+    const size_t room = 65536;
     char *memory = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     int overwritten = 0;
     memset(memory, 0x5a, room - size);
@@ -101,6 +122,8 @@ static int filtered(void)
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         ALLOW(SYS_brk),
+        ALLOW(SYS_read),
+        ALLOW(SYS_write),
         ALLOW(SYS_exit_group),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
     };
@@ -110,17 +133,18 @@ static int filtered(void)
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
         return 1;
     pairs(MANY);
+    print_peak();
     _exit(0);
 }
 
-/* A server's worker gives up its rights and its root folder. */
+/* A server's worker gives up its rights, and its root folder if one is named. */
 static int drops(const char *folder)
 {
     int status = 1;
     const pid_t pid = fork();
     if (pid == 0) {
         pairs(1);
-        if (chroot(folder) != 0 || setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+        if ((*folder && chroot(folder) != 0) || setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
             _exit(1);
         pairs(MANY);
         _exit(0);
@@ -135,15 +159,32 @@ static void *one(void *unused)
     return unused;
 }
 
-static int threads(long count)
+static void *resize(void *number)
 {
-    pthread_t thread;
-    for (long i = 0; i < count; i++) {
-        if (pthread_create(&thread, NULL, one, NULL) != 0)
+    char *object = malloc(5000);
+    for (long i = 0; i < MANY / 2 && object; i++)
+        object = realloc(object, (size_t)(2000 + (i * 37 + (long)(intptr_t)number * 1000) % 9000));
+    free(object);
+    return object;
+}
+
+/* More threads than a small number counts, one after another; then some at once. */
+static int threads(const char *count)
+{
+    pthread_t thread[RESIZERS];
+    for (long i = strtol(count, NULL, 10); i > 0; i--) {
+        if (pthread_create(&thread[0], NULL, one, NULL) != 0)
             return 1;
-        pthread_join(thread, NULL);
+        pthread_join(thread[0], NULL);
     }
-    return 0;
+    for (intptr_t i = 0; i < RESIZERS; i++)
+        pthread_create(&thread[i], NULL, resize, (void *)i); // NOLINT: a number is meant
+    void *last = NULL;
+    for (unsigned i = 0; i < RESIZERS; i++) {
+        pthread_join(thread[i], &last);
+        done += last != NULL;
+    }
+    return done != RESIZERS;
 }
 
 /* Goes on in the background after its command has ended. */
@@ -151,28 +192,83 @@ static int leaves(void)
 {
     if (daemon(1, 1) != 0)
         return 1;
+    open_status();
     usleep(300000);
     pairs(MANY);
     return 0;
 }
 
-int main(int argc, char **argv)
+/* --- Libraries -------------------------------------------------------------------------------- */
+
+static void *library_call(void *library, const char *name, long value)
 {
-    const char *what = argc > 1 ? argv[1] : "", *value = argc > 2 ? argv[2] : "";
+    void *(*call)(long);
+    *(void **)&call = library ? dlsym(library, name) : NULL;
+    if (call)
+        return call(value);
+    printf("%s\n", dlerror());
+    exit(1);
+}
+
+/* All libraries of a folder, 1.so, 2.so and so on. */
+static int libraries(const char *folder)
+{
+    char path[1000];
+    for (long i = 1; snprintf(path, sizeof path, "%s/%ld.so", folder, i), access(path, R_OK) == 0;
+         i++)
+        library_call(dlopen(path, RTLD_NOW), "pairs", PAIRS_OF_A_LIBRARY);
+    return 0;
+}
+
+/* One library after another, each unloaded before the next: they get the same addresses. */
+static int unloads(char **paths)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        void *library = dlopen(paths[i % 2], RTLD_NOW);
+        free(library_call(library, "make", 0));
+        dlclose(library);
+    }
+    return 0;
+}
+
+/* A library in C++ in a program in C. */
+static int plugin(const char *path)
+{
+    return library_call(dlopen(path, RTLD_NOW), "lacks_memory", 0) != NULL;
+}
+
+static int run(const char *what, char **values)
+{
     if (strcmp(what, "cancel") == 0)
         return cancel();
     if (strcmp(what, "small-stack") == 0)
-        return small_stack();
+        return small_stack(strtoul(values[0], NULL, 10));
     if (strcmp(what, "address-space") == 0)
         return address_space();
     if (strcmp(what, "filtered") == 0)
         return filtered();
     if (strcmp(what, "drops") == 0)
-        return drops(value);
+        return drops(values[0] ? values[0] : "");
     if (strcmp(what, "threads") == 0)
-        return threads(strtol(value, NULL, 10));
+        return threads(values[0]);
     if (strcmp(what, "leaves") == 0)
         return leaves();
-    fprintf(stderr, "cases: what?\n");
+    if (strcmp(what, "libraries") == 0)
+        return libraries(values[0]);
+    if (strcmp(what, "unloads") == 0)
+        return unloads(values);
+    if (strcmp(what, "plugin") == 0)
+        return plugin(values[0]);
     return 2;
+}
+
+int main(int argc, char **argv)
+{
+    const char *limit = getenv("CASES_LIMIT_S");
+    alarm(limit ? (unsigned)strtoul(limit, NULL, 10) : 0);
+    open_status();
+    const int result = argc > 1 ? run(argv[1], argv + 2) : 2;
+    fflush(stdout);
+    print_peak();
+    return result;
 }
