@@ -22,9 +22,11 @@ static unsigned char byte_of(uint64_t seed, size_t at)
 void pattern_fill(unsigned char *object, size_t from, size_t to, uint64_t seed)
 {
     size_t at = from;
+    if (to > PATTERN_BYTES)
+        to = PATTERN_BYTES;
     for (; at < to && at % WORD != 0; at++)
         object[at] = byte_of(seed, at);
-    for (; to - at >= WORD; at += WORD) {
+    for (; at < to && to - at >= WORD; at += WORD) {
         uint64_t word = word_of(seed, at);
         memcpy(object + at, &word, WORD);
     }
@@ -37,7 +39,10 @@ void pattern_fill(unsigned char *object, size_t from, size_t to, uint64_t seed)
 
 size_t pattern_differs(const unsigned char *object, size_t size, uint64_t seed)
 {
+    const size_t whole = size;
     size_t at = 0;
+    if (size > PATTERN_BYTES)
+        size = PATTERN_BYTES;
     for (; size - at >= STRIDE; at += STRIDE) {
         uint64_t words[8], off = 0;
         memcpy(words, object + at, STRIDE);
@@ -54,7 +59,7 @@ size_t pattern_differs(const unsigned char *object, size_t size, uint64_t seed)
     }
     while (at < size && object[at] == byte_of(seed, at))
         at++;
-    return at;
+    return at == size ? whole : at;
 }
 
 size_t first_not_zero(const unsigned char *object, size_t from, size_t to)

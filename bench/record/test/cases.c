@@ -187,6 +187,22 @@ static int threads(const char *count)
     return done != RESIZERS;
 }
 
+/* Much is reserved and little of it used. */
+static int reserves(void)
+{
+    char *object[16];
+    for (unsigned i = 0; i < 16; i++) {
+        object[i] = malloc(64U << 20);
+        if (!object[i])
+            return 1;
+        object[i][0] = 1;
+    }
+    object[0] = realloc(object[0], 128U << 20);
+    for (unsigned i = 0; i < 16; i++)
+        free(object[i]);
+    return 0;
+}
+
 /* Goes on in the background after its command has ended. */
 static int leaves(void)
 {
@@ -253,6 +269,8 @@ static int run(const char *what, char **values)
         return threads(values[0]);
     if (strcmp(what, "leaves") == 0)
         return leaves();
+    if (strcmp(what, "reserves") == 0)
+        return reserves();
     if (strcmp(what, "libraries") == 0)
         return libraries(values[0]);
     if (strcmp(what, "unloads") == 0)

@@ -30,6 +30,9 @@ CONVERTER_KIB = 16 << 10
 MODULE_BYTES = 1 << 30
 """No module is larger."""
 
+REPLAY_BYTES = 256 << 20
+"""A replay holds the trace, and of each object what a program may well have written."""
+
 LIBRARIES = 2000
 
 
@@ -67,6 +70,7 @@ CASES = [
     Case("drops", 200_001, everything=True, root=True),
     Case("drops {folder}", 200_001, everything=True, root=True),
     Case("threads 70000", 70_004, resizes=400_000, threads=70_005),
+    Case("reserves", 16, resizes=1),
     Case("leaves", 200_000, everything=True),
     Case("libraries {folder}", LIBRARIES * 200),
     Case("unloads {test}/record-alpha.so {test}/record-beta.so", 4,
@@ -142,7 +146,9 @@ def judge_trace(case, built, recording):
     assert max(image["threads"] for image in images) == case.threads
     for trace in recording.traces:
         player = built / "core/trace/poolproof-trace"
-        subprocess.run([player, "run", "--on", "malloc", trace], check=True)
+        with subprocess.Popen([player, "run", "--on", "malloc", trace]) as replay:
+            status, used = recorder.wait(replay)
+        assert status == 0 and used.ru_maxrss * 1024 < REPLAY_BYTES
         lines = subprocess.run([player, "print", trace], stdout=subprocess.PIPE, text=True,
                                check=True).stdout.splitlines()
         sites = [line.removeprefix("site ") for line in lines if line.startswith("site ")]
@@ -170,36 +176,43 @@ def test_a_case_is_as_without_the_recorder(case, built, tmp_path, monkeypatch, c
 BUGS = planted.read_all(ROOT / "bench/record/test/bugs")
 
 
-def compiled(built, tree):
-    """The recorder's tools from a copy of its sources."""
-    source = tree / "bench/record"
+def compiled(built, tree, files):
+    """The recorder's tools, of which that one is compiled from a copy of its sources which has one
+    of these files."""
+    source, folder = tree / "bench/record", built / "bench/record"
     flags = ["gcc", "-std=c11", "-O1", "-w", f"-I{source}", f"-I{ROOT}/core/trace",
              f"-I{ROOT}/core"]
     own = [source / name for name in ("recorder.c", "events.c", "calls.c", "operators.c")]
-    subprocess.run([*flags, "-shared", "-fPIC", "-fno-builtin", "-fexceptions",
-                    "-fvisibility=hidden", "-Wl,-z,initfirst", *own, "-o", tree / "record.so"],
-                   check=True)
-    subprocess.run([*flags, *set(source.glob("*.c")).difference(own),
-                    built / "core/trace/libtrace.a", built / "core/libmem_pool.a", "-lz",
-                    "-o", tree / "poolproof-convert"], check=True)
-    return recorder.Tools(tree / "record.so",
-                          with_little_memory(tree / "poolproof-convert", tree))
+    library, convert = folder / "libpoolproof-record.so", folder / "poolproof-convert"
+    if {path.name for path in own} & files:
+        library = tree / "record.so"
+        subprocess.run([*flags, "-shared", "-fPIC", "-fno-builtin", "-fexceptions",
+                        "-fvisibility=hidden", "-Wl,-z,initfirst", *own, "-o", library], check=True)
+    else:
+        convert = tree / "poolproof-convert"
+        subprocess.run([*flags, *set(source.glob("*.c")).difference(own),
+                        built / "core/trace/libtrace.a", built / "core/libmem_pool.a", "-lz",
+                        "-o", convert], check=True)
+    return recorder.Tools(library, with_little_memory(convert, tree))
 
 
-@pytest.mark.parametrize("bug", [None, *BUGS], ids=lambda bug: bug.name if bug else "none")
+CONTROLS = ("events.c", "drain.c")
+
+
+@pytest.mark.parametrize("bug", [*CONTROLS, *BUGS], ids=lambda bug: getattr(bug, "name", bug))
 def test_a_planted_bug_is_noticed(bug, built, tmp_path, monkeypatch, capfd):
-    """By the case that its patch names; without one, the same build passes."""
+    """By the case that its patch names; without one, the same builds pass."""
     tree = tmp_path / "tree"
-    case = next(case for case in CASES if case.words == (bug.target if bug else "filtered"))
+    control = bug in CONTROLS
+    case = next(case for case in CASES if case.words == ("filtered" if control else bug.target))
     if case.root and os.geteuid() != 0:
         pytest.skip("only root can give up rights")
-    if bug:
-        planted.copy_with(bug, tree)
-    else:
+    if control:
         shutil.copytree(ROOT / "bench/record", tree / "bench/record")
-    tools = compiled(built, tree)
-    if not bug:
+        tools = compiled(built, tree, {bug})
         judge(case, built, tools, tmp_path, monkeypatch, capfd)
         return
+    planted.copy_with(bug, tree)
+    tools = compiled(built, tree, {pathlib.PurePath(file).name for file in bug.files})
     with pytest.raises((AssertionError, UserError)):
         judge(dataclasses.replace(case, limit_s=20), built, tools, tmp_path, monkeypatch, capfd)

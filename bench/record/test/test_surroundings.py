@@ -68,8 +68,12 @@ def test_a_folder_that_is_gone(tmp_path):
 
 
 def test_an_empty_path(tmp_path):
-    answer = launch("-o", "x.trace", "--", "true", folder=tmp_path, PATH="")
-    expect_line(answer, UNFIT, "is missing")
+    """What a build needs is told as missing before, a line each."""
+    for command, status, said in (("true", 2, "there is no command 'true' on PATH"),
+                                  ("/bin/true", UNFIT, "meson is missing; install meson")):
+        answer = launch("-o", "x.trace", "--", command, folder=tmp_path, PATH="")
+        assert answer.returncode == status and b"Traceback" not in answer.stderr
+        assert answer.stderr.decode().splitlines()[-1] == f"poolproof: {said}"
 
 
 def test_a_full_standard_output_is_the_programs_affair(tmp_path):
