@@ -11,7 +11,7 @@ compile() { # SOURCE OBJECT [OPTION…]
 }
 
 pool=$objects/mem_pool.o
-compile "$top/core/mem_pool.c" "$pool"
+compile "$top/core/mem_pool.c" "$pool" -DPOOL_ASSERTIONS
 library=()
 for source in "$top"/core/trace/*.c "$top"/fuzz/harness/{backing,finding,input,scribble,steps}.c; do
     name=$(basename "$source" .c)

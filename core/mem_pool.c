@@ -35,6 +35,7 @@
 #define HOOK_CLOSE(at, bytes) ((void)(at), (void)(bytes))
 #define HOOK_UNDEFINED(at, bytes) ((void)(at), (void)(bytes))
 #define HOOK_WATCHED 0
+#define HOOK_ASSERT(truth) ((void)0)
 #endif
 
 /* The checked build knows sizes to the byte, seals what lies behind each chunk, verifies free
@@ -644,6 +645,7 @@ static void run_file(struct m_pool *pool, size_t g, size_t n)
         set_prev(head, run);
     pool->bins[b] = run;
     pool->bin_map[b / 64] |= UINT64_C(1) << b % 64;
+    HOOK_ASSERT(n <= pool->granules - g && n > 0 && "a run lies in the block");
 }
 
 /* The filed run [g, g + n) of bin b, which is linked so ⇒ granules of no kind, its links zeroed. */
@@ -659,6 +661,8 @@ static inline void run_unlink(struct m_pool *pool, size_t g, size_t n, unsigned 
     set_links(address_of(pool, g), NULL, NULL);
     pool->tags[g + n - 1] = INTERIOR;
     pool->tags[g] = INTERIOR;
+    HOOK_ASSERT(!pool->bins[b] == !(pool->bin_map[b / 64] >> b % 64 & 1) &&
+                "the map knows which bins are empty");
 }
 
 /* The same for any filed run. 0 and nothing done if the user has scribbled on its links. */
@@ -949,6 +953,8 @@ static void bump_retire(struct m_pool *pool)
         set_mark(pool, end);
     }
     pool->bump = pool->bump_end = pool->base;
+    HOOK_ASSERT(pool->top <= pool->mark && "nothing beyond mark was given out");
+    HOOK_ASSERT((pool->quick == pool->mark || !pool->quick) && "the fast path ends at mark");
     if (g < end)
         release(pool, g, end - g);
 }
@@ -996,6 +1002,7 @@ static int is_strewn(struct m_pool *pool)
         pool->strewn--;
     if (pool->strewn < LOOK_ENOUGH)
         return 0;
+    HOOK_ASSERT(pool->strewn <= LOOK_ENOUGH + LOOK_WEIGHT && "the score has a limit");
     pool->strewn = LOOK_ENOUGH;
     return pool->looks >= pool->mark / LOOK_GAP;
 }
@@ -1113,6 +1120,7 @@ static int worth_merging(struct m_pool *pool)
         pool->merges++;
     if (cached < looked / MERGE_HARDLY)
         pool->merges = 0;
+    HOOK_ASSERT(pool->merges <= MERGE_ROW && "the wait after a merge has a limit");
     pool->merge_at = mark + (mark / MERGE_GAP << (worth && pool->merges > 1 ? pool->merges : 0));
     return worth;
 }
@@ -1202,6 +1210,7 @@ static void advance(struct m_pool *pool, size_t to)
     pool->bump_end = address_of(pool, to);
     if (to > pool->mark)
         set_mark(pool, to);
+    HOOK_ASSERT(to <= pool->granules && pool->bump <= pool->bump_end && "bump run in the block");
     if (to <= peak)
         return;
     pool->peak = to;
@@ -1218,6 +1227,7 @@ static void grow(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = pool->mark, tail = run_before(pool, g);
     size_t more = n < SMALL ? GROWTH : 0;
+    HOOK_ASSERT(pool->bump == pool->bump_end && "the bump run was retired before another");
     if (tail && run_take(pool, g - tail, tail))
         g -= tail;
     n += align_granule(pool, g, align) - g;
@@ -1532,6 +1542,7 @@ static size_t obtain(struct m_pool *pool, size_t n, size_t align)
         g = bump_pop(pool, n);
     if (g == NONE)
         g = take(pool, n, align);
+    HOOK_ASSERT((g >= DIRTY || kind_at(pool, g) == LIVE) && "the chunk that was found is live");
     if (g < DIRTY && is_strewn(pool))
         merge_all(pool);
     return g;

@@ -13,7 +13,8 @@
  * Conventions of every call:
  *   - 0 is success and -1 failure; pool_error says why.
  *   - A call that fails changes nothing but that reason: not the pool, not *ptr, not the memory.
- *   - Nothing prints, nothing aborts, nothing is global. Only the configured on_error is called.
+ *   - Nothing prints, nothing aborts, nothing is global. Only the configured on_error is called. (A
+ *     library compiled with POOL_ASSERTIONS, as debug builds are, aborts on a bug of its own.)
  *   - One pool belongs to one thread at a time; different pools are independent.
  *   - Sizes are bytes. A pool counts in granules of POOL_GRANULE bytes, to which sizes are rounded
  *     up.

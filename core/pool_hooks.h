@@ -7,6 +7,10 @@
  * Every range starts at a granule and every closed one ends at a granule: AddressSanitizer rounds
  * the end of what it closes down to 8 bytes, so a chunk is closed whole first and then opened to
  * its last byte.
+ *
+ * HOOK_ASSERT states what only a bug of the pool can break, whatever a user writes to the block:
+ * facts of the struct, and what the same call has found or made. It is checked where
+ * POOL_ASSERTIONS is defined, as in debug builds, and NDEBUG is not.
  */
 #ifndef POOL_HOOKS_H
 #define POOL_HOOKS_H
@@ -45,6 +49,13 @@
 #else
 #define HOOK_OPEN(at, bytes) ((void)(at), (void)(bytes))
 #define HOOK_CLOSE(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
+#if defined(POOL_ASSERTIONS)
+#include <assert.h>
+#define HOOK_ASSERT(truth) assert(truth)
+#else
+#define HOOK_ASSERT(truth) ((void)0)
 #endif
 
 #ifndef HOOK_UNDEFINED

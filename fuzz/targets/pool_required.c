@@ -1,9 +1,5 @@
 /* A pool of the capacity that pool_required names holds so many chunks at any time, whatever the
  * order in which such chunks come and go and wherever in a page its memory starts. */
-#ifdef NDEBUG
-#error "the pool's assertions are one of the oracles; build without NDEBUG"
-#endif
-
 #include "input.h"
 
 enum { MOST_SIZE = 4096 };
