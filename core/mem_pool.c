@@ -1,4 +1,4 @@
-/* The pool: tags out of line, freed chunks cached by size, free runs filed by length. See
+/* The pool: tags out of line, freed chunks cached by size, free runs in bins by length. See
  * DESIGN.md. */
 #if !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE 1 /* madvise, in pool_system.h */
@@ -38,9 +38,9 @@
 #define HOOK_ASSERT(truth) ((void)0)
 #endif
 
-/* The checked build knows sizes to the byte, seals what lies behind each chunk, verifies free
- * memory before it is used again, and delays that. What it does stands in constant conditions, most
- * of them under "The checked build" below, or beside its counterpart. */
+/* The checked build knows sizes to the byte, writes a canary after each chunk, verifies free memory
+ * before it is used again, and quarantines it first. What it does stands in constant conditions,
+ * most of them under "The checked build" below, or beside its counterpart. */
 #if defined(POOL_CHECKED)
 #define CHECKED 1
 #else
@@ -65,39 +65,40 @@
 #define GRANULE ((size_t)POOL_GRANULE)
 #define SMALL ((size_t)POOL_SMALL)
 #define NONE SIZE_MAX             /* no granule */
-#define DIRTY (SIZE_MAX - 1)      /* nor here, for a user has written to what would be given */
-#define REDZONE ((size_t)CHECKED) /* granules behind a chunk that belong to it, and to nobody */
+#define CORRUPT (SIZE_MAX - 1)    /* nor here, for a user has written to what would be given */
+#define REDZONE ((size_t)CHECKED) /* granules after a chunk that belong to it, and to nobody */
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
-/* Everything free is merged before fresh memory is touched if the cached chunks are this share of
- * what has been touched, and if that has grown by this share since the question was last asked: a
- * program in a steady state soon has what it needs in the cache, and no longer pays for sweeps. One
- * whose sizes come and go in no order has much cached again at once, so from the second merge in a
- * row on it grows by more, up to an eighth. A row ends where hardly anything was cached. */
-#define MERGE_SHARE 16
-#define MERGE_GAP 64
-#define MERGE_HARDLY 32
-#define MERGE_ROW 3
+/* Everything free is coalesced before fresh memory is touched if the cached chunks are this share
+ * of what has been touched, and if that has grown by this share since the question was last asked:
+ * a program in a steady state soon has what it needs in the cache, and no longer pays for tag
+ * scans. One whose sizes come and go in no order has much cached again at once, so from the second
+ * time in a row on the pool waits for more growth, up to an eighth. A streak ends where hardly
+ * anything was cached. */
+#define COALESCE_SHARE 16
+#define COALESCE_GAP 64
+#define COALESCE_HARDLY 32
+#define COALESCE_STREAK 3
 
-/* How much is cached is seen from so many places of so many granules, evenly spread. */
-#define SAMPLES ((size_t)128)
-#define SAMPLE ((size_t)32)
+/* How much is cached is estimated from so many places of so many granules, evenly spread. */
+#define ESTIMATE_PLACES ((size_t)128)
+#define ESTIMATE_GRANULES ((size_t)32)
 
-/* Each chunk that comes the long way is worth a look at one place of the tags, whether so many
- * small cached chunks stand there in a row. Everything free is merged where that is so at more than
- * one place in LOOK_WEIGHT + 1 for long enough, if LOOK_LEAST granules have been touched, for fewer
- * are at hand in any order, and if there was a look for LOOK_GAP of them since the last time. */
-#define LOOK_ROW 4
-#define LOOK_WEIGHT 4u
-#define LOOK_ENOUGH 32u
-#define LOOK_LEAST ((size_t)1 << 10)
-#define LOOK_GAP ((size_t)1024)
-#define LOOK_AHEAD 4 /* looks whose tags are being fetched */
+/* Each chunk on the slow path takes a sample at one place of the tags: do so many small cached
+ * chunks stand there in a row? Everything free is coalesced where that is so at more than one place
+ * in SCATTER_WEIGHT + 1 for long enough, if SCATTER_LEAST granules have been touched, for fewer are
+ * at hand in any order, and if there was a sample for SCATTER_GAP of them since the last time. */
+#define SCATTER_ROW 4
+#define SCATTER_WEIGHT 4u
+#define SCATTER_ENOUGH 32u
+#define SCATTER_LEAST ((size_t)1 << 10)
+#define SCATTER_GAP ((size_t)1024)
+#define SCATTER_AHEAD 4 /* samples whose tags are being fetched */
 
 /* Chunks of SMALL granules and more are cached while so many granules have been touched at most,
- * and up to this share of these where more have; what is beyond that is merged with its neighbours
- * as it is freed. */
+ * and up to this share of these where more have; what is beyond that is coalesced with its
+ * neighbours as it is freed. */
 #define SHARED_FREELY ((size_t)1 << 17)
 #define SHARED_SHARE 64
 
@@ -109,10 +110,10 @@
 #define FEW_RUNS ((size_t)8)
 
 /* A tag is two bits of kind and six of length. The first granule of every chunk and run has a kind;
- * the length is its granules, or 0 for SMALL and more, which stand in spans. Every other granule
- * has kind 0, and there the last granule of a run repeats its length, or LONG_END, so that the run
- * can be found from behind. All else is INTERIOR, the granules of the bump run and those from mark
- * on included. */
+ * the length is its granules, or 0 for SMALL and more, which stand in the length table. Every other
+ * granule has kind 0, and there the last granule of a run repeats its length, or LONG_END, so that
+ * the run can be found from its end. All else is INTERIOR, the granules of the bump run and those
+ * from the frontier on included. */
 enum {
     INTERIOR = 0x00,
     LONG_END = 0x01,
@@ -123,12 +124,12 @@ enum {
     LENGTH = 0x3f
 };
 
-/* From so many bytes on, giving pages back to the system costs less than zeroing them. */
-#define GIVE_BACK ((size_t)16 << 20)
+/* From so many bytes on, purging pages costs less than zeroing them. */
+#define PURGE_LEAST ((size_t)16 << 20)
 
 enum source { SOURCE_MALLOC, SOURCE_BUFFER, SOURCE_USER, SOURCE_SYSTEM };
 
-/* What the first granule of a filed run holds. */
+/* What the first granule of a run in a bin holds. */
 struct links {
     void *next, *prev;
 };
@@ -141,9 +142,9 @@ _Static_assert(_Alignof(max_align_t) <= POOL_GRANULE, "every chunk start suits m
 /* What the header inlines, as functions of the library. */
 extern inline size_t pool_granule(const struct m_pool *pool, const void *at);
 extern inline void pool_wipe(void *chunk, size_t n);
-extern inline void *pool_take_short(struct m_pool *pool, size_t n);
-extern inline void pool_cache_short(struct m_pool *pool, void *chunk, size_t g, size_t n);
-extern inline int pool_give_short(struct m_pool *pool, void *chunk, size_t n);
+extern inline void *pool_alloc_inline(struct m_pool *pool, size_t n);
+extern inline void pool_cache_inline(struct m_pool *pool, void *chunk, size_t g, size_t n);
+extern inline int pool_free_inline(struct m_pool *pool, void *chunk, size_t n);
 extern inline int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
 extern inline int pool_free(void **ptr, size_t size, struct m_pool *pool);
 extern inline int pool_free_unsized(void **ptr, struct m_pool *pool);
@@ -167,7 +168,7 @@ static COLD int refuse(struct m_pool *pool, enum pool_reason reason, const void 
 
 /* --- Addresses, granules, tags ---------------------------------------------------------------- */
 
-/* The pointer variable behind a void ** may be of any object pointer type: only its bytes are
+/* The pointer variable that a void ** names may be of any object pointer type: only its bytes are
  * touched. */
 static inline unsigned char *load(void *const *ptr)
 {
@@ -209,59 +210,59 @@ static inline size_t usable(size_t n)
     return (n - (CHECKED & (n > 0))) * GRANULE;
 }
 
-/* Pieces of SMALL granules and more contain a granule whose number is a multiple of 64, and
- * nothing else contains it: that granule's word in spans is theirs. Stored less one, and less
- * the redzone, for 2^32 granules to fit. */
-static void span_set(struct m_pool *pool, size_t g, size_t n)
+/* Extents of SMALL granules and more contain a granule whose number is a multiple of 64, and
+ * nothing else contains it: that granule's word in the length table is theirs. Stored less one, and
+ * less the redzone, for 2^32 granules to fit. */
+static void lengths_set(struct m_pool *pool, size_t g, size_t n)
 {
-    pool->spans[(g + SMALL - 1) / SMALL] = (uint32_t)(n - 1 - REDZONE);
-    pool->spans[(g + n - 1) / SMALL] = (uint32_t)(n - 1 - REDZONE);
+    pool->lengths[(g + SMALL - 1) / SMALL] = (uint32_t)(n - 1 - REDZONE);
+    pool->lengths[(g + n - 1) / SMALL] = (uint32_t)(n - 1 - REDZONE);
 }
 
 #if SIZE_MAX > UINT32_MAX
-#define READ_SPAN(word) (word)
+#define READ_LENGTH(word) (word)
 #else
-#define READ_SPAN(word) ((word) % (UINT32_MAX - 1)) /* what a user wrote must not wrap to 0 */
+#define READ_LENGTH(word) ((word) % (UINT32_MAX - 1)) /* what a user wrote must not wrap to 0 */
 #endif
 
-static size_t span_from(const struct m_pool *pool, size_t first)
+static size_t lengths_from(const struct m_pool *pool, size_t first)
 {
-    return (size_t)READ_SPAN(pool->spans[(first + SMALL - 1) / SMALL]) + 1 + REDZONE;
+    return (size_t)READ_LENGTH(pool->lengths[(first + SMALL - 1) / SMALL]) + 1 + REDZONE;
 }
 
-static size_t span_to(const struct m_pool *pool, size_t last)
+static size_t lengths_to(const struct m_pool *pool, size_t last)
 {
-    return (size_t)pool->spans[last / SMALL] + 1 + REDZONE;
+    return (size_t)pool->lengths[last / SMALL] + 1 + REDZONE;
 }
 
 static void tag_set(struct m_pool *pool, size_t g, unsigned kind, size_t n)
 {
     pool->tags[g] = (unsigned char)(kind | (n < SMALL ? n : 0));
     if (n >= SMALL)
-        span_set(pool, g, n);
+        lengths_set(pool, g, n);
 }
 
 /* The length that the chunk or run that starts at g is said to have. */
 static size_t claimed_at(const struct m_pool *pool, size_t g)
 {
     size_t n = pool->tags[g] & LENGTH;
-    return n ? n : span_from(pool, g);
+    return n ? n : lengths_from(pool, g);
 }
 
-/* Its length. Who writes past the end of the block may have written to tags and spans, so none
- * leads out of it. */
+/* Its length. Who writes past the end of the block may have written to tags and the length table,
+ * so none leads out of it. */
 static size_t length_at(const struct m_pool *pool, size_t g)
 {
     size_t n = claimed_at(pool, g), left = pool->granules - g;
     return n < left ? n : left;
 }
 
-/* Whether a piece of this kind and of n granules starts at g. */
+/* Whether an extent of this kind and of n granules starts at g. */
 static inline int is_tagged(const struct m_pool *pool, size_t g, unsigned kind, size_t n)
 {
     if (n < SMALL)
-        return g < pool->mark && pool->tags[g] == (kind | n);
-    return g < pool->mark && pool->tags[g] == kind && length_at(pool, g) == n;
+        return g < pool->frontier && pool->tags[g] == (kind | n);
+    return g < pool->frontier && pool->tags[g] == kind && length_at(pool, g) == n;
 }
 
 static inline unsigned kind_at(const struct m_pool *pool, size_t g)
@@ -281,10 +282,10 @@ static size_t bump_end_at(const struct m_pool *pool)
 
 /* Granules from here on have not been given out since init or reset. The bump run may have moved
  * on. */
-static size_t top_at(const struct m_pool *pool)
+static size_t high_water_at(const struct m_pool *pool)
 {
     size_t bump = bump_at(pool);
-    return bump_end_at(pool) == pool->mark && bump > pool->top ? bump : pool->top;
+    return bump_end_at(pool) == pool->frontier && bump > pool->high_water ? bump : pool->high_water;
 }
 
 /* The first granule from g on that starts at a multiple of align. */
@@ -357,16 +358,16 @@ void pool_wipe_more(void *chunk, size_t n)
     }
 }
 
-/* Gives the whole pages between two addresses back to the system, where they become zero. Returns
+/* Purges the whole pages between two addresses: they go back to the system and become zero. Returns
  * their bytes, which start at *from; 0 and the end if there are none or it is not the system's
  * memory. */
-static size_t give_back(const struct m_pool *pool, unsigned char *at, unsigned char *end,
-                        unsigned char **from)
+static size_t purge(const struct m_pool *pool, unsigned char *at, unsigned char *end,
+                    unsigned char **from)
 {
     *from = end;
 #if HAVE_SYSTEM
     if (pool->source == SOURCE_SYSTEM)
-        return system_give_back(at, end, from);
+        return system_purge(at, end, from);
 #else
     (void)pool;
     (void)at;
@@ -378,9 +379,9 @@ static size_t give_back(const struct m_pool *pool, unsigned char *at, unsigned c
 static void zero(const struct m_pool *pool, unsigned char *at, size_t bytes)
 {
     unsigned char *end = at + bytes, *from = end;
-    size_t given = bytes >= GIVE_BACK ? give_back(pool, at, end, &from) : 0;
+    size_t purged = bytes >= PURGE_LEAST ? purge(pool, at, end, &from) : 0;
     memset(at, 0, (size_t)(from - at));
-    memset(from + given, 0, (size_t)(end - from) - given);
+    memset(from + purged, 0, (size_t)(end - from) - purged);
 }
 
 /* Zeroes n granules from g on and closes them. */
@@ -405,31 +406,32 @@ static inline int is_wiping(const struct m_pool *pool)
 
 /* --- The checked build ------------------------------------------------------------------------ */
 
-/* Of this section an ordinary pool has the answers alone: nothing waits, all is clean and whole. */
+/* Of this section an ordinary pool has the answers alone: nothing is quarantined, all is clean and
+ * whole. */
 
 /* What the bytes from a chunk's last one to its end hold. */
-#define SEAL 0xb5
+#define CANARY 0xb5
 /* What a chunk holds on arrival if it is promised nothing, for what reads it to show. */
-#define UNWRITTEN 0xa7
-/* In place of a chunk's slack: it is freed, and waits. */
-#define WAITING 0xff
+#define JUNK 0xa7
+/* In place of a chunk's slack: it is freed, and quarantined. */
+#define QUARANTINED 0xff
 
-/* Freed chunks wait in a ring, the oldest first, while they are less than this share of the block.
- * To everything that goes by tags a waiting chunk is live. */
-#define WAITING_SHARE 4
+/* The quarantine is a ring of freed chunks, the oldest first, of at most this share of the block.
+ * To everything that goes by tags a quarantined chunk is live. */
+#define QUARANTINE_SHARE 4
 
-/* In front of spans. */
+/* In front of the length table. */
 struct quarantine {
-    size_t granules; /* of all that wait */
+    size_t granules; /* of all that is in it */
     size_t first, count;
 };
 
-_Static_assert(sizeof(struct quarantine) % sizeof(uint32_t) == 0, "spans stand behind it");
+_Static_assert(sizeof(struct quarantine) % sizeof(uint32_t) == 0, "the length table follows");
 
-#define BEFORE_SPANS (CHECKED * sizeof(struct quarantine))
+#define BEFORE_LENGTHS (CHECKED * sizeof(struct quarantine))
 
-/* Words of the ring for a block of so many granules. It is behind spans, of the chunks' first
- * granules. A chunk is two granules at least, so that half as many words hold all. */
+/* Words of the ring for a block of so many granules. It follows the length table, and holds the
+ * chunks' first granules. A chunk is two granules at least, so that half as many words hold all. */
 static inline size_t ring_length(size_t granules)
 {
     return CHECKED * (granules / 2 + 1);
@@ -446,12 +448,12 @@ static inline unsigned char *slack_of(const struct m_pool *pool, size_t g)
     return pool->tags + pool->granules + g;
 }
 
-static inline int is_waiting(const struct m_pool *pool, size_t g)
+static inline int is_quarantined(const struct m_pool *pool, size_t g)
 {
-    return CHECKED ? *slack_of(pool, g) == WAITING : 0;
+    return CHECKED ? *slack_of(pool, g) == QUARANTINED : 0;
 }
 
-static inline void forget_waiting(const struct m_pool *pool)
+static inline void quarantine_clear(const struct m_pool *pool)
 {
     if (CHECKED)
         *quarantine_of(pool) = (struct quarantine){0};
@@ -466,26 +468,26 @@ static inline size_t exact_size(const struct m_pool *pool, size_t g, size_t n)
     return bytes;
 }
 
-/* The chunk at g is of so many bytes: notes that, and seals what is behind them. */
-static inline void seal(const struct m_pool *pool, size_t g, size_t size)
+/* The chunk at g is of so many bytes: notes that, and writes the canary after them. */
+static inline void canary_write(const struct m_pool *pool, size_t g, size_t size)
 {
     if (CHECKED) {
         unsigned char *end = address_of(pool, g) + size;
         size_t rest = chunk_granules(size) * GRANULE - size;
         *slack_of(pool, g) = (unsigned char)(rest - REDZONE * GRANULE);
         HOOK_OPEN(end, rest);
-        memset(end, SEAL, rest);
+        memset(end, CANARY, rest);
         HOOK_CLOSE(end, rest);
     }
 }
 
-/* Whether nothing was written behind the size bytes of the chunk at g. */
-static int is_sealed(const struct m_pool *pool, size_t g, size_t size)
+/* Whether nothing was written after the size bytes of the chunk at g. */
+static int canary_is_whole(const struct m_pool *pool, size_t g, size_t size)
 {
     unsigned char *end = address_of(pool, g) + size;
     size_t rest = chunk_granules(size) * GRANULE - size, i = 0;
     HOOK_OPEN(end, rest);
-    while (i < rest && end[i] == SEAL)
+    while (i < rest && end[i] == CANARY)
         i++;
     HOOK_CLOSE(end, rest);
     return i == rest;
@@ -495,7 +497,8 @@ static int is_sealed(const struct m_pool *pool, size_t g, size_t size)
 static inline int is_intact(const struct m_pool *pool, size_t g, size_t n, size_t size)
 {
     if (CHECKED)
-        return !is_waiting(pool, g) && exact_size(pool, g, n) == size && is_sealed(pool, g, size);
+        return !is_quarantined(pool, g) && exact_size(pool, g, n) == size &&
+               canary_is_whole(pool, g, size);
     return 1;
 }
 
@@ -518,43 +521,43 @@ static int is_zero(unsigned char *at, size_t bytes)
     return any == 0;
 }
 
-/* Whether n free granules from g on are zero behind so many bytes of links. Of more than GIVE_BACK,
- * which may never have been touched, only either end is looked at. */
+/* Whether n free granules from g on are zero after so many bytes of links. Of more than
+ * PURGE_LEAST, which may never have been touched, only either end is looked at. */
 static int is_zero_from(const struct m_pool *pool, size_t g, size_t n, size_t links)
 {
-    size_t end = g + n < pool->peak ? g + n : pool->peak;
+    size_t end = g + n < pool->touched ? g + n : pool->touched;
     if (g >= end)
         return 1;
     unsigned char *at = address_of(pool, g) + links;
-    size_t bytes = (size_t)(address_of(pool, end) - at), part = GIVE_BACK / 2;
-    if (bytes <= GIVE_BACK)
+    size_t bytes = (size_t)(address_of(pool, end) - at), part = PURGE_LEAST / 2;
+    if (bytes <= PURGE_LEAST)
         return is_zero(at, bytes);
     return is_zero(at, part) && is_zero(at + bytes - part, part);
 }
 
-/* Whether n granules from g on, all of one free piece, are. */
+/* Whether n granules from g on, all of one free extent, are. */
 static inline int is_clean(const struct m_pool *pool, size_t g, size_t n)
 {
     if (CHECKED) {
-        int filed = g < pool->mark && kind_at(pool, g) == RUN;
-        return is_zero_from(pool, g, n, filed ? sizeof(struct links) : 0);
+        int in_bin = g < pool->frontier && kind_at(pool, g) == RUN;
+        return is_zero_from(pool, g, n, in_bin ? sizeof(struct links) : 0);
     }
     return 1;
 }
 
-/* A place that was found for n granules, or DIRTY if they are not clean. */
+/* A place that was found for n granules, or CORRUPT if they are not clean. */
 static inline size_t if_clean(const struct m_pool *pool, size_t start, size_t n)
 {
-    return start == NONE || is_clean(pool, start, n) ? start : DIRTY;
+    return start == NONE || is_clean(pool, start, n) ? start : CORRUPT;
 }
 
 /* Makes a chunk of size bytes that has just been opened ready for its user. */
-static inline void arrive(const struct m_pool *pool, unsigned char *chunk, size_t size)
+static inline void init_chunk(const struct m_pool *pool, unsigned char *chunk, size_t size)
 {
     if (CHECKED) {
-        if (pool->flags & POOL_KEEP_CONTENTS && size <= GIVE_BACK)
-            memset(chunk, UNWRITTEN, size);
-        seal(pool, pool_granule(pool, chunk), size);
+        if (pool->flags & POOL_KEEP_CONTENTS && size <= PURGE_LEAST)
+            memset(chunk, JUNK, size);
+        canary_write(pool, pool_granule(pool, chunk), size);
     }
 }
 
@@ -564,18 +567,18 @@ static inline void arrive(const struct m_pool *pool, unsigned char *chunk, size_
 static inline size_t reset_extent(const struct m_pool *pool)
 {
     if (CHECKED)
-        return pool->source == SOURCE_SYSTEM ? pool->granules : pool->peak;
-    return top_at(pool);
+        return pool->source == SOURCE_SYSTEM ? pool->granules : pool->touched;
+    return high_water_at(pool);
 }
 
-/* Whether a list's head still names nobody before it. If not, a user wrote there, and to set its
+/* Whether a list's head still names no predecessor. If not, a user wrote there, and to set its
  * link would hide that. */
 static inline int is_first(void *head)
 {
     return CHECKED ? links_of(head).prev == NULL : 1;
 }
 
-/* --- Runs, filed by length -------------------------------------------------------------------- */
+/* --- Runs, in bins by length ------------------------------------------------------------------ */
 
 /* The number of the highest bit that is set; value is not 0. */
 static unsigned log2_of(uint64_t value)
@@ -611,17 +614,17 @@ static unsigned next_bin(const struct m_pool *pool, unsigned b)
     return POOL_BINS;
 }
 
-/* Whether a pointer read from free memory is the start of a filed run. */
+/* Whether a pointer read from free memory is the start of a run in a bin. */
 static inline int is_run(const struct m_pool *pool, const void *at)
 {
     size_t g = pool_granule(pool, at);
-    return g < pool->mark && kind_at(pool, g) == RUN;
+    return g < pool->frontier && kind_at(pool, g) == RUN;
 }
 
 /* Whether a run of bin b stands in its list as it says: its neighbours there are runs and name it
- * in turn, the next one is of this bin too, and it is the head if and only if it has nobody before
- * it. Nothing that a user could scribble passes and leads to where no run is, into another list or
- * round in a ring. */
+ * in turn, the next one is of this bin too, and it is the head if and only if it has no
+ * predecessor. Nothing that a user could scribble passes and leads to where no run is, into another
+ * list or round in a ring. */
 static inline int is_linked(const struct m_pool *pool, void *run, unsigned b, struct links links)
 {
     if ((void *)pool->bins[b] == run
@@ -632,8 +635,8 @@ static inline int is_linked(const struct m_pool *pool, void *run, unsigned b, st
                            bin_of(length_at(pool, pool_granule(pool, links.next))) == b);
 }
 
-/* [g, g + n) of no kind ⇒ a filed run. */
-static void run_file(struct m_pool *pool, size_t g, size_t n)
+/* [g, g + n) of no kind ⇒ a run in its bin. */
+static void bin_insert(struct m_pool *pool, size_t g, size_t n)
 {
     unsigned b = bin_of(n);
     void *run = address_of(pool, g), *head = pool->bins[b];
@@ -648,8 +651,8 @@ static void run_file(struct m_pool *pool, size_t g, size_t n)
     HOOK_ASSERT(n <= pool->granules - g && n > 0 && "a run lies in the block");
 }
 
-/* The filed run [g, g + n) of bin b, which is linked so ⇒ granules of no kind, its links zeroed. */
-static inline void run_unlink(struct m_pool *pool, size_t g, size_t n, unsigned b,
+/* The run [g, g + n) of bin b, which is linked so ⇒ granules of no kind, its links zeroed. */
+static inline void bin_remove(struct m_pool *pool, size_t g, size_t n, unsigned b,
                               struct links links)
 {
     if (links.next)
@@ -665,47 +668,47 @@ static inline void run_unlink(struct m_pool *pool, size_t g, size_t n, unsigned 
                 "the map knows which bins are empty");
 }
 
-/* The same for any filed run. 0 and nothing done if the user has scribbled on its links. */
-static int run_take(struct m_pool *pool, size_t g, size_t n)
+/* The same for any run in a bin. 0 and nothing done if the user has scribbled on its links. */
+static int bin_try_remove(struct m_pool *pool, size_t g, size_t n)
 {
     void *run = address_of(pool, g);
     unsigned b = bin_of(n);
     struct links links = links_of(run);
     if (!is_linked(pool, run, b, links))
         return 0;
-    run_unlink(pool, g, n, b, links);
+    bin_remove(pool, g, n, b, links);
     return 1;
 }
 
-/* The length of the filed run that ends before g, or 0. */
-static size_t run_before(const struct m_pool *pool, size_t g)
+/* The length of the run in a bin that ends at g, or 0. */
+static size_t run_preceding(const struct m_pool *pool, size_t g)
 {
     size_t n = g ? pool->tags[g - 1] : INTERIOR;
     if (n == LONG_END)
-        n = span_to(pool, g - 1);
+        n = lengths_to(pool, g - 1);
     else if (n >= LIVE)
         n = n == (RUN | 1);
     return n < g ? n : g;
 }
 
-/* The length of the filed run that starts at g, or 0. */
-static size_t run_behind(const struct m_pool *pool, size_t g)
+/* The length of the run in a bin that starts at g, or 0. */
+static size_t run_following(const struct m_pool *pool, size_t g)
 {
-    return g < pool->mark && kind_at(pool, g) == RUN ? length_at(pool, g) : 0;
+    return g < pool->frontier && kind_at(pool, g) == RUN ? length_at(pool, g) : 0;
 }
 
-/* [g, g + n) of no kind ⇒ part of a filed run, merged with the runs on either side. A neighbour
- * whose links the user has scribbled on stays as it is. */
-static void release(struct m_pool *pool, size_t g, size_t n)
+/* [g, g + n) of no kind ⇒ part of a run in a bin, coalesced with the runs on either side. A
+ * neighbour whose links the user has scribbled on stays as it is. */
+static void coalesce_insert(struct m_pool *pool, size_t g, size_t n)
 {
-    size_t before = run_before(pool, g), behind = run_behind(pool, g + n);
-    if (behind && run_take(pool, g + n, behind))
-        n += behind;
-    if (before && run_take(pool, g - before, before)) {
-        g -= before;
-        n += before;
+    size_t preceding = run_preceding(pool, g), following = run_following(pool, g + n);
+    if (following && bin_try_remove(pool, g + n, following))
+        n += following;
+    if (preceding && bin_try_remove(pool, g - preceding, preceding)) {
+        g -= preceding;
+        n += preceding;
     }
-    run_file(pool, g, n);
+    bin_insert(pool, g, n);
 }
 
 /* The granule where n granules at a multiple of align fit into the run at g, or NONE. */
@@ -715,18 +718,18 @@ static inline size_t fit(const struct m_pool *pool, size_t g, size_t length, siz
     return start - g <= length && length - (start - g) >= n ? start : NONE;
 }
 
-/* Whether merging the bump run with what is beside it, or the last run with fresh memory, gives
+/* Whether coalescing the bump run with what is beside it, or the last run with fresh memory, gives
  * room. */
 static int would_fit_at_bump(const struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = bump_at(pool), end = bump_end_at(pool), mark = pool->mark;
-    size_t before = run_before(pool, g), tail = run_before(pool, mark);
-    end += run_behind(pool, end);
-    if (end == mark)
+    size_t g = bump_at(pool), end = bump_end_at(pool), frontier = pool->frontier;
+    size_t preceding = run_preceding(pool, g), tail = run_preceding(pool, frontier);
+    end += run_following(pool, end);
+    if (end == frontier)
         end = pool->granules;
     return (pool->bump < pool->bump_end &&
-            fit(pool, g - before, end - (g - before), n, align) != NONE) ||
-           fit(pool, mark - tail, pool->granules - (mark - tail), n, align) != NONE;
+            fit(pool, g - preceding, end - (g - preceding), n, align) != NONE) ||
+           fit(pool, frontier - tail, pool->granules - (frontier - tail), n, align) != NONE;
 }
 
 /* A run that was found, and its links, which hold. */
@@ -739,8 +742,8 @@ struct found {
 /* Finds a run that n granules at a multiple of align fit into: among the first few of each bin, or
  * if nothing else gives room, among all; with POOL_STRICT, among the first of each. Returns where
  * they do; NONE if nowhere. A run whose links a user has scribbled on ends its list; the checked
- * build returns DIRTY. */
-static size_t run_find(const struct m_pool *pool, size_t n, size_t align, struct found *found)
+ * build returns CORRUPT. */
+static size_t bin_find(const struct m_pool *pool, size_t n, size_t align, struct found *found)
 {
     for (size_t most = is_strict(pool) ? 1 : FEW_RUNS;; most = SIZE_MAX) {
         for (unsigned b = next_bin(pool, bin_of(n)); b < POOL_BINS; b = next_bin(pool, b + 1)) {
@@ -753,7 +756,7 @@ static size_t run_find(const struct m_pool *pool, size_t n, size_t align, struct
                 struct links links = links_of(run);
                 if (!is_linked(pool, run, b, links)) {
                     if (CHECKED)
-                        return DIRTY;
+                        return CORRUPT;
                     break;
                 }
                 if (start != NONE) {
@@ -768,41 +771,41 @@ static size_t run_find(const struct m_pool *pool, size_t n, size_t align, struct
     }
 }
 
-/* --- The block as a sequence of pieces -------------------------------------------------------- */
+/* --- The block as a sequence of extents ------------------------------------------------------- */
 
 struct extent {
     size_t n;
     enum pool_kind kind;
 };
 
-/* The piece that starts at g, which must be a piece's start below granules. */
-static struct extent piece_at(const struct m_pool *pool, size_t g)
+/* The extent that starts at g, which must be an extent's start below granules. */
+static struct extent extent_at(const struct m_pool *pool, size_t g)
 {
-    size_t bump = bump_at(pool), end = bump_end_at(pool), top = top_at(pool);
-    if (g >= top)
+    size_t bump = bump_at(pool), end = bump_end_at(pool), high_water = high_water_at(pool);
+    if (g >= high_water)
         return (struct extent){pool->granules - g, POOL_FRESH};
     if (g == bump && bump < end)
-        return (struct extent){(end < top ? end : top) - g, POOL_RUN};
+        return (struct extent){(end < high_water ? end : high_water) - g, POOL_RUN};
     enum pool_kind kind = kind_at(pool, g) == RUN ? POOL_RUN : POOL_CACHED;
-    if (kind_at(pool, g) == LIVE && !is_waiting(pool, g))
+    if (kind_at(pool, g) == LIVE && !is_quarantined(pool, g))
         kind = POOL_LIVE;
     return (struct extent){length_at(pool, g), kind};
 }
 
-/* The first granule behind g that is not free, where g is a piece's start. */
+/* The first granule after g that is not free, where g is an extent's start. */
 static size_t free_until(const struct m_pool *pool, size_t g)
 {
     while (g < pool->granules) {
-        struct extent piece = piece_at(pool, g);
-        if (piece.kind == POOL_LIVE)
+        struct extent extent = extent_at(pool, g);
+        if (extent.kind == POOL_LIVE)
             break;
-        g += piece.n;
+        g += extent.n;
     }
     return g;
 }
 
 /* Eight tags as a number, the first in its lowest byte. */
-static inline uint64_t eight(const unsigned char *tags)
+static inline uint64_t load8(const unsigned char *tags)
 {
     uint64_t value;
     memcpy(&value, tags, sizeof value);
@@ -814,14 +817,14 @@ static inline uint64_t eight(const unsigned char *tags)
 
 #if CHECKED
 
-/* Whether n granules at a multiple of align would fit if everything free were merged. Changes
+/* Whether n granules at a multiple of align would fit if everything free were coalesced. Changes
  * nothing. */
 static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 {
     for (size_t g = 0, start = 0; g < pool->granules;) {
-        struct extent piece = piece_at(pool, g);
-        g += piece.n;
-        if (piece.kind == POOL_LIVE)
+        struct extent extent = extent_at(pool, g);
+        g += extent.n;
+        if (extent.kind == POOL_LIVE)
             start = g;
         else if (fit(pool, start, g - start, n, align) != NONE)
             return 1;
@@ -834,30 +837,30 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 /* The highest bit of each of eight tags, which cached chunks and runs, and only they, have. */
 #define HIGHEST UINT64_C(0x8080808080808080)
 
-/* What is left to be told of the pieces that start in [from, at + 64): all in [from, at), and those
- * that have a bit here, the lowest bit being that of the granule `at`. A piece starts at `from`. */
-struct sweep {
+/* The extents in [from, at + 64) that are still to be reported: all in [from, at), and those that
+ * have a bit here, the lowest bit being that of the granule `at`. An extent starts at `from`. */
+struct tag_scan {
     const struct m_pool *pool;
     size_t from, at;
-    uint64_t free, live, starts; /* starts: of either, also when they have been told of */
+    uint64_t free, live, starts; /* starts: of either, reported or not */
 };
 
-static struct sweep sweep_of(const struct m_pool *pool, size_t from, size_t end)
+static struct tag_scan tag_scan_of(const struct m_pool *pool, size_t from, size_t end)
 {
-    return (struct sweep){pool, from, end, 0, 0, 1}; /* as if a piece started at the end */
+    return (struct tag_scan){pool, from, end, 0, 0, 1}; /* as if an extent started at the end */
 }
 
-/* Takes up the 64 granules before `at`, or all that are left. Where no piece starts there, all of
+/* Takes up the 64 granules before `at`, or all that are left. Where no extent starts there, all of
  * the long one that they are in is passed over but its start. */
-static inline void sweep_on(struct sweep *sweep)
+static inline void tag_scan_step(struct tag_scan *scan)
 {
-    size_t left = sweep->at - sweep->from, n = left < 64 ? left : 64;
-    const unsigned char *tags = sweep->pool->tags + (sweep->at -= n);
-    unsigned char few[64];
+    size_t left = scan->at - scan->from, n = left < 64 ? left : 64;
+    const unsigned char *tags = scan->pool->tags + (scan->at -= n);
+    unsigned char tail[64];
     uint64_t highest = 0, second = 0; /* bits of the tags */
     if (n < 64) {
-        memset(few, INTERIOR, sizeof few);
-        tags = memcpy(few, tags, n);
+        memset(tail, INTERIOR, sizeof tail);
+        tags = memcpy(tail, tags, n);
     }
 #if defined(__GNUC__) && defined(__SSE2__)
     for (unsigned i = 0; i < 64; i += 16) { /* PMOVMSKB: the highest bit of each of 16 bytes */
@@ -871,63 +874,63 @@ static inline void sweep_on(struct sweep *sweep)
 #else
     for (unsigned i = 0; i < 64; i += 8) { /* the highest byte of a product has those of eight */
         const uint64_t gather = UINT64_C(0x0002040810204081);
-        uint64_t here = eight(tags + i);
+        uint64_t here = load8(tags + i);
         highest |= ((here & HIGHEST) * gather >> 56) << i;
         second |= ((here << 1 & HIGHEST) * gather >> 56) << i;
     }
 #endif
-    sweep->free = highest;
-    sweep->live = second & ~highest;
+    scan->free = highest;
+    scan->live = second & ~highest;
     if (highest | second) {
-        sweep->starts = highest | second;
+        scan->starts = highest | second;
     } else {
-        size_t behind = sweep->at + 64 + log2_of(sweep->starts & (0 - sweep->starts));
-        size_t n = span_to(sweep->pool, behind - 1);
-        size_t inside = n > behind - sweep->from ? sweep->from : behind - n + 1;
-        if (inside < sweep->at) /* or else spans have been written to */
-            sweep->at = inside;
+        size_t following = scan->at + 64 + log2_of(scan->starts & (0 - scan->starts));
+        size_t n = lengths_to(scan->pool, following - 1);
+        size_t inside = n > following - scan->from ? scan->from : following - n + 1;
+        if (inside < scan->at) /* or else the length table has been written to */
+            scan->at = inside;
     }
 }
 
-/* The last adjacent cached chunks and runs that have not been told of: where the first and the last
- * of them start; 0 if there are none. Tags from there on may be changed meanwhile. */
-static inline int sweep_next(struct sweep *sweep, size_t *first, size_t *last)
+/* The last adjacent cached chunks and runs that have not been reported: where the first and the
+ * last of them start; 0 if there are none. Tags from there on may be changed meanwhile. */
+static inline int tag_scan_next(struct tag_scan *scan, size_t *first, size_t *last)
 {
-    while (!sweep->free) {
-        if (sweep->at == sweep->from)
+    while (!scan->free) {
+        if (scan->at == scan->from)
             return 0;
-        sweep_on(sweep);
+        tag_scan_step(scan);
     }
-    unsigned bit = log2_of(sweep->free);
-    uint64_t live = sweep->live & ((UINT64_C(1) << bit) - 1);
-    uint64_t told = live ? sweep->free & ~UINT64_C(0) << log2_of(live) : sweep->free;
-    sweep->free ^= told;
-    *first = sweep->at + log2_of(told & (0 - told));
-    *last = sweep->at + bit;
+    unsigned bit = log2_of(scan->free);
+    uint64_t live = scan->live & ((UINT64_C(1) << bit) - 1);
+    uint64_t reported = live ? scan->free & ~UINT64_C(0) << log2_of(live) : scan->free;
+    scan->free ^= reported;
+    *first = scan->at + log2_of(reported & (0 - reported));
+    *last = scan->at + bit;
     return 1;
 }
 
-/* Whether n granules at a multiple of align would fit if everything free were merged. Changes
+/* Whether n granules at a multiple of align would fit if everything free were coalesced. Changes
  * nothing. Goes by the tags from the end: what was never given out, then what is tagged free, with
  * the bump run, which has no tag, in its turn. */
 static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 {
-    size_t start = top_at(pool), end = pool->granules, bump = bump_at(pool);
+    size_t start = high_water_at(pool), end = pool->granules, bump = bump_at(pool);
     size_t bump_end = bump_end_at(pool) < start ? bump_end_at(pool) : start;
-    struct sweep sweep = sweep_of(pool, bump < bump_end ? bump_end : 0, start);
+    struct tag_scan scan = tag_scan_of(pool, bump < bump_end ? bump_end : 0, start);
     while (fit(pool, start, end - start, n, align) == NONE) {
-        size_t first, last, behind;
-        if (sweep_next(&sweep, &first, &last)) {
-            behind = last + length_at(pool, last);
-        } else if (sweep.from) {
+        size_t first, last, following;
+        if (tag_scan_next(&scan, &first, &last)) {
+            following = last + length_at(pool, last);
+        } else if (scan.from) {
             first = bump;
-            behind = bump_end;
-            sweep = sweep_of(pool, 0, bump);
+            following = bump_end;
+            scan = tag_scan_of(pool, 0, bump);
         } else {
             return 0;
         }
-        if (behind != start)
-            end = behind;
+        if (following != start)
+            end = following;
         start = first;
     }
     return 1;
@@ -937,26 +940,27 @@ static int would_fit(const struct m_pool *pool, size_t n, size_t align)
 
 /* --- Making room ------------------------------------------------------------------------------ */
 
-static void set_mark(struct m_pool *pool, size_t mark)
+static void set_frontier(struct m_pool *pool, size_t frontier)
 {
-    pool->mark = mark;
-    pool->quick = (CHECKED | HOOK_WATCHED | (pool->flags & POOL_STRICT)) ? 0 : mark;
+    pool->frontier = frontier;
+    pool->fast_limit = (CHECKED | HOOK_WATCHED | (pool->flags & POOL_STRICT)) ? 0 : frontier;
 }
 
-/* The bump run ⇒ a filed run, or back behind mark if it is the last. */
+/* The bump run ⇒ a run in a bin, or fresh memory again if it ends at the frontier. */
 static void bump_retire(struct m_pool *pool)
 {
     size_t g = bump_at(pool), end = bump_end_at(pool);
-    pool->top = top_at(pool);
-    if (end == pool->mark) {
-        end = pool->top;
-        set_mark(pool, end);
+    pool->high_water = high_water_at(pool);
+    if (end == pool->frontier) {
+        end = pool->high_water;
+        set_frontier(pool, end);
     }
     pool->bump = pool->bump_end = pool->base;
-    HOOK_ASSERT(pool->top <= pool->mark && "nothing beyond mark was given out");
-    HOOK_ASSERT((pool->quick == pool->mark || !pool->quick) && "the fast path ends at mark");
+    HOOK_ASSERT(pool->high_water <= pool->frontier && "nothing beyond the frontier was given out");
+    HOOK_ASSERT((pool->fast_limit == pool->frontier || !pool->fast_limit) &&
+                "the fast path ends at the frontier");
     if (g < end)
-        release(pool, g, end - g);
+        coalesce_insert(pool, g, end - g);
 }
 
 /* Empties every list. */
@@ -964,51 +968,52 @@ static void forget_free(struct m_pool *pool)
 {
     memset(pool->cache, 0, sizeof pool->cache);
     pool->shared = 0;
-    pool->looks = pool->strewn = 0;
-    forget_waiting(pool);
+    pool->samples = pool->scattered = 0;
+    quarantine_clear(pool);
     memset(pool->bins, 0, sizeof pool->bins);
     memset(pool->bin_map, 0, sizeof pool->bin_map);
 }
 
-/* Which granule a look is at; spread evenly: Knuth, TAOCP 6.4. */
-static inline size_t look_at(const struct m_pool *pool, uint32_t look)
+/* Which granule a sample is at; spread evenly: Knuth, TAOCP 6.4. */
+static inline size_t sample_at(const struct m_pool *pool, uint32_t sample)
 {
-    return (size_t)((uint64_t)(look * UINT32_C(0x9e3779b9)) * pool->mark >> 32);
+    return (size_t)((uint64_t)(sample * UINT32_C(0x9e3779b9)) * pool->frontier >> 32);
 }
 
-/* Whether merging is worth it though no fresh memory is needed: many of the cached chunks lie side
- * by side. Their lists would give them out in the order in which they were freed, a wait for memory
- * each; a run gives them out in the order of addresses, which processors fetch ahead. */
-static int is_strewn(struct m_pool *pool)
+/* Whether coalescing is worth it though no fresh memory is needed: many of the cached chunks lie
+ * side by side. Their lists would give them out in the order in which they were freed, a wait for
+ * memory each; a run gives them out in the order of addresses, which processors fetch ahead. */
+static int is_scattered(struct m_pool *pool)
 {
     if (CHECKED) /* nothing is cached */
         return 0;
-    if (pool->mark < LOOK_LEAST || is_strict(pool))
+    if (pool->frontier < SCATTER_LEAST || is_strict(pool))
         return 0;
-    size_t g = look_at(pool, ++pool->looks);
-    uint64_t tags = g + 8 <= pool->mark ? eight(pool->tags + g) : 0;
-    POOL_PREFETCH(pool->tags + look_at(pool, pool->looks + LOOK_AHEAD));
+    size_t g = sample_at(pool, ++pool->samples);
+    uint64_t tags = g + 8 <= pool->frontier ? load8(pool->tags + g) : 0;
+    POOL_PREFETCH(pool->tags + sample_at(pool, pool->samples + SCATTER_AHEAD));
     if (!tags)
         return 0;
     g += log2_of(tags & (0 - tags)) / 8; /* the first of them */
     int row = 0;
-    while (row < LOOK_ROW && g < pool->mark && pool->tags[g] > CACHED && pool->tags[g] < RUN) {
+    while (row < SCATTER_ROW && g < pool->frontier && pool->tags[g] > CACHED &&
+           pool->tags[g] < RUN) {
         g += pool->tags[g] & LENGTH;
         row++;
     }
-    if (row == LOOK_ROW)
-        pool->strewn += LOOK_WEIGHT;
-    else if (pool->strewn > 0)
-        pool->strewn--;
-    if (pool->strewn < LOOK_ENOUGH)
+    if (row == SCATTER_ROW)
+        pool->scattered += SCATTER_WEIGHT;
+    else if (pool->scattered > 0)
+        pool->scattered--;
+    if (pool->scattered < SCATTER_ENOUGH)
         return 0;
-    HOOK_ASSERT(pool->strewn <= LOOK_ENOUGH + LOOK_WEIGHT && "the score has a limit");
-    pool->strewn = LOOK_ENOUGH;
-    return pool->looks >= pool->mark / LOOK_GAP;
+    HOOK_ASSERT(pool->scattered <= SCATTER_ENOUGH + SCATTER_WEIGHT && "the score has a limit");
+    pool->scattered = SCATTER_ENOUGH;
+    return pool->samples >= pool->frontier / SCATTER_GAP;
 }
 
 /* The cached chunks of SMALL granules and more ⇒ runs. 0 if there were none. */
-static int shared_release(struct m_pool *pool)
+static int shared_flush(struct m_pool *pool)
 {
     if (pool->shared == 0)
         return 0;
@@ -1017,75 +1022,75 @@ static int shared_release(struct m_pool *pool)
         for (unsigned char *chunk; (chunk = pool->cache[i]) != NULL;) {
             size_t g = pool_granule(pool, chunk);
             pool->cache[i] = NULL;
-            if (g >= pool->mark || kind_at(pool, g) != CACHED)
+            if (g >= pool->frontier || kind_at(pool, g) != CACHED)
                 break; /* the user has scribbled on the link */
             size_t n = length_at(pool, g);
             pool->cache[i] = next_of(chunk);
             set_next(chunk, NULL);
             pool->tags[g] = INTERIOR;
-            release(pool, g, n);
+            coalesce_insert(pool, g, n);
         }
     }
     return 1;
 }
 
 /* A chunk of n granules or more at g that stands in a shared list ⇒ part of a run, and so are all
- * in these lists: they do not tell who comes before it. */
+ * in these lists, which name no predecessors. */
 static void uncache(struct m_pool *pool, size_t g, size_t n)
 {
-    if (g < pool->mark && pool->tags[g] == CACHED && span_from(pool, g) >= n)
-        (void)shared_release(pool);
+    if (g < pool->frontier && pool->tags[g] == CACHED && lengths_from(pool, g) >= n)
+        (void)shared_flush(pool);
 }
 
 #if CHECKED
 
 static inline uint32_t *ring_slot(const struct m_pool *pool, size_t i)
 {
-    return pool->spans + pool->granules / SMALL + 1 + i % ring_length(pool->granules);
+    return pool->lengths + pool->granules / SMALL + 1 + i % ring_length(pool->granules);
 }
 
-/* The oldest waiting chunks ⇒ runs, until those of so many granules are left. 0 if one is met that
- * has been written to, which stays where it is. */
-static int let_go(struct m_pool *pool, size_t most)
+/* The oldest quarantined chunks ⇒ runs, until those of so many granules are left. 0 if one is met
+ * that has been written to, which stays where it is. */
+static int quarantine_evict(struct m_pool *pool, size_t most)
 {
-    struct quarantine *waiting = quarantine_of(pool);
-    while (waiting->granules > most) {
-        size_t g = *ring_slot(pool, waiting->first);
-        if (g >= pool->mark || !is_waiting(pool, g))
+    struct quarantine *ring = quarantine_of(pool);
+    while (ring->granules > most) {
+        size_t g = *ring_slot(pool, ring->first);
+        if (g >= pool->frontier || !is_quarantined(pool, g))
             return 0;
         size_t n = length_at(pool, g);
         if (!is_clean(pool, g, n))
             return 0;
-        waiting->first = (waiting->first + 1) % ring_length(pool->granules);
-        waiting->count--;
-        waiting->granules -= n;
+        ring->first = (ring->first + 1) % ring_length(pool->granules);
+        ring->count--;
+        ring->granules -= n;
         pool->tags[g] = INTERIOR;
-        release(pool, g, n);
+        coalesce_insert(pool, g, n);
     }
     return 1;
 }
 
-/* A freed chunk ⇒ a waiting one. A single granule, which is no chunk but the end of one that has
- * shrunk, does not wait. */
-static void shelve(struct m_pool *pool, size_t g, size_t n)
+/* A freed chunk ⇒ a quarantined one. A single granule, which is no chunk but the end of one that
+ * has shrunk, is not quarantined. */
+static void free_insert(struct m_pool *pool, size_t g, size_t n)
 {
-    struct quarantine *waiting = quarantine_of(pool);
+    struct quarantine *ring = quarantine_of(pool);
     if (n <= REDZONE) {
         pool->tags[g] = INTERIOR;
-        release(pool, g, n);
+        coalesce_insert(pool, g, n);
         return;
     }
     tag_set(pool, g, LIVE, n);
-    *slack_of(pool, g) = WAITING;
-    *ring_slot(pool, waiting->first + waiting->count++) = (uint32_t)g;
-    waiting->granules += n;
-    (void)let_go(pool, pool->granules / WAITING_SHARE);
+    *slack_of(pool, g) = QUARANTINED;
+    *ring_slot(pool, ring->first + ring->count++) = (uint32_t)g;
+    ring->granules += n;
+    (void)quarantine_evict(pool, pool->granules / QUARANTINE_SHARE);
 }
 
 /* Everything free ⇒ runs, but for what has been written to. */
-static void merge_all(struct m_pool *pool)
+static void coalesce_all(struct m_pool *pool)
 {
-    (void)let_go(pool, 0);
+    (void)quarantine_evict(pool, 0);
     bump_retire(pool);
 }
 
@@ -1102,138 +1107,141 @@ static inline size_t cached_in(uint64_t tags)
 
 /* Whether enough is cached, asked now and then: a sample of the tags answers. The shared lists must
  * be empty. */
-static int worth_merging(struct m_pool *pool)
+static int should_coalesce(struct m_pool *pool)
 {
-    size_t mark = pool->mark, gap = mark / SAMPLES, looked = 0, cached = 0;
-    if (mark < pool->merge_at)
+    size_t frontier = pool->frontier, gap = frontier / ESTIMATE_PLACES, seen = 0, cached = 0;
+    if (frontier < pool->coalesce_at)
         return 0;
-    if (gap < SAMPLE)
-        gap = SAMPLE;
-    for (size_t end = mark; end > 0; end -= end < gap ? end : gap) {
-        size_t from = end < SAMPLE ? 0 : end - SAMPLE;
-        looked += end - from;
+    if (gap < ESTIMATE_GRANULES)
+        gap = ESTIMATE_GRANULES;
+    for (size_t end = frontier; end > 0; end -= end < gap ? end : gap) {
+        size_t from = end < ESTIMATE_GRANULES ? 0 : end - ESTIMATE_GRANULES;
+        seen += end - from;
         for (size_t g = from; g + 8 <= end; g += 8)
-            cached += cached_in(eight(pool->tags + g));
+            cached += cached_in(load8(pool->tags + g));
     }
-    int worth = cached >= looked / MERGE_SHARE;
-    if (worth && pool->merges < MERGE_ROW)
-        pool->merges++;
-    if (cached < looked / MERGE_HARDLY)
-        pool->merges = 0;
-    HOOK_ASSERT(pool->merges <= MERGE_ROW && "the wait after a merge has a limit");
-    pool->merge_at = mark + (mark / MERGE_GAP << (worth && pool->merges > 1 ? pool->merges : 0));
+    int worth = cached >= seen / COALESCE_SHARE;
+    if (worth && pool->coalesce_streak < COALESCE_STREAK)
+        pool->coalesce_streak++;
+    if (cached < seen / COALESCE_HARDLY)
+        pool->coalesce_streak = 0;
+    HOOK_ASSERT(pool->coalesce_streak <= COALESCE_STREAK &&
+                "the wait after coalescing has a limit");
+    pool->coalesce_at =
+        frontier + (frontier / COALESCE_GAP
+                    << (worth && pool->coalesce_streak > 1 ? pool->coalesce_streak : 0));
     return worth;
 }
 
-/* Every cached chunk, run and the bump run ⇒ runs, merged and filed so that the lowest address
- * comes first. Goes by the tags alone, so that links which the user has scribbled on do no harm. */
-static void merge_all(struct m_pool *pool)
+/* Every cached chunk, run and the bump run ⇒ runs, coalesced, and in their bins the lowest address
+ * first. Goes by the tags alone, so that links which the user has scribbled on do no harm. */
+static void coalesce_all(struct m_pool *pool)
 {
     bump_retire(pool);
-    size_t start = pool->mark, end = start;
-    struct sweep sweep = sweep_of(pool, 0, start);
+    size_t start = pool->frontier, end = start;
+    struct tag_scan scan = tag_scan_of(pool, 0, start);
     forget_free(pool);
-    for (size_t first, last; sweep_next(&sweep, &first, &last);) {
-        size_t behind = last + length_at(pool, last);
-        for (size_t g = first; is_wiping(pool) && g < behind; g += length_at(pool, g))
+    for (size_t first, last; tag_scan_next(&scan, &first, &last);) {
+        size_t following = last + length_at(pool, last);
+        for (size_t g = first; is_wiping(pool) && g < following; g += length_at(pool, g))
             set_links(address_of(pool, g), NULL, NULL);
-        pool->tags[behind - 1] = INTERIOR;
+        pool->tags[following - 1] = INTERIOR;
         pool->tags[first] = INTERIOR;
         if (first < last)
             memset(pool->tags + first, INTERIOR, last - first + 1);
-        if (behind != start) {
+        if (following != start) {
             if (start < end)
-                run_file(pool, start, end - start);
-            end = behind;
+                bin_insert(pool, start, end - start);
+            end = following;
         }
         start = first;
     }
     if (start < end)
-        run_file(pool, start, end - start);
+        bin_insert(pool, start, end - start);
 }
 
 #endif
 
-/* n granules from the bump run; NONE or DIRTY if they cannot be had. */
-static size_t bump_carve(struct m_pool *pool, size_t n, size_t align)
+/* n granules from the bump run; NONE or CORRUPT if they cannot be had. */
+static size_t split_bump(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = bump_at(pool), end = bump_end_at(pool), start = fit(pool, g, end - g, n, align);
     start = if_clean(pool, start, n);
-    if (start >= DIRTY)
+    if (start >= CORRUPT)
         return start;
     pool->bump = address_of(pool, start + n);
     tag_set(pool, start, LIVE, n);
     if (start > g)
-        release(pool, g, start - g);
+        coalesce_insert(pool, g, start - g);
     return start;
 }
 
-/* n granules from a filed run; NONE or DIRTY if they cannot be had. What a small chunk leaves of it
- * becomes the bump run if it is longer than that; what a long one leaves is filed, so that others
- * find it whole. */
-static size_t run_carve(struct m_pool *pool, size_t n, size_t align)
+/* n granules from a run in a bin; NONE or CORRUPT if they cannot be had. What a small chunk leaves
+ * of it becomes the bump run if it is longer than that; what a long one leaves goes to a bin, so
+ * that others find it whole. */
+static size_t split_run(struct m_pool *pool, size_t n, size_t align)
 {
     struct found found;
-    size_t start = if_clean(pool, run_find(pool, n, align, &found), n);
-    if (start >= DIRTY)
+    size_t start = if_clean(pool, bin_find(pool, n, align, &found), n);
+    if (start >= CORRUPT)
         return start;
     size_t g = found.run, rest = start + n, end = g + found.length;
-    run_unlink(pool, g, found.length, found.bin, found.links);
+    bin_remove(pool, g, found.length, found.bin, found.links);
     tag_set(pool, start, LIVE, n);
     if (start > g)
-        run_file(pool, g, start - g);
+        bin_insert(pool, g, start - g);
     if (n < SMALL && end - rest > bump_end_at(pool) - bump_at(pool)) {
         bump_retire(pool);
         pool->bump = address_of(pool, rest);
         pool->bump_end = address_of(pool, end);
     } else if (rest < end) {
-        run_file(pool, rest, end - rest);
+        bin_insert(pool, rest, end - rest);
     }
     return start;
 }
 
-/* n granules from a run; NONE or DIRTY if they cannot be had. A small chunk shall be had fast; a
+/* n granules from a run; NONE or CORRUPT if they cannot be had. A small chunk shall be had fast; a
  * long one shall fill a hole if it can, and leave the bump run to small ones. */
-static size_t carve(struct m_pool *pool, size_t n, size_t align)
+static size_t split_free(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = n < SMALL ? bump_carve(pool, n, align) : run_carve(pool, n, align);
+    size_t g = n < SMALL ? split_bump(pool, n, align) : split_run(pool, n, align);
     if (g == NONE)
-        g = n < SMALL ? run_carve(pool, n, align) : bump_carve(pool, n, align);
+        g = n < SMALL ? split_run(pool, n, align) : split_bump(pool, n, align);
     return g;
 }
 
-/* The bump run ends at `to` from now on, and mark is there if it was before. Tags and memory used
- * for the first time are made zero, which those of the system are. */
+/* The bump run ends at `to` from now on, and the frontier is there if it was before. Tags and
+ * memory used for the first time are made zero, which those of the system are. */
 static void advance(struct m_pool *pool, size_t to)
 {
-    size_t peak = pool->peak;
+    size_t touched = pool->touched;
     pool->bump_end = address_of(pool, to);
-    if (to > pool->mark)
-        set_mark(pool, to);
+    if (to > pool->frontier)
+        set_frontier(pool, to);
     HOOK_ASSERT(to <= pool->granules && pool->bump <= pool->bump_end && "bump run in the block");
-    if (to <= peak)
+    if (to <= touched)
         return;
-    pool->peak = to;
+    pool->touched = to;
     if (pool->source == SOURCE_SYSTEM)
         return;
-    memset(pool->tags + peak, INTERIOR, to - peak);
+    memset(pool->tags + touched, INTERIOR, to - touched);
     if (is_wiping(pool))
-        wipe_closed(pool, peak, to - peak);
+        wipe_closed(pool, touched, to - touched);
 }
 
 /* Makes a bump run of the last run and fresh memory, long enough for n granules at a multiple of
  * align if there are as many, and for small chunks that come next. There must be no bump run. */
 static void grow(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = pool->mark, tail = run_before(pool, g);
+    size_t g = pool->frontier, tail = run_preceding(pool, g);
     size_t more = n < SMALL ? GROWTH : 0;
     HOOK_ASSERT(pool->bump == pool->bump_end && "the bump run was retired before another");
-    if (tail && run_take(pool, g - tail, tail))
+    if (tail && bin_try_remove(pool, g - tail, tail))
         g -= tail;
     n += align_granule(pool, g, align) - g;
     more += n;
-    if (g + n <= pool->peak) /* memory that has been touched costs nothing more, all of it */
-        more = pool->peak - g;
+    if (g + n <= pool->touched) /* memory that has been touched costs nothing more, all of it */
+        more = pool->touched - g;
     if (more < tail)
         more = tail;
     pool->bump = address_of(pool, g);
@@ -1242,65 +1250,67 @@ static void grow(struct m_pool *pool, size_t n, size_t align)
 
 #if CHECKED
 
-/* n granules at a multiple of align, or NONE with the pool as it was; DIRTY if it is corrupted.
- * What waits is only taken where nothing else is left. */
-static size_t take(struct m_pool *pool, size_t n, size_t align)
+/* n granules at a multiple of align, or NONE with the pool as it was; CORRUPT if it is corrupted.
+ * What is quarantined is only taken where nothing else is left. */
+static size_t alloc_slow(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t waiting = quarantine_of(pool)->granules;
-    if (waiting > pool->granules / WAITING_SHARE) /* the oldest has been written to */
-        return DIRTY;
-    size_t g = carve(pool, n, align);
+    size_t quarantined = quarantine_of(pool)->granules;
+    if (quarantined > pool->granules / QUARANTINE_SHARE) /* the oldest has been written to */
+        return CORRUPT;
+    size_t g = split_free(pool, n, align);
     if (g != NONE || !would_fit(pool, n, align))
         return g;
     bump_retire(pool);
-    while ((g = run_carve(pool, n, align)) == NONE && !would_fit_at_bump(pool, n, align))
-        if (waiting == 0 || !let_go(pool, waiting /= 2))
-            return DIRTY;
+    while ((g = split_run(pool, n, align)) == NONE && !would_fit_at_bump(pool, n, align))
+        if (quarantined == 0 || !quarantine_evict(pool, quarantined /= 2))
+            return CORRUPT;
     if (g == NONE) {
         grow(pool, n, align);
-        g = bump_carve(pool, n, align);
+        g = split_bump(pool, n, align);
     }
-    return g == NONE ? DIRTY : g;
+    return g == NONE ? CORRUPT : g;
 }
 
 #else
 
-/* n granules at a multiple of align, or NONE with the pool as it was; DIRTY if it is corrupted.
- * Before fresh memory is touched, all that is free already is merged if that is worth it. */
-static size_t take(struct m_pool *pool, size_t n, size_t align)
+/* n granules at a multiple of align, or NONE with the pool as it was; CORRUPT if it is corrupted.
+ * Before fresh memory is touched, all that is free already is coalesced if that is worth it. */
+static size_t alloc_slow(struct m_pool *pool, size_t n, size_t align)
 {
-    size_t g = carve(pool, n, align);
+    size_t g = split_free(pool, n, align);
     if (g != NONE)
         return g;
     int fits = would_fit_at_bump(pool, n, align);
     if (!fits && ((pool->flags & POOL_STRICT) || !would_fit(pool, n, align)))
         return NONE;
-    if (shared_release(pool)) {
-        g = run_carve(pool, n, align);
+    if (shared_flush(pool)) {
+        g = split_run(pool, n, align);
         if (g != NONE)
             return g;
     }
-    if (pool->flags & POOL_STRICT || (fits && !worth_merging(pool)))
+    if (pool->flags & POOL_STRICT || (fits && !should_coalesce(pool)))
         bump_retire(pool);
     else
-        merge_all(pool);
-    g = run_carve(pool, n, align);
+        coalesce_all(pool);
+    g = split_run(pool, n, align);
     if (g == NONE) {
         grow(pool, n, align);
-        g = bump_carve(pool, n, align);
+        g = split_bump(pool, n, align);
     }
-    return g == NONE && !is_strict(pool) ? DIRTY : g;
+    return g == NONE && !is_strict(pool) ? CORRUPT : g;
 }
 
 #endif
 
 /* --- The struct's life ------------------------------------------------------------------------ */
 
-/* Bytes for a block of so many granules and its bookkeeping behind it: the block, spans, tags. */
+/* Bytes for a block of so many granules and its bookkeeping after it: the block, the length table,
+ * tags. */
 static size_t memory_for(size_t granules)
 {
     size_t words = granules / SMALL + 1 + ring_length(granules);
-    return granules * GRANULE + BEFORE_SPANS + words * sizeof(uint32_t) + (1 + CHECKED) * granules;
+    return granules * GRANULE + BEFORE_LENGTHS + words * sizeof(uint32_t) +
+           (1 + CHECKED) * granules;
 }
 
 static enum pool_reason check_config(const struct pool_config *config)
@@ -1314,7 +1324,7 @@ static enum pool_reason check_config(const struct pool_config *config)
 }
 
 /* The caller's buffer: as many granules as it holds with their bookkeeping. */
-static enum pool_reason take_buffer(struct m_pool *pool, const struct pool_config *config)
+static enum pool_reason use_buffer(struct m_pool *pool, const struct pool_config *config)
 {
     size_t pad = (size_t)(0 - (uintptr_t)config->buffer) % GRANULE;
     size_t room = config->buffer_size > pad ? config->buffer_size - pad : 0;
@@ -1335,11 +1345,11 @@ static enum pool_reason take_buffer(struct m_pool *pool, const struct pool_confi
 }
 
 /* Memory for the configured capacity from wherever it comes. */
-static enum pool_reason take_memory(struct m_pool *pool, const struct pool_config *config)
+static enum pool_reason use_memory(struct m_pool *pool, const struct pool_config *config)
 {
     size_t capacity = config->capacity ? config->capacity : POOL_DEFAULT_CAPACITY;
     if (config->buffer)
-        return take_buffer(pool, config);
+        return use_buffer(pool, config);
     pool->granules = chunk_granules(capacity);
     pool->memory_size = memory_for(pool->granules);
     if (config->map) {
@@ -1380,7 +1390,7 @@ int pool_init_with(struct m_pool *pool, const struct pool_config *config)
         config = &plain;
     enum pool_reason reason = check_config(config);
     if (reason == POOL_OK)
-        reason = take_memory(&made, config);
+        reason = use_memory(&made, config);
     if (reason != POOL_OK) {
         pool->reason = reason;
         if (config->on_error)
@@ -1392,11 +1402,11 @@ int pool_init_with(struct m_pool *pool, const struct pool_config *config)
     made.unmap = config->unmap;
     made.on_error = config->on_error;
     made.context = config->context;
-    made.spans = (uint32_t *)(void *)(address_of(&made, made.granules) + BEFORE_SPANS);
+    made.lengths = (uint32_t *)(void *)(address_of(&made, made.granules) + BEFORE_LENGTHS);
     made.tags =
-        (unsigned char *)(made.spans + made.granules / SMALL + 1 + ring_length(made.granules));
+        (unsigned char *)(made.lengths + made.granules / SMALL + 1 + ring_length(made.granules));
     made.bump = made.bump_end = made.base;
-    forget_waiting(&made);
+    quarantine_clear(&made);
     HOOK_CLOSE(made.base, made.granules * GRANULE);
     *pool = made;
     return 0;
@@ -1411,12 +1421,12 @@ int pool_reset(struct m_pool *pool)
     if (is_wiping(pool))
         wipe_closed(pool, 0, reset_extent(pool));
     else
-        HOOK_CLOSE(pool->base, top_at(pool) * GRANULE);
-    zero(pool, pool->tags, top_at(pool));
+        HOOK_CLOSE(pool->base, high_water_at(pool) * GRANULE);
+    zero(pool, pool->tags, high_water_at(pool));
     forget_free(pool);
     pool->bump = pool->bump_end = pool->base;
-    pool->top = pool->merge_at = pool->merges = 0;
-    set_mark(pool, 0);
+    pool->high_water = pool->coalesce_at = pool->coalesce_streak = 0;
+    set_frontier(pool, 0);
     return 0;
 }
 
@@ -1480,24 +1490,24 @@ static COLD enum pool_reason why_not_chunk(const struct m_pool *pool, const void
         return POOL_OUTSIDE;
     if (offset % GRANULE)
         return POOL_MISALIGNED;
-    if (g >= top_at(pool))
+    if (g >= high_water_at(pool))
         return POOL_STALE;
-    if (kind_at(pool, g) == LIVE && !is_waiting(pool, g))
+    if (kind_at(pool, g) == LIVE && !is_quarantined(pool, g))
         return why_not_intact(pool, g, size);
     if (kind_at(pool, g) || (g >= bump_at(pool) && g < bump_end_at(pool)))
         return POOL_ALREADY_FREE;
-    while (g && !pool->tags[g]) /* back to whatever stands before or around it */
+    while (g && !pool->tags[g]) /* back to whatever precedes or contains it */
         g--;
-    return kind_at(pool, g) == LIVE && !is_waiting(pool, g) ? POOL_INTERIOR : POOL_ALREADY_FREE;
+    return kind_at(pool, g) == LIVE && !is_quarantined(pool, g) ? POOL_INTERIOR : POOL_ALREADY_FREE;
 }
 
 /* Opens a chunk to its user. */
-static inline void hand_out(const struct m_pool *pool, unsigned char *chunk, size_t size)
+static inline void expose(const struct m_pool *pool, unsigned char *chunk, size_t size)
 {
     HOOK_OPEN(chunk, size);
     if (pool->flags & POOL_KEEP_CONTENTS)
         HOOK_UNDEFINED(chunk, size);
-    arrive(pool, chunk, size);
+    init_chunk(pool, chunk, size);
 }
 
 /* Where chunks of n granules are cached. */
@@ -1533,18 +1543,18 @@ static size_t bump_pop(struct m_pool *pool, size_t n)
     return g;
 }
 
-/* Where a chunk of n granules at a multiple of align now is, closed; NONE or DIRTY if there is
+/* Where a chunk of n granules at a multiple of align now is, closed; NONE or CORRUPT if there is
  * none. */
-static size_t obtain(struct m_pool *pool, size_t n, size_t align)
+static size_t alloc_granules(struct m_pool *pool, size_t n, size_t align)
 {
     size_t g = cache_pop(pool, n, align);
     if (g == NONE && n < SMALL && align == GRANULE)
         g = bump_pop(pool, n);
     if (g == NONE)
-        g = take(pool, n, align);
-    HOOK_ASSERT((g >= DIRTY || kind_at(pool, g) == LIVE) && "the chunk that was found is live");
-    if (g < DIRTY && is_strewn(pool))
-        merge_all(pool);
+        g = alloc_slow(pool, n, align);
+    HOOK_ASSERT((g >= CORRUPT || kind_at(pool, g) == LIVE) && "the chunk that was found is live");
+    if (g < CORRUPT && is_scattered(pool))
+        coalesce_all(pool);
     return g;
 }
 
@@ -1553,10 +1563,10 @@ static COLD enum pool_reason why_none(const struct m_pool *pool, size_t n, size_
                                       size_t none)
 {
     int first = n < SMALL && pool->cache[n] && ((uintptr_t)pool->cache[n] & (align - 1)) == 0;
-    return first || none == DIRTY ? POOL_CORRUPTED : POOL_OUT_OF_MEMORY;
+    return first || none == CORRUPT ? POOL_CORRUPTED : POOL_OUT_OF_MEMORY;
 }
 
-void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
+void *pool_alloc_slow(struct m_pool *pool, size_t size, enum pool_type type)
 {
     enum pool_reason reason = check_request(pool, size, (unsigned)type);
     if (reason != POOL_OK) {
@@ -1564,13 +1574,13 @@ void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
         return NULL;
     }
     size_t n = chunk_granules(size), align = alignment_of((unsigned)type);
-    size_t g = obtain(pool, n, align);
-    if (g >= DIRTY) {
+    size_t g = alloc_granules(pool, n, align);
+    if (g >= CORRUPT) {
         pool_refuse(pool, why_none(pool, n, align, g), NULL);
         return NULL;
     }
     unsigned char *chunk = address_of(pool, g);
-    hand_out(pool, chunk, size);
+    expose(pool, chunk, size);
     return chunk;
 }
 
@@ -1578,12 +1588,12 @@ void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type)
 
 static int is_cacheable(const struct m_pool *pool, size_t n)
 {
-    return !(pool->flags & POOL_STRICT) && (n < SMALL || pool->mark <= SHARED_FREELY ||
-                                            pool->shared + n <= pool->mark / SHARED_SHARE);
+    return !(pool->flags & POOL_STRICT) && (n < SMALL || pool->frontier <= SHARED_FREELY ||
+                                            pool->shared + n <= pool->frontier / SHARED_SHARE);
 }
 
 /* A freed chunk ⇒ a cached one, or part of a run. */
-static void shelve(struct m_pool *pool, size_t g, size_t n)
+static void free_insert(struct m_pool *pool, size_t g, size_t n)
 {
     if (is_cacheable(pool, n)) {
         unsigned char *chunk = address_of(pool, g);
@@ -1594,7 +1604,7 @@ static void shelve(struct m_pool *pool, size_t g, size_t n)
         tag_set(pool, g, CACHED, n);
     } else {
         pool->tags[g] = INTERIOR;
-        release(pool, g, n);
+        coalesce_insert(pool, g, n);
     }
 }
 
@@ -1612,10 +1622,10 @@ static void free_chunk(struct m_pool *pool, size_t g, size_t n)
             zero(pool, chunk, n * GRANULE);
     }
     HOOK_CLOSE(chunk, n * GRANULE);
-    shelve(pool, g, n);
+    free_insert(pool, g, n);
 }
 
-int pool_free_any(struct m_pool *pool, void *ptr, size_t size)
+int pool_free_slow(struct m_pool *pool, void *ptr, size_t size)
 {
     if (!ptr && pool->granules)
         return 0;
@@ -1626,40 +1636,40 @@ int pool_free_any(struct m_pool *pool, void *ptr, size_t size)
     return 0;
 }
 
-int pool_free_any_unsized(struct m_pool *pool, void *ptr)
+int pool_free_unsized_slow(struct m_pool *pool, void *ptr)
 {
     size_t size = pool_size_of(pool, ptr);
-    return pool_free_any(pool, ptr, size ? size : 1); /* where no chunk is, no size is wrong */
+    return pool_free_slow(pool, ptr, size ? size : 1); /* where no chunk is, no size is wrong */
 }
 
 /* Whether granules at hand start at g: those of a run, of the bump run or of a shared list. */
-static inline int is_behind(const struct m_pool *pool, size_t g)
+static inline int is_free_at(const struct m_pool *pool, size_t g)
 {
-    return address_of(pool, g) == pool->bump || g >= pool->mark || kind_at(pool, g) == RUN ||
+    return address_of(pool, g) == pool->bump || g >= pool->frontier || kind_at(pool, g) == RUN ||
            pool->tags[g] == CACHED;
 }
 
-/* The live chunk [g, g + n) ⇒ one of m > n granules where those behind it are free and at hand;
+/* The live chunk [g, g + n) ⇒ one of m > n granules where those after it are free and at hand;
  * else 0. */
 static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
     size_t right = g + n, end = g + m;
     uncache(pool, right, m - n);
-    size_t run = run_behind(pool, right);
+    size_t run = run_following(pool, right);
     if (run) {
-        if (run < m - n || !is_clean(pool, right, m - n) || !run_take(pool, right, run))
+        if (run < m - n || !is_clean(pool, right, m - n) || !bin_try_remove(pool, right, run))
             return 0;
         if (run > m - n)
-            run_file(pool, end, run - (m - n));
+            bin_insert(pool, end, run - (m - n));
     } else {
         size_t bump = bump_at(pool), bump_end = bump_end_at(pool);
-        if (bump == bump_end && right == pool->mark)
+        if (bump == bump_end && right == pool->frontier)
             bump = bump_end = right;
-        if (bump != right || end > (bump_end == pool->mark ? pool->granules : bump_end))
+        if (bump != right || end > (bump_end == pool->frontier ? pool->granules : bump_end))
             return 0;
         pool->bump = address_of(pool, right);
         advance(pool, end > bump_end ? end : bump_end);
-        if (!is_clean(pool, right, m - n)) /* which asks as far as peak */
+        if (!is_clean(pool, right, m - n)) /* which asks as far as was touched */
             return 0;
         pool->bump = address_of(pool, end);
     }
@@ -1667,25 +1677,26 @@ static int extend(struct m_pool *pool, size_t g, size_t n, size_t m)
     return 1;
 }
 
-/* The same where those behind it are free and only merging makes them one run; 0 if the user has
+/* The same where those after it are free and only coalescing makes them one run; 0 if the user has
  * written to them. */
-static int extend_merged(struct m_pool *pool, size_t g, size_t n, size_t m)
+static int extend_coalesced(struct m_pool *pool, size_t g, size_t n, size_t m)
 {
     if (is_strict(pool))
         bump_retire(pool);
     else
-        merge_all(pool);
-    if (g + m > pool->mark)
+        coalesce_all(pool);
+    if (g + m > pool->frontier)
         grow(pool, m - n, GRANULE); /* counts from the last run, which starts at g + n */
     return extend(pool, g, n, m);
 }
 
 /* The live chunk [g, g + n) of kept user bytes ⇒ one of m granules and size bytes, in the same
  * place: whatever is not kept is zero and closed, or opened up to size. */
-static void settle(struct m_pool *pool, size_t g, size_t n, size_t m, size_t kept, size_t size)
+static void finish_resize(struct m_pool *pool, size_t g, size_t n, size_t m, size_t kept,
+                          size_t size)
 {
     unsigned char *chunk = address_of(pool, g);
-    size_t old = (n < m ? n : m) * GRANULE; /* granules behind are zero already */
+    size_t old = (n < m ? n : m) * GRANULE; /* the following granules are zero already */
     if (!(pool->flags & POOL_KEEP_CONTENTS) && kept < old) {
         HOOK_OPEN(chunk, old);
         memset(chunk + kept, 0, old - kept);
@@ -1696,12 +1707,12 @@ static void settle(struct m_pool *pool, size_t g, size_t n, size_t m, size_t kep
     }
     HOOK_CLOSE(chunk + round_up(size, GRANULE) - GRANULE, GRANULE);
     HOOK_OPEN(chunk, size);
-    seal(pool, g, size);
+    canary_write(pool, g, size);
 }
 
-/* What the short way of a resize leaves. */
-static SLOW int realloc_any(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
-                            enum pool_type type)
+/* What the fast path of a resize leaves. */
+static SLOW int realloc_slow(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
+                             enum pool_type type)
 {
     unsigned char *chunk = load(ptr);
     if (!chunk && old_size == 0)
@@ -1718,11 +1729,11 @@ static SLOW int realloc_any(struct m_pool *pool, void **ptr, size_t old_size, si
         return refuse(pool, reason, chunk);
     size_t align = alignment_of((unsigned)type), kept = old_size < new_size ? old_size : new_size;
     int stays = ((uintptr_t)chunk & (align - 1)) == 0;
-    if (!stays || (m > n && !(is_behind(pool, g + n) && extend(pool, g, n, m)))) {
-        size_t to = obtain(pool, m, align);
-        if (to < DIRTY) {
+    if (!stays || (m > n && !(is_free_at(pool, g + n) && extend(pool, g, n, m)))) {
+        size_t to = alloc_granules(pool, m, align);
+        if (to < CORRUPT) {
             unsigned char *moved = address_of(pool, to);
-            hand_out(pool, moved, new_size);
+            expose(pool, moved, new_size);
             memcpy(moved, chunk, kept);
             free_chunk(pool, g, n);
             store(ptr, moved);
@@ -1730,10 +1741,10 @@ static SLOW int realloc_any(struct m_pool *pool, void **ptr, size_t old_size, si
         }
         if (!stays || free_until(pool, g + n) < g + m)
             return refuse(pool, why_none(pool, m, align, to), chunk);
-        if (!extend_merged(pool, g, n, m))
+        if (!extend_coalesced(pool, g, n, m))
             return refuse(pool, POOL_CORRUPTED, chunk);
     }
-    settle(pool, g, n, m, kept, new_size);
+    finish_resize(pool, g, n, m, kept, new_size);
     return 0;
 }
 
@@ -1744,21 +1755,21 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
         return -1;
     if (!ptr)
         return refuse(pool, POOL_NULL_ARGUMENT, NULL);
-    /* The short way: a small chunk that grows, and has nothing free behind it. */
+    /* The fast path: a small chunk that grows, and has nothing free after it. */
     void *chunk = load(ptr);
     size_t n = (old_size - 1) / GRANULE + 1, m = (new_size - 1) / GRANULE + 1;
     size_t g = pool_granule(pool, chunk);
-    if (n < m && m < SMALL && (unsigned)type <= POOL_USER && g < pool->quick &&
-        pool->tags[g] == (LIVE | n) && !is_behind(pool, g + n)) {
-        void *moved = pool_take_short(pool, m);
+    if (n < m && m < SMALL && (unsigned)type <= POOL_USER && g < pool->fast_limit &&
+        pool->tags[g] == (LIVE | n) && !is_free_at(pool, g + n)) {
+        void *moved = pool_alloc_inline(pool, m);
         if (moved) {
             memcpy(moved, chunk, old_size);
-            pool_cache_short(pool, chunk, g, n);
+            pool_cache_inline(pool, chunk, g, n);
             store(ptr, moved);
             return 0;
         }
     }
-    return realloc_any(pool, ptr, old_size, new_size, type);
+    return realloc_slow(pool, ptr, old_size, new_size, type);
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */
@@ -1766,7 +1777,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
 size_t pool_size_of(const struct m_pool *pool, const void *ptr)
 {
     size_t g = pool ? pool_granule(pool, ptr) : NONE;
-    if (!pool || g >= pool->mark || kind_at(pool, g) != LIVE || is_waiting(pool, g))
+    if (!pool || g >= pool->frontier || kind_at(pool, g) != LIVE || is_quarantined(pool, g))
         return 0;
     return exact_size(pool, g, length_at(pool, g));
 }
@@ -1813,7 +1824,7 @@ const char *pool_strerror(enum pool_reason reason)
         [POOL_BUFFER_TOO_SMALL] = "the buffer has no room for a granule and its bookkeeping",
         [POOL_NO_BACKING] = "the source of memory gave none",
         [POOL_CORRUPTED] = "freed memory was written to",
-        [POOL_OVERRUN] = "something was written behind the end of this chunk",
+        [POOL_OVERRUN] = "something was written after the end of this chunk",
     };
     return (unsigned)reason < POOL_REASONS ? sentences[reason] : "no reason of this library";
 }
@@ -1825,14 +1836,14 @@ int pool_trim(struct m_pool *pool, size_t *released)
         return -1;
     if (!pool->granules)
         return refuse(pool, POOL_DEAD, NULL);
-    merge_all(pool);
-    for (size_t g = 0, n; g < pool->peak; g += n) {
-        struct extent piece = piece_at(pool, g);
+    coalesce_all(pool);
+    for (size_t g = 0, n; g < pool->touched; g += n) {
+        struct extent extent = extent_at(pool, g);
         unsigned char *from, *at = address_of(pool, g) + sizeof(struct links);
-        n = piece.n;
-        if (piece.kind == POOL_RUN || piece.kind == POOL_FRESH)
-            sum += give_back(pool, at, address_of(pool, g + n < pool->peak ? g + n : pool->peak),
-                             &from);
+        n = extent.n;
+        if (extent.kind == POOL_RUN || extent.kind == POOL_FRESH)
+            sum += purge(pool, at, address_of(pool, g + n < pool->touched ? g + n : pool->touched),
+                         &from);
     }
     if (released)
         *released = sum;

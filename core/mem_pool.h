@@ -2,7 +2,7 @@
  *
  * A pool owns one block of memory. pool_alloc carves zeroed, aligned chunks out of it, pool_free
  * wipes them and takes them back, pool_destroy returns the block. No chunk carries a header: what
- * the pool knows stands behind the block, where only an overrun past the block's own end goes. It
+ * the pool knows stands after the block, where only an overrun past the block's own end goes. It
  * may make the pool believe a wrong free; no length that is read back leads out of the block.
  *
  * mem_pool.c and this file are enough. What one can do without stands beside them and is used where
@@ -45,7 +45,7 @@ void *memset(void *at, int value, size_t bytes);
 
 #define POOL_VERSION "0.1.0"
 
-/* The short way of pool_alloc and pool_free, for small chunks that the pool has at hand, is
+/* The fast path of pool_alloc and pool_free, for small chunks that the pool has at hand, is
  * compiled into the caller unless this is defined. Only that code depends on where the fields of
  * struct m_pool are: a program that may meet another version of the shared library than it was
  * compiled with defines it. The size of the struct must be the same either way. */
@@ -118,13 +118,13 @@ enum pool_reason {
     POOL_STALE,         /* nothing has been allocated here since pool_init or pool_reset */
     POOL_INTERIOR,      /* the pointer is inside a live chunk, not at its start */
     POOL_MISALIGNED,    /* the pointer is in the block, but no chunk can start there */
-    POOL_OUTSIDE,       /* the pointer is before or behind the block: another pool's, or nobody's */
+    POOL_OUTSIDE,       /* the pointer is before or after the block: another pool's, or nobody's */
     POOL_WRONG_SIZE,    /* a live chunk starts here, but of another size */
     POOL_BAD_CONFIG,    /* settings that contradict each other; see struct pool_config */
     POOL_BUFFER_TOO_SMALL, /* the caller's buffer has no room for one granule and its bookkeeping */
     POOL_NO_BACKING,       /* malloc, the system or the configured map gave no memory */
     POOL_CORRUPTED,        /* something wrote into freed memory; pool_reset makes it good */
-    POOL_OVERRUN,          /* checked build: something wrote behind the end of this chunk, or before
+    POOL_OVERRUN,          /* checked build: something wrote after the end of this chunk, or before
                               the start of the next one */
     POOL_REASONS           /* how many reasons there are */
 };
@@ -176,27 +176,27 @@ struct pool_run;
 struct m_pool {
     unsigned char *base;     /* the block */
     unsigned char *tags;     /* one byte a granule */
-    size_t mark;             /* granules whose tags are in use; none at or behind it is live */
-    size_t quick;            /* mark, or 0 if no chunk may go the short way */
+    size_t frontier;         /* granules whose tags are in use; none from here on is live */
+    size_t fast_limit;       /* the frontier, or 0 if no chunk may take the fast path */
     unsigned flags;          /* of enum pool_flag */
     unsigned reason;         /* of enum pool_reason */
     unsigned char *bump;     /* the run that small chunks are carved from … */
     unsigned char *bump_end; /* … and its end */
     void *cache[POOL_SMALL + POOL_SHARED]; /* freed chunks by granules, last in, first out */
     size_t shared;                         /* granules of the chunks in the shared lists */
-    size_t merge_at;                       /* mark below which merging is not worth it */
-    uint32_t looks;                        /* at the tags, since everything free was merged … */
-    uint32_t strewn;                       /* … and how far they tell that it is worth it */
-    uint32_t *spans; /* one word for 64 granules: lengths that no tag can hold */
-    size_t granules; /* capacity */
-    size_t top;      /* nothing from here on was given out since init or reset; see top_at */
-    size_t peak;     /* the highest mark since init */
+    size_t coalesce_at; /* the frontier below which it is not worth it to coalesce */
+    uint32_t samples;   /* of the tags, since everything free was coalesced … */
+    uint32_t scattered; /* … and their score: how scattered free chunks are */
+    uint32_t *lengths;  /* one word for 64 granules: lengths that no tag can hold */
+    size_t granules;    /* capacity */
+    size_t high_water;  /* granules given out since init or reset; see high_water_at */
+    size_t touched;     /* the highest frontier since init */
     uint64_t bin_map[(POOL_BINS + 63) / 64]; /* which bins are not empty */
     struct pool_run *bins[POOL_BINS];        /* free runs by length */
     void *memory;                            /* what the source gave, and takes back … */
     size_t memory_size;                      /* … and its bytes */
     unsigned source;                         /* which source */
-    unsigned merges;                         /* in a row, as growth went on */
+    unsigned coalesce_streak;                /* how often in a row, as growth went on */
     void *(*map)(void *, size_t);
     void (*unmap)(void *, void *, size_t);
     void (*on_error)(void *, const struct m_pool *, enum pool_reason, const void *);
@@ -239,11 +239,11 @@ void pool_destroy(struct m_pool *pool);
  * Fails if and only if pool or ptr is NULL, the pool is dead, size is 0, type is beyond POOL_PAGE,
  * the chunk is larger than the pool, or no adjacent free granules hold it at its alignment. A pool
  * whose freed memory has been written to may also answer POOL_CORRUPTED; the checked build always
- * does before it gives out what was written to. That may have merged free memory; what is live and
- * *ptr are as they were.
+ * does before it gives out what was written to. That may have coalesced free memory; what is live
+ * and *ptr are as they were.
  * Cost: constant, amortised over the calls before it; with POOL_STRICT constant. Once the capacity
  * has been used up, a call that finds no run at hand, and so each POOL_OUT_OF_MEMORY, looks at
- * every piece unless POOL_STRICT. Memory used for the first time costs its zeroes. */
+ * every extent unless POOL_STRICT. Memory used for the first time costs its zeroes. */
 POOL_INLINE int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
 
 /* Makes the chunk at *ptr, allocated with old_size, a chunk of new_size aligned for type: in place
@@ -251,7 +251,7 @@ POOL_INLINE int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum po
  * kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with old_size 0 allocates;
  * with any other it is POOL_NULL_ARGUMENT.
  * Fails if and only if pool_free of (*ptr, old_size) or pool_alloc of new_size would, except that
- * the chunk's own granules, with the free ones directly behind it, suffice where no others do, if
+ * the chunk's own granules, with the free ones directly after it, suffice where no others do, if
  * they are aligned for type. The chunk is then as it was.
  * Cost: that of pool_alloc, and the bytes moved and wiped. */
 int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
@@ -264,7 +264,7 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
  * *ptr == NULL is a success that does nothing.
  * Fails if and only if pool or ptr is NULL, the pool is dead, or no live chunk of that many
  * granules starts at *ptr.
- * Cost: constant, besides the wipe. A refusal may look as far back as the piece that ptr is inside
+ * Cost: constant, besides the wipe. A refusal may look as far back as the extent that ptr is inside
  * of. */
 POOL_INLINE int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
@@ -295,20 +295,20 @@ enum pool_kind {
     POOL_FRESH   /* granules not given out since init or reset */
 };
 
-struct pool_piece {
+struct pool_extent {
     void *start;
     size_t size; /* bytes, a multiple of POOL_GRANULE */
     enum pool_kind kind;
 };
 
-/* Calls visit for each piece of the block in address order; the pieces cover it without gaps. In
+/* Calls visit for each extent of the block in address order; the extents cover it without gaps. In
  * the checked build the block is a granule longer than the capacity, and so is each live chunk. A
  * visit that returns non-zero ends the walk, and that value is returned; a visit must not change
  * the pool.
  * Fails (-1) if and only if pool or visit is NULL or the pool is dead.
  * Cost: proportional to the granules ever given out. */
 int pool_walk(const struct m_pool *pool,
-              int (*visit)(void *context, const struct pool_piece *piece), void *context);
+              int (*visit)(void *context, const struct pool_extent *extent), void *context);
 
 /* Verifies the invariants I1 to I8 of DESIGN.md, in the checked build I9 and I10 too. On failure
  * *broken names the first that does not hold; broken may be NULL. Fails if and only if one does not
@@ -351,20 +351,20 @@ enum pool_reason pool_error(const struct m_pool *pool);
 /* That reason as a sentence without a full stop; never NULL. */
 const char *pool_strerror(enum pool_reason reason);
 
-/* Gives the memory of free whole pages back to the system; the pool keeps the addresses. Stores the
- * bytes given back in *released unless NULL: 0 for a pool without POOL_LAZY.
+/* Purges free whole pages: the system gets their memory, the pool keeps the addresses. Stores the
+ * bytes purged in *released unless NULL: 0 for a pool without POOL_LAZY.
  * Fails if and only if the pool is NULL or dead.
  * Cost: proportional to the granules ever given out, and to the cached chunks. */
 int pool_trim(struct m_pool *pool, size_t *released);
 
-/* --- The short way ---------------------------------------------------------------------------- */
+/* --- The fast path, not for users ------------------------------------------------------------- */
 
-/* What the short way leaves to the library. Pointers are passed by value: one whose address went to
+/* What the fast path leaves to the library. Pointers are passed by value: one whose address went to
  * another file could not stay in a register. */
 void pool_refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr);
-void *pool_alloc_any(struct m_pool *pool, size_t size, enum pool_type type);
-int pool_free_any(struct m_pool *pool, void *ptr, size_t size);
-int pool_free_any_unsized(struct m_pool *pool, void *ptr);
+void *pool_alloc_slow(struct m_pool *pool, size_t size, enum pool_type type);
+int pool_free_slow(struct m_pool *pool, void *ptr, size_t size);
+int pool_free_unsized_slow(struct m_pool *pool, void *ptr);
 void pool_wipe_more(void *chunk, size_t granules); /* fewer than POOL_SMALL */
 
 #ifndef POOL_NO_INLINE
@@ -412,13 +412,14 @@ POOL_INLINE void pool_wipe(void *chunk, size_t n)
 }
 
 /* A live chunk of n < POOL_SMALL granules, if one is cached or the bump run has room; else NULL. */
-POOL_INLINE void *pool_take_short(struct m_pool *pool, size_t n)
+POOL_INLINE void *pool_alloc_inline(struct m_pool *pool, size_t n)
 {
     size_t i = n % POOL_SMALL; /* n is less, which compilers may not see */
     void *chunk = pool->cache[i];
     size_t g = pool_granule(pool, chunk);
     /* The user may have scribbled on the link that named this chunk: ask its tag. */
-    if (POOL_LIKELY(g < pool->quick && pool->tags[g] == (unsigned char)(POOL_TAG_CACHED + n))) {
+    if (POOL_LIKELY(g < pool->fast_limit &&
+                    pool->tags[g] == (unsigned char)(POOL_TAG_CACHED + n))) {
         pool->tags[g] = (unsigned char)(POOL_TAG_LIVE + n);
         memcpy(&pool->cache[i], chunk, sizeof(void *));
         POOL_PREFETCH(pool->cache[i]); /* its link is read for the next chunk of this length */
@@ -427,7 +428,7 @@ POOL_INLINE void *pool_take_short(struct m_pool *pool, size_t n)
     }
     chunk = pool->bump;
     g = pool_granule(pool, chunk);
-    if ((size_t)(pool->bump_end - pool->bump) < n * POOL_GRANULE || g >= pool->quick)
+    if ((size_t)(pool->bump_end - pool->bump) < n * POOL_GRANULE || g >= pool->fast_limit)
         return NULL;
     pool->bump += n * POOL_GRANULE;
     pool->tags[g] = (unsigned char)(POOL_TAG_LIVE + n);
@@ -435,7 +436,7 @@ POOL_INLINE void *pool_take_short(struct m_pool *pool, size_t n)
 }
 
 /* The live chunk of n < POOL_SMALL granules at g ⇒ a cached one. */
-POOL_INLINE void pool_cache_short(struct m_pool *pool, void *chunk, size_t g, size_t n)
+POOL_INLINE void pool_cache_inline(struct m_pool *pool, void *chunk, size_t g, size_t n)
 {
     size_t i = n % POOL_SMALL;
     pool->tags[g] = (unsigned char)(POOL_TAG_CACHED + n);
@@ -446,12 +447,12 @@ POOL_INLINE void pool_cache_short(struct m_pool *pool, void *chunk, size_t g, si
 }
 
 /* Caches a chunk if it is live and of n < POOL_SMALL granules; else 0. */
-POOL_INLINE int pool_give_short(struct m_pool *pool, void *chunk, size_t n)
+POOL_INLINE int pool_free_inline(struct m_pool *pool, void *chunk, size_t n)
 {
     size_t g = pool_granule(pool, chunk);
-    if (!POOL_LIKELY(g < pool->quick && pool->tags[g] == (unsigned char)(POOL_TAG_LIVE + n)))
+    if (!POOL_LIKELY(g < pool->fast_limit && pool->tags[g] == (unsigned char)(POOL_TAG_LIVE + n)))
         return 0;
-    pool_cache_short(pool, chunk, g, n);
+    pool_cache_inline(pool, chunk, g, n);
     return 1;
 }
 
@@ -464,9 +465,9 @@ POOL_INLINE int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum po
         return -1;
     }
     if (POOL_LIKELY(n < POOL_SMALL && (unsigned)type <= POOL_USER))
-        chunk = pool_take_short(pool, n);
+        chunk = pool_alloc_inline(pool, n);
     if (!POOL_LIKELY(chunk)) {
-        chunk = pool_alloc_any(pool, size, type);
+        chunk = pool_alloc_slow(pool, size, type);
         if (!chunk)
             return -1;
     }
@@ -483,8 +484,8 @@ POOL_INLINE int pool_free(void **ptr, size_t size, struct m_pool *pool)
         return -1;
     }
     memcpy(&chunk, ptr, sizeof chunk);
-    if (!(POOL_LIKELY(chunk && n < POOL_SMALL) && pool_give_short(pool, chunk, n)) &&
-        pool_free_any(pool, chunk, size) != 0)
+    if (!(POOL_LIKELY(chunk && n < POOL_SMALL) && pool_free_inline(pool, chunk, n)) &&
+        pool_free_slow(pool, chunk, size) != 0)
         return -1;
     memset(ptr, 0, sizeof chunk);
     return 0;
@@ -500,10 +501,10 @@ POOL_INLINE int pool_free_unsized(void **ptr, struct m_pool *pool)
     }
     memcpy(&chunk, ptr, sizeof chunk);
     g = pool_granule(pool, chunk);
-    if (POOL_LIKELY(g < pool->quick))
+    if (POOL_LIKELY(g < pool->fast_limit))
         n = pool->tags[g] ^ POOL_TAG_LIVE; /* its length, if a small chunk is live here */
-    if (!(POOL_LIKELY(n && n < POOL_SMALL) && pool_give_short(pool, chunk, n)) &&
-        pool_free_any_unsized(pool, chunk) != 0)
+    if (!(POOL_LIKELY(n && n < POOL_SMALL) && pool_free_inline(pool, chunk, n)) &&
+        pool_free_unsized_slow(pool, chunk) != 0)
         return -1;
     memset(ptr, 0, sizeof chunk);
     return 0;

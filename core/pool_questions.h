@@ -5,14 +5,14 @@
 #define POOL_QUESTIONS_H
 
 int pool_walk(const struct m_pool *pool,
-              int (*visit)(void *context, const struct pool_piece *piece), void *context)
+              int (*visit)(void *context, const struct pool_extent *extent), void *context)
 {
     if (!pool || !visit || !pool->granules)
         return -1;
     for (size_t g = 0; g < pool->granules;) {
-        struct extent found = piece_at(pool, g);
-        struct pool_piece piece = {address_of(pool, g), found.n * GRANULE, found.kind};
-        int ended = visit(context, &piece);
+        struct extent found = extent_at(pool, g);
+        struct pool_extent extent = {address_of(pool, g), found.n * GRANULE, found.kind};
+        int ended = visit(context, &extent);
         if (ended)
             return ended;
         g += found.n;
@@ -27,75 +27,76 @@ int pool_stats(const struct m_pool *pool, struct pool_stats *stats)
     struct pool_stats sum = {0};
     size_t available = 0, together = 0; /* free granules: all, and those adjacent to this place */
     for (size_t g = 0; g < pool->granules;) {
-        struct extent piece = piece_at(pool, g);
-        g += piece.n;
-        if (piece.kind == POOL_LIVE) {
+        struct extent extent = extent_at(pool, g);
+        g += extent.n;
+        if (extent.kind == POOL_LIVE) {
             sum.live_chunks++;
-            sum.live_bytes += usable(piece.n);
+            sum.live_bytes += usable(extent.n);
             together = 0;
             continue;
         }
-        if (piece.kind == POOL_CACHED) {
+        if (extent.kind == POOL_CACHED) {
             sum.cached_chunks++;
-            sum.cached_bytes += usable(piece.n);
+            sum.cached_bytes += usable(extent.n);
         }
         sum.free_runs += together == 0;
-        together += piece.n;
-        available += piece.n;
+        together += extent.n;
+        available += extent.n;
         if (sum.largest_free < usable(together))
             sum.largest_free = usable(together);
     }
     sum.capacity = usable(pool->granules);
     sum.free_bytes = usable(available);
-    sum.high_water = usable(top_at(pool));
+    sum.high_water = usable(high_water_at(pool));
     sum.overhead = sizeof *pool + pool->memory_size - sum.capacity;
     *stats = sum;
     return 0;
 }
 
-static inline size_t waiting_granules(const struct m_pool *pool)
+static inline size_t quarantined_granules(const struct m_pool *pool)
 {
     return CHECKED ? quarantine_of(pool)->granules : 0;
 }
 
-/* What a piece of the block shows of writes to where nobody may write; NULL if nothing. */
+/* What an extent of the block shows of writes to where nobody may write; NULL if nothing. */
 static const char *check_bytes(const struct m_pool *pool, size_t g, size_t n, enum pool_kind kind)
 {
     if (kind != POOL_LIVE)
         return is_clean(pool, g, n) ? NULL : "I9: free granules are zero but for their links";
     if (CHECKED)
-        return *slack_of(pool, g) < GRANULE && is_sealed(pool, g, exact_size(pool, g, n))
+        return *slack_of(pool, g) < GRANULE && canary_is_whole(pool, g, exact_size(pool, g, n))
                    ? NULL
-                   : "I10: the seal after each chunk is whole";
+                   : "I10: the canary after each chunk is whole";
     return NULL;
 }
 
-/* Each invariant of DESIGN.md that a piece of the block can break; NULL if it breaks none. */
-static const char *check_piece(const struct m_pool *pool, size_t g, struct extent piece)
+/* Each invariant of DESIGN.md that an extent of the block can break; NULL if it breaks none. */
+static const char *check_extent(const struct m_pool *pool, size_t g, struct extent extent)
 {
-    int untold = piece.kind == POOL_FRESH || (g == bump_at(pool) && pool->bump < pool->bump_end);
-    if ((untold ? piece.n : claimed_at(pool, g)) - 1 >= pool->granules - g) /* an empty one wraps */
-        return "I1: the pieces cover the block without gaps";
-    if (untold)
+    int untagged = extent.kind == POOL_FRESH || (g == bump_at(pool) && pool->bump < pool->bump_end);
+    if ((untagged ? extent.n : claimed_at(pool, g)) - 1 >=
+        pool->granules - g) /* an empty one wraps */
+        return "I1: the extents cover the block without gaps";
+    if (untagged)
         return NULL;
-    size_t ends = piece.kind == POOL_RUN && piece.n > 1;
-    for (size_t i = g + 1; i < g + piece.n - ends; i++)
+    size_t ends = extent.kind == POOL_RUN && extent.n > 1;
+    for (size_t i = g + 1; i < g + extent.n - ends; i++)
         if (pool->tags[i] != INTERIOR)
-            return "I2: only the first and the last granule of a piece are tagged";
-    if (piece.kind != POOL_RUN)
+            return "I2: only the first and the last granule of an extent are tagged";
+    if (extent.kind != POOL_RUN)
         return NULL;
-    if (run_before(pool, g + piece.n) != piece.n)
-        return "I3: a run is found from behind by its length";
+    if (run_preceding(pool, g + extent.n) != extent.n)
+        return "I3: a run is found from its end by its length";
     void *run = address_of(pool, g);
-    if (!is_linked(pool, run, bin_of(piece.n), links_of(run)))
+    if (!is_linked(pool, run, bin_of(extent.n), links_of(run)))
         return "I4: a run is filed under its length, and its neighbours there link back";
-    if (g + piece.n < pool->mark && kind_at(pool, g + piece.n) == RUN)
+    if (g + extent.n < pool->frontier && kind_at(pool, g + extent.n) == RUN)
         return "I5: no two runs are adjacent";
     return NULL;
 }
 
 /* Walks the caches and bins, which must reach exactly the cached granules and the runs that were
- * counted. check_piece has found each run linked, so no list of a bin comes back to where it was,
+ * counted. check_extent has found each run linked, so no list of a bin comes back to where it was,
  * and only a head can be something else. */
 static const char *check_lists(const struct m_pool *pool, size_t cached, size_t runs)
 {
@@ -103,7 +104,7 @@ static const char *check_lists(const struct m_pool *pool, size_t cached, size_t 
     for (size_t i = 0; i < SMALL + POOL_SHARED; i++) {
         for (void *chunk = pool->cache[i]; chunk; chunk = next_of(chunk)) {
             size_t g = pool_granule(pool, chunk);
-            size_t n = g < pool->mark && kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
+            size_t n = g < pool->frontier && kind_at(pool, g) == CACHED ? length_at(pool, g) : 0;
             if (n == 0 || left < n || i != (n < SMALL ? n : SMALL + n % POOL_SHARED))
                 return "I6: a cache list holds the cached chunks of its length, each once";
             left -= n;
@@ -126,23 +127,24 @@ static const char *check_all(const struct m_pool *pool)
 {
     size_t cached = 0, runs = 0;
     size_t bump = bump_at(pool), end = bump_end_at(pool);
-    if (pool->top > pool->mark || pool->mark > pool->granules || bump > end || end > pool->mark ||
-        (pool->top < pool->mark && end != pool->mark) || pool->mark > pool->peak)
-        return "I8: what was given out, mark and the bump run are in order";
+    if (pool->high_water > pool->frontier || pool->frontier > pool->granules || bump > end ||
+        end > pool->frontier || (pool->high_water < pool->frontier && end != pool->frontier) ||
+        pool->frontier > pool->touched)
+        return "I8: what was given out, the frontier and the bump run are in order";
     for (size_t g = 0; g < pool->granules;) {
-        struct extent piece = piece_at(pool, g);
-        const char *broken = check_piece(pool, g, piece);
-        broken = broken ? broken : check_bytes(pool, g, piece.n, piece.kind);
+        struct extent extent = extent_at(pool, g);
+        const char *broken = check_extent(pool, g, extent);
+        broken = broken ? broken : check_bytes(pool, g, extent.n, extent.kind);
         if (broken)
             return broken;
-        cached += piece.kind == POOL_CACHED ? piece.n : 0;
-        runs += piece.kind == POOL_RUN && !(g == bump && bump < end);
-        g += piece.n;
+        cached += extent.kind == POOL_CACHED ? extent.n : 0;
+        runs += extent.kind == POOL_RUN && !(g == bump && bump < end);
+        g += extent.n;
     }
     for (size_t g = bump; g < end; g++)
         if (pool->tags[g] != INTERIOR)
-            return "I2: only the first and the last granule of a piece are tagged";
-    return check_lists(pool, cached - waiting_granules(pool), runs);
+            return "I2: only the first and the last granule of an extent are tagged";
+    return check_lists(pool, cached - quarantined_granules(pool), runs);
 }
 
 int pool_check(const struct m_pool *pool, const char **broken)

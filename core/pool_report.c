@@ -29,7 +29,7 @@
 #define LIKE_PRINTF
 #endif
 
-/* Holds every description: four lines of two pieces' words and numbers at most. */
+/* Holds every description: four lines of two extents' words and numbers at most. */
 #define LONGEST 1024
 
 /* --- Text ------------------------------------------------------------------------------------- */
@@ -67,43 +67,44 @@ static void add_range(struct text *text, uintptr_t start, size_t size)
 struct place {
     const struct m_pool *pool;
     uintptr_t at;
-    uintptr_t base;                        /* the block … */
-    size_t block;                          /* … and its bytes */
-    struct pool_piece front, here, behind; /* of size 0: there is none */
+    uintptr_t base;                                /* the block … */
+    size_t block;                                  /* … and its bytes */
+    struct pool_extent preceding, here, following; /* of size 0: there is none */
 };
 
-/* Takes each piece in turn; an address before the block wraps to behind everything. */
-static int take_piece(void *context, const struct pool_piece *piece)
+/* Takes each extent in turn; an address before the block wraps to after everything. */
+static int take_extent(void *context, const struct pool_extent *extent)
 {
     struct place *place = context;
     if (place->block == 0)
-        place->base = (uintptr_t)piece->start;
-    place->block += piece->size;
-    if (place->at - (uintptr_t)piece->start < piece->size)
-        place->here = *piece;
+        place->base = (uintptr_t)extent->start;
+    place->block += extent->size;
+    if (place->at - (uintptr_t)extent->start < extent->size)
+        place->here = *extent;
     else if (place->here.size == 0)
-        place->front = *piece;
-    else if (place->behind.size == 0)
-        place->behind = *piece;
+        place->preceding = *extent;
+    else if (place->following.size == 0)
+        place->following = *extent;
     return 0;
 }
 
 /* The size that the user of a live chunk knows, as far as the pool does, and AddressSanitizer, for
  * which the pool opens a chunk to the byte. A chunk whose last bytes its user has closed is of the
  * pool's size. */
-static size_t size_of(const struct m_pool *pool, const struct pool_piece *piece)
+static size_t size_of(const struct m_pool *pool, const struct pool_extent *extent)
 {
-    if (piece->kind != POOL_LIVE)
-        return piece->size;
-    size_t size = pool_size_of(pool, piece->start);
-    const char *end = (const char *)piece->start + size;
+    if (extent->kind != POOL_LIVE)
+        return extent->size;
+    size_t size = pool_size_of(pool, extent->start);
+    const char *end = (const char *)extent->start + size;
     for (size_t slack = 0; slack < POOL_GRANULE && slack < size; slack++)
         if (!IS_CLOSED(end - slack - 1))
             return size - slack;
     return size;
 }
 
-static void add_piece(struct text *text, const struct m_pool *pool, const struct pool_piece *piece)
+static void add_extent(struct text *text, const struct m_pool *pool,
+                       const struct pool_extent *extent)
 {
     static const char *const names[] = {
         [POOL_LIVE] = "a live chunk",
@@ -111,8 +112,8 @@ static void add_piece(struct text *text, const struct m_pool *pool, const struct
         [POOL_RUN] = "a free run",
         [POOL_FRESH] = "fresh memory (given to nobody)",
     };
-    add(text, "%s", names[piece->kind]);
-    add_range(text, (uintptr_t)piece->start, size_of(pool, piece));
+    add(text, "%s", names[extent->kind]);
+    add_range(text, (uintptr_t)extent->start, size_of(pool, extent));
 }
 
 static void add_here(struct text *text, const struct place *place)
@@ -124,9 +125,9 @@ static void add_here(struct text *text, const struct place *place)
         add(text, "at the start of ");
     } else {
         add_bytes(text, offset < size ? offset : offset - size);
-        add(text, offset < size ? " inside of " : " behind ");
+        add(text, offset < size ? " inside of " : " after ");
     }
-    add_piece(text, place->pool, &place->here);
+    add_extent(text, place->pool, &place->here);
     if (offset >= size)
         add(text, offset / POOL_GRANULE == (size - 1) / POOL_GRANULE ? ", in its slack"
                                                                      : ", in its redzone");
@@ -135,21 +136,21 @@ static void add_here(struct text *text, const struct place *place)
 
 static void add_neighbours(struct text *text, const struct place *place)
 {
-    const struct pool_piece *front = &place->front, *behind = &place->behind;
-    add(text, "  in front: ");
-    if (front->size) {
-        add_piece(text, place->pool, front);
+    const struct pool_extent *preceding = &place->preceding, *following = &place->following;
+    add(text, "  preceding: ");
+    if (preceding->size) {
+        add_extent(text, place->pool, preceding);
         add(text, ", which ends ");
-        add_bytes(text, place->at - (uintptr_t)front->start - size_of(place->pool, front));
+        add_bytes(text, place->at - (uintptr_t)preceding->start - size_of(place->pool, preceding));
         add(text, " before the address\n");
     } else {
         add(text, "the start of the block\n");
     }
-    add(text, "  behind: ");
-    if (behind->size) {
-        add_piece(text, place->pool, behind);
+    add(text, "  following: ");
+    if (following->size) {
+        add_extent(text, place->pool, following);
         add(text, ", which starts ");
-        add_bytes(text, (uintptr_t)behind->start - place->at);
+        add_bytes(text, (uintptr_t)following->start - place->at);
         add(text, " after it\n");
     } else {
         add(text, "the end of the block\n");
@@ -161,7 +162,7 @@ static void add_outside(struct text *text, const struct place *place)
     int before = place->at < place->base;
     add(text, "0x%zx is ", (size_t)place->at);
     add_bytes(text, before ? place->base - place->at : place->at - place->base - place->block);
-    add(text, before ? " before the block" : " behind the block");
+    add(text, before ? " before the block" : " after the block");
     add_range(text, place->base, place->block);
     add(text, " of the pool at 0x%zx\n", (size_t)(uintptr_t)place->pool);
 }
@@ -174,7 +175,7 @@ size_t pool_describe(const struct m_pool *pool, const void *ptr, char *buffer, s
     struct place place = {.pool = pool, .at = (uintptr_t)ptr};
     if (!pool) {
         add(&text, "0x%zx is in no block: the pool is NULL\n", (size_t)place.at);
-    } else if (pool_walk(pool, take_piece, &place) == -1) {
+    } else if (pool_walk(pool, take_extent, &place) == -1) {
         add(&text, "0x%zx is in no block: the pool at 0x%zx is dead, never made or destroyed\n",
             (size_t)place.at, (size_t)(uintptr_t)pool);
     } else if (!place.here.size) {

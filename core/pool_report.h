@@ -23,15 +23,15 @@ struct m_pool;
 /* Writes what stands at ptr, whatever it points to, into buffer, as lines that each end with a line
  * end:
  *
- *   0x5034 is 0 bytes behind a live chunk of 20 bytes [0x5020, 0x5034), in its slack
- *     in front: a freed chunk of 48 bytes [0x4ff0, 0x5020), which ends 20 bytes before the address
- *     behind: a free run of 896 bytes [0x5040, 0x53c0), which starts 12 bytes after it
+ *   0x5034 is 0 bytes after a live chunk of 20 bytes [0x5020, 0x5034), in its slack
+ *     preceding: a freed chunk of 48 bytes [0x4ff0, 0x5020), which ends 20 bytes before the address
+ *     following: a free run of 896 bytes [0x5040, 0x53c0), which starts 12 bytes after it
  *     in a block of 4096 bytes [0x43c0, 0x53c0) of the pool at 0x7ffc3a0
  *
  * A live chunk's size is that of pool_size_of, and under AddressSanitizer the size that it was last
  * given; from there to its end are slack and, in the checked build, its redzone. Every other size
  * is that of pool_walk. An address outside of the block, a dead pool and NULL get one line.
- * Behind a chunk of whole granules the next piece starts at once, but for a redzone: what such a
+ * After a chunk of whole granules the next extent starts at once, but for a redzone: what such a
  * chunk was overrun by, the line in front tells.
  * Returns the bytes of the whole description without its NUL, as snprintf does; of these, room - 1
  * at most are written, and a NUL unless room is 0. buffer may be NULL if room is 0.

@@ -32,7 +32,7 @@ static void system_unmap(void *memory, size_t bytes)
 
 /* Gives the whole pages between two addresses back, where they become zero. Returns their bytes,
  * which start at *from; 0 if there are none. */
-static size_t system_give_back(unsigned char *at, const unsigned char *end, unsigned char **from)
+static size_t system_purge(unsigned char *at, const unsigned char *end, unsigned char **from)
 {
 #if defined(__linux__) /* elsewhere the advice may leave what was there */
     size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (page - (uintptr_t)at % page) % page;

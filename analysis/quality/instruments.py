@@ -97,7 +97,7 @@ INSTRUMENTS = (
                quick=True, tool="cppcheck", cells=("control", "read")),
     Instrument("Frama-C, Z3, CVC4", "release",
                (_unproved("granules_for", "granules-rounded-down"),
-                _unproved("span_set", "span-one-end"),
+                _unproved("lengths_set", "span-one-end"),
                 _unproved("pool_required", "required-overflows")),
                tool="frama-c", cells=("control", "read")),
 )

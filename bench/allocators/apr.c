@@ -1,4 +1,4 @@
-/* A pool of the Apache Portable Runtime: objects one behind the other in blocks, freed together. */
+/* A pool of the Apache Portable Runtime: objects one after the other in blocks, freed together. */
 #include "align.h"
 #include "arm.h"
 

@@ -3,7 +3,7 @@
  * An adaptor ends with ARM(name) for each struct allocator allocator_name that it defines. The
  * compiler sees the loops and the table together, so it calls the table's functions directly and
  * inlines what is small: an allocator that is a header or has an inline path costs what it costs
- * its user, and one behind a shared library is a direct call. From outside, a batch or a playing is
+ * its user, and one in a shared library is a direct call. From outside, a batch or a playing is
  * one indirect call.
  */
 #ifndef POOLPROOF_ARM_H

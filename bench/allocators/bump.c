@@ -1,4 +1,4 @@
-/* A bump pointer: each object behind the last, none freed but all at once.
+/* A bump pointer: each object after the last, none freed but all at once.
  *
  * The floor of arenas: where a workload ends empty it is reset, elsewhere it does not apply.
  */

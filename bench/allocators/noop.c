@@ -1,4 +1,4 @@
-/* The floor under everything: hands out one and the same piece of memory and does nothing else.
+/* The floor under everything: hands out the same memory each time and does nothing else.
  *
  * What it costs is the harness: the loop, and the writing and reading of objects, which here all
  * lie in the first cache. They overlap, and nothing minds.

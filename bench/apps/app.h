@@ -37,7 +37,7 @@ extern const struct app *const apps[];
 extern const size_t app_count;
 extern const struct absent_app absent_apps[]; /* a nameless one is the last */
 
-/* The start of a checksum, and the sum with more bytes behind it (FNV-1a). */
+/* The start of a checksum, and the sum with more bytes after it (FNV-1a). */
 #define APP_CHECKSUM UINT64_C(14695981039346656037)
 
 static inline uint64_t app_checksum(uint64_t sum, const void *bytes, size_t size)

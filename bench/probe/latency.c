@@ -59,7 +59,7 @@ static inline uint64_t ticks(void)
     if (timed.counter) {
         unsigned processor;
         uint64_t now = __rdtscp(&processor); /* after everything before it … */
-        _mm_lfence();                        /* … and before everything behind it */
+        _mm_lfence();                        /* … and before everything after it */
         return now;
     }
 #endif

@@ -35,7 +35,7 @@ static struct {
     struct place places[ROOM];
 } seen;
 
-/* The number of bytes behind a label in one of this process's files, there in KiB; 0 if absent.
+/* The number of bytes after a label in one of this process's files, there in KiB; 0 if absent.
  * Without stdio: the heap is what is looked at. */
 static uint64_t labelled_bytes(const char *file, const char *label)
 {
@@ -49,7 +49,7 @@ static uint64_t labelled_bytes(const char *file, const char *label)
     return line ? strtoull(line + strlen(label), NULL, 10) * 1024 : 0;
 }
 
-/* From the page tables: the kernel's own counters lag behind by up to hundreds of pages. */
+/* From the page tables: the kernel's own counters lag by up to hundreds of pages. */
 static uint64_t resident_bytes(void)
 {
     return labelled_bytes("/proc/self/smaps_rollup", "Rss:");

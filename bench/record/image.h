@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-/* A path that arrives in pieces. */
+/* A path that arrives in parts. */
 struct text {
     char *bytes; /* `size` and a zero byte */
     uint32_t size;

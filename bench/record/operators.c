@@ -206,5 +206,5 @@ void operators_start(void)
         is_ours("_ZdlPvSt11align_val_t"))
         mode = RECORDED;
     dlerror();
-    dlerror(); /* gives back what a failure allocated */
+    dlerror(); /* frees what a failure allocated */
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* --- The allocator behind ------------------------------------------------------------------- */
+/* --- The allocator underneath ---------------------------------------------------------------- */
 
 /* Weak, as is all that glibc alone has: a program of another C library must still start. */
 __attribute__((weak)) void *__libc_malloc(size_t);

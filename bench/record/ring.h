@@ -5,7 +5,7 @@
  * number of its own. All programs of a recording share the ring.
  *
  * An event's ticket is its place in time. What frees memory takes its ticket before the memory is
- * given back, what allocates takes it after the call returned, so two threads that pass an address
+ * freed, what allocates takes it after the call returned, so two threads that pass an address
  * from hand to hand are recorded in the right order. A writer waits until the place of its ticket
  * is drained, then writes its event, `tail` last. A place whose writer died is dead: the drainer
  * never gives it out again, so a writer that comes late harms nothing.
@@ -35,7 +35,7 @@ enum event_kind {
     EVENT_TEXT,         /* of the module, or of the image if 0: 24 bytes at offset `thread` */
     EVENT_ALLOC,        /* address, size, align: taken after the allocation returned */
     EVENT_CALLOC,       /* the same, with zeroes promised */
-    EVENT_FREE,         /* address: taken before the memory is given back */
+    EVENT_FREE,         /* address: taken before the memory is freed */
     EVENT_REALLOC_FROM, /* address: taken before realloc */
     EVENT_REALLOC_TO    /* address, size: taken after it, on the same thread; 0 is a failure */
 };

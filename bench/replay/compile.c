@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What the child leaves in the shared file: this, and the operations behind it. */
+/* What the child leaves in the shared file: this, and the operations after it. */
 struct leaf {
     struct replay replay; /* its pointers mean nothing */
     char message[300];

@@ -15,7 +15,7 @@ PLAY_LOOP size_t play_round_up(size_t offset, size_t unit)
     return (offset + unit - 1) & ~(unit - 1);
 }
 
-/* Writes a word to each line among the first, and to each page among those behind, that lies in
+/* Writes a word to each line among the first, and to each page among those after, that lies in
  * [from, to). */
 PLAY_LOOP void play_extend(char *object, size_t from, size_t to)
 {

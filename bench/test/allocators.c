@@ -127,7 +127,7 @@ static void check_capacity(const struct allocator *allocator)
     enum { CAPACITY = 1 << 20, SIZE = 64 };
     static void *objects[CAPACITY / SIZE + 1];
     const struct allocator_needs needs = {CAPACITY, CAPACITY / SIZE, SIZE, CAPACITY};
-    /* The checked pool has a granule of its own behind each object: a fifth of all at this size. */
+    /* The checked pool has a granule of its own after each object: a fifth of all at this size. */
     const size_t least = CAPACITY / SIZE / 20 * (strcmp(allocator->name, "pool-checked") ? 19 : 15);
     void *heap;
     check(allocator->open(&heap, &needs) == 0, allocator, "does not open with a capacity");

@@ -1,4 +1,4 @@
-/* Leaves a used heap behind, whichever malloc serves, before the program starts: real programs run
+/* Leaves a used heap, whichever malloc serves, before the program starts: real programs run
  * on one, and a clean heap flatters whoever never sorts it. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -34,7 +34,7 @@ void route_start(void)
     close(file);
 }
 
-/* The number at *at, and *at behind it and the byte after; lines end with one that is no digit. */
+/* The number at *at, and *at after it and the byte after; lines end with one that is no digit. */
 static size_t next_number(const char **at)
 {
     size_t value = 0;

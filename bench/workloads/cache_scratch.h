@@ -23,7 +23,7 @@ static inline int cache_scratch_prepare(struct work *work)
     return 0;
 }
 
-/* One object for each worker, one behind the other: an allocator that hands out the next bytes puts
+/* One object for each worker, one after the other: an allocator that hands out the next bytes puts
  * them into one cache line. */
 SHAPE_LOOP void cache_scratch_give(struct work *work, const struct allocator *allocator, void *heap)
 {

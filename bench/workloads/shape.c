@@ -123,7 +123,7 @@ int shape_toggles(struct work *work, size_t count, shape_places *place, shape_si
     for (uint32_t i = 0; i < scale->live; i++)
         if (work->sizes[i] == 0)
             toggle(work, at++, i, size(scale, &random));
-    /* The second time round, what is freed is what the first left behind. */
+    /* The second time round, what is freed is what the first left. */
     for (size_t i = 0; i < count; i++) {
         struct step *step = work->steps + i;
         step->old_size = work->sizes[step->place];

@@ -111,7 +111,7 @@ struct allocator_needs shape_needs(const struct shape *shape, const struct scale
 int shape_steps(struct work *work, size_t count);
 int shape_order(struct work *work, size_t count);
 
-/* Makes steps that can be taken over and over: sizes become what the last of them leave behind, and
+/* Makes steps that can be taken over and over: sizes become what the last of them leave, and
  * each step learns the size that it replaces, so that no loop has to look it up. */
 void shape_close_circle(struct work *work);
 /* Makes sizes those of the objects that are there now, between two batches. */

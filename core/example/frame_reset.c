@@ -1,6 +1,6 @@
 /* Everything that one frame of a game or one request of a server allocates, freed at once.
  *
- * Nothing is freed piece by piece: pool_reset takes back all chunks and keeps the block, so that no
+ * Nothing is freed chunk by chunk: pool_reset takes back all chunks and keeps the block, so that no
  * frame but the first asks the system for memory.
  */
 #include <stdio.h>

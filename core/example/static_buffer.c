@@ -1,4 +1,4 @@
-/* A pool without any allocator behind it: all memory is a static array, as on a small device.
+/* A pool without any allocator beneath it: all memory is a static array, as on a small device.
  *
  * The capacity follows from the array. What the pool needs for its own bookkeeping is taken from
  * the same array, so the capacity is somewhat less than the array's size.

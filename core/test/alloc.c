@@ -207,7 +207,7 @@ static void default_capacity(void **state)
 }
 
 /* Adjacent free chunks of any sizes make one: whatever three are freed, and in whatever order. */
-static void neighbours_merge(void **state)
+static void neighbours_coalesce(void **state)
 {
     (void)state;
     static const size_t sizes[] = {16, 48, 1008, 1024, 1040, 5000};
@@ -318,11 +318,11 @@ static void free_wipes_each_size(void **state)
     for (size_t size = 1; size <= 1300; size++) {
         for (size_t pass = 0; pass < 2; pass++) {
             struct rig rig;
-            void *before = NULL, *ptr = NULL, *behind = NULL;
+            void *before = NULL, *ptr = NULL, *after = NULL;
             assert_int_equal(rig_open_buffer(&rig, 0, 4096, 0), 0);
             assert_int_equal(pool_alloc(&rig.pool, &before, 16, POOL_I8), 0);
             assert_int_equal(pool_alloc(&rig.pool, &ptr, size, POOL_I8), 0);
-            assert_int_equal(pool_alloc(&rig.pool, &behind, 16, POOL_I8), 0);
+            assert_int_equal(pool_alloc(&rig.pool, &after, 16, POOL_I8), 0);
             memset(ptr, pass ? 0xff : 0x01, size);
             size_t at = (size_t)((unsigned char *)ptr - rig.base);
             assert_int_equal(pool_free(&ptr, size, &rig.pool), 0);
@@ -419,7 +419,7 @@ int main(void)
         cmocka_unit_test(types_are_exponents),
         cmocka_unit_test(whole_capacity),
         cmocka_unit_test(default_capacity),
-        cmocka_unit_test(neighbours_merge),
+        cmocka_unit_test(neighbours_coalesce),
         cmocka_unit_test(free_wipes),
         cmocka_unit_test(free_wipes_each_size),
         cmocka_unit_test(keep_contents_keeps),

@@ -13,7 +13,7 @@ static struct {
     int watching;
     int keeps; /* whether the system takes no page back before its time */
     size_t requests, mallocs, returns, fail_at;
-    int for_good; /* whether those behind it fail as well */
+    int for_good; /* whether those after it fail as well */
 } watch;
 
 static int denied(void)

@@ -52,7 +52,7 @@ static void in_a_static_array(void **state)
 {
     (void)state;
     static struct {
-        unsigned char before[64], array[3000], behind[64];
+        unsigned char before[64], array[3000], after[64];
     } all;
     for (size_t shift = 0; shift < 16; shift++) {
         memset(&all, 0xe7, sizeof all);
@@ -70,7 +70,7 @@ static void in_a_static_array(void **state)
         assert_int_equal(pool_free(&whole, stats.capacity, &pool), 0);
         pool_destroy(&pool);
         assert_filled(all.before, sizeof all.before, 0xe7);
-        assert_filled(all.behind, sizeof all.behind, 0xe7);
+        assert_filled(all.after, sizeof all.after, 0xe7);
         assert_filled(all.array, shift, 0xe7);
     }
 }

@@ -99,7 +99,7 @@ static void wrong_by_a_byte(void **state)
 }
 
 /* Each byte from a chunk's last one to the next chunk: the slack of its last granule, and a granule
- * behind that. */
+ * after that. */
 static void overrun(void **state)
 {
     (void)state;
@@ -152,7 +152,7 @@ static void overrun_by_a_zero(void **state)
     }
 }
 
-/* A write before a chunk is one behind the chunk in front of it. */
+/* A write before a chunk is one after the chunk in front of it. */
 static void underrun(void **state)
 {
     (void)state;
@@ -170,7 +170,7 @@ static void underrun(void **state)
         }
 }
 
-/* After each realloc, in place or not, the size and the seal are those of the new size. */
+/* After each realloc, in place or not, the size and the canary are those of the new size. */
 static void realloc_seals(void **state)
 {
     (void)state;
@@ -209,15 +209,15 @@ static void realloc_seals(void **state)
 static void assert_withheld(struct rig *rig, const unsigned char *byte, size_t size)
 {
     for (;;) {
-        struct pool_stats before, after;
+        struct pool_stats before, following;
         void *ptr = NULL;
         assert_int_equal(pool_stats(&rig->pool, &before), 0);
         if (pool_alloc(&rig->pool, &ptr, size, POOL_I8) != 0) {
             assert_null(ptr);
             assert_int_equal(pool_error(&rig->pool), POOL_CORRUPTED);
-            assert_int_equal(pool_stats(&rig->pool, &after), 0);
-            assert_int_equal(after.live_chunks, before.live_chunks);
-            assert_int_equal(after.free_bytes, before.free_bytes);
+            assert_int_equal(pool_stats(&rig->pool, &following), 0);
+            assert_int_equal(following.live_chunks, before.live_chunks);
+            assert_int_equal(following.free_bytes, before.free_bytes);
             rig->told.count = 0;
             return;
         }
@@ -334,23 +334,23 @@ static void does_not_grow_over_a_write_to_fresh(void **state)
     }
 }
 
-/* It moves, where it can, if the write was to a run behind it. */
+/* It moves, where it can, if the write was to a run after it. */
 static void moves_from_a_write(void **state)
 {
     (void)state;
     for (size_t k = 0; k < KINDS; k++) {
         struct rig rig;
         rig_open(&rig, &kinds[k], CAPACITY);
-        unsigned char *chunk = take(&rig, 32, POOL_I8), *behind = take(&rig, 200, POOL_I8);
+        unsigned char *chunk = take(&rig, 32, POOL_I8), *following = take(&rig, 200, POOL_I8);
         take(&rig, 16, POOL_I8);
-        give(&rig, behind, 200);
+        give(&rig, following, 200);
         age(&rig);
-        flip(behind + POOL_GRANULE + 5); /* behind the run's links */
+        flip(following + POOL_GRANULE + 5); /* after the run's links */
         void *ptr = chunk;
         assert_int_equal(pool_realloc(&rig.pool, &ptr, 32, 100, POOL_I8), 0);
         assert_ptr_not_equal(ptr, chunk);
         assert_filled(ptr, 32, 0x3c);
-        flip(behind + POOL_GRANULE + 5);
+        flip(following + POOL_GRANULE + 5);
         rig_assert_sound(&rig);
         rig_close(&rig);
     }

@@ -1,5 +1,6 @@
-/* What the pool's arithmetic promises, for Frama-C to prove: rounding, bins, spans, how much memory
- * a pool needs. `./poolproof check frama-c` does, for the ordinary and the checked build.
+/* What the pool's arithmetic promises, for Frama-C to prove: rounding, bins, the length table, how
+ * much memory a pool needs. `./poolproof check frama-c` does, for the ordinary and the checked
+ * build.
  *
  * Numbers in contracts are mathematical integers: a sum that wrapped where it must not would break
  * one. What is proved here besides is that every shift is by less than the width, no division is by
@@ -15,14 +16,14 @@
 #include "mem_pool.h"
 
 #if defined(POOL_CHECKED)
-#define BEHIND 1 /* granules behind each chunk */
-#define RING 24  /* bytes of bookkeeping in front of spans */
+#define GUARD 1 /* granules after each chunk */
+#define RING 24 /* bytes of bookkeeping in front of the length table */
 #else
-#define BEHIND 0
+#define GUARD 0
 #define RING 0
 #endif
 
-/*@ logic integer most = POOL_MAX_CAPACITY / POOL_GRANULE + BEHIND; // granules of any block */
+/*@ logic integer most = POOL_MAX_CAPACITY / POOL_GRANULE + GUARD; // granules of any block */
 
 /*@ lemma gaps: \forall integer x, y, z; 0 < x && 0 < y && 0 <= z && x <= 1 + z / y ==>
   @   y * (x - 1) <= z;
@@ -90,12 +91,12 @@
 static size_t granules_for(size_t bytes);
 
 /*@ assigns \nothing;
-  @ ensures bytes <= (\result - BEHIND) * POOL_GRANULE < bytes + POOL_GRANULE; */
+  @ ensures bytes <= (\result - GUARD) * POOL_GRANULE < bytes + POOL_GRANULE; */
 static size_t chunk_granules(size_t bytes);
 
 /*@ requires n <= SIZE_MAX / POOL_GRANULE;
   @ assigns \nothing;
-  @ ensures \result == (n > BEHIND ? n - BEHIND : 0) * POOL_GRANULE; */
+  @ ensures \result == (n > GUARD ? n - GUARD : 0) * POOL_GRANULE; */
 static inline size_t usable(size_t n);
 
 /*@ requires 0 < unit && value + unit <= SIZE_MAX;
@@ -128,31 +129,32 @@ static unsigned log2_of(uint64_t value);
   @ ensures n >= 8 ==> \result == 4 * (highest(n) - 2) + n / two(highest(n) - 2); */
 static unsigned bin_of(size_t n);
 
-/* --- Spans ------------------------------------------------------------------------------------ */
+/* --- The length table ------------------------------------------------------------------------- */
 
-/*@ predicate spans_stand(struct m_pool *pool) =
+/*@ predicate lengths_stand(struct m_pool *pool) =
   @   \valid_read(pool) && pool->granules <= most &&
-  @   \valid(pool->spans + (0 .. pool->granules / POOL_SMALL)); */
+  @   \valid(pool->lengths + (0 .. pool->granules / POOL_SMALL)); */
 
-/* The word is that of a granule of the piece. */
-/*@ requires spans_stand(pool);
+/* The word is that of a granule of the extent. */
+/*@ requires lengths_stand(pool);
   @ requires POOL_SMALL <= n && g + n <= pool->granules;
-  @ assigns pool->spans[(g + POOL_SMALL - 1) / POOL_SMALL], pool->spans[(g + n - 1) / POOL_SMALL];
-  @ ensures pool->spans[(g + POOL_SMALL - 1) / POOL_SMALL] == n - 1 - BEHIND;
-  @ ensures pool->spans[(g + n - 1) / POOL_SMALL] == n - 1 - BEHIND;
+  @ assigns pool->lengths[(g + POOL_SMALL - 1) / POOL_SMALL],
+  @   pool->lengths[(g + n - 1) / POOL_SMALL];
+  @ ensures pool->lengths[(g + POOL_SMALL - 1) / POOL_SMALL] == n - 1 - GUARD;
+  @ ensures pool->lengths[(g + n - 1) / POOL_SMALL] == n - 1 - GUARD;
   @ ensures g <= (g + POOL_SMALL - 1) / POOL_SMALL * POOL_SMALL < g + n;
   @ ensures g <= (g + n - 1) / POOL_SMALL * POOL_SMALL < g + n; */
-static void span_set(struct m_pool *pool, size_t g, size_t n);
+static void lengths_set(struct m_pool *pool, size_t g, size_t n);
 
-/*@ requires spans_stand(pool) && first + POOL_SMALL <= pool->granules;
+/*@ requires lengths_stand(pool) && first + POOL_SMALL <= pool->granules;
   @ assigns \nothing;
-  @ ensures \result == pool->spans[(first + POOL_SMALL - 1) / POOL_SMALL] + 1 + BEHIND; */
-static size_t span_from(const struct m_pool *pool, size_t first);
+  @ ensures \result == pool->lengths[(first + POOL_SMALL - 1) / POOL_SMALL] + 1 + GUARD; */
+static size_t lengths_from(const struct m_pool *pool, size_t first);
 
-/*@ requires spans_stand(pool) && last < pool->granules;
+/*@ requires lengths_stand(pool) && last < pool->granules;
   @ assigns \nothing;
-  @ ensures \result == pool->spans[last / POOL_SMALL] + 1 + BEHIND; */
-static size_t span_to(const struct m_pool *pool, size_t last);
+  @ ensures \result == pool->lengths[last / POOL_SMALL] + 1 + GUARD; */
+static size_t lengths_to(const struct m_pool *pool, size_t last);
 
 /* --- Room ------------------------------------------------------------------------------------- */
 
@@ -165,13 +167,13 @@ static inline size_t fit(const struct m_pool *pool, size_t g, size_t length, siz
 
 /*@ requires granules <= most + 1;
   @ assigns \nothing;
-  @ ensures \result == BEHIND * (granules / 2 + 1); */
+  @ ensures \result == GUARD * (granules / 2 + 1); */
 static inline size_t ring_length(size_t granules);
 
 /*@ requires granules <= most + 1;
   @ assigns \nothing;
-  @ ensures \result == granules * POOL_GRANULE + RING + (1 + BEHIND) * granules +
-  @   4 * (granules / POOL_SMALL + 1 + BEHIND * (granules / 2 + 1)); */
+  @ ensures \result == granules * POOL_GRANULE + RING + (1 + GUARD) * granules +
+  @   4 * (granules / POOL_SMALL + 1 + GUARD * (granules / 2 + 1)); */
 static size_t memory_for(size_t granules);
 
 /*@ assigns \nothing;
@@ -183,7 +185,7 @@ size_t pool_required(size_t count, size_t size, enum pool_type type);
 
 #include "mem_pool.c"
 
-/* Bins are in the order of lengths: what stands in a bin behind that of n has more than n. */
+/* Bins are in the order of lengths: a run in a bin after that of n has more than n. */
 /*@ requires 0 < m && at_most(m, n) && n < 2 * two(32);
   @ assigns \nothing;
   @ ensures \result; */

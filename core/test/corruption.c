@@ -15,14 +15,14 @@ struct broken {
     int ordinary; /* not in the checked build, which caches nothing */
 };
 
-static void top_beyond_mark(struct m_pool *pool)
+static void high_water_beyond_frontier(struct m_pool *pool)
 {
-    pool->top = pool->mark + 1;
+    pool->high_water = pool->frontier + 1;
 }
 
-static void mark_beyond_block(struct m_pool *pool)
+static void frontier_beyond_block(struct m_pool *pool)
 {
-    pool->mark = pool->granules + 1;
+    pool->frontier = pool->granules + 1;
 }
 
 static void bump_beyond_end(struct m_pool *pool)
@@ -30,20 +30,20 @@ static void bump_beyond_end(struct m_pool *pool)
     pool->bump = pool->bump_end + POOL_GRANULE;
 }
 
-static void end_beyond_mark(struct m_pool *pool)
+static void end_beyond_frontier(struct m_pool *pool)
 {
-    pool->bump_end = pool->base + (pool->mark + 1) * POOL_GRANULE;
+    pool->bump_end = pool->base + (pool->frontier + 1) * POOL_GRANULE;
 }
 
-static void end_before_mark(struct m_pool *pool)
+static void end_before_frontier(struct m_pool *pool)
 {
-    pool->top = 0;
+    pool->high_water = 0;
     pool->bump = pool->bump_end = pool->base;
 }
 
-static void mark_beyond_peak(struct m_pool *pool)
+static void frontier_beyond_touched(struct m_pool *pool)
 {
-    pool->peak = pool->mark - 1;
+    pool->touched = pool->frontier - 1;
 }
 
 static void map_of_empty_bin(struct m_pool *pool)
@@ -68,10 +68,10 @@ static unsigned char *tag_of(struct m_pool *pool, size_t chunk)
     return &pool->tags[chunk * GRANULES];
 }
 
-static void piece_beyond_block(struct m_pool *pool)
+static void extent_beyond_block(struct m_pool *pool)
 {
-    *tag_of(pool, 0) = POOL_TAG_LIVE; /* of so many granules as its span says */
-    pool->spans[0] = UINT32_MAX;
+    *tag_of(pool, 0) = POOL_TAG_LIVE; /* of so many granules as the length table says */
+    pool->lengths[0] = UINT32_MAX;
 }
 
 static void tag_inside_chunk(struct m_pool *pool)
@@ -81,7 +81,7 @@ static void tag_inside_chunk(struct m_pool *pool)
 
 static void tag_in_bump_run(struct m_pool *pool)
 {
-    pool->tags[pool->mark - 1] = POOL_TAG_LIVE | 1;
+    pool->tags[pool->frontier - 1] = POOL_TAG_LIVE | 1;
 }
 
 static void end_of_run(struct m_pool *pool)
@@ -127,21 +127,21 @@ static void runs_in_a_ring(struct m_pool *pool)
 #if REDZONE
 static void slack_of_nothing(struct m_pool *pool)
 {
-    pool->tags[pool->granules] = POOL_GRANULE; /* the first chunk's, behind the tags */
+    pool->tags[pool->granules] = POOL_GRANULE; /* the first chunk's, after the tags */
 }
 #endif
 
 static const struct broken breaks[] = {
-    {"top beyond mark", top_beyond_mark, "I8", 0},
-    {"mark beyond the block", mark_beyond_block, "I8", 0},
+    {"the high-water mark beyond the frontier", high_water_beyond_frontier, "I8", 0},
+    {"the frontier beyond the block", frontier_beyond_block, "I8", 0},
     {"bump beyond its end", bump_beyond_end, "I8", 0},
-    {"bump run beyond mark", end_beyond_mark, "I8", 0},
-    {"bump run before mark", end_before_mark, "I8", 0},
-    {"mark beyond peak", mark_beyond_peak, "I8", 0},
+    {"bump run beyond the frontier", end_beyond_frontier, "I8", 0},
+    {"bump run before the frontier", end_before_frontier, "I8", 0},
+    {"the frontier beyond what was touched", frontier_beyond_touched, "I8", 0},
     {"the map of an empty bin", map_of_empty_bin, "I7", 0},
     {"a cache list lost", list_lost, "I6", 1},
     {"shared granules miscounted", shared_miscounted, "I6", 0},
-    {"a piece beyond the block", piece_beyond_block, "I1", 1},
+    {"an extent beyond the block", extent_beyond_block, "I1", 1},
     {"a tag inside a chunk", tag_inside_chunk, "I2", 1},
     {"a tag in the bump run", tag_in_bump_run, "I2", 1},
     {"the end of a run", end_of_run, "I3", 1},

@@ -55,7 +55,7 @@ static void choose(struct ledger *ledger, size_t choice)
         ledger_alloc(ledger, sizes[choice], POOL_I8);
 }
 
-/* Plays the sequence on a new pool. Returns how many choices there are behind it. */
+/* Plays the sequence on a new pool. Returns how many choices there are after it. */
 static size_t play(const struct kind *kind, const size_t *sequence, size_t length)
 {
     struct rig rig;

@@ -26,10 +26,10 @@ typedef union {
 enum { s, ud }; /* names that are a user's own in any case */
 #endif
 
-static int visit(void *context, const struct pool_piece *piece)
+static int visit(void *context, const struct pool_extent *extent)
 {
-    *(size_t *)context += piece->size;
-    return piece->kind == POOL_FRESH;
+    *(size_t *)context += extent->size;
+    return extent->kind == POOL_FRESH;
 }
 
 int use_the_header(struct m_pool *pool, unsigned char *memory, size_t size);

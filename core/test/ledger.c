@@ -211,44 +211,44 @@ void ledger_reset(struct ledger *ledger)
 struct tour {
     const struct ledger *ledger;
     unsigned char *next;
-    size_t pieces, live, cached, cached_bytes, run, runs, longest, fresh_from;
+    size_t extents, live, cached, cached_bytes, run, runs, longest, fresh_from;
     int was_free;
 };
 
-static int see(void *context, const struct pool_piece *piece)
+static int see(void *context, const struct pool_extent *extent)
 {
     struct tour *tour = context;
     const struct ledger *ledger = tour->ledger;
-    assert_ptr_equal(piece->start, tour->next);
-    assert_true(piece->size > 0);
-    assert_int_equal(piece->size % POOL_GRANULE, 0);
-    size_t first = granule_at(ledger, piece->start);
-    size_t count = piece->size / POOL_GRANULE;
+    assert_ptr_equal(extent->start, tour->next);
+    assert_true(extent->size > 0);
+    assert_int_equal(extent->size % POOL_GRANULE, 0);
+    size_t first = granule_at(ledger, extent->start);
+    size_t count = extent->size / POOL_GRANULE;
     assert_true(first + count <= ledger->granules);
 
-    if (piece->kind == POOL_LIVE) {
+    if (extent->kind == POOL_LIVE) {
         assert_null(memchr(ledger->taken + first, 0, count));
-        size_t size = pool_size_of(&ledger->rig->pool, piece->start);
+        size_t size = pool_size_of(&ledger->rig->pool, extent->start);
         assert_int_equal(chunk_granules(size), count);
         tour->live++;
         tour->run = 0;
     } else {
-        assert_true(piece->kind == POOL_CACHED || piece->kind == POOL_RUN ||
-                    piece->kind == POOL_FRESH);
+        assert_true(extent->kind == POOL_CACHED || extent->kind == POOL_RUN ||
+                    extent->kind == POOL_FRESH);
         assert_null(memchr(ledger->taken + first, 1, count));
         tour->runs += tour->run == 0;
-        tour->run += piece->size;
+        tour->run += extent->size;
         if (tour->run > tour->longest)
             tour->longest = tour->run;
-        if (piece->kind == POOL_CACHED) {
+        if (extent->kind == POOL_CACHED) {
             tour->cached++;
             tour->cached_bytes += usable_bytes(count);
         }
     }
-    if (piece->kind != POOL_FRESH)
+    if (extent->kind != POOL_FRESH)
         tour->fresh_from = (first + count) * POOL_GRANULE;
-    tour->next += piece->size;
-    tour->pieces++;
+    tour->next += extent->size;
+    tour->extents++;
     return 0;
 }
 

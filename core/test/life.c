@@ -40,10 +40,10 @@ static void assert_dead(struct m_pool *pool)
     assert_filled(other, sizeof other, 0);
 }
 
-static int never(void *context, const struct pool_piece *piece)
+static int never(void *context, const struct pool_extent *extent)
 {
     (void)context;
-    (void)piece;
+    (void)extent;
     fail_msg("a dead pool was walked");
     return 1;
 }

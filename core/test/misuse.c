@@ -62,7 +62,7 @@ static const char *free_twice(void)
     return verdict(release(chunk, SIZE));
 }
 
-static const char *free_twice_merged(void)
+static const char *free_twice_coalesced(void)
 {
     unsigned char *left = chunk_of(LARGE), *chunk = chunk_of(LARGE);
     (void)chunk_of(LARGE);
@@ -335,7 +335,7 @@ static const struct misuse {
     const char *sentence;
 } misuses[] = {
     {"free-twice", free_twice, "a chunk is freed twice"},
-    {"free-twice-merged", free_twice_merged, "it is freed again after it was merged"},
+    {"free-twice-coalesced", free_twice_coalesced, "it is freed again after it was coalesced"},
     {"free-reused", free_reused, "it is freed again once its memory is another's chunk"},
     {"free-inside", free_inside, "a pointer into a chunk is freed"},
     {"free-misaligned", free_misaligned, "a pointer one byte into a chunk is freed"},

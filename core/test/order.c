@@ -1,6 +1,6 @@
-/* When a pool merges. Chunks that lie side by side were freed in any order: it does, and gives them
- * out in the order of addresses. Sizes come in no order: it soon waits longer for it, but not for
- * good. */
+/* When a pool coalesces. Chunks that lie side by side were freed in any order: it does, and gives
+ * them out in the order of addresses. Sizes come in no order: it soon waits longer for it, but not
+ * for good. */
 #include "rig.h"
 
 enum { MOST = 4000, SIZE = 112, LONG = 1100, MANY = 400, FEW = 20 };
@@ -11,7 +11,7 @@ struct heap {
     size_t sizes[MOST];
 };
 
-/* Allocates and frees a chunk that comes the long way, so that the pool looks at its tags. */
+/* Allocates and frees a chunk that takes the slow path, so that the pool samples its tags. */
 static void look(struct heap *heap)
 {
     void *chunk = NULL;
@@ -20,9 +20,9 @@ static void look(struct heap *heap)
 }
 
 /* Allocates so many chunks of a size, frees some of them in a random order, and has the pool look
- * so often, after everything was merged by a trim. */
+ * so often, after everything was coalesced by a trim. */
 static void play(struct heap *heap, const struct kind *kind, size_t count, size_t size,
-                 size_t freed, int looks)
+                 size_t freed, int samples)
 {
     uint64_t random = 7;
     rig_open(&heap->rig, kind, (size_t)1 << 20);
@@ -38,7 +38,7 @@ static void play(struct heap *heap, const struct kind *kind, size_t count, size_
     look(heap); /* takes fresh memory before anything is cached, so that no other does */
     for (size_t i = 0; i < freed; i++)
         assert_int_equal(pool_free(&heap->chunks[i], size, &heap->rig.pool), 0);
-    for (int i = 0; i < looks; i++)
+    for (int i = 0; i < samples; i++)
         look(heap);
     rig_assert_sound(&heap->rig);
 }
@@ -50,15 +50,15 @@ static size_t cached(const struct heap *heap)
     return stats.cached_chunks;
 }
 
-/* Plays in every kind of pool, where all that is freed shall be merged or stay cached. */
-static void expect(size_t count, size_t size, size_t freed, int looks, int merged)
+/* Plays in every kind of pool, where all that is freed shall be coalesced or stay cached. */
+static void expect(size_t count, size_t size, size_t freed, int samples, int coalesced)
 {
     if (is_left_out("nothing is cached"))
         return;
     for (size_t k = 0; k < KINDS; k++) {
         static struct heap heap;
-        play(&heap, &kinds[k], count, size, freed, looks);
-        if (merged || kinds[k].flags & POOL_STRICT)
+        play(&heap, &kinds[k], count, size, freed, samples);
+        if (coalesced || kinds[k].flags & POOL_STRICT)
             assert_true(cached(&heap) <= 1); /* the last of those that looked */
         else
             assert_true(cached(&heap) >= freed);
@@ -86,7 +86,7 @@ static void gives_out_in_order(void **state)
     }
 }
 
-static void merges_what_lies_among_live_chunks(void **state)
+static void coalesces_what_lies_among_live_chunks(void **state)
 {
     (void)state;
     expect(MOST, SIZE, MOST / 5 * 4, MANY, 1);
@@ -110,7 +110,7 @@ static void leaves_what_is_at_hand(void **state)
     expect(20, SIZE, 20, MANY, 0);
 }
 
-static void leaves_what_was_merged_lately(void **state)
+static void leaves_what_was_coalesced_lately(void **state)
 {
     (void)state;
     expect(MOST, SIZE, MOST, FEW, 0);
@@ -157,12 +157,12 @@ static void give(struct heap *heap, size_t i)
 enum { COUNT = 2000, MORE = 1500 };
 
 /* Random ones of COUNT chunks make room for others of any size, 100 times each. Returns how often
- * the pool merged. */
+ * the pool coalesced. */
 static int replace(struct heap *heap, const struct kind *kind)
 {
     uint64_t random = 7;
     size_t before = 0;
-    int merges = 0;
+    int coalesced = 0;
     rig_open(&heap->rig, kind, (size_t)2 << 20);
     for (size_t i = 0; i < COUNT; i++)
         take_any(heap, i, &random);
@@ -172,11 +172,11 @@ static int replace(struct heap *heap, const struct kind *kind)
         take_any(heap, i, &random);
         if (step % 64 == 0) {
             size_t now = cached(heap);
-            merges += now < before / 2;
+            coalesced += now < before / 2;
             before = now;
         }
     }
-    return merges;
+    return coalesced;
 }
 
 /* Frees every third chunk from the first one on, and allocates so many small ones that three
@@ -205,17 +205,17 @@ static size_t high_water(const struct heap *heap)
 enum { STEP = 16 * 1024 };
 
 /* Each size needs a stock of its own, and the heap grows until it has them: by 43 % here, in
- * which the question whether to merge would come up 23 times. */
-static void merges_seldom_where_sizes_come_in_no_order(void **state)
+ * which the question whether to coalesce would come up 23 times. */
+static void coalesces_seldom_where_sizes_come_in_no_order(void **state)
 {
     (void)state;
     if (is_left_out("nothing is cached"))
         return;
     for (size_t k = 0; k < KINDS; k++) {
         static struct heap heap;
-        int merges = replace(&heap, &kinds[k]);
+        int coalesced = replace(&heap, &kinds[k]);
         if (!(kinds[k].flags & POOL_STRICT))
-            assert_in_range(merges, 2, 5);
+            assert_in_range(coalesced, 2, 5);
         rig_assert_sound(&heap.rig);
         rig_close(&heap.rig);
     }
@@ -262,13 +262,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_out_in_order),
-        cmocka_unit_test(merges_what_lies_among_live_chunks),
+        cmocka_unit_test(coalesces_what_lies_among_live_chunks),
         cmocka_unit_test(leaves_what_lies_alone),
         cmocka_unit_test(leaves_long_chunks),
         cmocka_unit_test(leaves_what_is_at_hand),
-        cmocka_unit_test(leaves_what_was_merged_lately),
+        cmocka_unit_test(leaves_what_was_coalesced_lately),
         cmocka_unit_test(looks_as_far_as_the_block),
-        cmocka_unit_test(merges_seldom_where_sizes_come_in_no_order),
+        cmocka_unit_test(coalesces_seldom_where_sizes_come_in_no_order),
         cmocka_unit_test(waits_for_no_more_than_an_eighth),
         cmocka_unit_test(waits_no_longer_once_nothing_was_cached),
     };

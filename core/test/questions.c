@@ -49,9 +49,9 @@ static void owns_its_block(void **state)
 }
 
 /* Questions change nothing, whatever the state of the pool. */
-static int count_piece(void *context, const struct pool_piece *piece)
+static int count_extent(void *context, const struct pool_extent *extent)
 {
-    (void)piece;
+    (void)extent;
     ++*(size_t *)context;
     return 0;
 }
@@ -73,15 +73,15 @@ static void questions_change_nothing(void **state)
                              (unsigned)random_below(&random, 8));
             struct snapshot before;
             struct pool_stats stats;
-            size_t pieces = 0;
+            size_t extents = 0;
             const char *broken = NULL;
             snapshot_take(&before, &rig);
             enum pool_reason reason = pool_error(&rig.pool);
             assert_int_equal(pool_check(&rig.pool, &broken), 0);
             assert_int_equal(pool_check(&rig.pool, NULL), 0);
             assert_int_equal(pool_stats(&rig.pool, &stats), 0);
-            assert_int_equal(pool_walk(&rig.pool, count_piece, &pieces), 0);
-            assert_true(pieces >= ledger.count);
+            assert_int_equal(pool_walk(&rig.pool, count_extent, &extents), 0);
+            assert_true(extents >= ledger.count);
             pool_owns(&rig.pool, ledger.entries[0].ptr);
             pool_size_of(&rig.pool, ledger.entries[0].ptr);
             pool_required(i, 17, POOL_I8);
@@ -99,10 +99,10 @@ struct stop {
     int answer;
 };
 
-static int visit_until(void *context, const struct pool_piece *piece)
+static int visit_until(void *context, const struct pool_extent *extent)
 {
     struct stop *stop = context;
-    (void)piece;
+    (void)extent;
     return ++stop->seen == stop->at ? stop->answer : 0;
 }
 

@@ -50,11 +50,11 @@ static void drop(struct rig *rig, void *ptr, size_t size)
     assert_int_equal(pool_free(&ptr, size, &rig->pool), 0);
 }
 
-static int find_fresh(void *context, const struct pool_piece *piece)
+static int find_fresh(void *context, const struct pool_extent *extent)
 {
-    if (piece->kind != POOL_FRESH)
+    if (extent->kind != POOL_FRESH)
         return 0;
-    *(unsigned char **)context = piece->start;
+    *(unsigned char **)context = extent->start;
     return 1;
 }
 
@@ -166,9 +166,9 @@ static const struct refusal {
     {"a byte before the block", AT_BASE, -1, 16, POOL_OUTSIDE},
     {"a page before the block", AT_BASE, -4096, 16, POOL_OUTSIDE},
     {"end of the block", AT_END, 0, 16, POOL_OUTSIDE},
-    {"a byte behind the block", AT_END, 1, 16, POOL_OUTSIDE},
-    {"a granule behind the block", AT_END, 16, CHUNK, POOL_OUTSIDE},
-    {"a page behind the block", AT_END, 4096, 16, POOL_OUTSIDE},
+    {"a byte after the block", AT_END, 1, 16, POOL_OUTSIDE},
+    {"a granule after the block", AT_END, 16, CHUNK, POOL_OUTSIDE},
+    {"a page after the block", AT_END, 4096, 16, POOL_OUTSIDE},
     {"another pool's", AT_OTHER, 0, CHUNK, POOL_OUTSIDE},
     {"another pool's, odd", AT_OTHER, 5, CHUNK, POOL_OUTSIDE},
     {"on the stack", AT_STACK, 0, 16, POOL_OUTSIDE},
@@ -402,7 +402,7 @@ static void out_of_memory(void **state)
             snapshot_assert_same(&before, &rig);
             assert_told(&rig, result, POOL_OUT_OF_MEMORY, NULL);
 
-            /* To grow a chunk that has a live one behind it, or the end of the block */
+            /* To grow a chunk that has a live one after it, or the end of the block */
             for (size_t i = 0; i < count; i += count / 7) {
                 if (chunks[i] == NULL)
                     continue;

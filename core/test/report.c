@@ -20,7 +20,7 @@
 #define CAPACITY ((size_t)4096)
 #define LONGEST ((size_t)1024)
 
-/* Three chunks side by side from the block's start on, and fresh memory behind them. */
+/* Three chunks side by side from the block's start on, and fresh memory after them. */
 enum { A = 40, B = 20, C = 100 };
 
 struct scene {
@@ -62,9 +62,9 @@ static void scene_open(struct scene *scene, const struct kind *kind)
     assert_ptr_equal(scene->c, scene->b + extent(B));
 }
 
-/* The first line is as given, and the others say this of the pieces on either side. */
+/* The first line is as given, and the others say this of the extents on either side. */
 static void assert_says(const struct rig *rig, const void *at, const char *in_front,
-                        const char *behind, const char *format, ...)
+                        const char *after, const char *format, ...)
 {
     char said[LONGEST], expected[LONGEST], first[LONGEST / 4];
     va_list values;
@@ -72,9 +72,9 @@ static void assert_says(const struct rig *rig, const void *at, const char *in_fr
     vsnprintf(first, sizeof first, format, values);
     va_end(values);
     snprintf(expected, sizeof expected,
-             "0x%zx is %s\n  in front: %s\n  behind: %s\n"
+             "0x%zx is %s\n  preceding: %s\n  following: %s\n"
              "  in a block of %zu bytes [0x%zx, 0x%zx) of the pool at 0x%zx\n",
-             (size_t)(uintptr_t)at, first, in_front, behind, rig->block,
+             (size_t)(uintptr_t)at, first, in_front, after, rig->block,
              (size_t)(uintptr_t)rig->base, (size_t)(uintptr_t)rig->base + rig->block,
              (size_t)(uintptr_t)&rig->pool);
     assert_int_equal(pool_describe(&rig->pool, at, said, sizeof said), strlen(expected));
@@ -133,9 +133,9 @@ static void behind_a_chunk(void **state)
         char said[LONGEST], expected[LONGEST];
         int is_inside = at < known(B);
         size_t off = is_inside ? at : at - known(B);
-        snprintf(expected, sizeof expected, "0x%zx is %zu byte%s %s %s%s\n  in front: %s, ",
+        snprintf(expected, sizeof expected, "0x%zx is %zu byte%s %s %s%s\n  preceding: %s, ",
                  (size_t)(uintptr_t)scene.b + at, off, off == 1 ? "" : "s",
-                 is_inside ? "inside of" : "behind", words("a live chunk", scene.b, known(B), ""),
+                 is_inside ? "inside of" : "after", words("a live chunk", scene.b, known(B), ""),
                  is_inside ? ""
                  : at < 32 ? ", in its slack"
                            : ", in its redzone",
@@ -150,7 +150,7 @@ static void behind_a_chunk(void **state)
     rig_close(&scene.rig);
 }
 
-/* Such a chunk has no slack: its redzone follows, or in the ordinary build the next piece. */
+/* Such a chunk has no slack: its redzone follows, or in the ordinary build the next extent. */
 static void behind_whole_granules(void **state)
 {
     (void)state;
@@ -160,7 +160,7 @@ static void behind_whole_granules(void **state)
     unsigned char *chunk = take(&scene.rig, size), *next = take(&scene.rig, B);
     char said[LONGEST], expected[LONGEST];
     snprintf(expected, sizeof expected, "0x%zx is %s%s%s\n", (size_t)(uintptr_t)chunk + size,
-             REDZONE ? "0 bytes behind " : "at the start of ",
+             REDZONE ? "0 bytes after " : "at the start of ",
              REDZONE ? words("a live chunk", chunk, size, "")
                      : words("a live chunk", next, known(B), ""),
              REDZONE ? ", in its redzone" : "");
@@ -234,7 +234,7 @@ static void outside(void **state)
         snprintf(expected, sizeof expected,
                  "0x%zx is %zu byte%s %s the block of %zu bytes [0x%zx, 0x%zx) of the pool at "
                  "0x%zx\n",
-                 (size_t)ats[i], off, off == 1 ? "" : "s", ats[i] < base ? "before" : "behind",
+                 (size_t)ats[i], off, off == 1 ? "" : "s", ats[i] < base ? "before" : "after",
                  scene.rig.block, (size_t)base, (size_t)end, (size_t)(uintptr_t)&scene.rig.pool);
         assert_int_equal(pool_describe(&scene.rig.pool, (void *)ats[i], said, sizeof said),
                          strlen(expected));
@@ -262,7 +262,7 @@ static void no_pool(void **state)
     assert_string_equal(said, "0x0 is in no block: the pool is NULL\n");
 }
 
-/* The same beginning in every room, ended by NUL, and nothing written behind it. */
+/* The same beginning in every room, ended by NUL, and nothing written after it. */
 static void every_room(void **state)
 {
     (void)state;

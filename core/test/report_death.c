@@ -1,4 +1,4 @@
-/* Under AddressSanitizer: its report on a watched pool's memory, and behind it what the pool knows.
+/* Under AddressSanitizer: its report on a watched pool's memory, and after it what the pool knows.
  * Each death is that of a child.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -37,7 +37,7 @@ static void die_of(volatile unsigned char *at)
     assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* A line of the report that starts like this and, if that is given, stands behind another. */
+/* A line of the report that starts like this and, if that is given, stands after another. */
 static const char *line_of(const char *start, const char *after)
 {
     char text[1280];
@@ -49,7 +49,7 @@ static const char *line_of(const char *start, const char *after)
 }
 
 /* The report of a store to an address starts with `error` and ends with the whole description,
- * whose first line says `first` behind the address. */
+ * whose first line says `first` after the address. */
 static void assert_tells(const struct m_pool *pool, unsigned char *at, const char *first)
 {
     char start[256], described[1024];
@@ -119,23 +119,23 @@ static void overrun(void **state)
     (void)state;
     char said[256];
     snprintf(said, sizeof said,
-             "0 bytes behind a live chunk of 20 bytes "
+             "0 bytes after a live chunk of 20 bytes "
              "[0x%zx, 0x%zx), in its slack\n",
              (size_t)(uintptr_t)first, (size_t)(uintptr_t)first + SIZE);
     assert_tells(&rig.pool, first + SIZE, said);
 }
 
-/* In the ordinary build a chunk of whole granules has no slack: the next piece starts there. */
+/* In the ordinary build a chunk of whole granules has no slack: the next extent starts there. */
 static void overrun_of_whole_granules(void **state)
 {
     (void)state;
     char said[256];
     give(last, SIZE);
     assert_tells(&rig.pool, large + LARGE,
-                 REDZONE ? "0 bytes behind a live chunk of 2048 bytes ["
+                 REDZONE ? "0 bytes after a live chunk of 2048 bytes ["
                          : "at the start of a freed chunk of 32 bytes [");
     snprintf(said, sizeof said,
-             "  in front: a live chunk of 2048 bytes [0x%zx, 0x%zx), which ends 0 bytes before ",
+             "  preceding: a live chunk of 2048 bytes [0x%zx, 0x%zx), which ends 0 bytes before ",
              (size_t)(uintptr_t)large, (size_t)(uintptr_t)large + LARGE);
     if (!REDZONE)
         line_of(said, NULL);
@@ -146,13 +146,13 @@ static void underrun(void **state)
     (void)state;
     char said[256];
     snprintf(said, sizeof said,
-             "%d bytes behind a live chunk of 20 bytes "
+             "%d bytes after a live chunk of 20 bytes "
              "[0x%zx, 0x%zx), in its %s\n",
              REDZONE ? 27 : 11, (size_t)(uintptr_t)first, (size_t)(uintptr_t)first + SIZE,
              REDZONE ? "redzone" : "slack");
     assert_tells(&rig.pool, second - 1, said);
     snprintf(said, sizeof said,
-             "  behind: a live chunk of 20 bytes [0x%zx, 0x%zx), which starts 1 byte after it\n",
+             "  following: a live chunk of 20 bytes [0x%zx, 0x%zx), which starts 1 byte after it\n",
              (size_t)(uintptr_t)second, (size_t)(uintptr_t)second + SIZE);
     line_of(said, NULL);
 }
@@ -166,7 +166,7 @@ static void use_after_free(void **state)
                          : "4 bytes inside of a freed chunk of 32 bytes [");
 }
 
-static void use_after_merge(void **state)
+static void use_after_coalescing(void **state)
 {
     (void)state;
     give(large, LARGE);
@@ -193,7 +193,7 @@ static void pool_in_a_pool(void **state)
     assert_int_equal(pool_alloc(&inner, &ptr, SIZE, POOL_I8), 0);
     assert_int_equal(pool_report_watch(&inner), 0);
     die_of((unsigned char *)ptr + SIZE);
-    snprintf(said, sizeof said, "0x%zx is 0 bytes behind a live chunk of 20 bytes [",
+    snprintf(said, sizeof said, "0x%zx is 0 bytes after a live chunk of 20 bytes [",
              (size_t)(uintptr_t)ptr + SIZE);
     line_of(said, NULL);
     snprintf(said, sizeof said, "0x%zx is 20 bytes inside of a live chunk of 2048 bytes [",
@@ -221,7 +221,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(overrun_of_whole_granules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(underrun, set_up, tear_down),
         cmocka_unit_test_setup_teardown(use_after_free, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(use_after_merge, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(use_after_coalescing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(never_given, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pool_in_a_pool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_memory, set_up, tear_down),

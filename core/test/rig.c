@@ -146,9 +146,9 @@ static void unmap_own(void *context, void *memory, size_t bytes)
     rig->mapped--;
 }
 
-static int find_start(void *context, const struct pool_piece *piece)
+static int find_start(void *context, const struct pool_extent *extent)
 {
-    *(unsigned char **)context = piece->start;
+    *(unsigned char **)context = extent->start;
     return 1;
 }
 

@@ -1,9 +1,8 @@
-/* A pool under test: every source of memory behind one call, with guard bytes around memory that is
- * the test's own, and copies of that memory that show what a call has changed.
+/* A pool under test: every source of memory through one call, with guard bytes around memory that
+ * is the test's own, and copies of that memory that show what a call has changed.
  *
  * Whatever a rig asserts fails the cmocka test that is running. Memory is read and written past
- * AddressSanitizer, because a pool closes what nobody holds.
- */
+ * AddressSanitizer, because a pool closes what nobody holds. */
 #ifndef RIG_H
 #define RIG_H
 
@@ -21,7 +20,7 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Granules behind each chunk that belong to it, and to nobody. */
+/* Granules after each chunk that belong to it, and to nobody. */
 #if defined(POOL_CHECKED)
 #define REDZONE 1
 #else
@@ -82,11 +81,11 @@ struct rig {
  * */
 void rig_open(struct rig *rig, const struct kind *kind, size_t capacity);
 
-/* The same with memory that starts `shift` bytes behind a page boundary: below 4,096, and a
+/* The same with memory that starts `shift` bytes after a page boundary: below 4,096, and a
  * multiple of POOL_GRANULE for FROM_MAP. Without meaning for sources that are not the test's. */
 void rig_open_shifted(struct rig *rig, const struct kind *kind, size_t capacity, size_t shift);
 
-/* A pool in a caller's buffer of exactly `size` bytes, `shift` bytes behind a page boundary.
+/* A pool in a caller's buffer of exactly `size` bytes, `shift` bytes after a page boundary.
  * Returns what pool_init_with does; after a failure too the rig is to be closed. */
 int rig_open_buffer(struct rig *rig, unsigned flags, size_t size, size_t shift);
 

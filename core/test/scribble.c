@@ -284,7 +284,7 @@ static void rings(void **state)
         for (size_t s = 0; s < COUNT_OF(sizes); s++)
             for (unsigned ring = 0; ring < 256; ring++) {
                 if (kinds[k].source != FROM_BUFFER && kinds[k].source != FROM_SYSTEM)
-                    continue; /* lists do not differ by source; what a trim gives back does */
+                    continue; /* lists do not differ by source; what a trim purges does */
                 struct rig rig;
                 unsigned char *chunks[8];
                 size_t size = sizes[s];
@@ -457,8 +457,8 @@ static void go_wandering(void **state)
 }
 
 /* Each word of each freed chunk, made to name each interesting place, one by one: of chunks as they
- * were freed, and of runs that they were merged into. */
-static void aim(int merged)
+ * were freed, and of runs that they were coalesced into. */
+static void aim(int coalesced)
 {
     for (size_t k = 0; k < KINDS; k++)
         for (size_t size = 16; size <= 2048; size = size * 2 + 16)
@@ -478,7 +478,7 @@ static void aim(int merged)
                         void *ptr = chunks[freed[i]];
                         assert_int_equal(pool_free(&ptr, size, &rig.pool), 0);
                     }
-                    if (merged)
+                    if (coalesced)
                         assert_int_equal(pool_trim(&rig.pool, NULL), 0);
                     const uintptr_t aims[10] = {
                         (uintptr_t)chunks[3],
@@ -612,7 +612,7 @@ static void full_pool_tells(void **state)
     }
 }
 
-/* The last run and the fresh memory behind it would be enough, but what the user wrote to cannot be
+/* The last run and the fresh memory after it would be enough, but what the user wrote to cannot be
  * joined to it. */
 static void last_run_tells(void **state)
 {

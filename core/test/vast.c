@@ -187,7 +187,7 @@ static void between_two_small_ones(void **state)
     at_both_ends(POOL_KEEP_CONTENTS, capacity - 4096);
 }
 
-/* What a refusal and a merge have to know of a giant stands at its ends: its other tags are made
+/* What a refusal and coalescing have to know of a giant stands at its ends: its other tags are made
  * unreadable. */
 static void beside_a_giant(void **state)
 {

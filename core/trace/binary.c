@@ -1,6 +1,6 @@
 /* The binary form.
  *
- *   file      magic, 8 bytes; version, 1 byte; blocks; nothing behind the end block
+ *   file      magic, 8 bytes; version, 1 byte; blocks; nothing after the end block
  *   block     type, 1 byte; length of the payload, 4 bytes; payload; checksum, 4 bytes
  *
  * The blocks, in this order, and their payloads:

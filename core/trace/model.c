@@ -28,7 +28,7 @@ int model_start(struct model *model, uintptr_t base, size_t bytes, unsigned flag
                             .flags = flags,
                             .redzone = redzone,
                             .slot_count = slot_count};
-    /* One allocation, for a fuzzer makes many models: the maps stand behind the slots. */
+    /* One allocation, for a fuzzer makes many models: the maps stand after the slots. */
     size_t maps = words * 2 * sizeof *model->live / sizeof *model->slots + 1;
     model->slots = calloc((size_t)slot_count + 1 + maps, sizeof *model->slots);
     if (model->slots == NULL) {
@@ -99,7 +99,7 @@ int model_is_free(const struct model *model, size_t g, size_t n)
 }
 
 /* A chunk ends where another starts or nothing is live, whichever comes first: both maps are
- * searched side by side, for either may be far behind. */
+ * searched side by side, for either may be far off. */
 size_t model_chunk_at(const struct model *model, size_t g)
 {
     if (g >= model->granules || !bit_at(model->starts, g))

@@ -11,7 +11,7 @@
 #include "mem_pool.h"
 #include "trace.h"
 
-/* Granules behind each chunk of this build's pools that belong to it, and to nobody. The block of a
+/* Granules after each chunk of this build's pools that belong to it, and to nobody. The block of a
  * pool is longer than its capacity by as many. */
 #if defined(POOL_CHECKED)
 #define POOL_REDZONE 1

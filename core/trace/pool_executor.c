@@ -7,7 +7,7 @@
 #include "pattern.h"
 #include "run.h"
 
-/* A whole block beyond this is taken but neither read nor given back one by one at the end, in
+/* A whole block beyond this is taken but neither read nor freed one by one at the end, in
  * bytes. */
 #define MAX_WHOLE_CHUNK ((size_t)256 * 1024 * 1024)
 
@@ -68,13 +68,13 @@ static int step(struct run *run, const struct trace_op *op)
     return result;
 }
 
-/* The fresh block is one piece. */
-static int find_block(void *context, const struct pool_piece *piece)
+/* The fresh block is one extent. */
+static int find_block(void *context, const struct pool_extent *extent)
 {
-    struct pool_piece *block = context;
-    if (block->size != 0 || piece->kind != POOL_FRESH)
+    struct pool_extent *block = context;
+    if (block->size != 0 || extent->kind != POOL_FRESH)
         return 1;
-    *block = *piece;
+    *block = *extent;
     return 0;
 }
 
@@ -91,10 +91,10 @@ static int start(struct run *run, const struct pool_config *config)
     if (pool_init_with(&run->pool, &own) != 0)
         return run_report(run, "exhaustion", "pool_init_with was refused: %s",
                           pool_strerror(pool_error(&run->pool)));
-    struct pool_piece block = {0};
+    struct pool_extent block = {0};
     if (pool_walk(&run->pool, find_block, &block) != 0 || block.size == 0 ||
         (uintptr_t)block.start % POOL_GRANULE != 0)
-        return run_report(run, "model", "a new pool's block is not one fresh, aligned piece");
+        return run_report(run, "model", "a new pool's block is not one fresh, aligned extent");
     size_t due = (own.capacity != 0 ? own.capacity : POOL_DEFAULT_CAPACITY);
     if (own.buffer == NULL && block.size != (granules_of(due) + POOL_REDZONE) * POOL_GRANULE)
         return run_report(run, "model", "a new pool of %zu bytes has a block of %zu", due,

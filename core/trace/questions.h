@@ -10,7 +10,7 @@
 int asked_check(const struct m_pool *pool, const char **broken);
 int asked_stats(const struct m_pool *pool, struct pool_stats *stats);
 int asked_walk(const struct m_pool *pool,
-               int (*visit)(void *context, const struct pool_piece *piece), void *context);
+               int (*visit)(void *context, const struct pool_extent *extent), void *context);
 #else
 #define asked_check pool_check
 #define asked_stats pool_stats

@@ -4,22 +4,22 @@
 
 struct walk {
     struct run *run;
-    size_t next; /* granule at which the next piece must start */
+    size_t next; /* granule at which the next extent must start */
     size_t live_chunks;
 };
 
-static int visit(void *context, const struct pool_piece *piece)
+static int visit(void *context, const struct pool_extent *extent)
 {
     struct walk *walk = context;
     struct run *run = walk->run;
     const struct model *model = &run->model;
     size_t g = walk->next;
-    size_t n = piece->size / POOL_GRANULE;
-    if ((uintptr_t)piece->start != model->base + g * POOL_GRANULE || n == 0 ||
-        piece->size % POOL_GRANULE != 0 || n > model->granules - g)
+    size_t n = extent->size / POOL_GRANULE;
+    if ((uintptr_t)extent->start != model->base + g * POOL_GRANULE || n == 0 ||
+        extent->size % POOL_GRANULE != 0 || n > model->granules - g)
         return run_report(run, "model", "pool_walk leaves a gap or overlaps at byte %zu",
                           g * POOL_GRANULE);
-    if (piece->kind == POOL_LIVE) {
+    if (extent->kind == POOL_LIVE) {
         walk->live_chunks++;
         if (model_chunk_at(model, g) != n)
             return run_report(run, "model",
@@ -27,9 +27,9 @@ static int visit(void *context, const struct pool_piece *piece)
                               g * POOL_GRANULE);
     } else if (!model_is_free(model, g, n)) {
         return run_report(run, "model",
-                          "pool_walk shows a free piece at byte %zu over a live chunk",
+                          "pool_walk shows a free extent at byte %zu over a live chunk",
                           g * POOL_GRANULE);
-    } else if ((piece->kind == POOL_FRESH) != (g >= model->reach)) {
+    } else if ((extent->kind == POOL_FRESH) != (g >= model->reach)) {
         return run_report(run, "model", "pool_walk is wrong about what is fresh at byte %zu",
                           g * POOL_GRANULE);
     }
@@ -41,7 +41,7 @@ static int visit(void *context, const struct pool_piece *piece)
 struct questions {
     int (*check)(const struct m_pool *, const char **);
     int (*stats)(const struct m_pool *, struct pool_stats *);
-    int (*walk)(const struct m_pool *, int (*)(void *, const struct pool_piece *), void *);
+    int (*walk)(const struct m_pool *, int (*)(void *, const struct pool_extent *), void *);
 };
 
 static const struct questions its_own = {pool_check, pool_stats, pool_walk};

@@ -61,8 +61,8 @@ static int run_foreign(struct run *run, size_t size)
     struct image before = run_image(&run->foreign);
     if (run_wrong(run, (uintptr_t)run->foreign_chunk, size, 0) != 0)
         return -1;
-    struct image after = run_image(&run->foreign);
-    if (run_images_differ(&before, &after))
+    struct image following = run_image(&run->foreign);
+    if (run_images_differ(&before, &following))
         return run_report(run, "refusal", "a refused pool_free changed the other pool");
     return 0;
 }
@@ -70,9 +70,9 @@ static int run_foreign(struct run *run, size_t size)
 int run_misuse(struct run *run, const struct trace_op *op)
 {
     const uintptr_t block = run->model.base;
-    const uintptr_t behind = block + run->model.granules * POOL_GRANULE;
+    const uintptr_t following = block + run->model.granules * POOL_GRANULE;
     size_t size = op->size < SIZE_MAX ? (size_t)op->size : SIZE_MAX;
-    /* Behind the last slot stands one that is always empty, for the kinds that name none. */
+    /* After the last slot stands one that is always empty, for the kinds that name none. */
     uint32_t slots = run->model.slot_count;
     const struct model_slot *slot = &run->model.slots[op->slot < slots ? op->slot : slots];
     switch (op->kind) {
@@ -84,8 +84,8 @@ int run_misuse(struct run *run, const struct trace_op *op)
         return run_bad_alloc(run, size, POOL_PAGE + 1 + size % 3);
     case TRACE_FREE_BEFORE:
         return run_wrong(run, block - (size + 1) * POOL_GRANULE, 16, 0);
-    case TRACE_FREE_BEHIND:
-        return run_wrong(run, behind + size * POOL_GRANULE, 16, 0);
+    case TRACE_FREE_AFTER:
+        return run_wrong(run, following + size * POOL_GRANULE, 16, 0);
     case TRACE_FREE_FOREIGN:
         return run_foreign(run, size);
     case TRACE_FREE_TWICE:

@@ -81,16 +81,16 @@ static int wrong_at(const struct line *line, const char *what)
                       (unsigned long long)line->number, what, excerpt(line->at, line->end).text);
 }
 
-/* Takes the word if it stands next, with the space behind it. */
+/* Takes the word if it stands next, with the space after it. */
 static int take_word(struct line *line, const char *word)
 {
     size_t size = strlen(word);
     if ((size_t)(line->end - line->at) < size || memcmp(line->at, word, size) != 0)
         return 0;
-    const char *behind = line->at + size;
-    if (behind < line->end && *behind != ' ')
+    const char *after = line->at + size;
+    if (after < line->end && *after != ' ')
         return 0;
-    line->at = behind < line->end ? behind + 1 : behind;
+    line->at = after < line->end ? after + 1 : after;
     return 1;
 }
 

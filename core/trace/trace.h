@@ -45,15 +45,15 @@ enum trace_kind {
     TRACE_ALLOC_HUGE,      /* alloc-huge SLOT SIZE       SIZE bytes below SIZE_MAX */
     TRACE_ALLOC_BAD_ALIGN, /* alloc-bad-align SLOT SIZE  a type beyond the largest */
     TRACE_FREE_TWICE,      /* free-twice SLOT            the pointer last freed from this slot */
-    TRACE_FREE_INTERIOR,   /* free-interior SLOT SIZE    SIZE granules behind its start, not 0 */
-    TRACE_FREE_MISALIGNED, /* free-misaligned SLOT SIZE  1 + SIZE % 15 bytes behind its start */
+    TRACE_FREE_INTERIOR,   /* free-interior SLOT SIZE    SIZE granules after its start, not 0 */
+    TRACE_FREE_MISALIGNED, /* free-misaligned SLOT SIZE  1 + SIZE % 15 bytes after its start */
     TRACE_FREE_BEFORE,     /* free-before SIZE           SIZE + 1 granules before the block */
-    TRACE_FREE_BEHIND,     /* free-behind SIZE           SIZE granules behind the block's end */
+    TRACE_FREE_AFTER,      /* free-after SIZE            SIZE granules after the block's end */
     TRACE_FREE_FOREIGN,    /* free-foreign SIZE          a live chunk of another pool */
     TRACE_FREE_WRONG_SIZE, /* free-wrong-size SLOT SIZE  SIZE bytes, not 0, instead of its own */
     TRACE_FREE_STALE,      /* free-stale SLOT            the pointer that it held before a reset */
     TRACE_REALLOC_TWICE, /* realloc-twice SLOT SIZE     realloc of the pointer last freed from it */
-    TRACE_REALLOC_INTERIOR,   /* realloc-interior SLOT SIZE  realloc one granule behind its start */
+    TRACE_REALLOC_INTERIOR,   /* realloc-interior SLOT SIZE  realloc one granule after its start */
     TRACE_REALLOC_WRONG_SIZE, /* realloc-wrong-size SLOT SIZE  realloc with SIZE as the old size */
     TRACE_KINDS
 };

@@ -77,7 +77,7 @@ static int parse_flags(char *words, unsigned *flags)
     return 0;
 }
 
-/* The number behind a name; -1 if the word is another or the number larger than `most`. */
+/* The number after a name; -1 if the word is another or the number larger than `most`. */
 static int parse_number(const char *word, const char *name, size_t most, size_t *value)
 {
     const size_t length = strlen(name);

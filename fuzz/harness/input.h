@@ -32,8 +32,7 @@ struct input {
     enum input_source source;
     unsigned flags; /* POOL_KEEP_CONTENTS and POOL_STRICT */
     size_t bytes;   /* capacity, or the size of the buffer: decoded from 1 to 64 KiB */
-    size_t
-        offset; /* 0 to 15: bytes of the buffer, granules of map's memory behind a page's start */
+    size_t offset; /* 0 to 15: bytes of the buffer, granules of map's memory after a page's start */
     struct trace trace;
 };
 
@@ -54,7 +53,7 @@ int input_of_trace(struct input *input, const struct trace *trace);
 /* Writes the input as the text of a trace file. */
 void input_print(const struct input *input, FILE *stream);
 
-/* The memory behind a pool of this input, and what happens to it. */
+/* The memory beneath a pool of this input, and what happens to it. */
 struct backing {
     unsigned char *buffer; /* of INPUT_BUFFER, with the offset before it */
     size_t buffer_size, offset;

@@ -115,7 +115,7 @@ static void trim(struct scribble *scribble)
         if (pool_error(&scribble->pool) != POOL_CORRUPTED)
             complain(scribble, "a trim is refused");
     } else if (released != 0 && scribble->input->source != INPUT_LAZY) {
-        complain(scribble, "memory that is not the system's was given back to it");
+        complain(scribble, "memory that is not the system's was purged");
     }
 }
 

@@ -1,6 +1,6 @@
 /* Mutation by operations: an input's settings stay in place, and each change inserts, deletes,
  * doubles, swaps or alters whole operations, where a change of single bytes would mostly shift
- * all of those behind it. */
+ * all of those after it. */
 #include <string.h>
 
 #include "generate.h"

@@ -1,10 +1,12 @@
 /* No call runs more of the pool's code than the cost that mem_pool.h states for it allows; the
- * engine hunts for the slowest trace and for the one that leaves free memory in the most pieces. */
+ * engine hunts for the slowest trace and for the one that leaves free memory in the most
+ * extents. */
 #include "input.h"
 #include "steps.h"
 
-/* Blocks of instructions: what a call may take, what a look at each bin that is not empty may add,
- * and what one at every granule may where merging is put off. Each is about twice what was seen. */
+/* Blocks of instructions: what a call may take, what a look at each bin that is not empty may
+ * add, and what one at every granule may where coalescing is put off. Each is about twice what
+ * was seen. */
 enum { MOST = 1024, EACH_BIN = 192, EACH_GRANULE = 64 };
 
 static void judge(const struct input *input, const struct m_pool *pool, size_t since, size_t bins)
@@ -15,8 +17,8 @@ static void judge(const struct input *input, const struct m_pool *pool, size_t s
     if (pool_stats(pool, &stats) != 0)
         target_complain(input, "model", "pool_stats was refused");
     steps_tell(length, &stats);
-    const size_t sweep = stats.capacity / POOL_GRANULE * EACH_GRANULE;
-    const size_t most = MOST + bins * EACH_BIN + (input->flags & POOL_STRICT ? 0 : sweep);
+    const size_t scan = stats.capacity / POOL_GRANULE * EACH_GRANULE;
+    const size_t most = MOST + bins * EACH_BIN + (input->flags & POOL_STRICT ? 0 : scan);
     snprintf(message, sizeof message, "a call took %zu steps; at most %zu are due", length, most);
     if (length > most)
         target_complain(input, "cost", message);

@@ -9,7 +9,7 @@ static const uint8_t when_live[] = {TRACE_FREE_INTERIOR, TRACE_FREE_MISALIGNED,
                                     TRACE_REALLOC_WRONG_SIZE};
 static const uint8_t when_freed[] = {TRACE_FREE_TWICE, TRACE_REALLOC_TWICE, TRACE_ALLOC_ZERO,
                                      TRACE_ALLOC_HUGE, TRACE_ALLOC_BAD_ALIGN};
-static const uint8_t always[] = {TRACE_FREE_BEFORE, TRACE_FREE_BEHIND, TRACE_FREE_FOREIGN};
+static const uint8_t always[] = {TRACE_FREE_BEFORE, TRACE_FREE_AFTER, TRACE_FREE_FOREIGN};
 
 /* Appends the kinds with the fields of op; sizes follow the operation, so that the input chooses
  * them. */

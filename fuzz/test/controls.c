@@ -99,8 +99,8 @@ static void write_cached(void)
     ((volatile unsigned char *)scene.middle)[SIZE - 1] = 1;
 }
 
-/* Chunks too large for the cache are merged with their neighbours as they are freed. */
-static void write_merged(void)
+/* Chunks too large for the cache are coalesced with their neighbours as they are freed. */
+static void write_coalesced(void)
 {
     struct scene scene;
     set(&scene, LARGE);
@@ -157,7 +157,7 @@ static const struct control {
     {"a write to memory never given out", write_fresh, "use-after-poison"},
     {"a read of a freed chunk", read_freed, "use-after-poison"},
     {"a write to a freed chunk in the cache", write_cached, "use-after-poison"},
-    {"a write to freed chunks after their merge", write_merged, "use-after-poison"},
+    {"a write to freed chunks once they are coalesced", write_coalesced, "use-after-poison"},
     {"a write to the rest of a run that was split", write_remainder, "use-after-poison"},
     {"a write to a chunk after a reset", write_reset, "use-after-poison"},
     {"a write past a chunk that shrank", write_shrunk, "use-after-poison"},

@@ -115,9 +115,9 @@ static struct input without(const struct input *input, size_t at, size_t count,
                             struct trace_op *ops)
 {
     struct input less = *input;
-    const size_t behind = input->trace.count - at - count;
+    const size_t after = input->trace.count - at - count;
     memcpy(ops, input->trace.ops, at * sizeof *ops);
-    memcpy(ops + at, input->trace.ops + at + count, behind * sizeof *ops);
+    memcpy(ops + at, input->trace.ops + at + count, after * sizeof *ops);
     less.trace.ops = ops;
     less.trace.count -= count;
     return less;

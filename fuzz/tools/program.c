@@ -51,7 +51,7 @@ static void print_call(const struct trace_op *op, FILE *stream)
     case TRACE_FREE_BEFORE:
         fprintf(stream, "bad_free_at(0 - (size_t)%llu * POOL_GRANULE);", size + 1);
         break;
-    case TRACE_FREE_BEHIND:
+    case TRACE_FREE_AFTER:
         fprintf(stream, "bad_free_at(capacity + (size_t)%llu * POOL_GRANULE);", size);
         break;
     case TRACE_FREE_FOREIGN:

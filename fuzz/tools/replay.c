@@ -32,7 +32,7 @@ static long replay_file(const char *path)
     uint8_t *bytes = NULL;
     size_t size = 0;
     if (fstat(fileno(file), &status) == 0) {
-        /* Exactly as many bytes as there are, so that ASan sees a target that reads behind them. */
+        /* Exactly as many bytes as there are, so that ASan sees a target that reads after them. */
         bytes = malloc(status.st_size > 0 ? (size_t)status.st_size : 1);
         size = bytes ? fread(bytes, 1, (size_t)status.st_size, file) : 0;
     }

@@ -36,17 +36,17 @@ int __asan_address_is_poisoned(void const volatile *address);
 enum { SOURCE = 0, BYTES = 1024, OFFSET = 0, FLAGS = 0, SLOTS = 2 };
 /* end settings */
 
-/* SOURCE is 0 for malloc, 1 for a buffer of BYTES bytes OFFSET behind an aligned address, 2 for
+/* SOURCE is 0 for malloc, 1 for a buffer of BYTES bytes OFFSET after an aligned address, 2 for
  * lazy, 3 for map. */
 enum { KEEPS = FLAGS & POOL_KEEP_CONTENTS, STRICT = FLAGS & POOL_STRICT };
 
 #include "reproducer_checks.h" /* in a printed program its text stands here */
 
-/* Notes where the block starts: at its first piece. */
-static int first(void *context, const struct pool_piece *piece)
+/* Notes where the block starts: at its first extent. */
+static int first(void *context, const struct pool_extent *extent)
 {
     (void)context;
-    block = piece->start;
+    block = extent->start;
     return 1;
 }
 
@@ -119,7 +119,7 @@ int main(void)
     step = 2, resize(0, 100, 4);                                  /* realloc 0 100 16 */
     step = 3, bad_alloc(0, 0);                                    /* alloc-zero 0 */
     step = 4, bad_free_inside(0, 1 * POOL_GRANULE);               /* free-interior 0 1 */
-    step = 5, bad_free_at(capacity + (size_t)0 * POOL_GRANULE);   /* free-behind 0 */
+    step = 5, bad_free_at(capacity + (size_t)0 * POOL_GRANULE);   /* free-after 0 */
     step = 6, bad_free(foreign(64), 64);                          /* free-foreign 64 */
     step = 7, bad_realloc_inside(0, 10);                          /* realloc-interior 0 10 */
     step = 8, give(0);                                            /* free 0 */

@@ -37,14 +37,14 @@ static void fill(unsigned slot)
 }
 
 #ifdef WITH_ASAN
-static int look(void *context, const struct pool_piece *piece)
+static int look(void *context, const struct pool_extent *extent)
 {
-    const unsigned char *const start = piece->start;
+    const unsigned char *const start = extent->start;
     size_t open = 0;
     (void)context;
     for (unsigned slot = 0; slot < SLOTS; slot++)
         open = objects[slot].at == start ? objects[slot].size : open;
-    for (size_t i = 0; i < piece->size; i++)
+    for (size_t i = 0; i < extent->size; i++)
         expect(IS_CLOSED(start + i) == (i >= open), "the shadow of a byte is wrong");
     return 0;
 }
@@ -54,26 +54,26 @@ static struct walked {
     size_t bytes, chunks, free, runs, longest; /* free: bytes of the run that is being walked */
 } walked;
 
-static int step_over(void *context, const struct pool_piece *piece)
+static int step_over(void *context, const struct pool_extent *extent)
 {
-    const unsigned char *const start = piece->start;
+    const unsigned char *const start = extent->start;
     (void)context;
     expect(start == block + walked.bytes, "pool_walk leaves a gap");
-    if (piece->kind == POOL_LIVE) {
+    if (extent->kind == POOL_LIVE) {
         int known = 0;
         for (unsigned slot = 0; slot < SLOTS; slot++)
-            known |= objects[slot].at == start && rounded(objects[slot].size) == piece->size;
+            known |= objects[slot].at == start && rounded(objects[slot].size) == extent->size;
         expect(known, "pool_walk shows a live chunk that is not so");
         walked.chunks++;
         walked.free = 0;
     } else {
-        expect((piece->kind == POOL_FRESH) == (walked.bytes >= reach),
+        expect((extent->kind == POOL_FRESH) == (walked.bytes >= reach),
                "pool_walk is wrong about what is fresh");
         walked.runs += walked.free == 0;
-        walked.free += piece->size;
+        walked.free += extent->size;
         walked.longest = walked.free > walked.longest ? walked.free : walked.longest;
     }
-    walked.bytes += piece->size;
+    walked.bytes += extent->size;
     return 0;
 }
 
@@ -163,7 +163,7 @@ static void receive(unsigned slot, void *ptr, size_t kept, size_t size, unsigned
     fill(slot);
 }
 
-/* A refusal is due only if the largest free piece could not have held the chunk for certain. */
+/* A refusal is due only if the largest free extent could not have held the chunk for certain. */
 static void refused(size_t size, unsigned type)
 {
     struct pool_stats stats;
@@ -284,7 +284,7 @@ static void bad_free(unsigned char *at, size_t size)
     bad_call(at, size, 0);
 }
 
-/* A free so many bytes behind the start of an object; behind its end that may be right. */
+/* A free so many bytes after the start of an object; after its end that may be right. */
 static void bad_free_inside(unsigned slot, size_t offset)
 {
     if (objects[slot].at)

@@ -5,7 +5,7 @@
  *     fuzz-translate same TEXT FILE…    in TAP, whether each FILE is what its TEXT gives
  *     fuzz-translate run FILE           the input on a pool, with every oracle; a finding aborts
  *     fuzz-translate c FILE FRAME       a C program of its own, in the frame of reproducer.c
- *     fuzz-translate slices TRACE N OUT inputs OUT-1, OUT-2 …: N pieces of any trace file
+ *     fuzz-translate slices TRACE N OUT inputs OUT-1, OUT-2 …: N slices of any trace file
  *
  * FILE is bytes, or a text that begins with "poolproof trace". Errors are one line on standard
  * error and exit 2.

@@ -1,6 +1,6 @@
 /* An allocator that lets other threads go first: before it allocates and after it has freed.
  *
- * Preloaded behind the recorder, it makes sure that an address changes hands just there.
+ * Preloaded after the recorder, it makes sure that an address changes hands just there.
  */
 #include <sched.h>
 #include <stddef.h>

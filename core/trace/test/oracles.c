@@ -68,7 +68,7 @@ int __real_pool_free_unsized(void **ptr, struct m_pool *pool);
 size_t __real_pool_size_of(const struct m_pool *pool, const void *ptr);
 int __real_pool_owns(const struct m_pool *pool, const void *ptr);
 int __real_pool_walk(const struct m_pool *pool,
-                     int (*visit)(void *context, const struct pool_piece *piece), void *context);
+                     int (*visit)(void *context, const struct pool_extent *extent), void *context);
 int __real_pool_check(const struct m_pool *pool, const char **broken);
 int __real_pool_stats(const struct m_pool *pool, struct pool_stats *stats);
 enum pool_reason __real_pool_error(const struct m_pool *pool);
@@ -84,7 +84,7 @@ int __wrap_pool_free_unsized(void **ptr, struct m_pool *pool);
 size_t __wrap_pool_size_of(const struct m_pool *pool, const void *ptr);
 int __wrap_pool_owns(const struct m_pool *pool, const void *ptr);
 int __wrap_pool_walk(const struct m_pool *pool,
-                     int (*visit)(void *context, const struct pool_piece *piece), void *context);
+                     int (*visit)(void *context, const struct pool_extent *extent), void *context);
 int __wrap_pool_check(const struct m_pool *pool, const char **broken);
 int __wrap_pool_stats(const struct m_pool *pool, struct pool_stats *stats);
 enum pool_reason __wrap_pool_error(const struct m_pool *pool);
@@ -168,7 +168,7 @@ int __wrap_pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_ty
     if (result != 0 && planted == ALLOC_CLOBBERS_POINTER)
         *ptr = NULL;
     if (result != 0 && planted == REFUSAL_CHANGES_STRUCT)
-        pool->mark++;
+        pool->frontier++;
     if (result != 0)
         return result;
     last = *ptr;
@@ -245,18 +245,18 @@ int __wrap_pool_owns(const struct m_pool *pool, const void *ptr)
     return planted == OWNS_LIES ? 1 : __real_pool_owns(pool, ptr);
 }
 
-static int visit_wrongly(void *context, const struct pool_piece *piece)
+static int visit_wrongly(void *context, const struct pool_extent *extent)
 {
-    struct pool_piece other = *piece;
+    struct pool_extent other = *extent;
     void **inner = context;
-    int (**visit)(void *, const struct pool_piece *) = inner[0];
+    int (**visit)(void *, const struct pool_extent *) = inner[0];
     if (other.kind == POOL_CACHED || other.kind == POOL_RUN)
         other.kind = POOL_FRESH;
     return (*visit)(inner[1], &other);
 }
 
 int __wrap_pool_walk(const struct m_pool *pool,
-                     int (*visit)(void *context, const struct pool_piece *piece), void *context)
+                     int (*visit)(void *context, const struct pool_extent *extent), void *context)
 {
     void *inner[] = {&visit, context};
     return planted == WALK_LIES ? __real_pool_walk(pool, visit_wrongly, inner)
@@ -301,7 +301,7 @@ static const char operations[] = "alloc 0 100 1\n"
                                  "free-interior 0 1\n"
                                  "free-misaligned 0 3\n"
                                  "free-before 0\n"
-                                 "free-behind 0\n"
+                                 "free-after 0\n"
                                  "free-foreign 48\n"
                                  "free-wrong-size 0 3\n"
                                  "realloc-twice 1 9\n"

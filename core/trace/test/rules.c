@@ -59,7 +59,7 @@ static void what_the_rules_allow_passes(void **state)
     (void)state;
     struct trace trace = from_text("alloc 0 1 1\nfree 0\nfree-twice 0\ncalloc 0 7 4096\n"
                                    "realloc-twice 0 3\nreset\nfree-stale 0\nalloc 0 2 1\nreset\n"
-                                   "free-before 0\nfree-behind 0\nalloc-huge 0 0\nalloc-zero 9\n"
+                                   "free-before 0\nfree-after 0\nalloc-huge 0 0\nalloc-zero 9\n"
                                    "alloc 4095 1 1\ncheck");
     assert_int_equal(trace_check(&trace, NULL), 0);
     assert_int_equal(trace.slots, 4096);
@@ -112,7 +112,7 @@ static void the_peak_counts_granules(void **state)
         {"alloc 0 16 1\nfree 0\nalloc 1 17 1\nfree 1\nalloc 0 5 1", 2},
         {"alloc 0 100 1\nreset\nalloc 1 17 1\nalloc 0 32 1", 7},
         {"alloc 0 1 1\nrealloc 0 160 1\nrealloc 0 16 1\nalloc 1 144 1\nalloc 2 1 1", 11},
-        {"alloc 0 1 1\nalloc-huge 1 5\nfree-behind 3", 1},
+        {"alloc 0 1 1\nalloc-huge 1 5\nfree-after 3", 1},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct trace trace = from_text(cases[i].text);
