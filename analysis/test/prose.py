@@ -71,9 +71,12 @@ def long_sentences(files: Iterable[File]) -> list[str]:
 
 
 def private_words(files: Iterable[File]) -> list[str]:
-    """Complaints about words that the field does not use, in documents."""
+    """Complaints about words that the field does not use, in documents and in what is compiled."""
     complaints = []
-    for file in documents(files):
+    files = list(files)
+    compiled = [file for file in files if file.path.startswith(("core/", "bench/", "fuzz/"))
+                and (file.is_c or file.name == "meson.build")]
+    for file in documents(files) + compiled:
         if file.path in NAMES_THE_FORBIDDEN:
             continue
         for number, line in enumerate(file.lines(), start=1):
