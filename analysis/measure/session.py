@@ -181,8 +181,7 @@ def appending(folder: pathlib.Path, part: str) -> Iterator[records.Appender]:
 
 
 def _measure_time(known: Record, appender: records.Appender, console: Console) -> None:
-    clock = progress.Clock(len(known.launches), len(known.launches), "launches")
-    display = progress.display(clock, console)
+    display = progress.Display(len(known.launches), len(known.launches), "launches", console)
 
     def listen(entry: Any) -> None:
         if isinstance(entry, records.Refusal):
@@ -190,7 +189,7 @@ def _measure_time(known: Record, appender: records.Appender, console: Console) -
         display.advance(entry)
 
     try:
-        launches.collect(known, appender, listen, clock.expect)
+        launches.collect(known, appender, listen, display.expect)
     finally:
         display.close()
 
@@ -198,7 +197,7 @@ def _measure_time(known: Record, appender: records.Appender, console: Console) -
 def _probe(known: Record, part: str, appender: records.Appender, console: Console) -> None:
     todo = probes.missing(known.plan, part, getattr(known, part),
                           known.part_refusals.get(part, []))
-    display = progress.display(progress.Clock(0, len(todo), "probes"), console)
+    display = progress.Display(0, len(todo), "probes", console)
 
     def listen(lines: Sequence[Any]) -> None:
         if isinstance(lines[0], records.Refusal):

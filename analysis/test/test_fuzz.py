@@ -454,7 +454,8 @@ def test_what_is_remembered_outlasts_a_line_that_was_cut(tmp_path: pathlib.Path)
 
 
 @pytest.mark.parametrize("on, code, told", [
-    ("pool", 0, ["pool       verified  ok --on pool --lazy --", "pool-keep  verified  ok --on pool"]),
+    ("pool", 0, ["pool       verified  ok --on pool --lazy --",
+               "pool-keep  verified  ok --on pool"]),
     ("pool", 1, ["pool       FAILED    byte 3", "pool-keep  FAILED    byte 3"]),
     ("malloc", 0, ["glibc      verified  ok --on malloc --"]),
 ])
