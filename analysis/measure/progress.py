@@ -19,9 +19,10 @@ class Display:
         self._noun, self._console = noun, console
         self._bar = Progress(BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn(noun),
                              TimeRemainingColumn(), TextColumn("[dim]{task.description}"),
-                             console=console, transient=True, disable=not console.is_terminal)
+                             console=console, transient=True)
         self._task = self._bar.add_task("", total=total, completed=done)
-        self._bar.start()
+        if console.is_terminal:
+            self._bar.start()
         self._told_s = time.monotonic()
 
     def expect(self, total: int) -> None:
@@ -45,4 +46,5 @@ class Display:
 
     def close(self) -> None:
         """Takes the bar away, also after an error."""
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
