@@ -15,7 +15,7 @@ from analysis.system.exits import UserError
 from analysis.system.files import named_path, whole_file
 
 
-FORMATS = ("text", "json", "csv", "markdown", "junit")
+FORMATS = ("text", "json", "markdown")
 KINDS = ("machine", "compiler", "flags", "harness", "library", "trace", "all")
 
 
@@ -39,10 +39,8 @@ def run(args: argparse.Namespace) -> int:
     from analysis.stats import comparison
     if args.output is not None and not args.output.parent.is_dir():
         raise UserError(f"{args.output.parent}: no such folder")
-    allowed = comparison.KINDS if "all" in args.allow else args.allow
-    compared = comparison.compare(records.read(args.base), records.read(args.new), allowed)
-    shown = [*compared.changes, *compared.counts]
-    written = comparison_formats.FORMATS[args.format](compared, shown)
+    compared = comparison.compare(records.read(args.base), records.read(args.new), args.allow)
+    written = comparison_formats.FORMATS[args.format](compared)
     if args.output is None:
         print(written, end="")
     else:

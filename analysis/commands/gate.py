@@ -14,7 +14,7 @@ import argparse
 from analysis.measure import words
 from analysis.system.files import named_path
 
-FORMATS = ("text", "json", "csv", "markdown", "junit")
+FORMATS = ("text", "json", "markdown")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +55,5 @@ def run(args: argparse.Namespace) -> int:
     folder = gating.begin(args, console)
     session.measure(folder, console)
     compared = comparison.of_gate(records.read(folder))
-    shown = [*compared.claims, *compared.counted_claims]
-    print(comparison_formats.FORMATS[args.format](compared, shown), end="")
+    print(comparison_formats.FORMATS[args.format](compared), end="")
     return comparison.EXIT_CODES[compared.outcome]

@@ -12,7 +12,7 @@ import time
 from analysis.measure import trial_program, trial_sites
 from analysis.measure.trial_launch import Tools, launch
 from analysis.runs.trial import Arm, Command, Counted, Launch, Pair, Trial
-from analysis.stats.trial_intervals import FEWEST, interval
+from analysis.stats.trial_verdict import FEWEST, interval
 from analysis.system.exits import UNFIT, USAGE, UserError
 from analysis.system.process import say
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import pathlib
+import statistics
 import sys
+from typing import Any, Iterator, Sequence
 
 from rich.console import Console
+from rich.text import Text
 
-from analysis.report import parts, render
+from analysis.report import document, render
+from analysis.report.document import Column, Grid, Row, cells
 from analysis.runs import records
 from analysis.runs.records import Record
 from analysis.stats import verdicts
+from analysis.system import units
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
 from analysis.system.files import output_folder
 
@@ -29,39 +35,94 @@ def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None =
     if output is not None and output.is_file():
         raise UserError(f"{output} is a file; name a folder")
     taken = records.read(folder)
+    refused = list(itertools.chain.from_iterable(taken.part_refusals.values()))
     if "time" not in taken.plan.parts:
-        return _show_parts(taken, console)
-    if not taken.launches:
+        _print_parts(taken, refused, console)
+    elif not taken.launches:
         raise UserError(f"{folder} holds no whole launch yet: go on with --resume")
-    analysis = verdicts.analyse(taken)
-    if output is not None:
-        output_folder(output)
-    paths = render.write_all(analysis, output or folder)
-    render.print_terminal(analysis, console, paths)
+    else:
+        refused += taken.refusals
+        analysis = verdicts.analyse(taken)
+        if output is not None:
+            output_folder(output)
+        render.print_terminal(analysis, console, render.write_all(analysis, output or folder))
     sys.stdout.flush()
-    return _exit_code(taken.refusals + list(
-        itertools.chain.from_iterable(taken.part_refusals.values())))
-
-
-def _show_parts(taken: Record, console: Console) -> int:
-    """The figures of a run that has no times, and the exit code."""
-    if not any(getattr(taken, part) or part in taken.part_refusals for part in taken.plan.parts):
-        raise UserError(f"{taken.folder} holds no whole line yet: go on with --resume")
-    for part in taken.plan.parts:
-        parts.print_part(taken, part, console)
-    refused = [entry for entries in taken.part_refusals.values() for entry in entries]
-    for entry in refused:
-        console.print(f"refused: {entry.workload} with {entry.arm}: {entry.refused}", markup=False,
-                      highlight=False, soft_wrap=True)
-    for part in taken.plan.parts:
-        console.print(str(records.part_file(taken.folder, part)), markup=False, highlight=False,
-                      soft_wrap=True)
-    sys.stdout.flush()
-    return _exit_code(refused)
-
-
-def _exit_code(refused: list[records.Refusal]) -> int:
-    """FINDING if an arm crashed, UNFIT if one could not prove what it measured, else PASS."""
     if any(refusal.crashed for refusal in refused):
         return FINDING
     return UNFIT if refused else PASS
+
+
+# --- A run without times --------------------------------------------------------------------------
+
+
+TITLES = {
+    "work": "Instructions of an operation (work, not time), the harness's included: see noop",
+    "memory": "Peak resident memory of the arm over peak live bytes, where 100 kB or more are live",
+    "latency": "Time of a single alloc in ns, the clock's included: half / 99.9 % are no longer"
+}
+
+LEAST_LIVE_BYTES = 100_000
+"""Below, a ratio to live bytes says more of program text that was read in than of the arm."""
+
+
+def _print_parts(taken: Record, refused: Sequence[records.Refusal], console: Console) -> None:
+    parts = taken.plan.parts
+    if not any(getattr(taken, part) or part in taken.part_refusals for part in parts):
+        raise UserError(f"{taken.folder} holds no whole line yet: go on with --resume")
+    said = []
+    for part in parts:
+        for grid in part_grids(taken, part, max(1, (console.width - 22) // 20)):
+            console.print(document.terminal(grid))
+        said += _remarks(taken, part)
+    said += [f"refused: {entry.workload} with {entry.arm}: {entry.refused}" for entry in refused]
+    for line in [*said, *(str(records.part_file(taken.folder, part)) for part in parts)]:
+        console.print(Text(line), soft_wrap=True)
+
+
+def part_grids(record: Record, part: str, most_columns: int) -> Iterator[Grid]:
+    """A part's figures: an arm a row, a workload a column; narrow tables, several."""
+    places = collections.defaultdict(list)
+    for line in getattr(record, part):
+        places[line.workload, line.arm].append(line)
+    arms = [arm.name for arm in record.plan.arms if any(arm.name == name for _, name in places)]
+    workloads = [item.workload for item in record.plan.measured(part)] if places else []
+    for start in range(0, len(workloads), most_columns):
+        shown = workloads[start:start + most_columns]
+        rows = [Row(cells(arm, *(_figure(part, places.get((name, arm), [])) for name in shown)))
+                for arm in arms]
+        yield Grid(part, TITLES[part] if start == 0 else "",
+                   [Column("arm"), *(Column(name, True) for name in shown)], rows)
+
+
+def _figure(part: str, lines: Sequence[Any]) -> str:
+    """One arm on one workload, in a few characters."""
+    median = statistics.median
+    if part == "work" and lines:
+        return f"{median(line.instructions_per_operation for line in lines):.1f}"
+    if part == "memory" and lines and max(
+            line.peak_live_bytes for line in lines) >= LEAST_LIVE_BYTES:
+        return f"{median(line.peak_ratio for line in lines):.2f}"
+    allocs = [line.latency_ns for line in lines
+              if part == "latency" and line.operation == "alloc"]
+    return " / ".join(f"{median(entry[name] for entry in allocs):.0f}"
+                      for name in ("p50", "p99_9")) if allocs else "–"
+
+
+def _remarks(record: Record, part: str) -> list[str]:
+    """Whether counting again gave the same, and what the clock alone takes."""
+    if part == "latency" and record.latency:
+        clock = statistics.median(line.clock_ns["p50"] for line in record.latency)
+        step = max(line.clock_step_ns for line in record.latency)
+        return [f"an empty interval takes {clock:.0f} ns; the clock moves in steps of {step:.1f}"
+                " ns"]
+    if part != "work" or not record.work or record.plan.part_rounds.get("work", 0) < 2:
+        return []
+    counts = collections.defaultdict(set)
+    for line in record.work:
+        counts[f"{line.workload} with {line.arm}"].add(
+            (line.short_instructions, line.long_instructions))
+    unsteady = [name for name, pairs in counts.items() if len(pairs) > 1]
+    more = [f"and {len(unsteady) - 5} more"] if len(unsteady) > 5 else []
+    return [f"counted twice: {len(counts) - len(unsteady)} of {units.count(len(counts), 'figure')}"
+            " agree to the instruction"
+            + (f"; not {', '.join([*unsteady[:5], *more])}" if unsteady else "")]

@@ -1,23 +1,21 @@
-"""A comparison of two runs as text, JSON, CSV, Markdown and JUnit."""
+"""A comparison of two builds or runs as text, JSON and Markdown."""
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
 import statistics
-from typing import Callable, Sequence
+from typing import Callable
 
 from rich.console import Console
 from rich.text import Text
 
-from analysis.report import grid
-from analysis.report.grid import Cell, Column, Grid, Row
+from analysis.report import document, narrative
+from analysis.report.document import Cell, Column, Grid, Row, cells
 from analysis.stats import inference
 from analysis.stats.comparison import Change, Comparison, Count
 from analysis.system import units
-from analysis.system.files import version
 
 OUTCOMES = {
     "pass": "pass: no arm became slower",
@@ -27,42 +25,29 @@ OUTCOMES = {
 }
 
 
-Shown = Sequence[Change | Count]
-
-NUMBERS = [Column("workload"), Column("arm"), Column("base", True), Column("new", True),
-           Column("ratio", True)]
+_NUMBERS = [Column("workload"), Column("arm"), Column("base", True), Column("new", True),
+            Column("ratio", True)]
 
 
-def change_row(change: Change) -> Row:
-    """One line of the table of times."""
-    seen = change.interval
-    interval = (f"{units.ratio(math.exp(seen.low))} to {units.ratio(math.exp(seen.high))}"
-                if math.isfinite(seen.low) else "no interval")
-    return Row(grid.cells(
-        change.workload, _arm(change), units.time(change.base_time_ns),
-        units.time(change.new_time_ns), f"{units.ratio(change.ratio)}×", interval,
-        units.percent(change.limit), Cell(change.verdict, verdict=change.verdict)))
-
-
-def count_row(count: Count) -> Row:
-    """One line of the table of instructions."""
-    base, new = (f"{statistics.median(counted):.1f}" for counted in (count.base, count.new))
-    return Row(grid.cells(count.workload, _arm(count), base, new, f"{units.ratio(count.ratio)}×",
-                          Cell(count.verdict, verdict=count.verdict)))
-
-
-def _arm(item: Change | Count) -> str:
-    return item.arm + {"control": " (unchanged)", "other": " (no claim)"}.get(item.kind, "")
-
-
-def tables(shown: Shown) -> list[Grid]:
+def tables(comparison: Comparison) -> list[Grid]:
     """Of time and of instructions, whichever there is."""
-    times = [change_row(item) for item in shown if isinstance(item, Change)]
-    counts = [count_row(item) for item in shown if isinstance(item, Count)]
-    found = [Grid("times", "", [*NUMBERS, Column("95 % interval", True), Column("δ", True),
+    times = [Row(cells(*_heading(item), units.time(item.baseline_time_ns), units.time(item.time_ns),
+                       f"{units.ratio(item.ratio)}×", narrative.interval(item),
+                       units.percent(item.limit), Cell(item.verdict, verdict=item.verdict)))
+             for item in comparison.changes]
+    counts = [Row(cells(*_heading(item), *(f"{statistics.median(counted):.1f}"
+                                           for counted in (item.base, item.new)),
+                        f"{units.ratio(item.ratio)}×", Cell(item.verdict, verdict=item.verdict)))
+              for item in comparison.counts]
+    found = [Grid("times", "", [*_NUMBERS, Column("95 % interval", True), Column("δ", True),
                                 Column("verdict")], times),
-             Grid("counts", "", [*NUMBERS, Column("instructions an operation")], counts)]
+             Grid("counts", "", [*_NUMBERS, Column("instructions an operation")], counts)]
     return [table for table in found if table.rows]
+
+
+def _heading(item: Change | Count) -> tuple[str, str]:
+    about = {"control": " (unchanged)", "other": " (no claim)"}.get(item.kind, "")
+    return item.workload, item.arm + about
 
 
 def sentences(comparison: Comparison) -> list[str]:
@@ -89,105 +74,55 @@ def sentences(comparison: Comparison) -> list[str]:
     said += [f"{item[0].upper()}{item[1:]}." for item in comparison.unfit]
     said += [f"{change.workload} with {change.arm}: {change.doubt}."
              for change in comparison.changes if change.doubt]
-    unsettled = [change for change in comparison.claims if change.outcome == "inconclusive"]
+    claims = [change for change in comparison.changes if change.kind == "claim"]
+    unsettled = [change for change in claims if change.outcome == "inconclusive"]
     if unsettled:
         smallest = max(inference.smallest_provable(item.interval, item.limit) for item in unsettled)
         could = (f"could have proved {units.percent(smallest)}" if math.isfinite(smallest)
                  else "could have proved nothing: they have too few launches")
-        said.append(f"Of {units.count(len(comparison.claims), 'claim')}, {len(unsettled)} remain"
+        said.append(f"Of {units.count(len(claims), 'claim')}, {len(unsettled)} remain"
                     f" open; the runs {could} on each of them. More launches see more.")
     return said
 
 
 def headline(comparison: Comparison) -> str:
     """The outcome in a line."""
-    slower = [f"{change.workload} with {change.arm} ({units.ratio(change.ratio)}×)"
-              for change in comparison.claims if change.outcome == "regression"]
-    slower += [f"{item.workload} with {item.arm} ({units.ratio(1 / item.ratio)}× the"
-               " instructions)" for item in comparison.counted_claims
-               if item.outcome == "regression"]
+    slower = [f"{item.workload} with {item.arm} " + (
+        f"({units.ratio(1 / item.ratio)}× the instructions)" if isinstance(item, Count)
+        else f"({units.ratio(item.ratio)}×)")
+        for item in comparison.claims if item.outcome == "regression"]
     slower += [f"{item.workload} with {item.arm} (died)" for item in comparison.crashed]
     if comparison.outcome == "regression":
         return f"regression: {', '.join(slower)}"
     return OUTCOMES[comparison.outcome]
 
 
-def text(comparison: Comparison, shown: Shown) -> str:
+def text(comparison: Comparison) -> str:
     """Tables for a terminal or a log, the outcome below them."""
     stream = io.StringIO()
     console = Console(file=stream, width=160, color_system=None)
-    for table in tables(shown):
-        console.print(grid.terminal(table))
+    for table in tables(comparison):
+        console.print(document.terminal(table))
     for sentence in [*sentences(comparison), headline(comparison)]:
         console.print(Text(sentence), soft_wrap=True)
     return "\n".join(line.rstrip() for line in stream.getvalue().strip("\n").split("\n")) + "\n"
 
 
-def markdown(comparison: Comparison, shown: Shown) -> str:
+def markdown(comparison: Comparison) -> str:
     """The same for a pull request."""
-    parts = [f"**{grid.escaped(headline(comparison))}**\n",
-             *(f"{grid.escaped(sentence)}\n" for sentence in sentences(comparison)),
-             *map(grid.markdown, tables(shown)),
+    parts = [f"**{document.escaped(headline(comparison))}**\n",
+             *(f"{document.escaped(sentence)}\n" for sentence in sentences(comparison)),
+             *map(document.table, tables(comparison)),
              "A ratio above 1 means that the new pool is faster, or runs fewer instructions.\n"]
     return "\n".join(parts)
 
 
-def as_json(comparison: Comparison, shown: Shown) -> str:
-    """Everything, whatever is shown."""
-    del shown
+def as_json(comparison: Comparison) -> str:
+    """Everything."""
     return json.dumps(comparison.to_json(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def as_csv(comparison: Comparison, shown: Shown) -> str:
-    """A line each, with the columns of the JSON; empty where only the other kind has one."""
-    del comparison
-    rows = [item.to_json() for item in shown]
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(dict.fromkeys(key for row in rows for key in row)),
-                            lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
-
-
-def junit(comparison: Comparison, shown: Shown) -> str:
-    """A test case for each claim: a regression fails, what stays open is skipped and says so."""
-    import junit_xml  # here, so that nothing else is lost where it is missing
-
-    del shown
-    cases = []
-    for item in [*comparison.claims, *comparison.counted_claims]:
-        counted = isinstance(item, Count)
-        case = junit_xml.TestCase(item.arm, classname=f"{item.workload}, instructions" if counted
-                                  else item.workload)
-        row = count_row(item) if counted else change_row(item)
-        said = " ".join(f"{cell.sign} {cell.text}".strip() for cell in row.cells[2:])
-        said += "" if counted or not item.doubt else f" {item.doubt}"
-        if comparison.outcome == "unfit":
-            case.add_error_info(f"unfit: {'; '.join(comparison.unfit)}", said)
-        elif item.outcome == "regression":
-            case.add_failure_info(f"{'more' if counted else 'slower'}: {said}", said)
-        elif item.outcome == "inconclusive":
-            case.add_skipped_info(f"inconclusive: {said}")
-        else:
-            case.stdout = said
-        cases.append(case)
-    for item in comparison.crashed:
-        case = junit_xml.TestCase(item.arm, classname=item.workload)
-        case.add_failure_info(f"died: {item.refused}")
-        cases.append(case)
-    for phrase in comparison.left_out:
-        case = junit_xml.TestCase(phrase, classname="left out")
-        case.add_skipped_info(phrase)
-        cases.append(case)
-    suite = junit_xml.TestSuite("poolproof gate", cases, properties={
-        "outcome": comparison.outcome, "base": str(comparison.base.folder),
-        "new": str(comparison.new.folder), "poolproof": version()
-    })
-    return junit_xml.to_xml_report_string([suite])
-
-
-FORMATS: dict[str, Callable[[Comparison, Shown], str]] = {
-    "text": text, "json": as_json, "csv": as_csv, "markdown": markdown, "junit": junit
+FORMATS: dict[str, Callable[[Comparison], str]] = {
+    "text": text, "json": as_json, "markdown": markdown
 }
-"""Name → the function that writes a comparison so. The second argument is what is shown."""
+"""Name → the function that writes a comparison so."""

@@ -6,14 +6,15 @@ import dataclasses
 import math
 import pathlib
 import shlex
-from typing import Any
+import statistics
+from typing import Any, Sequence
 
+from analysis.runs import plan
 from analysis.runs.plan import is_app, is_cold, is_trace
 from analysis.stats import inference
 from analysis.stats.secondary_metrics import Parts
 from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
 from analysis.system import units
-
 
 MEANINGS = {
     "faster": "proved: the whole interval lies beyond δ, and the claim survives Holm’s correction",
@@ -23,20 +24,58 @@ MEANINGS = {
     "inconclusive": "not a claim: this run cannot tell"
 }
 
-PROMISES = {
-    "malloc": ("pool-keep", "keeping contents", "every malloc"),
-    "calloc": ("pool", "zeroing and wiping", "every calloc")
-}
-"""Promise → the pool arm that makes it, what that means, and its rivals."""
+PROMISES = {"malloc": ("pool-keep", "keeping contents"), "calloc": ("pool", "zeroing and wiping")}
+"""Promise → the pool arm that makes it, and what that means."""
+
+VERDICTS = ("A ratio is the baseline’s time over the pool’s time: 1.25 times as fast means that the"
+            " pool needs 0.8 of the baseline’s time. Behind it stands the 95 % interval of its"
+            " median over the launches.")
+
+FOREST = ("Filled marks are claims, hollow ones are not. The grey band is δ, within which this run"
+          " calls differences noise; the line is the 95 % interval.")
+
+NOISE = ("Two arms that are the same program and the same allocator. What separates them is this"
+         " run’s noise.")
+
+STROKES = "Each stroke is a launch, in long runs the worst of several."
+
+MAP = ("A row a workload, a column an arm. “In front” names the fastest arm and its lead over the"
+       " next: a winner only with ▲, where the lead is proved. The other cells say how many times"
+       " as fast the pool is as that arm. A solid box with a sign is a claim; a dashed one with"
+       " slanted figures is not. Hatched: the arm does not apply to the workload, is absent here,"
+       " or was refused.")
+
+FLOORS = ("The no-op arm does everything but allocate: its share of the fastest arm’s time is what"
+          " the harness costs, and it is in every figure above. An unchecked free list shows how"
+          " fast reuse without any check can be.")
+
+MACHINE = ("The two arms of a launch share a processor and alternate, so that a neighbour’s load"
+           " falls on both; the processor changes between launches. No launch is dropped or"
+           " repeated for what the machine did meanwhile.")
+
+AGAIN = ("This report is made from run.json and launches.jsonl.gz alone, which holds every turn;"
+         " beside it lies verdicts.json. To make it again:")
+
+METHOD = [
+    "A launch is the sample: the processes of two arms share a processor and take turns, in a"
+    " random order; a turn’s processor time counts. A launch’s difference is the median over its"
+    " turns of the logarithm of baseline time over arm time. Its median over the launches comes"
+    " with the exact interval between two order statistics; its p-value is that of the sign test,"
+    " times the number of looks, corrected by Holm over all claims of the run. δ is the larger of"
+    " 1 % and the far end of the null pair’s own interval: what may separate the medians of one"
+    " and the same program at 95 %. There is no score over workloads: they are different"
+    " questions.",
+    "Sources: David and Nagaraja, Order Statistics (2003); Conover, Practical Nonparametric"
+    " Statistics (1999); Holm (1979); Mytkowicz et al. (ASPLOS 2009); Kalibera and Jones (arXiv"
+    " 2007.10899)."]
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
     """What a pool arm's claims on one workload amount to."""
 
-    word: str
-    """"yes", "no", "equal", "small" or "unknown"."""
     title: str
+    """Yes, No, No gain, Within noise or Not known."""
     sentence: str
     claim: Claim
     """The claim against the fastest rival."""
@@ -54,6 +93,11 @@ def arm_label(name: str) -> str:
     return name.removesuffix("-calloc") + (" calloc" if name.endswith("-calloc") else "")
 
 
+def listed(words: Sequence[str]) -> str:
+    """Words with commas, and the last with "and"."""
+    return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
+
+
 def kind_of_workload(workload: str) -> str:
     """ "micro workload", "recorded program, warm" or "… cold", or "whole program"."""
     if is_app(workload):
@@ -66,150 +110,56 @@ def kind_of_workload(workload: str) -> str:
 def answer(result: WorkloadResult, promise: str) -> Answer | None:
     """Whether a pool pays off on this workload, against the rivals of one promise; None if none
     ran."""
-    pool, manner, everyone = PROMISES[promise]
+    pool, _ = PROMISES[promise]
     best = result.against_best(pool)
     if best is None:
         return None
     mine = [claim for claim in result.claims if claim.arm == pool and claim.kind == "claim"]
-    rival = arm_label(best.baseline)
-    amount = f"{units.ratio(best.ratio)} times as fast as {rival} ({interval(best)})"
-    if all(claim.verdict == "faster" for claim in mine):
-        everyone_else = everyone if len(mine) > 1 else rival
-        return Answer(
-            "yes", "Yes", f"Faster than {everyone_else} measured: {amount}, the fastest of "
-            f"them." if len(mine) > 1 else f"Faster: {amount}.", best)
-    if best.verdict == "slower":
-        return Answer("no", "No", f"A pool does not pay off here: {amount}.", best)
-    if best.verdict == "equal":
-        return Answer(
-            "equal", "No gain", f"Equal to the fastest rival: {amount}, all of it within δ of"
-            f" {units.percent(best.limit)}.", best)
-    if best.verdict == "faster":
-        unproved = [arm_label(claim.baseline) for claim in mine if claim.verdict != "faster"]
-        return Answer(
-            "unknown", "Not known", f"Faster than the fastest rival: {amount}. Not proved"
-            f" against {' and '.join(unproved)}.", best)
-    if best.verdict == "small":
-        return Answer("small", "Within noise", f"There is a difference, but not one that clears"
-                      f" this run’s noise: {amount}; δ is {units.percent(best.limit)}.", best)
-    if best.doubt:
-        return Answer("unknown", "Not known", f"Measured {amount}: {best.doubt}.", best)
-    if best.interval.low > best.limit or best.interval.high < -best.limit:
-        return Answer("unknown", "Not known", f"Measured {amount}, beyond the noise; but so many"
-                      " claims would need more launches to prove it.", best)
-    smallest = inference.smallest_provable(best.interval, best.limit)
-    could = (f"this run could have proved {units.percent(smallest)}"
-             if math.isfinite(smallest) else "this run could have proved nothing")
-    return Answer("unknown", "Not known", f"Measured {amount}, which proves nothing; {could}.",
-                  best)
+    amount = f"{units.ratio(best.ratio)} times as fast as {arm_label(best.baseline)}" \
+             f" ({interval(best)})"
+    unproved = [arm_label(claim.baseline) for claim in mine if claim.verdict != "faster"]
+    if best.verdict == "faster" and not unproved:
+        every = f"than every {promise} measured: {amount}, the fastest of them"
+        return Answer("Yes", f"Faster {every}." if len(mine) > 1 else f"Faster: {amount}.", best)
+    title, sentence = {
+        "faster": ("Not known", f"Faster than the fastest rival: {amount}. Not proved against"
+                                f" {listed(unproved)}."),
+        "slower": ("No", f"A pool does not pay off here: {amount}."),
+        "equal": ("No gain", f"Equal to the fastest rival: {amount}, all of it within δ of"
+                             f" {units.percent(best.limit)}."),
+        "small": ("Within noise", "There is a difference, but not one that clears this run’s noise:"
+                                  f" {amount}; δ is {units.percent(best.limit)}."),
+        "inconclusive": ("Not known", f"Measured {amount}{_why_unknown(best)}."),
+    }[best.verdict]
+    return Answer(title, sentence, best)
 
 
-def summary(analysis: Analysis) -> list[str]:
-    """The run in a few sentences, for the first screen."""
-    return [_summary_of(promise, answers) for promise in PROMISES
-            if (answers := [found for result in analysis.results
-                            if (found := answer(result, promise))])]
+def _why_unknown(claim: Claim) -> str:
+    if claim.doubt:
+        return f": {claim.doubt}"
+    if claim.interval.low > claim.limit or claim.interval.high < -claim.limit:
+        return ", beyond the noise; but so many claims would need more launches to prove it"
+    smallest = inference.smallest_provable(claim.interval, claim.limit)
+    could = units.percent(smallest) if math.isfinite(smallest) else "nothing"
+    return f", which proves nothing; this run could have proved {could}"
 
 
-def _summary_of(promise: str, answers: list[Answer]) -> str:
-    pool, manner, everyone = PROMISES[promise]
-    words = [found.word for found in answers]
-    proved = {
-        f"faster than {everyone} on": words.count("yes"),
-        "slower than the fastest on": words.count("no"),
-        "equal to the fastest on": words.count("equal"),
-    }
-    parts = [f"{what} {number}" for what, number in proved.items() if number]
-    rest = len(words) - sum(proved.values())
-    start = f"Of {units.count(len(words), 'workload')}, the pool {manner} ({pool}) is"
-    if not parts:
-        return f"{start} proved neither faster nor slower than the fastest rival on any."
-    listed = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
-    return f"{start} proved {listed}." + (f" On {rest} nothing is claimed." if rest else "")
-
-
-def doubt_sentence(analysis: Analysis) -> str:
-    """How many verdicts were taken back because methods disagree, and which methods."""
-    doubted = [claim for claim in analysis.family if claim.doubt]
-    start = ("Every verdict was also put to the signed-rank test and to the arms alone, in turns"
-             " without a neighbour")
-    if not doubted:
-        return f"{start}; none of them disagrees."
-    reasons = sorted({claim.doubt.partition(" borne out by ")[2] for claim in doubted})
-    return (f"{start}; {units.count(len(doubted), 'verdict')} became inconclusive, not borne out by"
-            f" {'; '.join(reasons)}.")
-
-
-def bias_sentence(analysis: Analysis) -> str:
-    """Whether taking turns changed what was measured."""
-    arms = [arm for result in analysis.results for arm in result.arms if arm.bias]
-    if not arms:
-        return "No arm of this run was also measured alone, so what taking turns does is not known."
-    biased = [(result, arm) for result in analysis.results for arm in result.biased]
-    text = (f"Every arm in turns was also measured alone in the same processes; of"
-            f" {units.count(len(arms), 'arm')} of workloads")
-    if not biased:
-        return f"{text} none took surely another time in turns, beyond 3 % (traces: 5 %)."
-    named = [f"{arm.arm.name} on {result.workload.workload}"
-             f" ({units.signed_percent(arm.bias.median)})" for result, arm in biased[:5]]
-    more = f" and {len(biased) - 5} more" if len(biased) > 5 else ""
-    return (f"{text} {len(biased)} took another time in turns, beyond 3 % (traces: 5 %):"
-            f" {', '.join(named)}{more}.")
-
-
-def delay_sentence(analysis: Analysis) -> str:
-    """What became of the arm with a known delay."""
-    delays = [result.delay for result in analysis.results if result.delay]
-    if not delays:
-        return (
-            "No arm with a known delay was part of this run, so its power was not put to the test.")
-    seen = [claim for claim in delays if claim.interval.high < 0 and claim.p <= inference.ALPHA]
-    missed = len(delays) - len(seen)
-    text = (f"The pool with a known delay was told apart from the pool on {len(seen)} of"
-            f" {units.count(len(delays), 'workload')}")
-    return text + ("."
-                   if not missed else f"; on the other {'one' if missed == 1 else missed} this run"
-                   " could not see so little.")
-
-
-def null_sentence(analysis: Analysis) -> str:
-    """Whether the null arm stayed silent."""
-    nulls = [result.null for result in analysis.results if result.null]
-    if not nulls:
-        return "There is no null arm, so this run does not know its noise and claims nothing."
-    claimed = [claim for claim in nulls if claim.verdict in ("faster", "slower")]
-    widest = max(abs(claim.interval.median) for claim in nulls)
-    text = (
-        f"The same allocator under two names differed by {units.percent(widest)} at most in the"
-        " median of"
-        f" a workload")
-    return text + (" and yielded no claim." if not claimed else
-                   f" and yielded {units.count(len(claimed), 'false claim')}: do not trust this"
-                   " run.")
-
-
-def launches_sentence(analysis: Analysis) -> str:
-    """Whether the launches are enough for the family."""
-    claims, looks = len(analysis.family), len(analysis.plan.looks)
-    needed = inference.launches_needed(claims, looks)
-    fewest = min((claim.interval.launches for claim in analysis.family), default=0)
-    text = (f"{units.count(claims, 'claim')} were declared and looked at {looks} times at most;"
-            f" Holm’s correction needs {needed} launches of each pair for so many")
-    if fewest >= needed:
-        return f"{text}, and the pair with the fewest has {fewest}."
-    return f"{text}; with {fewest} a pair can prove no difference at all."
+# --- The first screen -----------------------------------------------------------------------------
 
 
 def asked(analysis: Analysis) -> str:
-    """What the run was asked, for the first screen."""
-    plan = analysis.plan
-    pools = [arm.name for arm in plan.arms if arm.role == "pool"]
-    rivals = sorted({arm.name.removesuffix("-calloc") for arm in plan.arms if arm.role == "rival"})
+    """What the run was asked."""
+    arms = analysis.plan.arms
+    pools = [arm.name for arm in arms if arm.role == "pool"]
+    rivals = sorted({arm.name.removesuffix("-calloc") for arm in arms if arm.role == "rival"})
     names = [result.workload.workload for result in analysis.results]
     chosen = [result.workload.workload for result in named(analysis)] or names
-    where = f"on {' and '.join(chosen)}" if len(chosen) <= 3 else f"on {len(chosen)} workloads"
-    return (f"Asked: how fast {' and '.join(pools) or 'each arm'} is {where}, against"
-            f" {', '.join(rivals) or 'no malloc'}.")
+    where = listed(chosen) if len(chosen) <= 3 else f"{len(chosen)} workloads"
+    if not pools or not rivals:
+        return f"Asked: how fast is each arm on {where}?"
+    than = listed(rivals) if len(rivals) <= 6 else f"{len(rivals)} allocators"
+    return f"Asked: {'are' if len(pools) > 1 else 'is'} {listed(pools)} faster than {than} on" \
+           f" {where}?"
 
 
 def named(analysis: Analysis) -> list[WorkloadResult]:
@@ -220,57 +170,155 @@ def named(analysis: Analysis) -> list[WorkloadResult]:
             or is_trace(name) and name.partition("/")[2] in files]
 
 
-def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
-    """The smallest difference that the claims of a workload could have proved; infinite where the
-    run has too few launches for its family."""
-    needed = inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
-    enough = all(claim.interval.launches >= needed for claim in result.claims)
-    return result.smallest_provable() if enough else math.inf
+def found(analysis: Analysis) -> str:
+    """What it found."""
+    parts = []
+    for promise, (pool, _) in PROMISES.items():
+        titles = [said.title for result in analysis.results if (said := answer(result, promise))]
+        proved = [f"{what} on {number}" for title, what in (
+            ("Yes", f"faster than every {promise}"), ("No", "slower than the fastest"),
+            ("No gain", "equal to the fastest")) if (number := titles.count(title))]
+        if titles:
+            parts.append(f"{pool} is {listed(proved) or 'proved neither faster nor slower on any'}"
+                         f" of {units.count(len(titles), 'workload')}")
+    return f"Found: {'; '.join(parts) or 'no pool was compared with a rival'}."
 
 
 def unseen(analysis: Analysis) -> str:
-    """What the run could not have seen, for the first screen."""
-    able = sorted((smallest_provable(analysis, result), result.workload.workload)
-                  for result in analysis.results if result.claims)
+    """What the run could not have seen."""
+    able = provable(analysis)
     if not able:
         return "Not seen: any difference, as there is no claim."
     value, workload = able[-1]
     if not math.isfinite(value):
         return f"Not seen: any difference on {workload}, which lacks launches or a null pair."
-    return (f"Not seen: differences below {units.percent(able[len(able) // 2][0])} on the middle"
-            f" workload, or below {units.percent(value)} on {workload}, the noisiest.")
+    middle = statistics.median(value for value, _ in able)
+    return (f"Not seen: differences below {units.percent(middle)} on the middle workload, or below"
+            f" {units.percent(value)} on {workload}, the noisiest.")
 
 
-def sight(analysis: Analysis) -> list[str]:
-    """What this run could have told."""
-    return [launches_sentence(analysis), null_sentence(analysis), delay_sentence(analysis),
-            bias_sentence(analysis), doubt_sentence(analysis)]
+def provable(analysis: Analysis) -> list[tuple[float, str]]:
+    """(smallest provable difference, workload) of those with claims, in this order."""
+    return sorted((smallest_provable(analysis, result), result.workload.workload)
+                  for result in analysis.results if result.claims)
+
+
+def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
+    """The smallest difference that the claims of a workload could have proved; infinite where the
+    run has too few launches for its family."""
+    enough = all(claim.interval.launches >= _needed(analysis) for claim in result.claims)
+    return result.smallest_provable() if enough else math.inf
+
+
+def _needed(analysis: Analysis) -> int:
+    return inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
+
+
+Fact = tuple[str, str, str]
+"""What is asked of a run, the answer, and a note."""
+
+
+def sight(analysis: Analysis) -> list[Fact]:
+    """What this run could see, and what became of its controls."""
+    results = analysis.results
+    untested = "not put to the test"
+    nulls = [result.null for result in results if result.null]
+    delays = [result.delay for result in results if result.delay]
+    seen = sum(claim.interval.high < 0 and claim.p <= inference.ALPHA for claim in delays)
+    widest = max((abs(claim.interval.median) for claim in nulls), default=0.0)
+    return [
+        ("runs with a false claim", f"at most {units.share(inference.ALPHA)}",
+         f"by chance, even one among {units.count(len(analysis.family), 'claim')}: Holm’s"
+         " correction"),
+        ("false claims seen", f"{len(false_claims(analysis))} of {len(nulls)}" if nulls
+         else untested, "where the same allocator ran under two names, medians at most"
+         f" {units.percent(widest)} apart"),
+        *_provable_facts(analysis),
+        (f"a known delay of {plan.DELAY_PERCENT:g} %",
+         f"seen on {seen} of {len(delays)}" if delays else untested,
+         "workloads, with the pool slowed down on purpose"),
+        _bias_fact(analysis), _doubt_fact(analysis), _launches_fact(analysis)]
+
+
+def false_claims(analysis: Analysis) -> list[Claim]:
+    """Those that the same allocator under two names yielded."""
+    return [result.null for result in analysis.results
+            if result.null and result.null.verdict in ("faster", "slower")]
+
+
+def _provable_facts(analysis: Analysis) -> list[Fact]:
+    able = provable(analysis)
+    if not able:
+        return []
+    values = [value for value, _ in able]
+    smallest = ("none", "too few launches, or no null pair")
+    if math.isfinite(values[0]):
+        smallest = (units.percent(statistics.median(values)),
+                    f"the middle workload; from {units.percent(values[0])} ({able[0][1]}) to"
+                    f" {units.percent(values[-1])} ({able[-1][1]})")
+    ten = sum(value <= inference.LARGEST_EQUALITY for value in values)
+    less = "; on the others this run could not have seen so little" * (ten < len(able))
+    return [("smallest provable difference", *smallest),
+            ("a true difference of 10 %", f"provable on {ten} of {len(able)}", f"workloads{less}")]
+
+
+def _bias_fact(analysis: Analysis) -> Fact:
+    """Whether taking turns changed what was measured."""
+    alone = sum(arm.bias is not None for result in analysis.results for arm in result.arms)
+    biased = [f"{arm.arm.name} on {result.workload.workload}"
+              f" ({units.signed_percent(arm.bias.median)})"
+              for result in analysis.results for arm in result.biased if arm.bias]
+    more = [f"{len(biased) - 3} more"] if len(biased) > 3 else []
+    return ("arms changed by turns", f"{len(biased)} of {alone}" if alone else
+            "not put to the test", "against the same processes alone, beyond 3 % (traces: 5 %)"
+            + (f": {listed([*biased[:3], *more])}" if biased else ""))
+
+
+def _doubt_fact(analysis: Analysis) -> Fact:
+    """How many verdicts were taken back because methods disagree, and which methods."""
+    reasons = [claim.doubt.partition(" borne out by ")[2] for claim in analysis.family
+               if claim.doubt]
+    return ("verdicts taken back", str(len(reasons)), f"not borne out by"
+            f" {'; '.join(sorted(set(reasons)))}" if reasons else
+            "each was put to the signed-rank test and to the arms alone")
+
+
+def _launches_fact(analysis: Analysis) -> Fact:
+    """Whether the launches are enough for the family."""
+    launches = [claim.interval.launches for claim in analysis.family] or [0]
+    return ("launches of a pair", f"{min(launches)} to {max(launches)}",
+            f"so many claims, looked at {units.count(len(analysis.plan.looks), 'time')} at most,"
+            f" need {_needed(analysis)}")
+
+
+# --- The rest -------------------------------------------------------------------------------------
 
 
 def warnings(analysis: Analysis) -> list[str]:
     """What a reader must know before believing anything."""
-    plan = analysis.plan
-    said = list(plan.notes)
+    record = analysis.record
+    said = list(analysis.plan.notes)
+    if false := false_claims(analysis):
+        said.append(f"The same allocator under two names yielded"
+                    f" {units.count(len(false), 'false claim')}: do not trust this run.")
     if not analysis.complete:
-        said.append(f"The run is not complete: {len(analysis.record.launches):,} launches are"
-                    " there, and some pairs lack some.")
+        said.append(f"The run is not complete: {len(record.launches):,} launches are there, and"
+                    " some pairs lack some.")
     said += [f"The run was to measure {part}, and has nothing of it."
-             for part in plan.parts
-             if part != "time" and not getattr(analysis.record, part)
-             and part not in analysis.record.part_refusals]
-    said += [f"The arm {item['arm']} is absent: install {item['package']}." for item in plan.absent]
-    said += [f"{refusal.workload} with {refusal.arm} was refused: {refusal.refused}."
-             for refusal in analysis.record.refusals]
-    return said
+             for part in analysis.plan.parts if part != "time" and not getattr(record, part)
+             and part not in record.part_refusals]
+    said += [f"The arm {item['arm']} is absent: install {item['package']}."
+             for item in analysis.plan.absent]
+    return said + [f"{refusal.workload} with {refusal.arm} was refused: {refusal.refused}."
+                   for refusal in record.refusals]
 
 
 def meta(analysis: Analysis) -> str:
     """Where, when and how much, in a line."""
-    plan = analysis.plan
-    facts = plan.environment
-    parts = [day(plan.started), str(facts.get("processor", "")), str(facts.get("system", "")),
-             f"{plan.mode} run", units.count(len(analysis.record.launches), "launch")]
-    return " · ".join(part for part in parts if part)
+    facts = analysis.plan.environment
+    parts = [day(analysis.plan.started), facts.get("processor"), facts.get("system"),
+             f"{analysis.plan.mode} run", units.count(len(analysis.record.launches), "launch")]
+    return " · ".join(str(part) for part in parts if part)
 
 
 def day(started: str) -> str:
@@ -278,9 +326,11 @@ def day(started: str) -> str:
     return started.replace("T", " ").replace("Z", " UTC")
 
 
-def parts(analysis: Analysis, measured: Parts, most_drawn: int) -> list[str]:
-    """What was measured beside time, what it is, and what was left out."""
-    said = []
+def workloads(analysis: Analysis, measured: Parts, most_dots: int, most_drawn: int) -> list[str]:
+    """How to read the charts of workloads, what was measured beside time, and what was not."""
+    said = [f"A dot is a launch, the first on top of its row, the last at the bottom, at most"
+            f" {most_dots} of an arm; the bar is the median of all. Arms are compared only within a"
+            " group, because a promise of zeroed memory costs something."]
     if measured.work:
         counter = ", ".join(sorted({line.counter for line in analysis.record.work}))
         said.append("Instructions are work, not time: those of one operation, as the slope between"
@@ -297,13 +347,11 @@ def parts(analysis: Analysis, measured: Parts, most_drawn: int) -> list[str]:
         said.append("Latency is the time of single operations, one reading of the clock"
                     f" ({clocks}) included; what that alone takes stands beside it. Drawn are the"
                     f" pools, their fastest rivals and glibc, then others, at most {most_drawn};"
-                    " every arm is in latency.csv beside this report.")
+                    " the run’s latency.jsonl.gz has every arm.")
     said += [f"Not measured: {item['what']}, because {item['why'].removesuffix('.')}."
              for item in analysis.plan.left_out]
-    for part, refused in analysis.record.part_refusals.items():
-        said += [f"No {part} of {item.workload} with {item.arm}: {item.refused}."
-                 for item in refused]
-    return said
+    return said + [f"No {part} of {item.workload} with {item.arm}: {item.refused}."
+                   for part, refused in analysis.record.part_refusals.items() for item in refused]
 
 
 def remarks(result: WorkloadResult) -> list[str]:
@@ -311,24 +359,15 @@ def remarks(result: WorkloadResult) -> list[str]:
     workload = result.workload
     said = [f"{refusal.arm} left this workload in launch {refusal.round + 1}: {refusal.refused}."
             for refusal in result.refusals]
-    form = {"side by side": "once in each process, two processes side by side on one processor",
-            "threads": f"in turns of {units.count(workload.batch, 'iteration')}, on all"
-                       f" processors, {units.count(workload.cycles, 'turn')} in a launch"}.get(
-        workload.form, f"in turns of {units.count(workload.batch, 'iteration')}, two arms at a time"
-                       f" on one processor, {units.count(workload.cycles, 'turn')} in a launch")
+    where = ("on all processors" if workload.form == "threads" else
+             "two arms at a time on one processor")
+    form = (f"in turns of {units.count(workload.batch, 'iteration')}, {where},"
+            f" {units.count(workload.cycles, 'turn')} in a launch")
+    if workload.form == "side by side":
+        form = "once in each process, two processes side by side on one processor"
     said.append(f"Run {form}. δ is {units.percent(result.limit)} here.")
-    if workload.parameters:
-        said.append(f"The name’s parts: {workload.parameters}.")
-    if workload.source:
-        said.append(f"After {workload.source}.")
-    return said
-
-
-def machine(analysis: Analysis) -> list[str]:
-    """How launches stay fair on a machine that others use."""
-    return ["The two arms of a launch share a processor and alternate, so that a neighbour’s load"
-            " falls on both; the processor changes between launches. No launch is dropped or"
-            " repeated for what the machine did meanwhile."]
+    said += [f"The name’s parts: {workload.parameters}."] if workload.parameters else []
+    return said + ([f"After {workload.source}."] if workload.source else [])
 
 
 def bugs(board: dict[str, Any]) -> list[str]:

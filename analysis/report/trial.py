@@ -1,28 +1,36 @@
-"""A trial as a sentence, a table, Markdown, JSON and a small page. Nothing is measured here."""
+"""A trial as a sentence, tables, JSON and a page. Nothing is measured here."""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import pathlib
 import shlex
 import statistics
+from typing import Any
 
-import jinja2
-import markupsafe
-
-from analysis.report import trial_charts
+from analysis.report import document
+from analysis.report.document import Cell, Code, Column, Figure, Grid, Page, Row, Section, cells
 from analysis.runs.schema import encoded
 from analysis.runs.trial import LOCKED, Launch, Pair, Site, Trial
 from analysis.stats import trial_verdict
-from analysis.stats.trial_intervals import interval, verdict, without_calls
-from analysis.stats.trial_verdict import Judgement, Measured
+from analysis.stats.inference import Interval
+from analysis.stats.trial_verdict import Judgement, Measured, interval, verdict, without_calls
 from analysis.system import units
 from analysis.system.files import version, whole_file
 
 SCHEMA = 1
-TEMPLATES = pathlib.Path(__file__).resolve().parent / "templates"
 SITES_SHOWN = 16
 ROLES = {"glibc again": "null", "glibc delayed": "delay"}
+
+PROVED = ("served", "left", "early", "unfit", "aligned", "foreign", "remote", "refused", "owners",
+          "adopted")
+"""What an arm's library says of itself."""
+PROOF_NOTE = (
+    "Served: share of the allocations that the arm made; the C library made the others: "
+    "those before the arm had started (early), those that found no room (unfit), those of "
+    "sites not named, zeroed blocks of 128 KiB and more. Foreign: frees of what came from "
+    "the C library. Remote: frees by another thread. Adopted: pools of ended threads.")
 
 
 def measure(trial: Trial) -> list[Measured]:
@@ -37,68 +45,63 @@ def measure(trial: Trial) -> list[Measured]:
     return found
 
 
-def verdicts(measured: list[Measured], judgement: Judgement) -> list[dict]:
-    """The rows of trial.json. An interval that has no end yet is null."""
+# --- The JSON -------------------------------------------------------------------------------------
+
+
+def document_of(trial: Trial, measured: list[Measured], judgement: Judgement,
+                host: dict[str, Any]) -> dict[str, Any]:
+    """trial.json. An interval that has no end yet is null."""
     def bounded(value: float) -> float | None:
         return round(value, 5) if 0 < value < 1e6 else None
 
-    return [{"arm": one.arm, "baseline": one.baseline, "kind": one.kind,
-             "ratio": bounded(one.interval.ratio), "low": bounded(one.interval.low),
-             "high": bounded(one.interval.high), "n": one.interval.n,
-             "verdict": verdict(one.interval, judgement.delta)} for one in measured]
+    def sample(one: Launch) -> dict[str, float]:
+        return {"user_s": one.user_s, "system_s": one.system_s, "cpu_s": round(one.cpu_s, 6),
+                "wall_s": one.wall_s, "max_rss_bytes": one.max_rss_bytes}
 
-
-def _sample(one: Launch) -> dict:
-    return {"user_s": one.user_s, "system_s": one.system_s, "cpu_s": round(one.cpu_s, 6),
-            "wall_s": one.wall_s, "max_rss_bytes": one.max_rss_bytes}
-
-
-def _proof(pair: Pair) -> dict:
-    """What the last launch of an arm served, what it left to the C library, and why."""
-    last = pair.launches[-1][0]
-    names = (
-    "served",
-    "left",
-    "early",
-    "unfit",
-    "aligned",
-    "foreign",
-    "remote",
-    "refused",
-    "owners",
-     "adopted")
-    return {"processes": sum(process.arm == "witness" for process in last.processes),
-            **{name: last.total(name) for name in names}}
-
-
-def document(trial: Trial, measured: list[Measured], judgement: Judgement, host: dict) -> dict:
-    """trial.json."""
-    command = dataclasses.asdict(trial.command)
+    verdicts = []
+    for one in measured:
+        low, high = one.interval.ends
+        verdicts.append({
+            "arm": one.arm, "baseline": one.baseline, "kind": one.kind,
+            "ratio": bounded(one.interval.ratio), "low": bounded(low), "high": bounded(high),
+            "n": one.interval.launches, "verdict": verdict(one.interval, judgement.delta)})
+    counted = trial.counted
     return {
         "schema": SCHEMA, "version": version(), "sentence": judgement.sentence,
-        "answer": judgement.answer, "verdicts": verdicts(measured, judgement),
+        "answer": judgement.answer, "verdicts": verdicts,
         "delta": round(judgement.delta, 5) if judgement.delta < 1e6 else None,
         "delay_seen": judgement.delay_seen, "notes": trial.notes,
-        "command": command, "seed": trial.seed, "time_s": round(trial.time_s, 1), "host": host,
-        "counted": {"allocations": trial.counted.operations,
-                    "bytes": trial.counted.launch.total("served_bytes"),
-                    "repeats": trial.counted.repeats, "spread": round(trial.counted.spread, 5),
+        "command": dataclasses.asdict(trial.command), "seed": trial.seed,
+        "time_s": round(trial.time_s, 1), "host": host,
+        "counted": {"allocations": counted.operations,
+                    "bytes": counted.launch.total("served_bytes"),
+                    "repeats": counted.repeats, "spread": round(counted.spread, 5),
                     "status": trial.baseline.status, "processes": len(trial.baseline.processes)},
-        "sites": [dataclasses.asdict(site) for site in trial.counted.sites[:SITES_SHOWN]],
+        "sites": [dataclasses.asdict(site) for site in counted.sites[:SITES_SHOWN]],
         "advice": {"sites": [site.name for site in trial.advice.sites],
                    "share": round(trial.advice.share, 4),
                    "capacity_bytes": trial.advice.capacity_bytes},
         "pairs": [{"arm": pair.arm.name, "baseline": pair.against.name, "final": pair.final,
                    "proof": _proof(pair),
-                   "launches": [[_sample(one), _sample(other)] for one, other in pair.launches]}
+                   "launches": [[sample(one), sample(other)] for one, other in pair.launches]}
                   for pair in trial.pairs if pair.launches],
     }
 
 
-def rows(trial: Trial, measured: list[Measured], judgement: Judgement) -> list[list[str]]:
-    """The table of arms: name, ratio, interval, verdict, memory, launches."""
+def _proof(pair: Pair) -> dict[str, int]:
+    """What the last launch of an arm served, what it left to the C library, and why."""
+    last = pair.launches[-1][0]
+    return {"processes": sum(process.arm == "witness" for process in last.processes),
+            **{name: last.total(name) for name in PROVED}}
+
+
+# --- The page -------------------------------------------------------------------------------------
+
+
+def speed_grid(trial: Trial, measured: list[Measured], judgement: Judgement) -> Grid:
+    """Every arm beside what it ran with."""
     pairs = {(pair.arm.name, pair.against.name): pair for pair in trial.pairs}
-    table = []
+    rows = []
     for one in measured:
         pair = pairs.get((one.arm, one.baseline))
         memory = "–"
@@ -106,54 +109,51 @@ def rows(trial: Trial, measured: list[Measured], judgement: Judgement) -> list[l
             shares = [mine.max_rss_bytes / max(1, other.max_rss_bytes)
                       for mine, other in pair.launches]
             memory = f"{statistics.median(shares):.2f}"
-        known = one.interval.half_width < 1e6
-        table.append([one.arm, one.baseline, f"{one.interval.ratio:.3f}",
-                      f"{one.interval.low:.3f} to {one.interval.high:.3f}" if known else "none yet",
-                      verdict(one.interval, judgement.delta), memory, str(one.interval.n)])
-    return table
+        said = verdict(one.interval, judgement.delta)
+        rows.append(Row(cells(one.arm, one.baseline, f"{one.interval.ratio:.3f}",
+                              _span(one.interval), Cell(said, verdict=said), memory,
+                              str(one.interval.launches)),
+                        "own" if one.kind == "pool" else ""))
+    return Grid("speeds", "Speed of the whole program with each arm", [
+        Column("arm"), Column("beside"), Column("speed", True), Column("99 % interval", True),
+        Column("verdict"), Column("memory", True), Column("launches", True)], rows)
 
 
-HEADINGS = ["arm", "beside", "speed", "99 % interval", "verdict", "memory", "launches"]
+def _span(seen: Interval) -> str:
+    low, high = seen.ends
+    return f"{low:.3f} to {high:.3f}" if seen.half_width < 1e6 else "none yet"
 
 
-def site_rows(sites: list[Site]) -> list[list[str]]:
-    """The table of call sites."""
-    return [[site.name, f"{site.share * 100:.1f} %", f"{site.allocs:,}",
-             f"{site.least}–{site.most}" if site.least != site.most else str(site.most),
-             f"{site.live_most:,}", site.order, f"{site.temporary * 100:.0f} %", str(site.threads),
-             ", ".join(name for name, _ in site.dies_with[:2]), site.unfit or "candidate"]
-            for site in sites[:SITES_SHOWN]]
+def sites_grid(sites: list[Site]) -> Grid:
+    """The call sites."""
+    rows = [Row(cells(
+        site.name, f"{site.share * 100:.1f} %", f"{site.allocs:,}",
+        f"{site.least}–{site.most}" if site.least != site.most else str(site.most),
+        f"{site.live_most:,}", site.order, f"{site.temporary * 100:.0f} %", str(site.threads),
+        ", ".join(name for name, _ in site.dies_with[:2]), site.unfit or "candidate"))
+        for site in sites[:SITES_SHOWN]]
+    return Grid("sites", "Where the program allocates", [
+        Column("call site"), Column("share", True), Column("objects", True), Column("bytes", True),
+        Column("most live", True), Column("die"), Column("temporary", True),
+        Column("threads", True), Column("die after those of"), Column("fit for a pool")], rows)
 
 
-SITE_HEADINGS = ["call site", "share", "objects", "bytes", "most live", "die", "temporary",
-                 "threads", "die after those of", "fit for a pool"]
-
-
-def proof_rows(trial: Trial) -> list[list[str]]:
+def proof_grid(trial: Trial) -> Grid:
     """What each preloaded arm of the trial's own served."""
-    table = []
+    shown = ("early", "unfit", "foreign", "remote", "refused", "adopted")
+    rows = []
     for pair in trial.pairs:
-        if not pair.launches or pair.final or pair.arm.kind not in ("pool", "ceiling"):
-            continue
-        proof = _proof(pair)
-        all_calls = max(1, proof["served"] + proof["left"])
-        table.append([pair.arm.name, f"{proof['served'] / all_calls * 100:.2f} %",
-                      *(f"{proof[name]:,}" for name in PROOF[2:])])
-    return table
-
-
-PROOF = ["arm", "served", "early", "unfit", "foreign", "remote", "refused", "adopted"]
-PROOF_NOTE = (
-    "Served: share of the allocations that the arm made; the C library made the others: "
-    "those before the arm had started (early), those that found no room (unfit), those of "
-    "sites not named, zeroed blocks of 128 KiB and more. Foreign: frees of what came from "
-    "the C library. Remote: frees by another thread. Adopted: pools of ended threads.")
+        if pair.launches and not pair.final and pair.arm.kind in ("pool", "ceiling"):
+            proof = _proof(pair)
+            share = proof["served"] / max(1, proof["served"] + proof["left"])
+            rows.append(Row(cells(pair.arm.name, f"{share * 100:.2f} %",
+                                  *(f"{proof[name]:,}" for name in shown))))
+    return Grid("served", "What each arm served", [
+        Column("arm"), Column("served", True), *(Column(name, True) for name in shown)], rows)
 
 
 def code(trial: Trial) -> str:
-    """The lines of C that put the advised sites on a pool; "" without advice."""
-    if not trial.advice.sites:
-        return ""
+    """The lines of C that put the advised sites on a pool."""
     where = trial.advice.sites[0].symbol
     return (
         "struct m_pool pool = {0};\n"
@@ -161,7 +161,7 @@ def code(trial: Trial) -> str:
         f".capacity = {trial.advice.capacity_bytes}, .flags = POOL_LAZY | POOL_KEEP_CONTENTS}});\n"
         f"pool_alloc(&pool, (void **)&object, size, POOL_USER); /* for malloc, in {where} */\n"
         "pool_free((void **)&object, size, &pool);             /* for free */\n"
-        "pool_destroy(&pool);                                  /* frees all that is left */\n")
+        "pool_destroy(&pool);                                  /* frees all that is left */")
 
 
 def facts(trial: Trial, judgement: Judgement) -> list[str]:
@@ -186,66 +186,56 @@ def facts(trial: Trial, judgement: Judgement) -> list[str]:
     return told + trial.notes
 
 
-def grid(headings: list[str], table: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(headings) + " |", "|" + " --- |" * len(headings)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
-    return "\n".join(lines)
+def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> Page:
+    """Everything that the templates lay out."""
+    from analysis.report import charts
 
-
-def markdown(trial: Trial, measured: list[Measured], judgement: Judgement) -> str:
-    """trial.md."""
-    parts = [f"# {shlex.join(trial.command.words)}", judgement.sentence,
-             grid(HEADINGS, rows(trial, measured, judgement)),
-             "\n".join(f"- {line}" for line in facts(trial, judgement)), "## Call sites",
-             grid(SITE_HEADINGS, site_rows(trial.counted.sites)), "## What was served",
-             grid(PROOF, proof_rows(trial)), PROOF_NOTE]
+    known = [one for one in measured if one.interval.half_width < 1e6]
+    rows = [charts.Ratio(one.arm, f"{one.interval.ratio:.3f}× {one.baseline}", one.interval,
+                         judgement.delta, verdict(one.interval, judgement.delta)) for one in known]
+    chart = charts.ratios(
+        rows, "speed-chart", "Speed of the whole program with each arm",
+        "times as fast as what it ran beside",
+        "; ".join(f"{one.arm}: {one.interval.ratio:.3f}" for one in known)) if rows else None
+    sections = [
+        Section("speed", "The whole program’s speed",
+                [Figure(chart, speed_grid(trial, measured, judgement),
+                        "The grey band is δ, the line the 99 % interval.",
+                        facts(trial, judgement))]),
+        Section("sites", "Call sites", [sites_grid(trial.counted.sites)]),
+        Section("served", "What was served", [proof_grid(trial), PROOF_NOTE])]
     if trial.advice.sites:
         names = ", ".join(site.name for site in trial.advice.sites)
-        parts += ["## Advice",
-    f"{trial.advice.share * 100:.0f} % of the allocations could come from"
-    f" a pool of {units.size(trial.advice.capacity_bytes)}: {names}. The arm “pool at "
-    "sites” is just that.",
-     f"```c\n{code(trial)}```"]
-    return "\n\n".join(parts) + "\n"
+        sections.append(Section("advice", "In your program", [
+            f"{trial.advice.share * 100:.0f} % of the allocations could come from a pool of"
+            f" {units.size(trial.advice.capacity_bytes)}: {names}. The arm “pool at sites” is just"
+            " that.", Code(code(trial))]))
+    return Page(judgement.sentence, "Does a pool pay off in this program?",
+                [shlex.join(trial.command.words), judgement.sentence], sections,
+                f"Made by Poolproof {version()}.")
 
 
-def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> str:
-    """report.html: one file, no scripts."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
-                                     undefined=jinja2.StrictUndefined)
-    share = {"pool": 1.0, "pool at sites": trial.advice.share,
-             "region at sites": trial.region.share}
-    points = [(one.arm, share[one.arm], one) for one in measured
-              if one.kind == "pool" and one.role != "final" and one.interval.half_width < 1e6]
-    return environment.get_template("trial.html.j2").render(
-        command=shlex.join(trial.command.words), sentence=judgement.sentence,
-        speeds=markupsafe.Markup(trial_charts.speeds(measured)),
-        shares=markupsafe.Markup(trial_charts.shares(points)), facts=facts(trial, judgement),
-        headings=HEADINGS,
-        rows=rows(trial, measured, judgement), site_headings=SITE_HEADINGS,
-        sites=site_rows(trial.counted.sites), proof_headings=PROOF, proof=proof_rows(trial),
-        proof_note=PROOF_NOTE, code=code(trial))
-
-
-def write(folder: pathlib.Path, trial: Trial, host: dict, stated_limit: float) -> Judgement:
+def write(folder: pathlib.Path, trial: Trial, host: dict[str, Any],
+          stated_limit: float) -> Judgement:
     """Judges the trial and writes trial.json, trial.md and report.html."""
     measured = measure(trial)
     judgement = trial_verdict.judge(measured, stated_limit)
-    with whole_file(folder / "trial.json") as stream:
-        stream.write(encoded(document(trial, measured, judgement, host)))
-    with whole_file(folder / "trial.md") as stream:
-        stream.write(markdown(trial, measured, judgement))
-    with whole_file(folder / "report.html") as stream:
-        stream.write(page(trial, measured, judgement))
+    told = page(trial, measured, judgement)
+    texts = {"trial.json": encoded(document_of(trial, measured, judgement, host)),
+             "trial.md": document.markdown(told), "report.html": document.html(told)}
+    for name, text in texts.items():
+        with whole_file(folder / name) as stream:
+            stream.write(text)
     return judgement
 
 
 def terminal(trial: Trial, judgement: Judgement) -> str:
     """The sentence, then the table."""
-    table = [HEADINGS, *rows(trial, measure(trial), judgement)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(HEADINGS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-             for row in table]
-    return "\n".join([judgement.sentence, "", *lines, "",
+    from rich.console import Console
+
+    stream = io.StringIO()
+    Console(file=stream, width=120).print(
+        document.terminal(speed_grid(trial, measure(trial), judgement)))
+    table = "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+    return "\n".join([judgement.sentence, "", table,
                       *(f"- {line}" for line in facts(trial, judgement))])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
-import numpy
 from matplotlib import ticker
 from matplotlib.axes import Axes
 
 from analysis.report import narrative
-from analysis.report.workload_tables import PERCENTILES, clock_of, drawn
+from analysis.report.workload_tables import PERCENTILES, by_promise, clock_of, drawn
 from analysis.stats.secondary_metrics import Parts
 from analysis.stats.verdicts import ArmResult, WorkloadResult
 from analysis.system import units
@@ -18,20 +18,11 @@ from analysis.system.drawing import (FLOOR, INK, MUTED, POOL, RIVAL, RULE, SLOWE
                                      canvas, dots, figure_of, headed, in_order, panel, spread_out,
                                      strokes, svg, up)
 
-MOST_DOTS = 24_000
-"""In a whole page. Where a run has more launches than that, their quartiles are drawn instead."""
-
-
-def arms(result: WorkloadResult, measured: Parts, name: str, each: bool = True) -> str:
-    """Every arm of one workload: its launches, and beside them, where measured, work and memory.
-
-    A launch is a dot. Unless each is drawn, a line from the fastest launch to the slowest and a
-    bar between
-    the quartiles.
-    """
+def arms(result: WorkloadResult, measured: Parts, name: str, most_dots: int = 60) -> str:
+    """Every arm of one workload: its launches, a dot each, and beside them, where measured, work
+    and memory. Where an arm has more launches, every second is drawn, or every third, and so on."""
     workload = result.workload.workload
-    groups = _groups(result)
-    rows = sum(len(arms) + 1 for _, arms in groups)
+    rows = sum(len(group) + 1 for group in by_promise(result).values())
     work = {arm: value for (where, arm), value in measured.work.items() if where == workload}
     peaks = {arm: held.ratio for (where, arm), held in measured.memory.items()
              if where == workload and held.ratio is not None}
@@ -43,9 +34,15 @@ def arms(result: WorkloadResult, measured: Parts, name: str, each: bool = True) 
     times = [time for arm in result.arms for time in arm.times_ns]
     axes.set_ylim(rows - 0.4, -0.6)
     _time_axis(axes, min(times), max(times), 42 / (WIDTH - 10 - left - _BESIDE * len(beside)),
-               "time of one operation" + "; each dot is one launch" * (each and not beside))
-    places = _place(axes, groups)
-    (_arm_rows if each else _arm_spans)(axes, places)
+               "time of one operation" + "; each dot is one launch" * (not beside))
+    places = _place(axes, result)
+    for colour, roles in ((POOL, ("pool",)), (RIVAL, ("rival",)),
+                          (FLOOR, ("floor", "null", "delay", "other"))):
+        dots(axes, [dot for row, arm in places if arm.arm.role in roles
+                    for dot in in_order(arm.times_ns[::math.ceil(
+                        len(arm.times_ns) / most_dots)], row, 0.5)], colour, 3.2)
+    strokes(axes, [((arm.time_ns, row - 0.38), (arm.time_ns, row + 0.38)) for row, arm in places],
+            INK, 1.6)
     for index, (title, values, write) in enumerate(beside):
         _bars(axes, len(beside) - index, title,
               [(row, arm, values.get(arm.arm.name)) for row, arm in places], write)
@@ -65,9 +62,9 @@ def memory(result: WorkloadResult, measured: Parts, name: str) -> str | None:
     chosen = drawn(result, list(curves))
     if not chosen:
         return None
-    lines = {arm: [line.grown(value) for value in line.rss_bytes] + [line.grown(
-        line.drained_rss_bytes)] for arm in chosen if (line := curves[arm]) is not None}
-    live = max((line for line in curves.values() if line), key=lambda line: line.peak_live_bytes)
+    lines = {arm: [curves[arm].grown(value) for value in
+                   (*curves[arm].rss_bytes, curves[arm].drained_rss_bytes)] for arm in chosen}
+    live = max(curves.values(), key=lambda line: line.peak_live_bytes)
     most = max(1, live.peak_live_bytes, *(max(values) for values in lines.values()))
     unit_bytes, unit = next(((size, unit) for size, unit in
                              ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")) if most >= 2 * size),
@@ -75,17 +72,12 @@ def memory(result: WorkloadResult, measured: Parts, name: str) -> str | None:
     figure, axes = canvas(210, left=44, right=104)
     axes.set_xlim(0, 108)
     axes.set_ylim(0, 1.05 * most / unit_bytes)
-    axes.plot([100 * place for place in live.progress], [b / unit_bytes for b in live.live_bytes],
-              color=SLOWER, linewidth=1.2, linestyle=(0, (1, 1.5)), clip_on=False)
-    ends = [("live", live.live_bytes[-1] / unit_bytes, SLOWER, False)]
-    for index, (arm, values) in enumerate(lines.items()):
-        colour, style, own = _line_of(result, arm, index)
-        line = curves[arm]
-        places = [100 * place for place in line.progress] + [107] if line else []
-        axes.plot(places, [value / unit_bytes for value in values], color=colour, linestyle=style,
-                  linewidth=1.8 if own else 1.2, clip_on=False)
-        ends.append((narrative.arm_label(arm), values[-1] / unit_bytes, colour, own))
-    _labels_at_end(axes, ends, 150)
+    series = [_Line("live", [100 * place for place in live.progress],
+                    [value / unit_bytes for value in live.live_bytes])]
+    series += [_line_of(result, arm, index, [*(100 * place for place in curves[arm].progress), 107],
+                        [value / unit_bytes for value in values])
+               for index, (arm, values) in enumerate(lines.items())]
+    _draw(axes, series, 150)
     strokes(axes, [((100, 0), (100, 1.05 * most / unit_bytes))], RULE, 0.8)
     across(axes, [0, 50, 100], lambda value: f"{value:g} %", "of the operations; then drained",
             lines=False)
@@ -110,24 +102,17 @@ def latency(result: WorkloadResult, measured: Parts, name: str) -> str | None:
     figure = figure_of(_PANEL * len(kinds) + 28)
     described = []
     for number, kind in enumerate(kinds):
-        tails = {arm: tail for (where, arm, operation), tail in measured.latency.items()
-                 if where == workload and operation == kind}
+        tails = measured.tails(workload, kind)
         chosen = drawn(result, list(tails))
         axes = panel(figure, 50, 104, _PANEL * number + 22, 122)
         axes.set_yscale("log")
-        clock = clock_of(tails.values())
-        series = [("clock", clock, SLOWER, (0, (1, 1.5)), False)]
-        series += [(narrative.arm_label(arm), tails[arm].latency_ns, *_line_of(result, arm, index))
+        places = range(len(PERCENTILES))
+        series = [_Line("clock", places, _values(clock_of(tails.values())))]
+        series += [_line_of(result, arm, index, places, _values(tails[arm].latency_ns))
                    for index, arm in enumerate(chosen)]
-        every = [value for _, times, *_ in series for value in times.values() if value > 0]
+        every = [value for line in series for value in line.values if value > 0]
         axes.set_ylim(min(every) / 1.2, max(every) * 1.2)
-        ends = []
-        for label, times, colour, style, own in series:
-            values = [max(times[percentile], min(every)) for percentile in PERCENTILES]
-            axes.plot(range(len(values)), values, color=colour, linestyle=style,
-                      linewidth=1.8 if own else 1.2, clip_on=False)
-            ends.append((label, values[-1], colour, own))
-        _labels_at_end(axes, ends, 122)
+        _draw(axes, series, 122)
         axes.set_xlim(-0.1, len(PERCENTILES) - 0.9)
         headings = [title.replace(" %", "") for title in PERCENTILES.values()]
         across(axes, range(len(headings)), lambda value: headings[int(value)],
@@ -179,55 +164,62 @@ _STYLES = ("-", (0, (5, 2)), (0, (2, 1.6)), (0, (7, 2, 1.5, 2)), (0, (9, 3)),
            (0, (4, 1, 1, 1, 1, 1)))
 
 
-def _line_of(result: WorkloadResult, arm: str, index: int) -> tuple[str, Any, bool]:
-    """Colour and dashes of an arm's line, and whether it is the pool's: dashes tell lines apart
-    where colour does not."""
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    """A line of a chart, with its name beside its end. What is no arm's is dotted."""
+
+    name: str
+    places: Sequence[float]
+    values: Sequence[float]
+    colour: str = SLOWER
+    style: Any = (0, (1, 1.5))
+    own: bool = False
+
+
+def _line_of(result: WorkloadResult, arm: str, index: int, places: Sequence[float],
+             values: Sequence[float]) -> _Line:
+    """An arm's line: dashes tell lines apart where colour does not."""
     own = any(item.arm.name == arm and item.arm.role == "pool" for item in result.arms)
-    return POOL if own else RIVAL, _STYLES[index % len(_STYLES)], own
+    return _Line(narrative.arm_label(arm), places, values, POOL if own else RIVAL,
+                 _STYLES[index % len(_STYLES)], own)
 
 
-def _labels_at_end(axes: Axes, ends: Sequence[tuple[str, float, str, bool]],
-                   height: float) -> None:
-    """Names of lines beside their ends, moved apart, each with a stroke to where it ends."""
+def _values(times_ns: Mapping[str, float]) -> list[float]:
+    return [times_ns[name] for name in PERCENTILES]
+
+
+def _draw(axes: Axes, lines: Sequence[_Line], height: float) -> None:
+    """Lines, and their names beside their ends, moved apart, each with a stroke to its end."""
     low, high = axes.get_ylim()
-    logarithmic = axes.get_yscale() == "log"
 
     def share(value: float) -> float:
-        if logarithmic:
-            return math.log(value / low) / math.log(high / low)
+        if axes.get_yscale() == "log":
+            return math.log(max(value, low) / low) / math.log(high / low)
         return (value - low) / (high - low)
 
+    for line in lines:
+        axes.plot(line.places, [max(value, low) for value in line.values], color=line.colour,
+                  linestyle=line.style, linewidth=1.8 if line.own else 1.2, clip_on=False)
     gap = 13 / height
+    ranked = sorted(lines, key=lambda line: line.values[-1])
     placed: list[float] = []
-    in_order = sorted(ends, key=lambda end: end[1])
-    for _, value, _, _ in in_order:
-        placed.append(max(share(value), placed[-1] + gap if placed else 0.0))
-    over = max(0.0, placed[-1] - 1)
-    for index in range(len(placed) - 1, -1, -1):
-        above = placed[index + 1] - gap if index + 1 < len(placed) else 1.0
-        placed[index] = min(placed[index], above) if over else placed[index]
-    for colour in dict.fromkeys(end[2] for end in in_order):
-        strokes(axes, [((1.005, share(end[1])), (1.05, place)) for end, place
-                        in zip(in_order, placed) if end[2] == colour], colour, 0.7,
-                 transform=axes.transAxes)
-    for (label, _, _, own), place in zip(in_order, placed):
-        axes.text(1.07, place, label, transform=axes.transAxes, ha="left", va="center",
-                  color=INK if own else MUTED, fontweight="bold" if own else "normal")
+    for line in ranked:
+        placed.append(max(share(line.values[-1]), placed[-1] + gap if placed else 0.0))
+    if placed[-1] > 1:
+        for index in range(len(placed) - 1, -1, -1):
+            above = placed[index + 1] - gap if index + 1 < len(placed) else 1.0
+            placed[index] = min(placed[index], above)
+    for line, place in zip(ranked, placed):
+        strokes(axes, [((1.005, share(line.values[-1])), (1.05, place))], line.colour, 0.7,
+                transform=axes.transAxes)
+        axes.text(1.07, place, line.name, transform=axes.transAxes, ha="left", va="center",
+                  color=INK if line.own else MUTED, fontweight="bold" if line.own else "normal")
 
 
 def _short_time(time_ns: float) -> str:
     size, unit = next(((size, unit) for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
                        if time_ns >= size), (1.0, "ns"))
     return f"{time_ns / size:g} {unit}"
-
-
-def _groups(result: WorkloadResult) -> list[tuple[str, list[ArmResult]]]:
-    titles = {
-        "malloc": "memory of any contents", "calloc": "zeroed memory", "": "floors and controls"
-    }
-    groups = [(title, [arm for arm in result.arms if arm.arm.promise == promise])
-              for promise, title in titles.items()]
-    return [(title, arms) for title, arms in groups if arms]
 
 
 def _time_axis(axes: Axes, low: float, high: float, room: float, label: str) -> None:
@@ -248,44 +240,22 @@ def _time_axis(axes: Axes, low: float, high: float, room: float, label: str) -> 
     across(axes, ticks, lambda value: f"{value / unit_ns:g} {unit}" if value else "0", label)
 
 
-def _place(axes: Axes,
-           groups: Sequence[tuple[str, list[ArmResult]]]) -> list[tuple[int, ArmResult]]:
+_GROUPS = {"malloc": "memory of any contents", "calloc": "zeroed memory",
+           "": "floors and controls"}
+
+
+def _place(axes: Axes, result: WorkloadResult) -> list[tuple[int, ArmResult]]:
     """Writes titles of groups and names of arms, a row each; returns each arm with its row."""
     places: list[tuple[int, ArmResult]] = []
     row = 0
-    for title, arms in groups:
-        axes.text(0, row, title, transform=axes.get_yaxis_transform(), ha="left", va="center",
-                  color=MUTED, fontsize=9.5)
-        places += [(row + 1 + place, arm) for place, arm in enumerate(arms)]
-        row += len(arms) + 1
+    for promise, group in by_promise(result).items():
+        axes.text(0, row, _GROUPS[promise], transform=axes.get_yaxis_transform(), ha="left",
+                  va="center", color=MUTED, fontsize=9.5)
+        places += [(row + 1 + place, arm) for place, arm in enumerate(group)]
+        row += len(group) + 1
     for row, arm in places:
         mine = arm.arm.role == "pool"
         axes.text(-0.02, row, narrative.arm_label(arm.arm.name), ha="right", va="center",
                   transform=axes.get_yaxis_transform(), color=INK if mine else MUTED,
                   fontweight="bold" if mine else "normal")
     return places
-
-
-def _arm_rows(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
-    """Each arm's launches and median in its row."""
-    for colour, roles in ((POOL, ("pool",)), (RIVAL, ("rival",)),
-                          (FLOOR, ("floor", "null", "delay", "other"))):
-        dots(axes, [dot for row, arm in places if arm.arm.role in roles
-                    for dot in in_order(arm.times_ns, row, 0.5)], colour, 3.2)
-    _medians(axes, places)
-
-
-def _arm_spans(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
-    """Each arm's range, quartiles and median in its row."""
-    for colour, roles in ((POOL, ("pool",)), (RIVAL, ("rival",)),
-                          (FLOOR, ("floor", "null", "delay", "other"))):
-        mine = [(row, numpy.quantile(arm.times_ns, [0, 0.25, 0.75, 1])) for row, arm in places
-                if arm.arm.role in roles]
-        strokes(axes, [((span[0], row), (span[3], row)) for row, span in mine], colour, 1)
-        strokes(axes, [((span[1], row), (span[2], row)) for row, span in mine], colour, 7)
-    _medians(axes, places)
-
-
-def _medians(axes: Axes, places: Sequence[tuple[int, ArmResult]]) -> None:
-    strokes(axes, [((arm.time_ns, row - 0.38), (arm.time_ns, row + 0.38)) for row, arm in places],
-             INK, 1.6)

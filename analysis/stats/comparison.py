@@ -12,17 +12,17 @@ they repeat on any machine, however busy. They are judged beside time, and never
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 import statistics
 from typing import Any, Iterable, Mapping, Sequence
 
-
 from analysis.runs.plan import BASELINE, NULL, probed_arms
-from analysis.runs.records import Record, finite
-from analysis.runs.samples import Refusal, Side as Told, Work
+from analysis.runs.records import Record
+from analysis.runs.samples import Refusal
 from analysis.stats import inference, verdicts
-from analysis.stats.inference import Interval
+from analysis.stats.verdicts import Claim
 from analysis.system import host
 from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, UserError
 from analysis.system.files import version
@@ -33,20 +33,7 @@ SCHEMA = 1
 MORE_INSTRUCTIONS = 0.01
 """A pool that runs more than this share more is a regression; within it two counts are equal."""
 
-KINDS = {
-    "machine": "another machine, kernel or C library",
-    "compiler": "another compiler",
-    "flags": "other compiler flags",
-    "harness": "another version of Google Benchmark",
-    "library": "another library behind an arm's malloc",
-    "trace": "another recording under the same name",
-}
-"""What makes two runs unlike."""
-
-EXIT_CODES = {
-    "pass": PASS, "regression": FINDING,
-    "inconclusive": INCONCLUSIVE, "unfit": UNFIT
-}
+EXIT_CODES = {"pass": PASS, "regression": FINDING, "inconclusive": INCONCLUSIVE, "unfit": UNFIT}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +41,7 @@ class Unlike:
     """One respect in which two runs differ, beside what is compared."""
 
     kind: str
-    """One of KINDS."""
+    """What --allow calls it."""
     what: str
     base: str
     new: str
@@ -64,33 +51,13 @@ class Unlike:
 
 
 @dataclasses.dataclass(frozen=True)
-class Change:
-    """One arm on one workload, before and after. Differences are logarithms of the base's time /
-    the new time."""
+class Change(Claim):
+    """One arm on one workload, before and after: a claim whose baseline is the arm as it was.
 
-    workload: str
-    arm: str
-    kind: str
-    """"claim": a pool. "control": an arm that is known not to have changed. "other": neither."""
-    interval: Interval
-    limit: float
-    """δ, as a logarithm."""
-    p: float
-    p_holm: float
-    """Within the family of the claims; p itself for other arms."""
-    verdict: str
-    doubt: str
-    """The verdict that was taken back as methods disagree, and which; "" if none was."""
-    base_launches: int
-    new_launches: int
-    base_time_ns: float = math.nan
-    """Of an operation, the median over the launches; likewise below."""
-    new_time_ns: float = math.nan
+    Its kind is "claim" of a pool and "control" of an arm that is known not to have changed."""
 
-    @property
-    def ratio(self) -> float:
-        """How many times as fast as before: 1.25 is 1.25 times as fast."""
-        return math.exp(self.interval.median)
+    base_launches: int = 0
+    new_launches: int = 0
 
     @property
     def outcome(self) -> str:
@@ -102,33 +69,18 @@ class Change:
         """
         if self.verdict == "slower":
             return "regression"
-        if not math.isfinite(self.limit):
-            return "inconclusive"
         margin = min(self.limit, inference.LARGEST_EQUALITY)
-        return "pass" if self.interval.low >= -margin and not self.doubt else "inconclusive"
+        passes = math.isfinite(self.limit) and self.interval.low >= -margin and not self.doubt
+        return "pass" if passes else "inconclusive"
 
     def to_json(self) -> dict[str, Any]:
         """The entry of a comparison's JSON."""
-        smallest = inference.smallest_provable(self.interval, self.limit)
-        return {
-            "workload": self.workload, "arm": self.arm, "kind": self.kind, "ratio": self.ratio,
-            "low": finite_ratio(self.interval.low), "high": finite_ratio(self.interval.high),
-            "verdict": self.verdict, "outcome": self.outcome, "doubt": self.doubt,
-            "delta": share(self.limit), "smallest_provable": share(smallest), "p": self.p,
-            "p_holm": self.p_holm, "base_time_ns": self.base_time_ns,
-            "new_time_ns": self.new_time_ns, "base_launches": self.base_launches,
-            "new_launches": self.new_launches
-        }
-
-
-def finite_ratio(difference: float) -> float | None:
-    """A logarithm as a ratio; None for an end that no interval reaches."""
-    return finite(math.exp(difference)) if -700 < difference < 700 else None
-
-
-def share(difference: float) -> float | None:
-    """A logarithm as a share: log 1.03 is 0.03. None for what is out of reach."""
-    return math.expm1(difference) if difference < 700 else None
+        told = super().to_json()
+        times = {"base_time_ns": told.pop("baseline_time_ns"), "new_time_ns": told.pop("time_ns")}
+        for name in ("baseline", "promise", "n"):
+            del told[name]
+        return told | times | {"outcome": self.outcome, "base_launches": self.base_launches,
+                               "new_launches": self.new_launches}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +91,7 @@ class Count:
     workload: str
     arm: str
     kind: str
-    """As that of a Change."""
+    """As that of a Change; "other" of a malloc that may have changed."""
     base: list[float]
     new: list[float]
 
@@ -194,24 +146,19 @@ class Comparison:
     """Why nothing can be said, as phrases."""
 
     @property
-    def claims(self) -> list[Change]:
-        """The changes of time that the outcome rests on."""
-        return [change for change in self.changes if change.kind == "claim"]
-
-    @property
-    def counted_claims(self) -> list[Count]:
-        """The counts that the outcome rests on."""
-        return [count for count in self.counts if count.kind == "claim"]
+    def claims(self) -> list[Change | Count]:
+        """What the outcome rests on."""
+        return [item for item in [*self.changes, *self.counts] if item.kind == "claim"]
 
     @property
     def outcome(self) -> str:
         """"pass", "regression", "inconclusive" or "unfit"."""
         if self.unfit:
             return "unfit"
-        if self.crashed:
+        said = {item.outcome for item in self.claims}
+        if self.crashed or "regression" in said:
             return "regression"
-        said = outcome_of([*self.claims, *self.counted_claims])
-        return "inconclusive" if said == "pass" and self.left_out else said
+        return "inconclusive" if self.left_out or "inconclusive" in said else "pass"
 
     def to_json(self) -> dict[str, Any]:
         """What `--format json` writes."""
@@ -240,69 +187,43 @@ def _run_json(record: Record) -> dict[str, Any]:
     }
 
 
-# --- Whether two runs are alike ------------------------------------------------------------------
+# --- Two runs ------------------------------------------------------------------------------------
+
+
+Place = tuple[str, str]
+"""(workload, arm)."""
 
 
 def unlike(base: Record, new: Record) -> list[Unlike]:
-    """In what two runs differ that must be equal for them to be compared.
-
-    The benchmark binary is not among it: a new build of it is what a gate is for.
-    """
-    found = []
-    then, now = base.plan.environment, new.plan.environment
-    for name in host.SAME:
-        if then.get(name) != now.get(name):
-            found.append(Unlike("machine", name, str(then.get(name)), str(now.get(name))))
-    for kind, column, what in (("compiler", "compiler", "compiler"),
-                               ("flags", "compiler_flags", "compiler flags"),
-                               ("harness", "benchmark_version", "Google Benchmark")):
-        first, second = (_values(record, column) for record in (base, new))
-        if first != second:
-            found.append(Unlike(kind, what, first, second))
-    return found + _unlike_libraries(base, new) + _unlike_traces(base, new)
+    """In what two runs differ that must be equal for them to be compared."""
+    before, after = _circumstances(base), _circumstances(new)
+    return [Unlike(*key, before[key], after[key]) for key in before
+            if key in after and before[key] != after[key]]
 
 
-def _values(record: Record, column: str) -> str:
-    return " and ".join(sorted({getattr(line, column) for line in _lines(record)}))
+def _circumstances(record: Record) -> dict[tuple[str, str], str]:
+    """(kind, what) → its value. The benchmark binary is not among it: a new build of it is what a
+    comparison is for."""
+    lines = [*(side for launch in record.launches for side in launch.sides), *record.work]
+
+    def values(column: str, arm: str = "") -> str:
+        return " and ".join(sorted({getattr(line, column) for line in lines
+                                    if arm in ("", line.arm)}))
+
+    found = {("machine", name): str(record.plan.environment.get(name)) for name in host.SAME}
+    found |= {("compiler", "compiler"): values("compiler"),
+              ("flags", "compiler flags"): values("compiler_flags"),
+              ("harness", "Google Benchmark"): values("benchmark_version")}
+    found |= {("library", f"malloc of {arm.name}"): values("malloc_sha256", arm.name)[:12]
+              for arm in record.plan.arms if arm.role == "rival"
+              and any(line.arm == arm.name for line in lines)}
+    return found | {("trace", f"the trace {trace.name}"): trace.sha256[:12]
+                    for trace in record.plan.traces}
 
 
-def _lines(record: Record) -> list[Told | Work]:
-    """Everything that a run says of times and instructions."""
-    return [*(side for launch in record.launches for side in launch.sides), *record.work]
-
-
-def _unlike_libraries(base: Record, new: Record) -> list[Unlike]:
-    """By the files that the processes proved to have used."""
-    first, second = _libraries(base), _libraries(new)
-    by_change: dict[tuple[str, str], list[str]] = {}
-    for arm in first:
-        if arm in second and first[arm] != second[arm]:
-            by_change.setdefault((first[arm], second[arm]), []).append(arm)
-    return [
-        Unlike("library", f"malloc of {', '.join(arms)}", before, after)
-        for (before, after), arms in by_change.items()
-    ]
-
-
-def _libraries(record: Record) -> dict[str, str]:
-    """Arm → the hashes of what served its malloc."""
-    found: dict[str, set[str]] = {}
-    for line in _lines(record):
-        found.setdefault(line.arm, set()).add(line.malloc_sha256[:12])
-    return {arm: " and ".join(sorted(hashes)) for arm, hashes in found.items()}
-
-
-def _unlike_traces(base: Record, new: Record) -> list[Unlike]:
-    before = {trace.name: trace.sha256 for trace in base.plan.traces}
-    return [
-        Unlike("trace", f"the trace {trace.name}", before[trace.name][:12], trace.sha256[:12])
-        for trace in new.plan.traces if before.get(trace.name, trace.sha256) != trace.sha256
-    ]
-
-
-def refuse_unlike(found: Iterable[Unlike], allowed: Iterable[str]) -> None:
+def _refuse_unlike(found: Iterable[Unlike], allowed: Iterable[str]) -> None:
     """UserError naming every difference that is not allowed."""
-    refused = [item for item in found if item.kind not in set(allowed)]
+    refused = [item for item in found if not {item.kind, "all"} & set(allowed)]
     if refused:
         kinds = " ".join(dict.fromkeys(f"--allow {item.kind}" for item in refused))
         raise UserError(
@@ -310,173 +231,138 @@ def refuse_unlike(found: Iterable[Unlike], allowed: Iterable[str]) -> None:
             f"{'; '.join(map(str, refused))}. To compare them all the same: {kinds}")
 
 
-# --- Judging -------------------------------------------------------------------------------------
-
-
-Side = Mapping[str, Sequence[float]]
-"""One workload of one run: pool, or NULL → its differences from the C library's allocator of equal
-promise, one a launch, in the launches' order."""
-
-
-def _sides(record: Record) -> tuple[dict[str, Side], dict[tuple[str, str], float]]:
-    """(workload → its side; workload and arm → the median time of an operation)."""
-    found: dict[str, dict[str, list[float]]] = {}
-    medians: dict[tuple[str, str], float] = {}
-    for data in verdicts.by_workload(record):
-        for arm, baseline in data.pairs:
-            if baseline in (BASELINE, f"{BASELINE}-calloc") and (
-                    arm == NULL or record.plan.arm(arm).role == "pool"):
-                name = data.workload.workload
-                found.setdefault(name, {})[arm] = data.differences((arm, baseline))
-                medians[name, arm] = statistics.median(
-                    launch.sides[0].time_ns for launch in data.pairs[arm, baseline])
-    return found, medians
-
-
 def compare(base: Record, new: Record, allowed: Iterable[str] = ()) -> Comparison:
     """Judges two runs. UserError if they are unlike in what is not allowed, or share nothing."""
-    timed, counted = (all(map(bool, part)) for part in ((base.launches, new.launches),
-                                                        (base.work, new.work)))
-    if not timed and not counted:
+    parts = [part for part, column in (("time", "launches"), ("work", "work"))
+             if getattr(base, column) and getattr(new, column)]
+    if not parts:
         lacking = next(record for record in (base, new) if not record.launches)
         raise UserError(f"{lacking.folder} holds no whole launch, and not both runs have"
                         " counted instructions")
     found = unlike(base, new)
-    refuse_unlike(found, allowed)
-    roles = _roles(base, new, libraries_alike="library" not in {item.kind for item in found})
-    changes = _changes(base, new, roles) if timed else []
-    counts = _counts(base, new, roles) if counted else []
+    _refuse_unlike(found, allowed)
+    changes = judge(_differences(base), _differences(new)) if "time" in parts else []
+    same_mallocs = "library" not in {item.kind for item in found}
+    counts = _counts(base, new, same_mallocs) if "work" in parts else []
     if not any(item.kind == "claim" for item in [*changes, *counts]):
         raise UserError(
             f"{base.folder} and {new.folder} share no workload on which a pool ran beside the"
             f" baseline {BASELINE}")
-    known = {(item.workload, item.arm) for item in _refused(base, counted)}
-    crashed = {(item.workload, item.arm): item for item in _refused(new, counted)
+    known = {(item.workload, item.arm) for item in _refused(base, parts)}
+    crashed = {(item.workload, item.arm): item for item in _refused(new, parts)
                if item.crashed and (item.workload, item.arm) not in known}
-    left_out = _left_out(base, new, "time", changes) if timed else []
-    left_out += _left_out(base, new, "work", counts) if counted else []
-    return Comparison(base, new, found, changes, counts, left_out, list(crashed.values()),
-                      _unfit(base, new, changes) if timed else [])
+    unfit = [f"{record.folder}: {item.workload} with {item.arm} was refused: {item.refused}"
+             for record in (base, new) for item in record.refusals
+             if "time" in parts and not item.crashed]
+    if changes and all(math.isinf(change.limit) for change in changes):
+        unfit.append("no workload has a null pair of at least six launches in both runs, so that"
+                     " their noise is not known")
+    left_out = [phrase for part, made in (("time", changes), ("work", counts)) if part in parts
+                for phrase in _left_out(base, new, part, made)]
+    return Comparison(base, new, found, changes, counts, left_out, list(crashed.values()), unfit)
 
 
-def _refused(record: Record, counted: bool) -> list[Refusal]:
+def _refused(record: Record, parts: Sequence[str]) -> list[Refusal]:
     """Processes that could not be used, those that were to count among them if that is asked."""
-    return [*record.refusals, *(record.part_refusals.get("work", []) if counted else [])]
+    return [*record.refusals, *(record.part_refusals.get("work", []) if "work" in parts else [])]
 
 
-def _changes(base: Record, new: Record, roles: Mapping[str, str]) -> list[Change]:
-    """What both runs timed."""
-    (before, before_ns), (after, after_ns) = _sides(base), _sides(new)
-    asked = [(name, arm) for name in before if name in after for arm in before[name]
-             if arm in after[name] and arm in roles]
-    return [
-        dataclasses.replace(change, base_time_ns=before_ns[change.workload, change.arm],
-                            new_time_ns=after_ns[change.workload, change.arm])
-        for change in judge(before, after, asked, roles)
-    ]
+@dataclasses.dataclass(frozen=True)
+class Differences:
+    """Of one arm on one workload of one run, from the C library's allocator of equal promise."""
+
+    of_launches: Sequence[float]
+    time_ns: float
 
 
-def _counts(base: Record, new: Record, roles: Mapping[str, str]) -> list[Count]:
+def _differences(record: Record) -> dict[Place, Differences]:
+    """Those of the pools, and of the null arm."""
+    found = {}
+    for data in verdicts.by_workload(record):
+        for (arm, baseline), launches in data.pairs.items():
+            if baseline in (BASELINE, f"{BASELINE}-calloc") and (
+                    arm == NULL or record.plan.arm(arm).role == "pool"):
+                found[data.workload.workload, arm] = Differences(
+                    data.differences((arm, baseline)),
+                    statistics.median(launch.sides[0].time_ns for launch in launches))
+    return found
+
+
+def judge(before: Mapping[Place, Differences], after: Mapping[Place, Differences]) -> list[Change]:
+    """Judges what both have at once, as Holm's procedure demands; the pools are its family."""
+    asked = [place for place in before if place in after]
+    p_values = {place: inference.rank_sum_test(before[place].of_launches, after[place].of_launches)
+                for place in asked}
+    family = [place for place in asked if place[1] != NULL]
+    adjusted = p_values | dict(zip(family, inference.holm([p_values[place] for place in family])))
+    found = []
+    for place in asked:
+        base, new = before[place], after[place]
+        interval = inference.shift_interval(base.of_launches, new.of_launches)
+        limit = _limit(before, after, place[0])
+        found.append(Change(
+            *place, place[1], "claim" if place in family else "control", "", interval, limit,
+            p_values[place], adjusted[place],
+            inference.verdict(interval, limit, adjusted[place]), new.time_ns, base.time_ns, "",
+            len(base.of_launches), len(new.of_launches)))
+    return found
+
+
+def _limit(before: Mapping[Place, Differences], after: Mapping[Place, Differences],
+           workload: str) -> float:
+    """δ between two runs: the larger of both runs' own, and of how far the null pair moved."""
+    if (workload, NULL) not in before or (workload, NULL) not in after:
+        return math.inf
+    nulls = [side[workload, NULL].of_launches for side in (before, after)]
+    return max(*map(inference.noise_limit, nulls), abs(inference.shift_interval(*nulls).median))
+
+
+def _counts(base: Record, new: Record, same_mallocs: bool) -> list[Count]:
     """What both runs counted, in the base's order."""
     before, after = (_instructions(record) for record in (base, new))
-    places = [(item.workload, arm) for item in base.plan.workloads for arm in item.arms]
-    return [Count(*place, roles[place[1]], before[place], after[place]) for place in places
-            if place in before and place in after and place[1] in roles]
+    found = []
+    for item in base.plan.workloads:
+        for arm in map(base.plan.arm, item.arms):
+            place = item.workload, arm.name
+            if place in before and place in after and (arm.role in ("pool", "rival")
+                                                       or arm.name == NULL):
+                unchanged = arm.name == NULL or same_mallocs
+                kind = "claim" if arm.role == "pool" else "control" if unchanged else "other"
+                found.append(Count(*place, kind, before[place], after[place]))
+    return found
 
 
-def _instructions(record: Record) -> dict[tuple[str, str], list[float]]:
-    """Workload and arm → what each process counted."""
-    found: dict[tuple[str, str], list[float]] = {}
+def _instructions(record: Record) -> dict[Place, list[float]]:
+    """What each process counted."""
+    found = collections.defaultdict(list)
     for line in record.work:
-        found.setdefault((line.workload, line.arm), []).append(line.instructions_per_operation)
-    return found
+        found[line.workload, line.arm].append(line.instructions_per_operation)
+    return dict(found)
 
 
-def _roles(base: Record, new: Record, libraries_alike: bool) -> dict[str, str]:
-    """Arm → what a change of it means. That of a malloc is only counted."""
-    old = base.plan.arms_by_name()
-    found = {}
-    for name, arm in new.plan.arms_by_name().items():
-        if name in old and (name == NULL or arm.role in ("pool", "rival")):
-            unchanged = name == NULL or libraries_alike
-            found[name] = "claim" if arm.role == "pool" else "control" if unchanged else "other"
-    return found
-
-
-def judge(before: Mapping[str, Side], after: Mapping[str, Side], asked: Sequence[tuple[str, str]],
-          roles: Mapping[str, str]) -> list[Change]:
-    """Judges (workload, arm) pairs at once, as Holm's procedure demands; the claims are its family.
-
-    `roles` has the kind of change of each arm.
-    """
-    limits = {name: _limit(before[name], after[name], [
-        arm for workload, arm in asked if workload == name and roles[arm] == "control"
-    ]) for name, _ in asked}
-    p_values = {
-        (name, arm): inference.rank_sum_test(before[name][arm], after[name][arm])
-        for name, arm in asked
-    }
-    family = [place for place in asked if roles[place[1]] == "claim"]
-    adjusted = dict(zip(family, inference.holm([p_values[place] for place in family])))
-    return [
-        _change(name, arm, roles[arm], before[name], after[name], limits[name],
-                p_values[name, arm], adjusted.get((name, arm), p_values[name, arm]))
-        for name, arm in asked
-    ]
-
-
-def _limit(before: Side, after: Side, controls: list[str]) -> float:
-    """δ between two runs: the larger of both runs' own, and of how far any unchanged arm moved."""
-    moved = [abs(inference.shift_interval(before[arm], after[arm]).median)
-             for arm in controls]
-    limits = [inference.noise_limit(side.get(NULL, [])) for side in (before, after)]
-    return max(*limits, *moved)
-
-
-def _change(workload: str, arm: str, kind: str, before: Side, after: Side, limit: float,
-            p: float, p_holm: float) -> Change:
-    base, new = before[arm], after[arm]
-    judged = inference.judge_shift(base, new, limit, p_holm)
-    return Change(workload, arm, kind, judged.interval, limit, p, p_holm, judged.verdict,
-                  judged.doubt, len(base), len(new))
-
-
-def outcome_of(claims: Sequence[Change | Count]) -> str:
-    """"regression" if one is, else "inconclusive" if one is, else "pass"."""
-    outcomes = {change.outcome for change in claims}
-    return next((word for word in ("regression", "inconclusive") if word in outcomes), "pass")
-
-
-def _left_out(base: Record, new: Record, part: str, made: Sequence[Change | Count]) -> list[str]:
+def _left_out(base: Record, new: Record, part: str,
+              made: Sequence[Change | Count]) -> list[str]:
     """The pools' comparisons of a part that cannot be made, as phrases."""
-    compared, planned = {(item.workload, item.arm) for item in made}, [
-        _planned_pools(record, part) for record in (base, new)]
+    compared = {(item.workload, item.arm) for item in made}
+    planned, then = _planned_pools(base, part), _planned_pools(new, part)
     label, lacks = {"time": ("", "no launch"), "work": (" (instructions)", "no count")}[part]
-    found = [f"{workload} with {arm}{label} is not in the {missing}"
-             for name, missing in ((0, "new run"), (1, "base"))
-             for workload, arm in planned[name] if (workload, arm) not in planned[1 - name]]
-    return found + [f"{workload} with {arm}{label} has {lacks} in one of the runs"
-                    for workload, arm in planned[0]
-                    if (workload, arm) in planned[1] and (workload, arm) not in compared]
+    found = []
+    for workload, arm in dict.fromkeys([*planned, *then]):
+        name = f"{workload} with {arm}{label}"
+        if (workload, arm) not in then:
+            found.append(f"{name} is not in the new run")
+        elif (workload, arm) not in planned:
+            found.append(f"{name} is not in the base")
+        elif (workload, arm) not in compared:
+            found.append(f"{name} has {lacks} in one of the runs")
+    return found
 
 
-def _planned_pools(record: Record, part: str) -> list[tuple[str, str]]:
+def _planned_pools(record: Record, part: str) -> list[Place]:
     arms = record.plan.arms_by_name()
     return [(item.workload, arm) for item in record.plan.workloads if part in item.parts
             for arm in (item.arms if part == "time" else probed_arms(arms, item, part))
             if arms[arm].role == "pool"]
-
-
-def _unfit(base: Record, new: Record, changes: list[Change]) -> list[str]:
-    """Why nothing can be said of these runs."""
-    found = [
-        f"{record.folder}: {item.workload} with {item.arm} was refused: {item.refused}"
-        for record in (base, new) for item in record.refusals if not item.crashed
-    ]
-    if all(math.isinf(change.limit) for change in changes):
-        found.append("no workload has a null pair of at least six launches in both runs, so that"
-                     " their noise is not known")
-    return found
 
 
 # --- Two builds in one run -----------------------------------------------------------------------
@@ -484,28 +370,26 @@ def _unfit(base: Record, new: Record, changes: list[Change]) -> list[str]:
 
 def of_gate(record: Record) -> Comparison:
     """What a gate's run says of the pool before and after. UserError if it holds nothing."""
-    analysis = verdicts.analyse(record)
     changes = [
-        Change(claim.workload, claim.arm, "claim" if claim.kind == "claim" else "control",
-               claim.interval, claim.limit, claim.p, claim.p_holm, claim.verdict, claim.doubt,
-               claim.interval.launches, claim.interval.launches, claim.baseline_time_ns,
-               claim.time_ns)
-        for claim in analysis.claims if claim.kind == "claim" or claim.arm == NULL
+        Change(**vars(claim) | {"kind": "control" if claim.arm == NULL else "claim"},
+               base_launches=claim.interval.launches, new_launches=claim.interval.launches)
+        for claim in verdicts.analyse(record).claims if claim.kind == "claim" or claim.arm == NULL
     ]
+    pairs = [(item, pair) for item in record.plan.workloads for pair in item.pairs
+             if pair.kind == "claim"]
     counted = _instructions(record)
     counts = [Count(item.workload, pair.arm, "claim", counted[item.workload, pair.baseline],
                     counted[item.workload, pair.arm])
-              for item in record.plan.workloads for pair in item.pairs if pair.kind == "claim"
-              and {(item.workload, pair.arm), (item.workload, pair.baseline)} <= set(counted)]
+              for item, pair in pairs
+              if {(item.workload, pair.arm), (item.workload, pair.baseline)} <= set(counted)]
     if not changes and not counts:
         raise UserError(f"{record.folder} holds nothing of both builds")
     there = {(change.workload, change.arm) for change in changes}
-    refused = {(item.workload, item.arm): item for item in record.refusals}
-    left_out = [f"{item.workload} with {pair.arm} has no launch"
-                for item in record.plan.measured("time") for pair in item.pairs
-                if pair.kind == "claim" and (item.workload, pair.arm) not in there]
+    left_out = [f"{item.workload} with {pair.arm} has no launch" for item, pair in pairs
+                if "time" in item.parts and (item.workload, pair.arm) not in there]
+    refused = list({(item.workload, item.arm): item for item in record.refusals}.values())
     old = {arm.name for arm in record.plan.arms if arm.build == "base"}
-    crashed = [item for (_, arm), item in refused.items() if item.crashed and arm not in old]
+    crashed = [item for item in refused if item.crashed and item.arm not in old]
     unfit = [f"{item.workload} with {item.arm} was refused: {item.refused}"
-             for item in refused.values() if not item.crashed or item.arm in old]
+             for item in refused if item not in crashed]
     return Comparison(record, record, [], changes, counts, left_out, crashed, unfit)

@@ -7,7 +7,6 @@ do. Each run goes on from look to look where verdicts are open, as a real one do
 from __future__ import annotations
 
 import dataclasses
-import gc
 import math
 import zlib
 from typing import Callable
@@ -112,8 +111,9 @@ def judge_run(generator: numpy.random.Generator, condition: Condition, differenc
     judged: list[inference.Judgement] = []
     limits: list[float] = []
     for look in LOOKS:
-        ends = [look if not judged or not _settled(judged[i], limits[i]) else ends[i]
-                for i in range(len(pairs))]
+        ends = [end if judged and inference.settled(judged[i].verdict, judged[i].interval,
+                                                    limits[i], PRECISION) else look
+                for i, end in enumerate(ends)]
         limits = [inference.noise_limit(
             nulls[i // RIVALS][:max(ends[i // RIVALS * RIVALS:][:RIVALS])])
             for i in range(len(pairs))]
@@ -125,10 +125,6 @@ def judge_run(generator: numpy.random.Generator, condition: Condition, differenc
     return Judged([item.verdict for item in judged], [item.interval for item in judged],
                   [inference.smallest_provable(item.interval, limit)
                    for item, limit in zip(judged, limits)])
-
-
-def _settled(judged: inference.Judgement, limit: float) -> bool:
-    return inference.settled(judged.verdict, judged.interval, limit, PRECISION)
 
 
 # --- Figures -------------------------------------------------------------------------------------
@@ -196,13 +192,9 @@ def table(columns: tuple[str, ...], rows: list[list[str]]) -> str:
 
 def figures(told: Callable[[str], None] = lambda _: None) -> str:
     """The table, as it stands in the README. Minutes."""
-    gc.freeze()  # statsmodels collects garbage at every correction, and there are thousands
-    try:
-        rows = []
-        for condition in CONDITIONS:
-            rows.append(row(condition))
-            told(condition.name)
-    finally:
-        gc.unfreeze()
+    rows = []
+    for condition in CONDITIONS:
+        rows.append(row(condition))
+        told(condition.name)
     return (f"{WORKLOADS * RIVALS} claims, looked at after {' and '.join(map(str, LOOKS))}"
             f" launches of {CYCLES} cycles:\n\n{table(COLUMNS, rows)}")

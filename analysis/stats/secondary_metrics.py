@@ -68,6 +68,11 @@ class Parts:
         return [kind for kind in OPERATIONS
                 if any(key[0] == workload and key[2] == kind for key in self.latency)]
 
+    def tails(self, workload: str, operation: str) -> dict[str, Tail]:
+        """Arm → its operations of a kind on a workload."""
+        return {arm: tail for (where, arm, kind), tail in self.latency.items()
+                if (where, kind) == (workload, operation)}
+
     def has(self, part: Mapping[Place, object], workload: str) -> bool:
         """Whether any arm has this part on this workload."""
         return any(key[0] == workload for key in part)

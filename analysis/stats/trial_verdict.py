@@ -1,11 +1,25 @@
-"""The sentence of a trial, from its intervals alone."""
+"""The sentence of a trial, from its intervals alone.
+
+A launch is a sample: two arms ran side by side, and the logarithm of the ratio of their processor
+times is the number. Intervals are those of order statistics at 99 %, so that with one-sided errors
+of at most 1/200 each the upper limits of ten arms hold together at 95 % (Bonferroni).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Sequence
 
-from analysis.stats.trial_intervals import FEWEST, Interval, noise, verdict
+from analysis.stats import inference
+from analysis.stats.inference import Interval
+
+LEVEL = 0.99
+FEWEST = 8
+"""Launches before there is an interval: the extremes of eight miss with 1/256 a side."""
+
+LEAST_NOISE = 0.002
+"""δ, in logs, is never less."""
 
 YES, MALLOC, NO, UNKNOWN = "yes", "no-malloc", "no", "unknown"
 """What a trial can answer."""
@@ -14,8 +28,8 @@ YES, MALLOC, NO, UNKNOWN = "yes", "no-malloc", "no", "unknown"
 @dataclasses.dataclass(frozen=True)
 class Measured:
     """An arm's ratio to its baseline. kind: control, malloc, pool or ceiling; role: "null",
-    "delay",
-    "final" (the best pool beside the best malloc, on launches that chose neither) or ""."""
+    "delay", "final" (the best pool beside the best malloc, on launches that chose neither)
+    or ""."""
 
     arm: str
     baseline: str
@@ -37,9 +51,45 @@ class Judgement:
     """The largest upper limit of a malloc or pool arm, as a gain: 0.018 is 1.8 %."""
 
 
+def interval(logs: Sequence[float]) -> Interval:
+    """The median of a pair's launches and its interval; unbounded with too few of them."""
+    if not logs:
+        return Interval(math.nan, -math.inf, math.inf, 0.0, 0)
+    return inference.order_statistic_interval(logs, LEVEL)
+
+
+def without_calls(twice: Interval, thrice: Interval) -> Interval:
+    """The speed of the program whose calls of malloc and free cost nothing, by extrapolation.
+
+    Time with k calls in the place of each is 1 + b (k - 1) of the plain one; at k = 0 it is 1 - b.
+    Both intervals give a range of b; the extremes of both are kept.
+    """
+    def costs(seen: Interval, calls: int) -> list[float]:
+        return [math.expm1(-log) / calls if log > -700 else math.inf
+                for log in (seen.median, seen.low, seen.high)]
+
+    def speed(cost: float) -> float:
+        return -math.log1p(-cost) if cost < 1 else math.inf
+
+    found = [*costs(twice, 1), *costs(thrice, 2)]
+    return Interval(speed((found[0] + found[3]) / 2), speed(min(found)), speed(max(found)),
+                    min(twice.coverage, thrice.coverage), min(twice.launches, thrice.launches))
+
+
+def noise(null: Interval) -> float:
+    """δ, in logs: how far apart the null pair's interval says that equal programs can seem."""
+    return max(abs(null.low), abs(null.high), LEAST_NOISE)
+
+
+def verdict(one: Interval, delta: float) -> str:
+    """As results are judged everywhere; Bonferroni's correction is in the interval."""
+    return inference.verdict(one, delta, 0.0)
+
+
 def ratio_text(one: Interval) -> str:
     """A ratio with its interval, as the sentence has it."""
-    return f"{one.ratio:.2f} ({one.low:.2f} to {one.high:.2f})"
+    low, high = one.ends
+    return f"{one.ratio:.2f} ({low:.2f} to {high:.2f})"
 
 
 def percent_text(gain: float) -> str:
@@ -53,22 +103,22 @@ def judge(measured: list[Measured], stated_limit: float) -> Judgement:
     null = next(one for one in measured if one.role == "null")
     delay = next(one for one in measured if one.role == "delay")
     delta = noise(null.interval)
-    seen = delay.interval.high < 1
+    seen = delay.interval.high < 0
     real = [one for one in measured if one.kind in ("malloc", "pool") and one.role != "final"]
-    limit = max((one.interval.high - 1 for one in real), default=math.inf)
+    limit = max((_most(one) for one in real), default=math.inf)
     answer, sentence = _answer(measured, real, delta, limit, stated_limit)
     return Judgement(answer, sentence, delta, seen, limit)
 
 
 def _answer(measured: list[Measured], real: list[Measured], delta: float, limit: float,
             stated_limit: float) -> tuple[str, str]:
-    fewest = min(one.interval.n for one in measured)
+    fewest = min(one.interval.launches for one in measured)
     if fewest < FEWEST:
         return UNKNOWN, (f"Cannot tell in this time: an arm has {fewest} launches of the {FEWEST} "
                          "that an interval needs; give more --time, or the program less to do.")
     final = next((one for one in measured if one.role == "final"), None)
     mallocs = [one for one in real if one.kind == "malloc"]
-    best = max(mallocs, key=lambda one: one.interval.ratio, default=None)
+    best = max(mallocs, key=lambda one: one.interval.median, default=None)
     if final and verdict(final.interval, delta) == "faster":
         against = ("glibc's malloc, the best there is for it" if final.baseline == "glibc"
                    else f"the best malloc, {final.baseline}")
@@ -78,7 +128,7 @@ def _answer(measured: list[Measured], real: list[Measured], delta: float, limit:
         return MALLOC, (f"No, a malloc does it: preload {best.arm} for {ratio_text(best.interval)};"
                         f" a pool adds {_added(final, delta)} to that.")
     if limit <= stated_limit:
-        ceiling = max((one.interval.high - 1 for one in measured if one.kind == "ceiling"),
+        ceiling = max((_most(one) for one in measured if one.kind == "ceiling"),
                       default=limit)
         if ceiling <= stated_limit:
             return NO, f"No: no arm known here wins more than {percent_text(max(limit, ceiling))}."
@@ -86,7 +136,7 @@ def _answer(measured: list[Measured], real: list[Measured], delta: float, limit:
                     f"the ceiling of all that is known is {percent_text(ceiling)}.")
     unseen = max(one.interval.half_width for one in [*real, *([final] if final else [])]) + delta
     pool = max((one for one in real if one.kind == "pool"), default=None,
-               key=lambda one: one.interval.ratio)
+               key=lambda one: one.interval.median)
     more = ""
     if pool and verdict(pool.interval, delta) == "faster":
         more = (f" A pool is {ratio_text(pool.interval)} times as fast as glibc; beside "
@@ -99,5 +149,10 @@ def _added(final: Measured | None, delta: float) -> str:
     """What a pool adds to the best malloc, by its upper limit."""
     if final is None:
         return "nothing that was tried"
-    gain = final.interval.high - 1
-    return "nothing" if math.log(final.interval.high) <= delta else f"at most {percent_text(gain)}"
+    return ("nothing" if final.interval.high <= delta
+            else f"at most {percent_text(_most(final))}")
+
+
+def _most(one: Measured) -> float:
+    """The largest gain that an arm may have."""
+    return one.interval.ends[1] - 1

@@ -15,7 +15,6 @@ import statistics
 from typing import Any, Mapping, Sequence
 
 import numpy
-import pandas
 
 from analysis.runs.plan import Arm, Pair, Plan, Workload, is_trace
 from analysis.runs.records import Record, finite
@@ -38,9 +37,8 @@ class Claim:
     arm: str
     baseline: str
     kind: str
-    """"claim": a pool and a malloc, or the pool before a change. "leader": the fastest malloc
-    and the
-    next. "control": arms whose difference is known. "other": no claim."""
+    """"claim": a pool and a malloc, or the pool before a change. "leader": the fastest malloc and
+    the next. "control": arms whose difference is known. "other": no claim."""
     promise: str
     interval: Interval
     limit: float
@@ -58,17 +56,17 @@ class Claim:
     @property
     def ratio(self) -> float:
         """How many times as fast as the baseline the arm is: baseline time / arm time."""
-        return math.exp(self.interval.median)
+        return self.interval.ratio
 
     @property
     def low(self) -> float:
         """The interval's lower end, as a ratio; 0 where there is no interval."""
-        return math.exp(self.interval.low)
+        return self.interval.ends[0]
 
     @property
     def high(self) -> float:
         """The interval's upper end, as a ratio; infinite where there is no interval."""
-        return math.exp(self.interval.high) if self.interval.high < 700 else math.inf
+        return self.interval.ends[1]
 
     @property
     def proved(self) -> bool:
@@ -179,49 +177,26 @@ class Analysis:
         return [claim for claim in self.claims if claim.kind in ("claim", "leader")]
 
     @property
-    def settled(self) -> int:
-        """Claims with a verdict that more launches were not to change."""
-        return sum(claim.proved for claim in self.family)
-
-    @property
     def complete(self) -> bool:
         """Whether every workload is there, and no claim lacks launches that the plan has for it."""
         return len(self.results) == len(self.plan.workloads) and all(
             claim.proved or claim.interval.launches >= self.plan.looks[0]
             for claim in self.claims if claim.kind in ("claim", "control"))
 
-    @functools.cached_property
-    def frame(self) -> pandas.DataFrame:
-        """One row a side of a launch."""
-        return frame_of(self.record.launches)
+    @property
+    def sides(self) -> list[Side]:
+        """What every arm told in every launch."""
+        return [side for launch in self.record.launches for side in launch.sides]
 
     def to_json(self) -> list[dict[str, Any]]:
         """verdicts.json."""
         return [claim.to_json() for claim in self.claims]
 
 
-def frame_of(launches: Sequence[Launch]) -> pandas.DataFrame:
-    """Launches as a table: a row a side, turns as medians, counters as columns `counter:NAME`."""
-    rows = []
-    for launch in launches:
-        shared = {"workload": launch.workload, "pair": f"{launch.arm} {launch.baseline}",
-                  "launch": launch.launch, "processor": launch.processor,
-                  "started_unix_s": launch.started_unix_s, "wall_s": launch.wall_s,
-                  "steal_s": launch.steal_s, "pressure_s": launch.pressure_s,
-                  "padding_bytes": launch.padding_bytes}
-        for side in launch.sides:
-            own = {name: value for name, value in side.__dict__.items()
-                   if not isinstance(value, (list, dict))}
-            rows.append(shared | own | {"time_ns": side.time_ns, "alone_ns": side.alone_ns,
-                                        "turns": len(side.cpu_ns)}
-                        | {f"counter:{name}": value for name, value in side.counters.items()})
-    return pandas.DataFrame(rows)
-
-
 def analyse(record: Record) -> Analysis:
     """Everything that the launches of a run have to say. Pure."""
     found = by_workload(record)
-    results = [_result(record, data, limit, claims) for data, limit, claims in _judge(found)]
+    results = [_result(record, data, claims) for data, claims in zip(found, _judge(found))]
     groups = ([claim for result in results for claim in result.claims],
               [claim for result in results for claim in (result.null, result.delay) if claim],
               [claim for result in results for claim in result.others])
@@ -349,11 +324,11 @@ def _ranking(data: Measured, promise: str) -> list[str]:
     return sorted(ahead, key=lambda name: (-ahead[name], name))
 
 
-def _judge(found: Sequence[Measured]) -> list[tuple[Measured, float, list[Claim]]]:
-    """Judges the whole family at once, as Holm's procedure demands."""
+def _judge(found: Sequence[Measured]) -> list[list[Claim]]:
+    """The claims of each workload: the whole family at once, as Holm's procedure demands."""
     questions = [_questions(data) for data in found]
     adjusted = iter(inference.holm([item.p for item in itertools.chain(*questions)]))
-    return [(data, data.limit, [_claim(data, item, next(adjusted)) for item in asked])
+    return [[_claim(data, item, next(adjusted)) for item in asked]
             for data, asked in zip(found, questions)]
 
 
@@ -403,7 +378,7 @@ def _alone_claims(data: Measured, kind: str) -> list[Claim]:
     return [_claim(data, question, question.p) for question in asked]
 
 
-def _result(record: Record, data: Measured, limit: float, claims: list[Claim]) -> WorkloadResult:
+def _result(record: Record, data: Measured, claims: list[Claim]) -> WorkloadResult:
     names = [name for name in data.workload.arms if data.sides(name)]
     arms = sorted((_arm_result(data, name) for name in names), key=lambda result:
                   (result.time_ns, result.arm.name))
@@ -411,9 +386,8 @@ def _result(record: Record, data: Measured, limit: float, claims: list[Claim]) -
                if _ranking(data, promise)}
     name = data.workload.workload
     nulls = _alone_claims(data, "null")
-    return WorkloadResult(data.workload, sum(map(len, data.pairs.values())), arms, limit,
-                          next(iter(nulls), None),
-                          data.null_differences(),
+    return WorkloadResult(data.workload, sum(map(len, data.pairs.values())), arms, data.limit,
+                          next(iter(nulls), None), data.null_differences(),
                           next(iter(_alone_claims(data, "delay")), None), claims,
                           _alone_claims(data, "other"), leaders, _harness_share(arms),
                           [refusal for refusal in record.refusals if refusal.workload == name])
@@ -443,8 +417,7 @@ def reverse(claim: Claim) -> Claim:
 def _arm_result(data: Measured, name: str) -> ArmResult:
     sides = data.sides(name)
     times = [side.time_ns for side in sides]
-    interval = inference.order_statistic_interval(numpy.log(times))
-    high = math.exp(interval.high) if math.isfinite(interval.high) else math.inf
+    low_ns, high_ns = inference.order_statistic_interval(numpy.log(times)).ends
     counted = collections.defaultdict(list)
     for side in sides:
         for counter, value in side.counters.items():
@@ -452,7 +425,7 @@ def _arm_result(data: Measured, name: str) -> ArmResult:
     resident = [side.max_rss_bytes for side in sides if side.max_rss_bytes is not None]
     biases = [math.log(side.time_ns / side.alone_ns) for side in sides if side.alone_cpu_ns]
     return ArmResult(data.plan.arm(name), times, statistics.median(times),
-                     math.exp(interval.low), high,
+                     low_ns, high_ns,
                      float(statistics.median(resident)) if resident else None,
                      float(statistics.median(side.minor_faults for side in sides)),
                      {key: float(statistics.median(values)) for key, values in counted.items()},

@@ -181,6 +181,7 @@ def svg(figure: Figure, name: str, title: str, description: str) -> str:
         drawn = drawn.replace(colour, f"var(--{variable})")
     drawn = drawn.replace("font-size: 10.5px; ", "").replace("fill: var(--muted); ", "")
     drawn = re.sub(r"\s*\n\s*", " ", drawn).replace("> <", "><")
+    drawn = re.sub(r"M ([\d.-]+ [\d.-]+) L \1 ", r"M \1h0", drawn)  # a dot
     drawn = re.sub(
     r"</?g>",
     "",

@@ -1,9 +1,9 @@
-"""Two runs compared: a slowdown is found, an identical build is none, unlike runs are refused."""
+"""Two builds or two runs compared: a slowdown is found, an equal build is none, unlike runs are
+refused."""
 
-import csv
 import dataclasses
-import io
-import xml.etree.ElementTree as ElementTree
+import json
+import math
 
 import pytest
 
@@ -11,207 +11,265 @@ from analysis import __main__
 from analysis.report import comparison_formats
 from analysis.runs import plan, records
 from analysis.stats import comparison
-from analysis.test import synthetic
 from analysis.system.exits import FINDING, PASS, UserError
-from analysis.test.synthetic import Truth
+from analysis.test import synthetic, tiny
+from analysis.test.tiny import CALM, spread
 
-WORKLOADS = {"short": 5.0, "long": 9.0}
-
-
-def truths(slower=1.0, arms=("pool-keep", "pool")):
-    """Two workloads; on the first one, all pools take so many times as long."""
-    return {
-        name: Truth("?", {arm: base * (slower if name == "short" else 1.0) for arm in arms}
-                    | synthetic.rivals(8, 6, 5.5, 7) | synthetic.rivals(9, 7, 8, 8, "-calloc"))
-        for name, base in WORKLOADS.items()
-    }
+POOL, CALLOC, NULL = ("pool-keep", "glibc"), ("pool", "glibc-calloc"), ("null", "glibc")
+GATED, GATED_NULL = ("pool-keep", "base-pool-keep"), ("null", "base-pool-keep")
 
 
-def run_of(slower=1.0, seed=1, rounds=12, noise=synthetic.normal(0.01), **more):
-    return synthetic.make_record(truths(slower), rounds, noise, seed, **more)
+def run_of(lead=0.2, null=CALM, name="w", launches=10, **pairs):
+    """A run in which the pool is so far ahead of glibc."""
+    return tiny.record({name: {POOL: spread(lead, launches=launches), NULL: null} | pairs})
 
 
-def verdict_of(compared, workload="short", arm="pool-keep"):
-    return next(c for c in compared.changes if (c.workload, c.arm) == (workload, arm))
+def gate(*leads, null=CALM):
+    """What a gate says of a new build that leads its base by so much, a workload each."""
+    return comparison.of_gate(tiny.record({
+        f"w{index}": {GATED: lead, GATED_NULL: null} for index, lead in enumerate(leads)}))
 
 
-@pytest.fixture(autouse=True)
-def quick_holm(monkeypatch):
-    """statsmodels collects garbage at every call, which would be most of these tests' time."""
-    monkeypatch.setattr("gc.collect", lambda *_: 0)
+# --- Two builds in turns --------------------------------------------------------------------------
 
 
-@pytest.fixture
-def poolproof(monkeypatch, capsys):
-    """Runs a command line in this process: (exit code, standard output, standard error)."""
-    monkeypatch.setenv("POOLPROOF_INSTALL", "no")
-
-    def run(*words):
-        monkeypatch.setattr("sys.argv", ["poolproof", *map(str, words)])
-        try:
-            code = __main__.main()
-        except SystemExit as end:
-            code = end.code
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+@pytest.mark.parametrize("leads, outcome, outcomes", [
+    ([spread(0.0)], "pass", ["pass"]), ([spread(-0.05)], "regression", ["regression"]),
+    ([spread(0.05)], "pass", ["pass"]), ([spread(0.0, 0.01)], "inconclusive", ["inconclusive"]),
+    ([spread(-0.006)], "pass", ["pass"]), ([spread(-0.012)], "inconclusive", ["inconclusive"]),
+    ([spread(0.0, 0.01), spread(-0.05)], "regression", ["inconclusive", "regression"]),
+    ([spread(0.0), spread(0.0, 0.01)], "inconclusive", ["pass", "inconclusive"]),
+    ([(spread(0.0), spread(-0.05))], "inconclusive", ["inconclusive"])])
+def test_a_gate_tells_regression_from_pass_from_neither(leads, outcome, outcomes):
+    """A pass excludes a regression beyond δ of 1 % with the interval's near end."""
+    said = gate(*leads)
+    assert (said.outcome, [change.outcome for change in said.claims]) == (outcome, outcomes)
 
 
-@pytest.fixture
-def folders(tmp_path):
-    """base, same (another run of the same build) and slow (pools 10 % slower on one workload)."""
-    for name, slower, seed in (("base", 1.0, 1), ("same", 1.0, 2), ("slow", 1.1, 3)):
-        synthetic.write(run_of(slower, seed), tmp_path / name)
-    return tmp_path
+def test_a_gates_changes_are_its_claims_and_its_controls():
+    said = gate(spread(-0.05), null=spread(0.0, 0.002))
+    control, = [change for change in said.changes if change.kind == "control"]
+    change, = said.claims
+    assert (change.verdict, change.limit) == ("slower", math.log(1.01))
+    assert (change.baseline_time_ns, change.time_ns) == (1000, pytest.approx(1051.27, abs=0.01))
+    assert (control.arm, control.verdict, control.limit) == ("null", "equal", change.limit)
+    told = change.to_json()
+    assert told["ratio"] == pytest.approx(math.exp(-0.05)) and told["outcome"] == "regression"
+    assert (told["base_time_ns"], told["base_launches"], told["new_launches"]) == (1000, 8, 8)
 
 
-# --- What is found -------------------------------------------------------------------------------
+def test_a_gate_whose_noise_is_not_known_passes_nothing():
+    assert gate(spread(0.0), null=CALM[:5]).outcome == "inconclusive"
 
 
-NOISES = {
-    "calm": synthetic.normal(0.005), "noisy": synthetic.normal(0.05),
-    "heavy tails": synthetic.heavy_tailed(0.02), "bimodal": synthetic.bimodal(0.3, 0.01),
-    "skewed": synthetic.skewed(0.05)
-}
+def test_a_pass_excludes_ten_percent_whatever_the_noise():
+    assert gate(spread(-0.08), null=spread(0.0, 0.1)).outcome == "pass"
+    assert gate(spread(-0.11), null=spread(0.0, 0.1)).outcome == "inconclusive"
 
 
-@pytest.mark.parametrize("rounds", [6, 9])
+@pytest.mark.parametrize("arm, crashed, outcome", [
+    ("pool-keep", True, "regression"), ("base-pool-keep", True, "unfit"),
+    ("pool-keep", False, "unfit")])
+def test_a_gate_in_which_an_arm_dies(arm, crashed, outcome):
+    run = tiny.record({name: {GATED: spread(0.0), GATED_NULL: CALM} for name in ("v", "w")})
+    run.refusals.append(records.Refusal("w", arm, 3, "killed", crashed))
+    said = comparison.of_gate(run)
+    assert said.outcome == outcome and said.left_out == ["w with pool-keep has no launch"]
+
+
+# --- Two runs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("new, verdict, outcome", [
+    (0.2, "equal", "pass"), (0.1, "slower", "regression"), (0.3, "faster", "pass"),
+    (0.187, "small", "inconclusive")])
+def test_a_pool_is_compared_by_its_lead_over_the_c_library(new, verdict, outcome):
+    """Ten launches each, a thousandth apart: at 97.5 % each interval is as wide as seven
+    thousandths, and the shift's far ends lie that far apart on each side."""
+    said = comparison.compare(run_of(), run_of(new))
+    change, = said.claims
+    assert (change.verdict, said.outcome) == (verdict, outcome)
+    assert (change.interval.median, change.interval.low, change.interval.high) == pytest.approx(
+        (new - 0.2, new - 0.2 - 0.007, new - 0.2 + 0.007), abs=1e-8)
+    assert (change.base_launches, change.new_launches) == (10, 10)
+
+
+def test_holms_family_is_the_pools_of_both_runs():
+    both = [run_of(lead) for lead in (0.2, 0.1)]
+    pairs = {POOL: spread(0.2, launches=10), CALLOC: spread(0.4, launches=10), NULL: CALM}
+    wide = tiny.record({"v": pairs, "w": pairs})
+    assert [change.p_holm for change in comparison.compare(*both).claims] == [
+        pytest.approx(2 / math.comb(20, 10))]
+    said = comparison.compare(wide, wide)
+    assert [change.kind for change in said.changes].count("control") == 2
+    assert len(said.claims) == 4 and all(change.p_holm == 1 for change in said.claims)
+
+
+def test_delta_is_the_noisier_runs_and_what_the_null_pair_moved():
+    for null, delta in ((spread(0.0, 0.01), 0.035), (spread(0.02), 0.0235), (CALM, None)):
+        for pair in ((run_of(), run_of(null=null)), (run_of(null=null), run_of())):
+            change, = comparison.compare(*pair).claims
+            assert change.limit == pytest.approx(delta or math.log(1.01))
+    apart, = comparison.compare(run_of(null=spread(-0.02)), run_of(null=spread(0.02))).claims
+    assert apart.limit == pytest.approx(0.04)
+
+
+def test_five_launches_say_nothing():
+    said = comparison.compare(run_of(null=CALM[:5]), run_of(null=CALM[:5]))
+    assert said.outcome == "unfit" and "their noise is not known" in said.unfit[0]
+
+
+NOISES = {"calm": synthetic.normal(0.005), "noisy": synthetic.normal(0.05),
+          "heavy tails": synthetic.heavy_tailed(0.02), "bimodal": synthetic.bimodal(0.3, 0.01)}
+
+
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
-def test_an_identical_build_is_no_regression_in_twenty_of_twenty(noise, rounds):
-    base = run_of(seed=100, rounds=rounds, noise=noise)
-    outcomes = [
-        comparison.compare(base, run_of(seed=seed, rounds=rounds, noise=noise)).outcome
-        for seed in range(20)
-    ]
-    assert set(outcomes) <= {"pass", "inconclusive"}
-
-
-def test_delta_is_the_noisier_runs():
-    calm, noisy = run_of(noise=NOISES["calm"]), run_of(noise=NOISES["noisy"], seed=2)
-    limit = verdict_of(comparison.compare(calm, noisy)).limit
-    assert limit == verdict_of(comparison.compare(noisy, calm)).limit
-    assert limit > verdict_of(comparison.compare(calm, run_of(noise=NOISES["calm"], seed=2))).limit
-
-
-# --- What cannot be said -------------------------------------------------------------------------
-
-
-def test_five_rounds_say_nothing():
-    compared = comparison.compare(run_of(rounds=5), run_of(1.5, seed=2, rounds=5))
-    assert compared.outcome == "unfit" and "their noise is not known" in compared.unfit[0]
-
-
-def without(record, arm, crashed):
-    refusal = records.Refusal("short", arm, 3, 0, "killed", crashed)
-    kept = [s for s in record.samples if not (s.workload == "short" and s.arm == arm
-                                              and s.round >= 3)]
-    return dataclasses.replace(record, samples=kept, refusals=[refusal])
+def test_an_identical_build_is_no_regression_in_twenty_of_twenty(noise):
+    truth = {"w": synthetic.Truth("?", {"pool-keep": 5.0} | synthetic.rivals(8, 6, 5.5, 7))}
+    base, *others = [synthetic.make_record(truth, 9, noise, seed) for seed in range(21)]
+    assert {comparison.compare(base, other).outcome for other in others} <= {"pass",
+                                                                             "inconclusive"}
 
 
 def test_what_only_one_run_has_is_named_and_not_passed_over():
-    fewer = synthetic.make_record({"short": truths()["short"]}, 12, synthetic.normal(0.01), 2)
-    compared = comparison.compare(run_of(), fewer)
-    assert compared.outcome == "inconclusive"
-    assert sorted(compared.left_out) == ["long with pool is not in the new run",
-                                 "long with pool-keep is not in the new run"]
-    assert comparison.compare(fewer, run_of()).left_out[0].endswith("is not in the base")
-
-
-def test_runs_that_share_nothing_are_refused():
-    other = synthetic.make_record({"other": truths()["short"]}, 12, synthetic.normal(0.01), 2)
+    pairs = {POOL: spread(0.2, launches=10), NULL: CALM}
+    both, one = tiny.record({"v": pairs, "w": pairs}), tiny.record({"w": pairs})
+    for base, new, phrase in ((both, one, "v with pool-keep is not in the new run"),
+                              (one, both, "v with pool-keep is not in the base")):
+        said = comparison.compare(base, new)
+        assert (said.outcome, said.left_out) == ("inconclusive", [phrase])
     with pytest.raises(UserError, match="share no workload"):
-        comparison.compare(run_of(), other)
+        comparison.compare(run_of(), run_of(name="other"))
+
+
+@pytest.mark.parametrize("crashed, outcome", [(True, "regression"), (False, "unfit")])
+def test_an_arm_that_is_refused(crashed, outcome):
+    pairs = {POOL: spread(0.2, launches=10), NULL: CALM}
+    base, new = (tiny.record({"v": pairs, "w": pairs}) for _ in range(2))
+    refusal = records.Refusal("v", "pool-keep", 3, "killed", crashed)
+    new.refusals.append(refusal)
+    said = comparison.compare(base, new)
+    assert said.outcome == outcome and "v with pool-keep has no launch" in said.left_out[0]
+    base.refusals.append(refusal)
+    assert comparison.compare(base, new).crashed == [], "it died in the base, too"
 
 
 # --- Instructions ---------------------------------------------------------------------------------
 
 
-def instructions_of(workload, arm, round_, number):
-    return synthetic.work_line({"workload": workload, "arm": arm, "round": round_}, round(number))
+def counted(run, **counts):
+    """The run with so many instructions an operation of arms, one a process; underscores stand for
+    hyphens."""
+    work = [synthetic.work_line({"workload": "w", "arm": arm.replace("_", "-"), "round": round_},
+                                number)
+            for arm, numbers in counts.items() for round_, number in enumerate(numbers)]
+    items = [dataclasses.replace(item, parts=["time", "work"]) for item in run.plan.workloads]
+    return dataclasses.replace(run, work=work, plan=dataclasses.replace(
+        run.plan, workloads=items, parts=["time", "work"]))
 
 
-def counted(record, more=1.0, apart=0.0, timed=True):
-    """The record with 1,000 instructions an operation, so many times as many of pool-keep on the
-    first workload, a share more in the second process than in the first."""
-    work, items = [], []
-    for item in record.plan.workloads:
-        items.append(dataclasses.replace(item, parts=["time", "work"] if timed else ["work"]))
-        for arm in item.arms:
-            changed = (item.workload, arm) == ("short", "pool-keep")
-            work += [instructions_of(item.workload, arm, round_, 1000 * (
-                more * (1 + apart * round_) if changed else 1)) for round_ in (0, 1)]
-    parts = dataclasses.replace(record.plan, workloads=items, parts=items[0].parts)
-    return dataclasses.replace(record, work=work, plan=parts,
-                               samples=record.samples if timed else [])
+@pytest.mark.parametrize("new, verdict, outcome", [
+    ([1000, 1000], "equal", "pass"), ([1010, 1010], "equal", "pass"),
+    ([1011, 1011], "more", "regression"), ([1005, 1020], "inconclusive", "inconclusive"),
+    ([989, 989], "fewer", "pass"), ([995, 980], "equal", "pass")])
+def test_instructions_need_no_statistics(new, verdict, outcome):
+    """Every process of one run has to say so beside every one of the other, beyond 1 %."""
+    said = comparison.compare(counted(run_of(), pool_keep=[1000, 1000]),
+                              counted(run_of(), pool_keep=new))
+    assert [(count.verdict, count.kind) for count in said.counts] == [(verdict, "claim")]
+    assert said.outcome == outcome
+    run = tiny.record({"w": {GATED: spread(0.0), GATED_NULL: CALM}})
+    said = comparison.of_gate(counted(run, base_pool_keep=[1000, 1000], pool_keep=new))
+    assert [count.verdict for count in said.counts] == [verdict] and said.outcome == outcome
+
+
+def test_counts_alone_can_be_compared():
+    base, new = (dataclasses.replace(counted(run_of(), pool_keep=[number]), launches=[])
+                 for number in (1000, 1100))
+    said = comparison.compare(base, new)
+    assert (said.outcome, said.changes) == ("regression", [])
+    with pytest.raises(UserError, match="no whole launch"):
+        comparison.compare(base, run_of())
 
 
 # --- Unlike runs ---------------------------------------------------------------------------------
 
 
-def with_samples(record, arms=None, **change):
-    return dataclasses.replace(record, samples=[
-        dataclasses.replace(s, **change) if arms is None or s.arm in arms else s
-        for s in record.samples
-    ])
+def with_sides(run, arm=None, **change):
+    return dataclasses.replace(run, launches=[dataclasses.replace(launch, sides=[
+        dataclasses.replace(side, **change) if arm in (None, side.arm) else side
+        for side in launch.sides]) for launch in run.launches])
 
 
-def with_fact(record, **facts):
-    known = dataclasses.replace(record.plan, environment=record.plan.environment | facts)
-    return dataclasses.replace(record, plan=known)
+def with_plan(run, **change):
+    return dataclasses.replace(run, plan=dataclasses.replace(run.plan, **change))
 
 
-def with_trace(record, digest):
-    trace = plan.Trace("sqlite", "traces/sqlite.trace", digest, "")
-    return dataclasses.replace(record, plan=dataclasses.replace(record.plan, traces=[trace]))
+def with_trace(run, digest):
+    return with_plan(run, traces=[plan.Trace("sqlite", "sqlite.trace", digest, "")])
 
 
 UNLIKE = {
-    "machine": (lambda r: with_fact(r, processor="another"), "processor: none → another"),
-    "compiler": (lambda r: with_samples(r, compiler="clang 19"), "gcc 12.2.0 → clang 19"),
-    "flags": (lambda r: with_samples(r, compiler_flags="-O0"), "-O3 → -O0"),
-    "harness": (lambda r: with_samples(r, benchmark_version="1.9"), "1.7.1 → 1.9"),
-    "library": (lambda r: with_samples(r, ["jemalloc"], malloc_sha256="a" * 64),
-                "malloc of jemalloc: b3cc0475bb78 → aaaaaaaaaaaa"),
-}
+    "machine": (lambda run: with_plan(run, environment=run.plan.environment | {
+        "processor": "another"}), "processor: none → another"),
+    "compiler": (lambda run: with_sides(run, compiler="clang 19"), "gcc 12.2.0 → clang 19"),
+    "flags": (lambda run: with_sides(run, compiler_flags="-O0"), "-O3 → -O0"),
+    "harness": (lambda run: with_sides(run, benchmark_version="1.9"), "1.7.1 → 1.9"),
+    "library": (lambda run: with_sides(run, "glibc", malloc_sha256="a" * 64),
+                f"malloc of glibc: {synthetic.HASH[:12]} → aaaaaaaaaaaa"),
+    "trace": (lambda run: with_trace(run, "2" * 64),
+              "the trace sqlite: 111111111111 → 222222222222")}
 
 
-def test_another_recording_of_the_same_name_is_unlike():
-    with pytest.raises(UserError, match="the trace sqlite: 111111111111 → 222222222222"):
-        comparison.compare(with_trace(run_of(), "1" * 64), with_trace(run_of(seed=2), "2" * 64))
-    assert comparison.compare(with_trace(run_of(), "1" * 64), run_of(seed=2)).unlike == []
+@pytest.mark.parametrize("kind", UNLIKE)
+def test_unlike_runs_are_refused_unless_that_is_allowed(kind):
+    change, said = UNLIKE[kind]
+    base = with_trace(run_of(), "1" * 64)
+    with pytest.raises(UserError) as error:
+        comparison.compare(base, change(base))
+    assert said in str(error.value) and f"--allow {kind}" in str(error.value)
+    for allowed in (kind, "all"):
+        assert [item.kind for item in comparison.compare(base, change(base), [allowed]).unlike] == [
+            kind]
 
 
-# --- Commands ------------------------------------------------------------------------------------
+# --- What is written ------------------------------------------------------------------------------
 
 
-def test_holms_family_is_the_claims_and_nothing_else():
-    """Twice two pools: the smallest p-value counts four times; other arms keep theirs."""
-    compared = comparison.compare(run_of(), run_of(seed=2))
-    smallest = min(compared.claims, key=lambda change: change.p)
-    assert len(compared.claims) == 4
-    assert smallest.p_holm == pytest.approx(min(1, 4 * smallest.p))
-    others = [change for change in compared.changes if change.kind != "claim"]
-    assert others and all(change.p_holm == change.p for change in others)
-
-
-@pytest.mark.parametrize("write",
-    comparison_formats.FORMATS.values(),
-     ids=comparison_formats.FORMATS)
-def test_names_that_are_hostile_change_no_form(write):
-    name = "a|b`<i>&\"]\nx,"
-    truth = {name: truths()["short"]}
-    compared = comparison.compare(synthetic.make_record(truth, 8, synthetic.normal(0.01), 1),
-                                  synthetic.make_record(truth, 8, synthetic.normal(0.01), 2))
-    written = write(compared, compared.claims)
-    if write is comparison_formats.markdown:
+@pytest.mark.parametrize("form", comparison_formats.FORMATS)
+def test_every_form_has_the_outcome_the_figures_and_what_to_mind(form):
+    name = "a|b`<i>&\"]x,"
+    said = comparison.compare(*(counted(run_of(lead, name=name), pool_keep=[1000])
+                                for lead in (0.2, 0.1)))
+    written = comparison_formats.FORMATS[form](said)
+    assert "regression" in written
+    if form == "json":
+        told = json.loads(written)
+        assert (told["outcome"], told["exit_code"]) == ("regression", 1)
+        assert told["changes"][0]["ratio"] == pytest.approx(math.exp(-0.1))
+    else:
+        assert all(text in written for text in ("0.90×", "0.90 to 0.91", "not measured in turns"))
+        assert "null (unchanged)" in written
+    if form == "markdown":
         rows = [line for line in written.splitlines() if line.startswith("|")]
         assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
         assert "<i>" not in written
-    if write is comparison_formats.junit:
-        assert len(ElementTree.fromstring(written).findall(".//testcase")) == 2
-    if write is comparison_formats.as_csv:
-        assert {row["workload"] for row in csv.DictReader(io.StringIO(written))} == {name}
+
+
+def test_the_command_writes_and_ends_with_the_outcomes_code(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("POOLPROOF_INSTALL", "no")
+    for name, lead in (("base", 0.2), ("same", 0.2), ("slow", 0.1)):
+        synthetic.write(run_of(lead), tmp_path / name)
+
+    def run(*words):
+        monkeypatch.setattr("sys.argv", ["poolproof", "compare", *map(str, words)])
+        return __main__.main(), capsys.readouterr().out
+
+    assert run(tmp_path / "base", tmp_path / "same")[0] == PASS
+    code, said = run(tmp_path / "base", tmp_path / "slow", "--format", "json", "-o",
+                     tmp_path / "said.json")
+    assert code == FINDING and said == "regression: w with pool-keep (0.90×)\n"
+    assert json.loads((tmp_path / "said.json").read_text("utf-8"))["outcome"] == "regression"
 
 
 def test_exit_codes_are_the_houses():

@@ -1,8 +1,6 @@
 """The statistics on tiny inputs whose answers are known by hand or from published tables."""
 
-import itertools
 import math
-import warnings
 
 import numpy
 import pytest
@@ -230,102 +228,27 @@ def test_equality_is_contradicted_beyond_ten_percent_however_large_delta_is():
 
 # --- Two runs ------------------------------------------------------------------------------------
 
-# Critical values of the two-sided rank-sum test at 5 %: n, m, the largest U that rejects.
-# From the tables of Mann and Whitney (1947) and Conover (1999, A7).
-RANK_SUM = [(4, 4, 0), (5, 5, 2), (5, 8, 6), (6, 6, 5), (7, 9, 12), (8, 8, 13), (10, 10, 23),
-            (12, 15, 49), (20, 20, 127), (4, 20, 14)]
+
+def test_a_shift_lies_between_the_far_ends_of_both_intervals():
+    """Of ten values 2 and 9 bound 97.9 %, of twelve 3 and 10 bound 96.1 % and 2 and 11 bound
+    99.4 %."""
+    seen = inference.shift_interval(range(1, 11), range(101, 113))
+    assert (seen.median, seen.low, seen.high) == (106.5 - 5.5, 102 - 9, 111 - 2)
+    assert seen.coverage == pytest.approx(0.9785 + 0.9937 - 1, abs=0.0002)
+    assert seen.launches == 10
 
 
-@pytest.mark.parametrize("n, m, rejects", RANK_SUM)
-def test_a_shift_lies_between_the_published_pairs(n, m, rejects):
-    base = [100 * i for i in range(n)]
-    new = [7 * i + 50_000 for i in range(m)]
-    pairs = sorted(b - a for a in base for b in new)
-    seen = inference.shift_interval(base, new)
-    assert (seen.low, seen.high) == (pairs[rejects], pairs[-rejects - 1])
-    assert 0.95 <= seen.coverage < 1 and seen.launches == min(n, m)
-    assert seen.median == pytest.approx(numpy.median(pairs))
-
-
-def test_a_shifts_coverage_by_counting_every_order():
-    seen = inference.shift_interval([1, 2, 3, 4], [10, 20, 30, 40, 50])
-    k = sum(pair < seen.low for pair in
-            sorted(b - a for a in (1, 2, 3, 4) for b in (10, 20, 30, 40, 50))) + 1
-    orders = list(itertools.combinations(range(9), 4))
-    below = sum(sum(place - i for i, place in enumerate(order)) < k for order in orders)
-    assert seen.coverage == pytest.approx(1 - 2 * below / len(orders))
-
-
-@pytest.mark.parametrize("n, m", [(3, 3), (2, 7), (1, 30)])
-def test_too_few_rounds_admit_no_shift(n, m):
+@pytest.mark.parametrize("n, m", [(6, 30), (30, 6), (1, 1)])
+def test_too_few_launches_admit_no_shift(n, m):
     seen = inference.shift_interval(range(n), range(m))
     assert (seen.low, seen.high, seen.coverage) == (-math.inf, math.inf, 0.0)
 
 
-@pytest.mark.parametrize("level, low, high, coverage", [(0.3, 1.9, 2.0, 1 / 3),
-                                                        (1 - 2 * (2 / 6), 1.9, 2.0, 1 / 3),
-                                                        (0.34, 0.9, 3.0, 2 / 3),
-                                                        (1 - 2 * (1 / 6), 0.9, 3.0, 2 / 3)])
-def test_the_innermost_shifts_that_reach_the_level_are_taken(level, low, high, coverage):
-    """Of two and two values 1, 1, 2, 1 and 1 of 6 orders have 0 to 4 pairs the wrong way round."""
-    seen = inference.shift_interval([0.0, 1.1], [2.0, 3.0], level)
-    assert (seen.low, seen.high) == (pytest.approx(low), pytest.approx(high))
-    assert seen.coverage == pytest.approx(coverage)
-
-
-def test_orders_are_counted_up_to_the_middle():
-    """Of three and four values 1, 1, 2, 3, 4 and 4 of 35 orders have 0 to 5 pairs the wrong way
-    round, and as many have 7 to 12."""
-    seen = inference.shift_interval([0.0, 10.0, 20.0], [1.0, 3.0, 6.0, 8.5], 0.1)
-    assert (seen.low, seen.high) == (-7.0, -4.0)
-    assert seen.coverage == pytest.approx(1 - 2 * 15 / 35)
-
-
-@pytest.mark.parametrize("n, m, k", [(101, 100, 4241), (1, 10_000, 250)])
-def test_bounds_of_many_pairs_by_hand(n, m, k):
-    """10,100 pairs: half of them, less 1.95996 of sqrt(10,100 * 202 / 12), is 4,241.8. One value
-    among 10,000, which are still counted: 2 k of 10,001 places at most 5 %."""
-    base, new = numpy.arange(n) * m, numpy.arange(m)
-    pairs = numpy.sort(numpy.subtract.outer(new, base), axis=None)
-    seen = inference.shift_interval(base, new)
-    assert (seen.low, seen.high) == (pairs[k - 1], pairs[-k])
-    assert seen.coverage == (0.95 if n == 101 else pytest.approx(1 - 500 / 10_001))
-
-
-def test_one_value_among_more_than_are_counted_admits_no_shift():
-    seen = inference.shift_interval([0.0], range(10_001))
-    assert (seen.low, seen.high, seen.coverage) == (-math.inf, math.inf, 0.0)
-
-
-@pytest.mark.parametrize("base, new", [([], [1.0]), ([1.0], []), ([math.nan], [1.0]),
-                                       ([1.0], [math.inf])])
-def test_a_shift_refuses_what_is_no_round(base, new):
-    with pytest.raises(ValueError):
-        inference.shift_interval(base, new)
-
-
-def test_the_interval_of_a_shift_inverts_its_test():
+def test_a_shift_is_covered_as_often_as_it_says():
     generator = numpy.random.default_rng(5)
-    for _ in range(300):
-        n, m = generator.integers(4, 15, 2)
-        base, new = generator.normal(0, 1, n), generator.normal(0.8, 2, m)
-        seen = inference.shift_interval(base, new)
-        assert (seen.low > 0 or seen.high < 0) == (inference.rank_sum_test(base, new) <= 0.05)
-
-
-def test_many_rounds_take_the_normal_approximation(monkeypatch):
-    generator = numpy.random.default_rng(6)
-    base, new = generator.normal(0, 1, 40), generator.normal(0.3, 1, 40)
-    exact, p = inference.shift_interval(base, new), inference.rank_sum_test(base, new)
-    inference._bounding_pair.cache_clear()
-    monkeypatch.setattr(inference, "EXACT_PAIRS", 1599)
-    near = inference.shift_interval(base, new)
-    inference._bounding_pair.cache_clear()
-    assert (near.low, near.high) == (pytest.approx(exact.low, abs=0.01),
-                                     pytest.approx(exact.high, abs=0.01))
-    assert near.coverage == 0.95 and exact.coverage != 0.95
-    assert inference.rank_sum_test(base, new) == pytest.approx(p, abs=0.005)
-    assert inference.rank_sum_test(base, new) != p
+    seen = [inference.shift_interval(generator.normal(0, 1, 9), 0.8 + 3 * generator.normal(
+        0, 1, 12)) for _ in range(400)]
+    assert sum(item.low <= 0.8 <= item.high for item in seen) >= 0.95 * 400
 
 
 def test_rank_sum_by_hand():
@@ -333,91 +256,6 @@ def test_rank_sum_by_hand():
     assert inference.rank_sum_test([5, 6, 7, 8], [1, 2, 3, 4]) == pytest.approx(2 / 70)
     assert inference.rank_sum_test([1, 1], [1, 1, 1]) == 1
     assert inference.rank_sum_test([1, 1, 1, 1], [2, 2, 2, 2]) < 0.05
-
-
-def test_rank_sum_with_ties_is_the_normal_approximation():
-    """U is 4.5 of 16; four and two equal values take 66 / 56 off, and half a place goes to
-    continuity."""
-    z = (8 - 4.5 - 0.5) / math.sqrt(16 / 12 * (9 - 66 / 56))
-    assert inference.rank_sum_test([1, 2, 2, 3], [2, 2, 3, 4]) == pytest.approx(
-        math.erfc(z / math.sqrt(2)))
-
-
-def test_rank_sum_is_exact_up_to_its_most_pairs(monkeypatch):
-    monkeypatch.setattr(inference, "EXACT_PAIRS", 16)
-    assert inference.rank_sum_test([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
-    monkeypatch.setattr(inference, "EXACT_PAIRS", 15)
-    z = (8 - 0.5) / math.sqrt(16 * 9 / 12)
-    assert inference.rank_sum_test([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(
-        math.erfc(z / math.sqrt(2)))
-
-
-def test_brunner_munzel_affirms_a_shift_in_its_direction_alone():
-    base, new = [0.01 * i for i in range(10)], [0.2 + 0.01 * i for i in range(10)]
-    assert inference.shift_affirmed(base, new, 0.03, "faster")
-    assert inference.shift_affirmed(new, base, 0.03, "slower")
-    assert not inference.shift_affirmed(base, new, 0.03, "slower")
-    assert not inference.shift_affirmed(new, base, 0.03, "faster")
-    assert not inference.shift_affirmed(base, new, 0.2, "faster")
-    assert not inference.shift_affirmed(new, base, 0.2, "slower")
-    assert inference.shift_affirmed(base, new, 0.15, "faster")
-    assert not inference.shift_affirmed(base, new, 0.03, "equal")
-    assert not inference.shift_affirmed(new, base, 0.03, "equal")
-    assert inference.shift_affirmed(base, [v + 0.01 for v in base], 0.08, "equal")
-    assert not inference.shift_affirmed([0.0] * 8, [0.11] * 8, 0.7, "equal")
-
-
-@pytest.mark.parametrize("n, affirmed", [(8, True), (9, False)])
-def test_each_side_of_brunner_munzel_has_half_of_alpha(n, affirmed):
-    """Its one-sided p-value is 0.0239 for eight and 0.0310 for nine rounds, moved by two and a
-    quarter."""
-    base = [float(i) for i in range(n)]
-    assert inference.shift_affirmed(base, [v + 2.25 for v in base], 0.0, "faster") is affirmed
-
-
-def test_runs_that_touch_are_not_wholly_apart():
-    assert not inference.shift_affirmed([0.0, 0.5, 1.0], [1.0, 1.5, 1.0], 0.0, "faster")
-    assert not inference.shift_affirmed([1.0, 1.5], [0.0, 1.0], 0.0, "faster")
-
-
-def test_brunner_munzel_minds_spreads_that_differ():
-    """By Neubert and Brunner's own kind of example: the few of the wide one decide too little."""
-    narrow = [0.001 * i for i in range(40)]
-    wide = [-0.5, 0.6, 0.61, 0.62, 0.63, 0.64]
-    assert inference.rank_sum_test(narrow, wide) < 0.025
-    assert not inference.shift_affirmed(narrow, wide, 0.0, "faster")
-
-
-def test_a_shift_that_wanders_within_a_run_is_no_shift():
-    steady = [0.0] * 10
-    assert inference.halves_agree(steady, [0.1] * 10, 0.03, "faster")
-    assert inference.halves_agree([0.1] * 10, steady, 0.03, "slower")
-    assert not inference.halves_agree(steady, [0.02] * 5 + [0.2] * 5, 0.03, "faster")
-    assert not inference.halves_agree([0.02] * 5 + [0.2] * 5, steady, 0.03, "slower")
-    assert not inference.halves_agree([0.2] * 5 + [0.0] * 5, [0.1] * 10, 0.03, "faster")
-    assert inference.halves_agree(steady, [0.09] * 5 + [-0.09] * 5, 0.03, "equal")
-    assert not inference.halves_agree(steady, [0.09] * 5 + [-0.1] * 5, 0.03, "equal")
-    assert inference.halves_agree([0.0], [0.1], 0.03, "faster")
-    assert not inference.halves_agree([0.0], [0.1], 0.1, "faster")
-    assert not inference.halves_agree([0.1], [0.0], 0.1, "slower")
-    edge = inference.LARGEST_EQUALITY
-    assert inference.halves_agree([0.0, 0.0], [edge, edge], 0.03, "equal")
-    assert not inference.halves_agree([0.0, 0.0], [edge, 1.001 * edge], 0.03, "equal")
-
-
-def test_halves_are_two_and_the_first_has_the_odd_round():
-    steady, wavering = [0.0] * 6, [0.1, 0.0, 0.1, 0.1, 0.0, 0.1]  # a third of it halves the shift
-    assert inference.halves_agree(steady, wavering, 0.06, "faster")
-    assert inference.halves_agree(wavering, steady, 0.06, "slower")
-    assert inference.halves_agree([0.0] * 5, [0.1, 0.0, 0.1, 0.1, 0.1], 0.06, "faster")
-    assert not inference.halves_agree([0.0] * 5, [0.1, 0.1, 0.1, 0.1, 0.0], 0.06, "faster")
-
-
-def test_one_round_has_one_half():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert inference.halves_agree([0.0], [0.1, 0.2], 0.03, "faster")
-        assert inference.halves_agree([0.0, 0.1], [0.2], 0.03, "faster")
 
 
 # --- One verdict from all methods ----------------------------------------------------------------
@@ -439,29 +277,15 @@ def test_a_verdict_that_proves_nothing_needs_no_other_method():
     assert (seen.verdict, seen.doubt) == ("small", "")
 
 
-STEADY = [0.001 * i for i in range(20)]
-SHIFTED = [0.1 + v for v in STEADY]
-
-
-@pytest.mark.parametrize("new, word, doubt", [
-    (SHIFTED, "faster", ""), ([0.04 + v for v in STEADY], "small", ""),
-    ([0.049 + v for v in STEADY[:10]] + [0.2 + v for v in STEADY[:10]], "inconclusive",
-     "faster, not borne out by each half of the launches"),
-])
-def test_a_shift_is_judged_by_every_method(new, word, doubt):
-    seen = inference.judge_shift(STEADY, new, 0.04, 0.01)
-    assert (seen.verdict, seen.doubt) == (word, doubt)
-    assert seen.interval == inference.shift_interval(STEADY, new)
+def test_what_sees_as_little_as_it_has_to_is_settled():
+    """Half the interval's width and δ: 0.012 is less than 1.5 %, 0.018 is not."""
+    assert inference.settled("small", interval(0.001, 0.005), 0.01, 0.02)
+    assert not inference.settled("small", interval(0.001, 0.017), 0.01, 0.02)
+    assert inference.settled("faster", interval(0.021, 0.037), 0.01, 0.02)
+    assert not inference.settled("faster", interval(0.021, 0.037), 0.01, 0.017)
 
 
 # --- Whole families, over and over ---------------------------------------------------------------
-
-
-@pytest.fixture
-def quick_holm(monkeypatch):
-    """statsmodels collects garbage at every call, which would be nearly all of these tests'
-    time."""
-    monkeypatch.setattr("gc.collect", lambda *_: 0)
 
 
 NOISES = {
@@ -488,7 +312,7 @@ def verdicts_of_family(generator, noise, truth, rounds=20):
 
 
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
-def test_identical_arms_are_claimed_apart_in_at_most_five_of_a_hundred_runs(noise, quick_holm):
+def test_identical_arms_are_claimed_apart_in_at_most_five_of_a_hundred_runs(noise):
     generator = numpy.random.default_rng(11)
     false = sum(not {"faster", "slower"}.isdisjoint(verdicts_of_family(generator, noise, 0.0))
                 for _ in range(100))
@@ -496,8 +320,7 @@ def test_identical_arms_are_claimed_apart_in_at_most_five_of_a_hundred_runs(nois
 
 
 @pytest.mark.parametrize("name", ["calm", "heavy tails"])
-def test_a_true_ten_percent_is_found_in_at_least_ninety_five_of_a_hundred_comparisons(
-        name, quick_holm):
+def test_a_true_ten_percent_is_found_in_at_least_ninety_five_of_a_hundred_comparisons(name):
     generator = numpy.random.default_rng(12)
     found = [
         verdict for _ in range(50)

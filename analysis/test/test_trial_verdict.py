@@ -1,13 +1,21 @@
-"""A trial's intervals and its sentence, on numbers whose answer is known."""
+"""A trial's intervals, its sentence and its page, on numbers whose answer is known."""
 
+import json
 import math
 import random
 
 import pytest
 
-from analysis.stats.trial_intervals import FEWEST, interval, noise, rank, verdict, without_calls
-from analysis.stats.trial_intervals import Interval
-from analysis.stats.trial_verdict import Measured, judge
+from analysis.report import document, trial as report
+from analysis.runs.trial import Advice, Arm, Command, Counted, Launch, Pair, Process, Trial
+from analysis.stats.inference import Interval
+from analysis.stats.trial_verdict import (FEWEST, Measured, interval, judge, noise, verdict,
+                                          without_calls)
+from analysis.system.files import ROOT
+
+
+def speeds(low, ratio, high, launches=20):
+    return Interval(math.log(ratio), math.log(low), math.log(high), 0.99, launches)
 
 
 def measured(**changes):
@@ -18,44 +26,55 @@ def measured(**changes):
     kinds = {"mimalloc": "malloc", "pool": "pool", "final": "pool", "bump": "ceiling"}
     roles = {"glibc again": "null", "glibc delayed": "delay", "final": "final"}
     return [Measured(arm, "mimalloc" if arm == "final" else "glibc", kinds.get(arm, "control"),
-                     Interval(ratio, low, high, 20), roles.get(arm, ""))
-            for arm, (low, ratio, high) in arms.items()]
+                     speeds(*seen), roles.get(arm, "")) for arm, seen in arms.items()]
 
 
 def test_an_interval_needs_eight_launches():
-    assert rank(FEWEST - 1) == -1 and rank(FEWEST) == 0
-    assert interval([0.1] * 7).high == math.inf
-    assert interval([math.log(1.1)] * 8).low == pytest.approx(1.1)
+    assert interval([0.1] * (FEWEST - 1)).ends == (0, math.inf)
+    assert interval([0.1] * FEWEST).low == pytest.approx(0.1)
+    assert interval([]).half_width == math.inf
 
 
 def test_intervals_hold_as_often_as_they_say():
     randomness = random.Random(1)
-    missed = sum(not one.low <= 1 <= one.high for one in
+    missed = sum(not one.low <= 0 <= one.high for one in
                  (interval([randomness.expovariate(1) - math.log(2) for _ in range(15)])
                   for _ in range(4000)))
     assert 0 < missed < 4000 * 0.015
 
 
 def test_calls_that_cost_nothing_are_extrapolated():
-    free = without_calls(
-    Interval(
-        1 / 1.1,
-        1 / 1.11,
-        1 / 1.09,
-        9),
-        Interval(
-            1 / 1.2,
-            1 / 1.22,
-            1 / 1.18,
-             9))
+    """Twice as many calls take 10 % more, three times as many 20 %: none at all take 10 % less."""
+    free = without_calls(speeds(1 / 1.11, 1 / 1.1, 1 / 1.09, 9),
+                         speeds(1 / 1.22, 1 / 1.2, 1 / 1.18, 8))
     assert free.ratio == pytest.approx(1 / 0.9)
-    assert free.low <= free.ratio <= free.high
+    assert free.ends == (pytest.approx(1 / 0.91), pytest.approx(1 / 0.89))
+    assert free.launches == 8
     assert without_calls(interval([]), interval([])).high == math.inf
 
 
 def test_the_null_pair_claims_nothing_about_itself():
-    null = Interval(1.01, 1.004, 1.02, 9)
+    null = speeds(1.004, 1.01, 1.02)
     assert verdict(null, noise(null)) in ("equal", "inconclusive", "small")
+
+
+@pytest.mark.parametrize("name", ["cppcheck", "dot", "minisat", "sqlite"])
+def test_published_trials_follow_from_their_launches(name):
+    told = json.loads((ROOT / "results" / "trial" / name / "trial.json").read_text("utf-8"))
+    pairs = {(pair["arm"], pair["baseline"]): [math.log(other["cpu_s"] / one["cpu_s"])
+                                               for one, other in pair["launches"]]
+             for pair in told["pairs"]}
+    delta, checked = noise(interval(pairs["glibc again", "glibc"])), 0
+    assert delta == pytest.approx(told["delta"], abs=1e-4)
+    for row in told["verdicts"]:
+        logs = pairs.get((row["arm"], row["baseline"]), [])
+        if len(logs) == row["n"] and row["low"]:
+            seen = interval(logs)
+            assert (seen.ratio, *seen.ends) == pytest.approx(
+                (row["ratio"], row["low"], row["high"]), abs=1e-4)
+            assert verdict(seen, delta) == row["verdict"]
+            checked += 1
+    assert checked >= 5
 
 
 def test_yes_names_what_the_pool_is_faster_than():
@@ -89,3 +108,40 @@ def test_wide_intervals_tell_nothing():
 def test_a_delay_that_was_not_seen_is_said():
     assert judge(measured(), 0.05).delay_seen
     assert not judge(measured(**{"glibc delayed": (0.97, 0.99, 1.01)}), 0.05).delay_seen
+
+
+def launch(arm, cpu_s, **counts):
+    counts = dict.fromkeys(report.PROVED, 0) | {"served_bytes": 0, "flags": 0} | counts
+    return Launch(arm, 0, cpu_s, 0.0, cpu_s, 1 << 20, False, "", (
+        Process(1, 0, "p", "witness", "", counts), Process(1, 0, "p", arm, "", counts)), 0.0, None)
+
+
+def test_the_page_has_every_arm_and_what_it_served(tmp_path):
+    """The pool is 10 % faster in each of ten launches, the delay 2 % slower."""
+    factors = {("glibc again", "glibc"): 1.0, ("glibc delayed", "glibc"): 1.02,
+               ("pool", "glibc"): 1 / 1.1, ("pool", "mimalloc"): 1 / 1.1,
+               ("calls twice", "glibc"): 1.1, ("calls three times", "glibc"): 1.2}
+    kinds = {"pool": "pool", "calls twice": "ceiling", "calls three times": "ceiling"}
+    pairs = [Pair(Arm(arm, kinds.get(arm, "control")), Arm(base, "malloc"), base == "mimalloc",
+                  [(launch(arm, 2 * by, served=3, left=1), launch(base, 2.0))] * 10)
+             for (arm, base), by in factors.items()]
+    plain = launch("glibc", 2.0)
+    none = Advice((), 0.0, 0)
+    trial = Trial(Command(("prog", "a|b<i>")), plain, Counted(plain, [], False, 0.01), none, none,
+                  pairs, ["A note."], 7, 60.0)
+    judgement = report.write(tmp_path, trial, {}, 0.05)
+    assert judgement.answer == "yes"
+    assert judgement.sentence.startswith("Yes: a pool makes it 1.10 (1.10 to 1.10) times as fast")
+    told = json.loads((tmp_path / "trial.json").read_text("utf-8"))
+    rows = {row["arm"]: row for row in told["verdicts"] if row["baseline"] == "glibc"}
+    assert rows["calls that cost nothing"]["ratio"] == pytest.approx(1 / 0.9, abs=1e-4)
+    assert rows["glibc delayed"]["verdict"] == "slower" and told["delay_seen"]
+    page, terminal = (tmp_path / "report.html").read_text("utf-8"), report.terminal(
+        trial, judgement)
+    for text in (judgement.sentence, "1.100 to 1.100", "A note.", "the trial saw it"):
+        assert text in page and text in terminal
+        assert text in (tmp_path / "trial.md").read_text("utf-8")
+    served = {row.cells[0].text: row.cells[1].text for row in report.proof_grid(trial).rows}
+    assert served["pool"] == "75.00 %" and "75.00 %" in page
+    assert "<i>" not in page and document.escaped("a|b<i>") in (
+        tmp_path / "trial.md").read_text("utf-8")

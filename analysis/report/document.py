@@ -1,0 +1,237 @@
+"""What a report consists of, and its one way to HTML, to Markdown and to a terminal.
+
+A page is a list of sections, a section a list of blocks: a string is a paragraph, the others are
+below. Nothing here knows what is reported.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import pathlib
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Sequence
+
+from analysis.system.templates import fill
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+TEMPLATES = pathlib.Path(__file__).resolve().parent / "templates"
+
+SIGNS = {"faster": "▲", "slower": "▼", "equal": "=", "small": "≈", "inconclusive": "?"}
+"""A shape for each verdict, so that none depends on colour."""
+
+COUNT_SIGNS = {"more": "▼", "fewer": "▲"}
+"""Those of instructions alone."""
+
+STYLES = {"faster": "bold cyan", "slower": "bold yellow", "equal": "bold", "small": "dim italic",
+          "inconclusive": "dim italic", "fewer": "bold cyan", "more": "bold yellow"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column's heading, and whether it holds numbers."""
+
+    title: str
+    number: bool = False
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A cell: text, a smaller note under it, and a verdict if it states one."""
+
+    text: str
+    note: str = ""
+    verdict: str = ""
+    kind: str = ""
+    """"off" for what does not apply, is absent or was refused; "theirs" for a rival's victory."""
+
+    @property
+    def sign(self) -> str:
+        """The verdict's shape."""
+        return (SIGNS | COUNT_SIGNS).get(self.verdict, "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The first cell is the row's heading."""
+
+    cells: list[Cell]
+    kind: str = ""
+    """"own" for the pool's rows, "aside" for those that are not contestants."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A table with its caption."""
+
+    name: str
+    caption: str
+    columns: list[Column]
+    rows: list[Row]
+    look: str = ""
+    """"map" where a verdict colours its whole cell."""
+    kind: ClassVar[str] = "table"
+
+    @property
+    def folds(self) -> bool:
+        """Whether it becomes a list of its rows on a narrow screen: two columns fit there."""
+        return len(self.columns) > 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A chart, the table of its numbers, and sentences below that. What is missing is None."""
+
+    svg: str | None
+    table: Grid | None
+    caption: str = ""
+    remarks: Sequence[str] = ()
+    kind: ClassVar[str] = "figure"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A verdict, what its badge says, and a sentence."""
+
+    verdict: str
+    badge: str
+    text: str
+    workload: str = ""
+    """Links to the article of that title."""
+    arm: str = ""
+
+    @property
+    def sign(self) -> str:
+        """The verdict's shape."""
+        return SIGNS[self.verdict]
+
+    @property
+    def target(self) -> str:
+        """The id of what it links to."""
+        return slug(self.workload)
+
+
+@dataclasses.dataclass(frozen=True)
+class Points:
+    """A list of them."""
+
+    title: str
+    items: list[Point]
+    kind: ClassVar[str] = "points"
+
+
+@dataclasses.dataclass(frozen=True)
+class Code:
+    """Lines to copy."""
+
+    text: str
+    kind: ClassVar[str] = "code"
+
+
+@dataclasses.dataclass(frozen=True)
+class Article:
+    """A part of a section with a heading of its own: of a workload, with its question and kind."""
+
+    title: str
+    blocks: list[Any]
+    question: str = ""
+    label: str = ""
+    kind: ClassVar[str] = "article"
+
+    @property
+    def id(self) -> str:
+        """What links lead to."""
+        return slug(self.title)
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of a page that its navigation names."""
+
+    id: str
+    title: str
+    blocks: list[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """A whole report. What comes before the sections fits the first screen."""
+
+    title: str
+    heading: str
+    lead: list[str]
+    sections: list[Section]
+    footer: str
+    points: Points | None = None
+    glance: Sequence[Grid] = ()
+    warnings: Sequence[str] = ()
+    meta: str = ""
+
+
+def cells(*texts: str | Cell) -> list[Cell]:
+    """Cells of texts, where they are none yet."""
+    return [text if isinstance(text, Cell) else Cell(text) for text in texts]
+
+
+def slug(text: str) -> str:
+    """A name as part of an id."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def html(page: Page) -> str:
+    """One file that needs nothing else."""
+    import markupsafe
+
+    from analysis.system import drawing
+
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8").strip()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    styles = "".join(path.read_text(encoding="utf-8")
+                     for path in (drawing.STYLE, TEMPLATES / "report.css"))
+    return fill(TEMPLATES / "report.html.j2", {"svg": markupsafe.Markup}, escape=True, page=page,
+                digest=digest, script=markupsafe.Markup(script), styles=markupsafe.Markup(styles))
+
+
+def markdown(page: Page) -> str:
+    """The same for a pull request."""
+    text = fill(TEMPLATES / "report.md.j2", {"table": table, "plain": escaped}, page=page)
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def table(grid: Grid) -> str:
+    """A table in Markdown, without its caption."""
+    rows = [[escaped(column.title) + (f" ({escaped(column.note)})" if column.note else "")
+             for column in grid.columns],
+            ["---:" if column.number else "---" for column in grid.columns]]
+    rows += [[escaped(f"{cell.sign} {cell.text}".strip())
+              + (f" ({escaped(cell.note)})" if cell.note else "") for cell in row.cells]
+             for row in grid.rows]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def escaped(text: str) -> str:
+    """Nothing in a name may start a column, a tag or an emphasis."""
+    return " ".join(re.sub(r"([\\`*_<>|\[\]])", r"\\\1", text).split())
+
+
+def terminal(grid: Grid) -> Table:
+    """The table for a terminal or a log."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=grid.caption or None, title_justify="left", box=box.SIMPLE_HEAD,
+                 pad_edge=False)
+    for column in grid.columns:
+        made.add_column(column.title, overflow="fold",
+                        justify="right" if column.number else "left")
+    for row in grid.rows:
+        made.add_row(*(Text.assemble((f"{cell.sign} {cell.text}".strip(),
+                                      STYLES.get(cell.verdict, "")),
+                                     (f" ({cell.note})" if cell.note else "", "dim"))
+                       for cell in row.cells))
+    return made
