@@ -2,8 +2,7 @@
 
 Each pool's time is taken relative to the C library's allocator in the same launches, so that a
 slower machine is no slower pool. The two runs were not measured in turns: take the answer as a
-hint, and let gate --base run both builds now. Instructions that both runs counted are compared
-beside time. Ends as gate does.
+hint, and let gate --base run both builds now. Ends as gate does.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import dataclasses
 import math
 from typing import Sequence
 
-import numpy
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -21,8 +20,7 @@ from analysis.stats.inference import Interval
 from analysis.stats.verdicts import Analysis
 from analysis.system import units
 from analysis.system.drawing import (CLEAR, FASTER, INK, MUTED, PAPER, SLOWER, ZONE, across, canvas,
-                                     dots, figure_of, headed, in_order, panel, spread_out, strokes,
-                                     svg, up)
+                                     dots, in_order, spread_out, strokes, svg)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,41 +107,6 @@ def noise(analysis: Analysis, name: str) -> str | None:
     described = "; ".join(f"{result.workload.workload}: δ {units.percent(result.limit)}"
                           for result in rows)
     return svg(figure, name, "How far the same allocator under two names lands apart", described)
-
-
-MOMENTS = 400
-"""A longer run is drawn as the worst of each of so many spans."""
-
-
-def machine(analysis: Analysis, name: str) -> str | None:
-    """Waiting and stolen time over the run. None without launches."""
-    launches = sorted(analysis.record.launches, key=lambda launch: launch.started_unix_s)
-    if not launches:
-        return None
-    minutes = numpy.array([(launch.started_unix_s - launches[0].started_unix_s) / 60
-                           for launch in launches])
-    waited = numpy.array([100 * (launch.pressure_s or 0) / launch.wall_s for launch in launches])
-    stolen = numpy.array([100 * launch.steal_s / launch.wall_s for launch in launches])
-    if len(minutes) > MOMENTS:
-        starts = numpy.linspace(0, len(minutes), MOMENTS, endpoint=False).astype(int)
-        minutes = minutes[starts]
-        waited, stolen = (numpy.maximum.reduceat(shares, starts) for shares in (waited, stolen))
-    figure = figure_of(210)
-    upper, lower = panel(figure, 40, 18, 20, 62), panel(figure, 40, 18, 104, 62)
-    for axes, shares, title in ((upper, waited, "some process waited for a processor, % of time"),
-                                (lower, stolen, "stolen by the hypervisor, % of time")):
-        axes.set_xlim(0, max(0.1, float(minutes.max())))
-        axes.set_ylim(0, max(2.0, 1.1 * float(shares.max())))
-        strokes(axes, [((x, 0.0), (x, top)) for x, top in zip(minutes, shares) if top > 0], SLOWER,
-                1.4)
-        headed(axes, title)
-        label = "minutes since the first launch" if axes is lower else ""
-        across(axes, ticker.MaxNLocator(6).tick_values(0, axes.get_xlim()[1]) if label else [],
-               lambda value: f"{value:g}", label, lines=False)
-        up(axes, ticker.MaxNLocator(3), lambda value: f"{value:g}")
-    described = (f"Waiting at most {waited.max():.0f} %, stolen at most {stolen.max():.1f} % of a"
-                 " launch’s time.")
-    return svg(figure, name, "The machine over the time of the run", described)
 
 
 # --- Parts of charts -----------------------------------------------------------------------------

@@ -31,42 +31,31 @@ _NUMBERS = [Column("workload"), Column("arm"), Column("base", True), Column("new
 
 def tables(comparison: Comparison) -> list[Grid]:
     """Of time and of instructions, whichever there is."""
-    times = [Row(cells(*_heading(item), units.time(item.baseline_time_ns), units.time(item.time_ns),
-                       f"{units.ratio(item.ratio)}×", narrative.interval(item),
-                       units.percent(item.limit), Cell(item.verdict, verdict=item.verdict)))
-             for item in comparison.changes]
-    counts = [Row(cells(*_heading(item), *(f"{statistics.median(counted):.1f}"
-                                           for counted in (item.base, item.new)),
-                        f"{units.ratio(item.ratio)}×", Cell(item.verdict, verdict=item.verdict)))
-              for item in comparison.counts]
+    times = [Row(cells(
+        change.workload, change.arm + " (unchanged)" * (change.kind == "control"),
+        units.time(change.baseline_time_ns), units.time(change.time_ns),
+        f"{units.ratio(change.ratio)}×", narrative.interval(change), units.percent(change.limit),
+        Cell(change.verdict, verdict=change.verdict))) for change in comparison.changes]
+    counts = [Row(cells(
+        count.workload, count.arm, f"{statistics.median(count.base):.1f}",
+        f"{statistics.median(count.new):.1f}", f"{units.ratio(count.ratio)}×",
+        Cell(count.verdict, verdict=count.verdict))) for count in comparison.counts]
     found = [Grid("times", "", [*_NUMBERS, Column("95 % interval", True), Column("δ", True),
                                 Column("verdict")], times),
              Grid("counts", "", [*_NUMBERS, Column("instructions an operation")], counts)]
     return [table for table in found if table.rows]
 
 
-def _heading(item: Change | Count) -> tuple[str, str]:
-    about = {"control": " (unchanged)", "other": " (no claim)"}.get(item.kind, "")
-    return item.workload, item.arm + about
-
-
 def sentences(comparison: Comparison) -> list[str]:
     """What a reader must know beside the tables."""
     base, new = comparison.base.plan, comparison.new.plan
     said = []
-    gate = new.base is not None
-    if gate and new.base["sha256"] == new.benchmark["sha256"]:
-        said.append("Both builds are the same binary: what separates them is noise.")
-    if not gate:
+    if comparison.base is not comparison.new:
         said.append("The two were not measured in turns: a machine that changed in between may"
                     " pass for a change of the pool. gate --base runs two builds now.")
-        if base.benchmark["sha256"] == new.benchmark["sha256"]:
-            said.append("Both runs measured the same binary: what separates them is noise.")
-    for what, base_has, new_has in (
-            ("measured time", comparison.base.launches, comparison.new.launches),
-            ("counted instructions", comparison.base.work, comparison.new.work)):
-        if bool(base_has) != bool(new_has):
-            said.append(f"Only the {'base' if base_has else 'new run'} {what}.")
+    if (new.base or base.benchmark)["sha256"] == new.benchmark["sha256"] and (
+            new.base or comparison.base is not comparison.new):
+        said.append("Both measured the same binary: what separates them is noise.")
     said += [f"The runs differ in {item}." for item in comparison.unlike]
     said += [f"{item[0].upper()}{item[1:]}." for item in comparison.left_out]
     said += [f"{item.workload} with {item.arm} died in the new run: {item.refused}."

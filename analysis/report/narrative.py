@@ -31,13 +31,11 @@ VERDICTS = ("A ratio is the baseline’s time over the pool’s time: 1.25 times
             " pool needs 0.8 of the baseline’s time. Behind it stands the 95 % interval of its"
             " median over the launches.")
 
-FOREST = ("Filled marks are claims, hollow ones are not. The grey band is δ, within which this run"
-          " calls differences noise; the line is the 95 % interval.")
+FOREST = ("{}, {}, against the fastest {}. Filled marks are claims, hollow ones are not. The grey"
+          " band is δ, within which this run calls differences noise; the line is the 95 % interval.")
 
 NOISE = ("Two arms that are the same program and the same allocator. What separates them is this"
          " run’s noise.")
-
-STROKES = "Each stroke is a launch, in long runs the worst of several."
 
 MAP = ("A row a workload, a column an arm. “In front” names the fastest arm and its lead over the"
        " next: a winner only with ▲, where the lead is proved. The other cells say how many times"
@@ -178,9 +176,11 @@ def found(analysis: Analysis) -> str:
         proved = [f"{what} on {number}" for title, what in (
             ("Yes", f"faster than every {promise}"), ("No", "slower than the fastest"),
             ("No gain", "equal to the fastest")) if (number := titles.count(title))]
+        unproved = titles.count("Not known") + titles.count("Within noise")
         if titles:
             parts.append(f"{pool} is {listed(proved) or 'proved neither faster nor slower on any'}"
-                         f" of {units.count(len(titles), 'workload')}")
+                         f" of {units.count(len(titles), 'workload')}"
+                         + f", unproved on {unproved}" * (0 < unproved < len(titles)))
     return f"Found: {'; '.join(parts) or 'no pool was compared with a rival'}."
 
 

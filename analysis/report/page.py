@@ -23,7 +23,6 @@ SCOREBOARD = ROOT / "results" / "bugs" / "scoreboard.json"
 def page(analysis: Analysis, measured: Parts) -> Page:
     """Everything that the templates lay out."""
     run = analysis.plan
-    tally = tables.tally_grid(analysis)
     headlines = [Point(claim.verdict, claim.verdict, f"{units.ratio(claim.ratio)} times as fast as"
                        f" {narrative.arm_label(claim.baseline)} ({narrative.interval(claim)})",
                        claim.workload, claim.arm) for claim in tables.headlines(analysis)]
@@ -34,35 +33,33 @@ def page(analysis: Analysis, measured: Parts) -> Page:
         f"Made by Poolproof {run.environment.get('poolproof', version())} from"
         f" {units.count(len(analysis.record.launches), 'launch')}.",
         Points("The claims that say most", headlines) if headlines else None,
-        [tables.sight_grid(analysis), *([tally] if tally else [])],
+        [tables.sight_grid(analysis)],
         narrative.warnings(analysis), narrative.meta(analysis))
 
 
 def _sections(analysis: Analysis, measured: Parts) -> list[Section]:
     legend = Points("What verdicts mean", [Point(verdict, verdict, meaning)
                                            for verdict, meaning in narrative.MEANINGS.items()])
-    forests = [Figure(charts.forest(analysis, promise, f"forest-{promise}"),
-                      tables.headline_grid(analysis, promise), narrative.FOREST)
-               for promise in tables.promises(analysis)]
-    maps = [grid for promise in narrative.PROMISES if (grid := tables.map_grid(analysis, promise))]
+    maps = [block for promise in narrative.PROMISES for block in (
+        Figure(charts.forest(analysis, promise, f"forest-{promise}"), None,
+               narrative.FOREST.format(*narrative.PROMISES[promise], promise)),
+        tables.map_grid(analysis, promise)) if block]
     arms = sum(len(result.arms) for result in analysis.results)
     most_dots = min(60, max(8, DOTS // max(1, arms)))
     workloads = [_workload(analysis, result, measured, most_dots) for result in analysis.results]
     planted = bugs()
     return [
-        Section("verdicts", "Verdicts", [narrative.VERDICTS, legend, *forests]),
+        Section("verdicts", "Verdicts", [narrative.VERDICTS, legend, narrative.MAP, *maps]),
         Section("sight", "What this run could see",
                 [Figure(charts.noise(analysis, "noise-chart"), tables.noise_grid(analysis),
                         narrative.NOISE)]),
-        Section("map", "Who wins where", [narrative.MAP, *maps]),
         Section("workloads", "Workload by workload", [
             *narrative.workloads(analysis, measured, most_dots, workload_tables.MOST_DRAWN),
             *workloads]),
         Section("floors", "Floors and the harness",
                 [narrative.FLOORS, tables.floors_grid(analysis)]),
         Section("machine", "The machine meanwhile",
-                [narrative.MACHINE, Figure(charts.machine(analysis, "machine-chart"),
-                                           tables.machine_grid(analysis), narrative.STROKES)]),
+                [narrative.MACHINE, tables.machine_grid(analysis)]),
         *([Section("bugs", "Planted bugs", planted)] if planted else []),
         Section("environment", "Environment", [tables.environment_grid(analysis),
                                                tables.libraries_grid(analysis)]),
@@ -80,7 +77,7 @@ def _workload(analysis: Analysis, result: WorkloadResult, measured: Parts,
                for promise, (pool, _) in narrative.PROMISES.items()
                if (found := narrative.answer(result, promise))]
     figures = [
-        Figure(workload_charts.arms(result, measured, f"launches-{name}", most_dots),
+        Figure(workload_charts.arms(result, f"launches-{name}", most_dots),
                workload_tables.workload_grid(result, measured, analysis.plan.arms),
                remarks=narrative.remarks(result)),
         Figure(workload_charts.memory(result, measured, f"memory-chart-{name}"),

@@ -33,18 +33,6 @@ def claim_cell(claim: Claim | None) -> Cell:
     return Cell(f"{units.ratio(claim.ratio)}×", narrative.interval(claim), claim.verdict)
 
 
-def headline_grid(analysis: Analysis, promise: str) -> Grid:
-    """The pool against the fastest rival of one promise on each workload."""
-    pool, manner = narrative.PROMISES[promise]
-    rows = [Row(cells(claim.workload, narrative.arm_label(claim.baseline),
-                      f"{units.ratio(claim.ratio)}×", narrative.interval(claim),
-                      Cell(claim.verdict, verdict=claim.verdict)))
-            for _, claim in against_best(analysis, promise)]
-    return Grid(f"headline-{promise}", f"{pool}, {manner}, against the fastest {promise}",
-                [Column("workload"), Column("fastest rival"), Column("ratio", True),
-                 Column("95 % interval", True), Column("verdict")], rows)
-
-
 def map_grid(analysis: Analysis, promise: str, front: bool = True) -> Grid | None:
     """Who is in front on each workload if that is wanted, and the pool against every rival of one
     promise, those that do not apply or are absent included. None if nothing of this promise ran."""
@@ -91,40 +79,22 @@ def _leader_cell(claim: Claim | None, pool: str) -> Cell:
                 claim.verdict, "theirs" if won else "")
 
 
-def tally_grid(analysis: Analysis) -> Grid | None:
-    """How many workloads have which verdict, against the fastest rival; None without claims."""
-    rows = []
-    for promise in promises(analysis):
-        pool, manner = narrative.PROMISES[promise]
-        said = [claim.verdict for _, claim in against_best(analysis, promise)]
-        rows.append(Row([Cell(pool, f"{manner}, against the fastest {promise}"),
-                         *(Cell(str(said.count(verdict)), verdict=verdict * (verdict in said))
-                           for verdict in SIGNS)]))
-    return Grid("tally", "On how many workloads it is what; the last two are not claims",
-                [Column("the pool"), *map(Column, SIGNS)], rows, "map") if rows else None
-
-
-MOST_NAMED = {"faster": 2, "slower": 2, "equal": 1}
-"""Headlines of each verdict and pool."""
-
-
 def headlines(analysis: Analysis) -> list[Claim]:
     """The claims that say most: of each pool against its fastest rival, those of workloads that
-    the user named, then the widest proved margins each way. Where nothing is proved, the claim
-    that came nearest to telling."""
-    pairs = [pair for promise in promises(analysis) for pair in against_best(analysis, promise)]
-    named = narrative.named(analysis)[:3]
-    found = [claim for result, claim in pairs if result in named]
+    the user named, then the widest proved margin each way. Where nothing is proved, the claim that
+    came nearest to telling."""
+    found = [claim for promise in promises(analysis)
+             for result, claim in against_best(analysis, promise)
+             if result in narrative.named(analysis)[:3]]
     for promise in promises(analysis):
         claims = [claim for _, claim in against_best(analysis, promise)]
-        for verdict, most in MOST_NAMED.items():
-            ends = {"faster": lambda seen: -seen.low, "slower": lambda seen: seen.high,
-                    "equal": lambda seen: seen.half_width}[verdict]
-            alike = [claim for claim in claims if claim.verdict == verdict]
-            found += sorted(alike, key=lambda claim: ends(claim.interval))[:most]
-        if not any(claim.proved for claim in claims):
+        proved = [claim for claim in claims if claim.proved]
+        found += [max((claim for claim in proved if claim.verdict == verdict), default=None,
+                      key=lambda claim: max(claim.interval.low, -claim.interval.high))
+                  for verdict in ("faster", "slower", "equal")]
+        if not proved:
             found.append(min(claims, key=lambda claim: claim.interval.half_width))
-    return list({(claim.workload, claim.arm): claim for claim in found}.values())
+    return list({(claim.workload, claim.arm): claim for claim in found if claim}.values())
 
 
 # --- What the run could see -----------------------------------------------------------------------
@@ -200,15 +170,21 @@ def machine_grid(analysis: Analysis) -> Grid:
     rows = [("launches", f"{len(launches):,}")]
     if launches:
         wall_s = sum(launch.wall_s for launch in launches)
-        waits = [launch.pressure_s for launch in launches if launch.pressure_s is not None]
+        waits = [launch for launch in launches if launch.pressure_s is not None]
         switches = [side.involuntary_switches for side in sides]
+        stolen = units.share(sum(launch.steal_s for launch in launches) / wall_s, 2)
+        worst = max(launch.steal_s / launch.wall_s for launch in launches)
         rows += [("turns", f"{sum(len(side.cpu_ns) for side in sides):,}"),
                  ("stolen by the hypervisor",
-                  units.share(sum(launch.steal_s for launch in launches) / wall_s, 2)),
+                  f"{stolen}, of a launch at most {units.share(worst)}"),
                  ("involuntary switches a process",
                   f"{statistics.median(switches):.0f} (median), {max(switches):.0f} (most)"),
                  ("major page faults", f"{sum(side.major_faults for side in sides):,.0f}")]
-        rows += [("waiting for a processor", units.share(sum(waits) / wall_s, 1))] if waits else []
+    if launches and waits:
+        waited = units.share(sum(launch.pressure_s or 0 for launch in waits) / wall_s, 1)
+        worst = max((launch.pressure_s or 0) / launch.wall_s for launch in waits)
+        rows.append(("waiting for a processor", f"{waited}, of a launch at most"
+                                                f" {units.share(worst)}"))
     return _facts("machine-table", "What the machine did meanwhile", rows, True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from matplotlib import ticker
 from matplotlib.axes import Axes
@@ -18,23 +18,17 @@ from analysis.system.drawing import (FLOOR, INK, MUTED, POOL, RIVAL, RULE, SLOWE
                                      canvas, dots, figure_of, headed, in_order, panel, spread_out,
                                      strokes, svg, up)
 
-def arms(result: WorkloadResult, measured: Parts, name: str, most_dots: int = 60) -> str:
-    """Every arm of one workload: its launches, a dot each, and beside them, where measured, work
-    and memory. Where an arm has more launches, every second is drawn, or every third, and so on."""
+def arms(result: WorkloadResult, name: str, most_dots: int = 60) -> str:
+    """Every arm of one workload: its launches, a dot each. Where an arm has more, every second is
+    drawn, or every third, and so on."""
     workload = result.workload.workload
     rows = sum(len(group) + 1 for group in by_promise(result).values())
-    work = {arm: value for (where, arm), value in measured.work.items() if where == workload}
-    peaks = {arm: held.ratio for (where, arm), held in measured.memory.items()
-             if where == workload and held.ratio is not None}
-    beside = [(title, values, write) for title, values, write in (
-        ("instructions", work, units.amount),
-        ("peak of live", peaks, lambda value: f"{units.ratio(value)}×")) if values]
     left = _label_room([narrative.arm_label(arm.arm.name) for arm in result.arms])
-    figure, axes = canvas(22 * rows + 46, left, right=_BESIDE * len(beside))
+    figure, axes = canvas(22 * rows + 46, left)
     times = [time for arm in result.arms for time in arm.times_ns]
     axes.set_ylim(rows - 0.4, -0.6)
-    _time_axis(axes, min(times), max(times), 42 / (WIDTH - 10 - left - _BESIDE * len(beside)),
-               "time of one operation" + "; each dot is one launch" * (not beside))
+    _time_axis(axes, min(times), max(times), 42 / (WIDTH - 10 - left),
+               "time of one operation; each dot is one launch")
     places = _place(axes, result)
     for colour, roles in ((POOL, ("pool",)), (RIVAL, ("rival",)),
                           (FLOOR, ("floor", "null", "delay", "other"))):
@@ -43,14 +37,10 @@ def arms(result: WorkloadResult, measured: Parts, name: str, most_dots: int = 60
                         len(arm.times_ns) / most_dots)], row, 0.5)], colour, 3.2)
     strokes(axes, [((arm.time_ns, row - 0.38), (arm.time_ns, row + 0.38)) for row, arm in places],
             INK, 1.6)
-    for index, (title, values, write) in enumerate(beside):
-        _bars(axes, len(beside) - index, title,
-              [(row, arm, values.get(arm.arm.name)) for row, arm in places], write)
     fastest, slowest = result.arms[0], result.arms[-1]
     described = (f"Medians from {units.time(fastest.time_ns)} ({fastest.arm.name}) to"
                  f" {units.time(slowest.time_ns)} ({slowest.arm.name}); the table has all.")
-    return svg(figure, name, f"Launches of {workload}" +
-                ", work and memory beside time" * bool(beside), described)
+    return svg(figure, name, f"Launches of {workload}", described)
 
 
 def memory(result: WorkloadResult, measured: Parts, name: str) -> str | None:
@@ -131,33 +121,6 @@ def latency(result: WorkloadResult, measured: Parts, name: str) -> str | None:
 def _label_room(labels: Sequence[str]) -> float:
     """Units that the longest of these labels takes, within what leaves room for a chart."""
     return min(160.0, max(80.0, 10 + 6.1 * max(map(len, labels))))
-
-
-_BESIDE = 76
-"""Width of a panel of bars beside the times."""
-
-
-def _bars(axes: Axes, place: int, title: str, rows: Sequence[tuple[int, ArmResult, float | None]],
-          write: Callable[[float], str]) -> None:
-    """Bars with their values in the rows of the axes, right of them: the `place`th panel from the
-    edge."""
-    box = axes.get_position()
-
-    def across(share: float) -> float:
-        """A share of the panel's width, in shares of the axes' width."""
-        units = WIDTH + 4 - _BESIDE * place + share * (_BESIDE - 8)
-        return (units / WIDTH - box.x0) / box.width
-
-    most = max(value for _, _, value in rows if value is not None) or 1.0
-    for own, colour in ((True, POOL), (False, FLOOR)):
-        bars = [((across(0), row), (across(0.42 * value / most), row)) for row, arm, value in rows
-                if value is not None and (arm.arm.role == "pool") == own]
-        strokes(axes, bars, colour, 9, transform=axes.get_yaxis_transform())
-    for row, _, value in rows:
-        axes.text(across(1), row, "–" if value is None else write(value), ha="right", va="center",
-                  color=MUTED, transform=axes.get_yaxis_transform())
-    axes.text(across(0.5), -10 / (box.height * axes.figure.get_figheight() * 72), title,
-              ha="center", va="center", color=MUTED, transform=axes.transAxes)
 
 
 _STYLES = ("-", (0, (5, 2)), (0, (2, 1.6)), (0, (7, 2, 1.5, 2)), (0, (9, 3)),

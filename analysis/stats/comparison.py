@@ -6,8 +6,8 @@ whose launches slow machines slow alike. What a day does to one of the two and n
 passes for a change, which only a null pair that moved would show: such a comparison is a hint, and
 says so.
 
-Where instructions were counted on both sides, these are compared as well, and need none of that:
-they repeat on any machine, however busy. They are judged beside time, and never mixed with it.
+A gate compares instructions as well, which need none of that: they repeat on any machine, however
+busy. They are judged beside time, and never mixed with it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import collections
 import dataclasses
 import math
 import statistics
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
-from analysis.runs.plan import BASELINE, NULL, probed_arms
+from analysis.runs.plan import BASELINE, NULL
 from analysis.runs.records import Record
 from analysis.runs.samples import Refusal
 from analysis.stats import inference, verdicts
@@ -34,20 +34,6 @@ MORE_INSTRUCTIONS = 0.01
 """A pool that runs more than this share more is a regression; within it two counts are equal."""
 
 EXIT_CODES = {"pass": PASS, "regression": FINDING, "inconclusive": INCONCLUSIVE, "unfit": UNFIT}
-
-
-@dataclasses.dataclass(frozen=True)
-class Unlike:
-    """One respect in which two runs differ, beside what is compared."""
-
-    kind: str
-    """What --allow calls it."""
-    what: str
-    base: str
-    new: str
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.base} → {self.new}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,13 +71,11 @@ class Change(Claim):
 
 @dataclasses.dataclass(frozen=True)
 class Count:
-    """The instructions of an operation of one arm on one workload, before and after, as each
+    """The instructions of an operation of a pool on one workload, before and after, as each
     process counted them."""
 
     workload: str
     arm: str
-    kind: str
-    """As that of a Change; "other" of a malloc that may have changed."""
     base: list[float]
     new: list[float]
 
@@ -119,7 +103,7 @@ class Count:
     def to_json(self) -> dict[str, Any]:
         """The entry of a comparison's JSON."""
         return {
-            "workload": self.workload, "arm": self.arm, "kind": self.kind, "ratio": self.ratio,
+            "workload": self.workload, "arm": self.arm, "ratio": self.ratio,
             "verdict": self.verdict, "outcome": self.outcome,
             "base_instructions": statistics.median(self.base),
             "new_instructions": statistics.median(self.new)
@@ -132,12 +116,12 @@ class Comparison:
 
     base: Record
     new: Record
-    unlike: list[Unlike]
-    """What differs beside what is compared, and was allowed to."""
+    unlike: list[str]
+    """What differs beside what is compared, and was allowed to, as phrases."""
     changes: list[Change]
     """Of time; none where a run measured none."""
     counts: list[Count]
-    """Of instructions, likewise."""
+    """Of instructions: of two builds, where Valgrind is there."""
     left_out: list[str]
     """What one of the runs has and the other lacks, as phrases."""
     crashed: list[Refusal]
@@ -148,7 +132,7 @@ class Comparison:
     @property
     def claims(self) -> list[Change | Count]:
         """What the outcome rests on."""
-        return [item for item in [*self.changes, *self.counts] if item.kind == "claim"]
+        return [*(change for change in self.changes if change.kind == "claim"), *self.counts]
 
     @property
     def outcome(self) -> str:
@@ -166,8 +150,7 @@ class Comparison:
             "schema": SCHEMA, "poolproof": version(), "outcome": self.outcome,
             "exit_code": EXIT_CODES[self.outcome],
             "base": _run_json(self.base), "new": _run_json(self.new),
-            "unlike": [dataclasses.asdict(item) for item in self.unlike],
-            "unfit": self.unfit, "left_out": self.left_out,
+            "unlike": self.unlike, "unfit": self.unfit, "left_out": self.left_out,
             "crashed": [
                 {"workload": item.workload, "arm": item.arm, "why": item.refused}
                 for item in self.crashed
@@ -194,21 +177,22 @@ Place = tuple[str, str]
 """(workload, arm)."""
 
 
-def unlike(base: Record, new: Record) -> list[Unlike]:
-    """In what two runs differ that must be equal for them to be compared."""
+def unlike(base: Record, new: Record) -> list[tuple[str, str]]:
+    """In what two runs differ that must be equal for them to be compared: what --allow calls it,
+    and a phrase."""
     before, after = _circumstances(base), _circumstances(new)
-    return [Unlike(*key, before[key], after[key]) for key in before
-            if key in after and before[key] != after[key]]
+    return [(kind, f"{what}: {was} → {after[kind, what]}") for (kind, what), was in before.items()
+            if after.get((kind, what), was) != was]
 
 
 def _circumstances(record: Record) -> dict[tuple[str, str], str]:
-    """(kind, what) → its value. The benchmark binary is not among it: a new build of it is what a
-    comparison is for."""
-    lines = [*(side for launch in record.launches for side in launch.sides), *record.work]
+    """(what --allow calls it, what it is) → its value. The benchmark binary is not among it: a new
+    build of it is what a comparison is for."""
+    sides = [side for launch in record.launches for side in launch.sides]
 
     def values(column: str, arm: str = "") -> str:
-        return " and ".join(sorted({getattr(line, column) for line in lines
-                                    if arm in ("", line.arm)}))
+        return " and ".join(sorted({getattr(side, column) for side in sides
+                                    if arm in ("", side.arm)}))
 
     found = {("machine", name): str(record.plan.environment.get(name)) for name in host.SAME}
     found |= {("compiler", "compiler"): values("compiler"),
@@ -216,55 +200,38 @@ def _circumstances(record: Record) -> dict[tuple[str, str], str]:
               ("harness", "Google Benchmark"): values("benchmark_version")}
     found |= {("library", f"malloc of {arm.name}"): values("malloc_sha256", arm.name)[:12]
               for arm in record.plan.arms if arm.role == "rival"
-              and any(line.arm == arm.name for line in lines)}
+              and any(side.arm == arm.name for side in sides)}
     return found | {("trace", f"the trace {trace.name}"): trace.sha256[:12]
                     for trace in record.plan.traces}
 
 
-def _refuse_unlike(found: Iterable[Unlike], allowed: Iterable[str]) -> None:
-    """UserError naming every difference that is not allowed."""
-    refused = [item for item in found if not {item.kind, "all"} & set(allowed)]
+def compare(base: Record, new: Record, allowed: Sequence[str] = ()) -> Comparison:
+    """Judges two runs. UserError if they are unlike in what is not allowed, or share nothing."""
+    for record in (base, new):
+        if not record.launches:
+            raise UserError(f"{record.folder} holds no whole launch")
+    found = unlike(base, new)
+    refused = [item for item in found if not {item[0], "all"} & set(allowed)]
     if refused:
-        kinds = " ".join(dict.fromkeys(f"--allow {item.kind}" for item in refused))
+        kinds = " ".join(dict.fromkeys(f"--allow {kind}" for kind, _ in refused))
         raise UserError(
             f"the runs are unlike, so that a difference would say nothing of the pool: "
-            f"{'; '.join(map(str, refused))}. To compare them all the same: {kinds}")
-
-
-def compare(base: Record, new: Record, allowed: Iterable[str] = ()) -> Comparison:
-    """Judges two runs. UserError if they are unlike in what is not allowed, or share nothing."""
-    parts = [part for part, column in (("time", "launches"), ("work", "work"))
-             if getattr(base, column) and getattr(new, column)]
-    if not parts:
-        lacking = next(record for record in (base, new) if not record.launches)
-        raise UserError(f"{lacking.folder} holds no whole launch, and not both runs have"
-                        " counted instructions")
-    found = unlike(base, new)
-    _refuse_unlike(found, allowed)
-    changes = judge(_differences(base), _differences(new)) if "time" in parts else []
-    same_mallocs = "library" not in {item.kind for item in found}
-    counts = _counts(base, new, same_mallocs) if "work" in parts else []
-    if not any(item.kind == "claim" for item in [*changes, *counts]):
+            f"{'; '.join(phrase for _, phrase in refused)}. To compare them all the same: {kinds}")
+    changes = judge(_differences(base), _differences(new))
+    if not any(item.kind == "claim" for item in changes):
         raise UserError(
             f"{base.folder} and {new.folder} share no workload on which a pool ran beside the"
             f" baseline {BASELINE}")
-    known = {(item.workload, item.arm) for item in _refused(base, parts)}
-    crashed = {(item.workload, item.arm): item for item in _refused(new, parts)
-               if item.crashed and (item.workload, item.arm) not in known}
+    known = {(item.workload, item.arm) for item in base.refusals}
+    crashed = [item for item in new.refusals
+               if item.crashed and (item.workload, item.arm) not in known]
     unfit = [f"{record.folder}: {item.workload} with {item.arm} was refused: {item.refused}"
-             for record in (base, new) for item in record.refusals
-             if "time" in parts and not item.crashed]
-    if changes and all(math.isinf(change.limit) for change in changes):
+             for record in (base, new) for item in record.refusals if not item.crashed]
+    if all(math.isinf(change.limit) for change in changes):
         unfit.append("no workload has a null pair of at least six launches in both runs, so that"
                      " their noise is not known")
-    left_out = [phrase for part, made in (("time", changes), ("work", counts)) if part in parts
-                for phrase in _left_out(base, new, part, made)]
-    return Comparison(base, new, found, changes, counts, left_out, list(crashed.values()), unfit)
-
-
-def _refused(record: Record, parts: Sequence[str]) -> list[Refusal]:
-    """Processes that could not be used, those that were to count among them if that is asked."""
-    return [*record.refusals, *(record.part_refusals.get("work", []) if "work" in parts else [])]
+    return Comparison(base, new, [phrase for _, phrase in found], changes, [],
+                      _left_out(base, new, changes), crashed, unfit)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -317,52 +284,16 @@ def _limit(before: Mapping[Place, Differences], after: Mapping[Place, Difference
     return max(*map(inference.noise_limit, nulls), abs(inference.shift_interval(*nulls).median))
 
 
-def _counts(base: Record, new: Record, same_mallocs: bool) -> list[Count]:
-    """What both runs counted, in the base's order."""
-    before, after = (_instructions(record) for record in (base, new))
-    found = []
-    for item in base.plan.workloads:
-        for arm in map(base.plan.arm, item.arms):
-            place = item.workload, arm.name
-            if place in before and place in after and (arm.role in ("pool", "rival")
-                                                       or arm.name == NULL):
-                unchanged = arm.name == NULL or same_mallocs
-                kind = "claim" if arm.role == "pool" else "control" if unchanged else "other"
-                found.append(Count(*place, kind, before[place], after[place]))
-    return found
-
-
-def _instructions(record: Record) -> dict[Place, list[float]]:
-    """What each process counted."""
-    found = collections.defaultdict(list)
-    for line in record.work:
-        found[line.workload, line.arm].append(line.instructions_per_operation)
-    return dict(found)
-
-
-def _left_out(base: Record, new: Record, part: str,
-              made: Sequence[Change | Count]) -> list[str]:
-    """The pools' comparisons of a part that cannot be made, as phrases."""
-    compared = {(item.workload, item.arm) for item in made}
-    planned, then = _planned_pools(base, part), _planned_pools(new, part)
-    label, lacks = {"time": ("", "no launch"), "work": (" (instructions)", "no count")}[part]
-    found = []
-    for workload, arm in dict.fromkeys([*planned, *then]):
-        name = f"{workload} with {arm}{label}"
-        if (workload, arm) not in then:
-            found.append(f"{name} is not in the new run")
-        elif (workload, arm) not in planned:
-            found.append(f"{name} is not in the base")
-        elif (workload, arm) not in compared:
-            found.append(f"{name} has {lacks} in one of the runs")
-    return found
-
-
-def _planned_pools(record: Record, part: str) -> list[Place]:
-    arms = record.plan.arms_by_name()
-    return [(item.workload, arm) for item in record.plan.workloads if part in item.parts
-            for arm in (item.arms if part == "time" else probed_arms(arms, item, part))
-            if arms[arm].role == "pool"]
+def _left_out(base: Record, new: Record, made: Sequence[Change]) -> list[str]:
+    """The pools' comparisons that cannot be made, as phrases."""
+    then, now = ([(item.workload, arm) for item in record.plan.measured("time")
+                  for arm in item.arms if record.plan.arm(arm).role == "pool"]
+                 for record in (base, new))
+    compared = {(change.workload, change.arm) for change in made}
+    return [f"{place[0]} with {place[1]} " + (
+        "is not in the new run" if place not in now else "is not in the base"
+        if place not in then else "has no launch in one of the runs")
+        for place in dict.fromkeys([*then, *now]) if place not in compared]
 
 
 # --- Two builds in one run -----------------------------------------------------------------------
@@ -377,8 +308,10 @@ def of_gate(record: Record) -> Comparison:
     ]
     pairs = [(item, pair) for item in record.plan.workloads for pair in item.pairs
              if pair.kind == "claim"]
-    counted = _instructions(record)
-    counts = [Count(item.workload, pair.arm, "claim", counted[item.workload, pair.baseline],
+    counted: dict[Place, list[float]] = collections.defaultdict(list)
+    for line in record.work:
+        counted[line.workload, line.arm].append(line.instructions_per_operation)
+    counts = [Count(item.workload, pair.arm, counted[item.workload, pair.baseline],
                     counted[item.workload, pair.arm])
               for item, pair in pairs
               if {(item.workload, pair.arm), (item.workload, pair.baseline)} <= set(counted)]
