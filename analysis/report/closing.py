@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import collections
-import itertools
 import pathlib
 import statistics
 import sys
-from typing import Any, Iterator, Sequence
+from typing import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -16,7 +15,7 @@ from analysis.report import document, render
 from analysis.report.document import Column, Grid, Row, cells
 from analysis.runs import records
 from analysis.runs.records import Record
-from analysis.stats import verdicts
+from analysis.stats import secondary_metrics, verdicts
 from analysis.system import units
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
 from analysis.system.files import output_folder
@@ -35,7 +34,7 @@ def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None =
     if output is not None and output.is_file():
         raise UserError(f"{output} is a file; name a folder")
     taken = records.read(folder)
-    refused = list(itertools.chain.from_iterable(taken.part_refusals.values()))
+    refused = [entry for entries in taken.part_refusals.values() for entry in entries]
     if "time" not in taken.plan.parts:
         _print_parts(taken, refused, console)
     elif not taken.launches:
@@ -81,31 +80,23 @@ def _print_parts(taken: Record, refused: Sequence[records.Refusal], console: Con
 
 def part_grids(record: Record, part: str, most_columns: int) -> Iterator[Grid]:
     """A part's figures: an arm a row, a workload a column; narrow tables, several."""
-    places = collections.defaultdict(list)
-    for line in getattr(record, part):
-        places[line.workload, line.arm].append(line)
-    arms = [arm.name for arm in record.plan.arms if any(arm.name == name for _, name in places)]
-    workloads = [item.workload for item in record.plan.measured(part)] if places else []
+    measured = secondary_metrics.of(record)
+    figures = {
+        "work": {place: f"{counted:.1f}" for place, counted in measured.work.items()},
+        "memory": {place: f"{held.ratio:.2f}" for place, held in measured.memory.items()
+                   if held.ratio and held.live_bytes >= LEAST_LIVE_BYTES},
+        "latency": {(workload, arm): " / ".join(f"{tail.latency_ns[name]:.0f}"
+                                                for name in ("p50", "p99_9"))
+                    for (workload, arm, kind), tail in measured.latency.items()
+                    if kind == "alloc"}}[part]
+    there = {line.arm for line in getattr(record, part)}
+    workloads = [item.workload for item in record.plan.measured(part)] if there else []
     for start in range(0, len(workloads), most_columns):
         shown = workloads[start:start + most_columns]
-        rows = [Row(cells(arm, *(_figure(part, places.get((name, arm), [])) for name in shown)))
-                for arm in arms]
+        rows = [Row(cells(arm.name, *(figures.get((name, arm.name), "–") for name in shown)))
+                for arm in record.plan.arms if arm.name in there]
         yield Grid(part, TITLES[part] if start == 0 else "",
                    [Column("arm"), *(Column(name, True) for name in shown)], rows)
-
-
-def _figure(part: str, lines: Sequence[Any]) -> str:
-    """One arm on one workload, in a few characters."""
-    median = statistics.median
-    if part == "work" and lines:
-        return f"{median(line.instructions_per_operation for line in lines):.1f}"
-    if part == "memory" and lines and max(
-            line.peak_live_bytes for line in lines) >= LEAST_LIVE_BYTES:
-        return f"{median(line.peak_ratio for line in lines):.2f}"
-    allocs = [line.latency_ns for line in lines
-              if part == "latency" and line.operation == "alloc"]
-    return " / ".join(f"{median(entry[name] for entry in allocs):.0f}"
-                      for name in ("p50", "p99_9")) if allocs else "–"
 
 
 def _remarks(record: Record, part: str) -> list[str]:

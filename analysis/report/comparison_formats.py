@@ -14,7 +14,7 @@ from rich.text import Text
 from analysis.report import document, narrative
 from analysis.report.document import Cell, Column, Grid, Row, cells
 from analysis.stats import inference
-from analysis.stats.comparison import Change, Comparison, Count
+from analysis.stats.comparison import Comparison, Count
 from analysis.system import units
 
 OUTCOMES = {

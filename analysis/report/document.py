@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import pathlib
 import re
+import tomllib
 from typing import TYPE_CHECKING, Any, ClassVar, Sequence
 
 from analysis.system.templates import fill
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "templates"
 
-SIGNS = {"faster": "▲", "slower": "▼", "equal": "=", "small": "≈", "inconclusive": "?"}
-"""A shape for each verdict, so that none depends on colour."""
+PROSE = tomllib.loads((TEMPLATES / "prose.toml").read_text(encoding="utf-8"))
+"""What reports say whatever was measured."""
 
-COUNT_SIGNS = {"more": "▼", "fewer": "▲"}
-"""Those of instructions alone."""
+SIGNS = {"faster": "▲", "slower": "▼", "equal": "=", "small": "≈", "inconclusive": "?",
+         "fewer": "▲", "more": "▼"}
+"""A shape for each verdict, so that none depends on colour. The last two are of instructions."""
 
 STYLES = {"faster": "bold cyan", "slower": "bold yellow", "equal": "bold", "small": "dim italic",
           "inconclusive": "dim italic", "fewer": "bold cyan", "more": "bold yellow"}
@@ -52,7 +54,7 @@ class Cell:
     @property
     def sign(self) -> str:
         """The verdict's shape."""
-        return (SIGNS | COUNT_SIGNS).get(self.verdict, "")
+        return SIGNS.get(self.verdict, "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +97,13 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A verdict, what its badge says, and a sentence."""
+    """A verdict and a sentence."""
 
     verdict: str
-    badge: str
     text: str
-    workload: str = ""
-    """Links to the article of that title."""
     arm: str = ""
+    workload: str = ""
+    """Links to the section of that title."""
 
     @property
     def sign(self) -> str:
@@ -133,28 +134,15 @@ class Code:
 
 
 @dataclasses.dataclass(frozen=True)
-class Article:
-    """A part of a section with a heading of its own: of a workload, with its question and kind."""
-
-    title: str
-    blocks: list[Any]
-    question: str = ""
-    label: str = ""
-    kind: ClassVar[str] = "article"
-
-    @property
-    def id(self) -> str:
-        """What links lead to."""
-        return slug(self.title)
-
-
-@dataclasses.dataclass(frozen=True)
 class Section:
-    """A part of a page that its navigation names."""
+    """A part of a page that its navigation names; inside of one, a workload."""
 
     id: str
     title: str
     blocks: list[Any]
+    question: str = ""
+    label: str = ""
+    kind: ClassVar[str] = "section"
 
 
 @dataclasses.dataclass(frozen=True)

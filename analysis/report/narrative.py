@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import pathlib
 import shlex
 import statistics
-from typing import Any, Sequence
+from typing import Sequence
 
+from analysis.report.document import PROSE
 from analysis.runs import plan
 from analysis.runs.plan import is_app, is_cold, is_trace
 from analysis.stats import inference
@@ -16,67 +16,8 @@ from analysis.stats.secondary_metrics import Parts
 from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
 from analysis.system import units
 
-MEANINGS = {
-    "faster": "proved: the whole interval lies beyond δ, and the claim survives Holm’s correction",
-    "slower": "proved likewise, in the other direction",
-    "equal": "proved: the whole interval lies within δ, and within 10 %",
-    "small": "not a claim: a difference is there, but does not clear δ",
-    "inconclusive": "not a claim: this run cannot tell"
-}
-
 PROMISES = {"malloc": ("pool-keep", "keeping contents"), "calloc": ("pool", "zeroing and wiping")}
 """Promise → the pool arm that makes it, and what that means."""
-
-VERDICTS = ("A ratio is the baseline’s time over the pool’s time: 1.25 times as fast means that the"
-            " pool needs 0.8 of the baseline’s time. Behind it stands the 95 % interval of its"
-            " median over the launches.")
-
-FOREST = ("{}, {}, against the fastest {}. Filled marks are claims, hollow ones are not. The grey"
-          " band is δ, within which this run calls differences noise; the line is the 95 % interval.")
-
-NOISE = ("Two arms that are the same program and the same allocator. What separates them is this"
-         " run’s noise.")
-
-MAP = ("A row a workload, a column an arm. “In front” names the fastest arm and its lead over the"
-       " next: a winner only with ▲, where the lead is proved. The other cells say how many times"
-       " as fast the pool is as that arm. A solid box with a sign is a claim; a dashed one with"
-       " slanted figures is not. Hatched: the arm does not apply to the workload, is absent here,"
-       " or was refused.")
-
-FLOORS = ("The no-op arm does everything but allocate: its share of the fastest arm’s time is what"
-          " the harness costs, and it is in every figure above. An unchecked free list shows how"
-          " fast reuse without any check can be.")
-
-MACHINE = ("The two arms of a launch share a processor and alternate, so that a neighbour’s load"
-           " falls on both; the processor changes between launches. No launch is dropped or"
-           " repeated for what the machine did meanwhile.")
-
-AGAIN = ("This report is made from run.json and launches.jsonl.gz alone, which holds every turn;"
-         " beside it lies verdicts.json. To make it again:")
-
-METHOD = [
-    "A launch is the sample: the processes of two arms share a processor and take turns, in a"
-    " random order; a turn’s processor time counts. A launch’s difference is the median over its"
-    " turns of the logarithm of baseline time over arm time. Its median over the launches comes"
-    " with the exact interval between two order statistics; its p-value is that of the sign test,"
-    " times the number of looks, corrected by Holm over all claims of the run. δ is the larger of"
-    " 1 % and the far end of the null pair’s own interval: what may separate the medians of one"
-    " and the same program at 95 %. There is no score over workloads: they are different"
-    " questions.",
-    "Sources: David and Nagaraja, Order Statistics (2003); Conover, Practical Nonparametric"
-    " Statistics (1999); Holm (1979); Mytkowicz et al. (ASPLOS 2009); Kalibera and Jones (arXiv"
-    " 2007.10899)."]
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What a pool arm's claims on one workload amount to."""
-
-    title: str
-    """Yes, No, No gain, Within noise or Not known."""
-    sentence: str
-    claim: Claim
-    """The claim against the fastest rival."""
 
 
 def interval(claim: Claim) -> str:
@@ -105,41 +46,19 @@ def kind_of_workload(workload: str) -> str:
     return "recorded program, cold" if is_cold(workload) else "recorded program, warm"
 
 
-def answer(result: WorkloadResult, promise: str) -> Answer | None:
-    """Whether a pool pays off on this workload, against the rivals of one promise; None if none
-    ran."""
-    pool, _ = PROMISES[promise]
-    best = result.against_best(pool)
-    if best is None:
-        return None
-    mine = [claim for claim in result.claims if claim.arm == pool and claim.kind == "claim"]
-    amount = f"{units.ratio(best.ratio)} times as fast as {arm_label(best.baseline)}" \
-             f" ({interval(best)})"
-    unproved = [arm_label(claim.baseline) for claim in mine if claim.verdict != "faster"]
-    if best.verdict == "faster" and not unproved:
-        every = f"than every {promise} measured: {amount}, the fastest of them"
-        return Answer("Yes", f"Faster {every}." if len(mine) > 1 else f"Faster: {amount}.", best)
-    title, sentence = {
-        "faster": ("Not known", f"Faster than the fastest rival: {amount}. Not proved against"
-                                f" {listed(unproved)}."),
-        "slower": ("No", f"A pool does not pay off here: {amount}."),
-        "equal": ("No gain", f"Equal to the fastest rival: {amount}, all of it within δ of"
-                             f" {units.percent(best.limit)}."),
-        "small": ("Within noise", "There is a difference, but not one that clears this run’s noise:"
-                                  f" {amount}; δ is {units.percent(best.limit)}."),
-        "inconclusive": ("Not known", f"Measured {amount}{_why_unknown(best)}."),
-    }[best.verdict]
-    return Answer(title, sentence, best)
-
-
-def _why_unknown(claim: Claim) -> str:
+def amount(claim: Claim) -> str:
+    """A claim in words, and what stands in its way if it is none."""
+    text = (f"{units.ratio(claim.ratio)} times as fast as {arm_label(claim.baseline)}"
+            f" ({interval(claim)})")
     if claim.doubt:
-        return f": {claim.doubt}"
+        return f"{text}: {claim.doubt}"
+    if claim.proved:
+        return text
     if claim.interval.low > claim.limit or claim.interval.high < -claim.limit:
-        return ", beyond the noise; but so many claims would need more launches to prove it"
+        return f"{text}; so many claims would need more launches to prove that"
     smallest = inference.smallest_provable(claim.interval, claim.limit)
     could = units.percent(smallest) if math.isfinite(smallest) else "nothing"
-    return f", which proves nothing; this run could have proved {could}"
+    return f"{text}; this run could have proved {could}"
 
 
 # --- The first screen -----------------------------------------------------------------------------
@@ -172,16 +91,27 @@ def found(analysis: Analysis) -> str:
     """What it found."""
     parts = []
     for promise, (pool, _) in PROMISES.items():
-        titles = [said.title for result in analysis.results if (said := answer(result, promise))]
-        proved = [f"{what} on {number}" for title, what in (
-            ("Yes", f"faster than every {promise}"), ("No", "slower than the fastest"),
-            ("No gain", "equal to the fastest")) if (number := titles.count(title))]
-        unproved = titles.count("Not known") + titles.count("Within noise")
-        if titles:
+        words = [outcome for result in analysis.results if (outcome := outcome_of(result, pool))]
+        proved = [f"{what} on {number}" for word, what in (
+            ("faster", f"faster than every {promise}"), ("slower", "slower than the fastest"),
+            ("equal", "equal to the fastest")) if (number := words.count(word))]
+        unproved = words.count("unproved")
+        if words:
             parts.append(f"{pool} is {listed(proved) or 'proved neither faster nor slower on any'}"
-                         f" of {units.count(len(titles), 'workload')}"
-                         + f", unproved on {unproved}" * (0 < unproved < len(titles)))
+                         f" of {units.count(len(words), 'workload')}"
+                         + f", unproved on {unproved}" * (0 < unproved < len(words)))
     return f"Found: {'; '.join(parts) or 'no pool was compared with a rival'}."
+
+
+def outcome_of(result: WorkloadResult, pool: str) -> str | None:
+    """Whether a pool is faster than every rival, or slower than or equal to the fastest, or none of
+    these is proved; None if no rival ran."""
+    best = result.against_best(pool)
+    every = all(claim.verdict == "faster" for claim in result.claims
+                if claim.arm == pool and claim.kind == "claim")
+    if best is None or every:
+        return best and "faster"
+    return best.verdict if best.verdict in ("slower", "equal") else "unproved"
 
 
 def unseen(analysis: Analysis) -> str:
@@ -250,16 +180,9 @@ def _provable_facts(analysis: Analysis) -> list[Fact]:
     able = provable(analysis)
     if not able:
         return []
-    values = [value for value, _ in able]
-    smallest = ("none", "too few launches, or no null pair")
-    if math.isfinite(values[0]):
-        smallest = (units.percent(statistics.median(values)),
-                    f"the middle workload; from {units.percent(values[0])} ({able[0][1]}) to"
-                    f" {units.percent(values[-1])} ({able[-1][1]})")
-    ten = sum(value <= inference.LARGEST_EQUALITY for value in values)
+    ten = sum(value <= inference.LARGEST_EQUALITY for value, _ in able)
     less = "; on the others this run could not have seen so little" * (ten < len(able))
-    return [("smallest provable difference", *smallest),
-            ("a true difference of 10 %", f"provable on {ten} of {len(able)}", f"workloads{less}")]
+    return [("a true difference of 10 %", f"provable on {ten} of {len(able)}", f"workloads{less}")]
 
 
 def _bias_fact(analysis: Analysis) -> Fact:
@@ -328,30 +251,25 @@ def day(started: str) -> str:
 
 def workloads(analysis: Analysis, measured: Parts, most_dots: int, most_drawn: int) -> list[str]:
     """How to read the charts of workloads, what was measured beside time, and what was not."""
-    said = [f"A dot is a launch, the first on top of its row, the last at the bottom, at most"
-            f" {most_dots} of an arm; the bar is the median of all. Arms are compared only within a"
-            " group, because a promise of zeroed memory costs something."]
+    record = analysis.record
+    said = [PROSE["dots"].format(most_dots)]
     if measured.work:
-        counter = ", ".join(sorted({line.counter for line in analysis.record.work}))
-        said.append("Instructions are work, not time: those of one operation, as the slope between"
-                    f" a shorter and a longer process, counted by {counter}. They repeat where time"
-                    " does not, and say nothing of what a cache miss costs.")
+        said.append(PROSE["work"].format(", ".join(sorted({line.counter for line in record.work}))))
     if measured.memory:
-        when, held = (("in processes of their own", "the workload") if analysis.record.memory else
-                      ("while the trace was played once", "the program"))
-        said.append(f"Memory is what the arm added to the process’s resident size, {when}. Live is"
-                    f" what {held} itself held: nothing can occupy less. Drained is what is kept"
-                    " after every object was freed.")
+        how = (("in processes of their own", "the workload") if record.memory else
+               ("while the trace was played once", "the program"))
+        said.append(PROSE["memory"].format(*how))
     if measured.latency:
         clocks = ", ".join(sorted({tail.clock for tail in measured.latency.values()}))
-        said.append("Latency is the time of single operations, one reading of the clock"
-                    f" ({clocks}) included; what that alone takes stands beside it. Drawn are the"
-                    f" pools, their fastest rivals and glibc, then others, at most {most_drawn};"
-                    " the run’s latency.jsonl.gz has every arm.")
+        said.append(PROSE["latency"].format(clocks, most_drawn))
     said += [f"Not measured: {item['what']}, because {item['why'].removesuffix('.')}."
              for item in analysis.plan.left_out]
     return said + [f"No {part} of {item.workload} with {item.arm}: {item.refused}."
-                   for part, refused in analysis.record.part_refusals.items() for item in refused]
+                   for part, refused in record.part_refusals.items() for item in refused]
+
+
+LARGE_HARNESS = 0.2
+"""A share of the fastest arm's time that a workload must explain."""
 
 
 def remarks(result: WorkloadResult) -> list[str]:
@@ -366,16 +284,9 @@ def remarks(result: WorkloadResult) -> list[str]:
     if workload.form == "side by side":
         form = "once in each process, two processes side by side on one processor"
     said.append(f"Run {form}. δ is {units.percent(result.limit)} here.")
+    if result.harness_share:
+        why = f": {workload.harness}" if result.harness_share > LARGE_HARNESS else "."
+        said.append(f"The harness takes {units.share(result.harness_share)} of the fastest arm’s"
+                    f" time{why}")
     said += [f"The name’s parts: {workload.parameters}."] if workload.parameters else []
     return said + ([f"After {workload.source}."] if workload.source else [])
-
-
-def bugs(board: dict[str, Any]) -> list[str]:
-    """The published scoreboard of planted bugs."""
-    controls = "behaved" if board["controls_behave"] else "did not behave: believe none of this"
-    return [f"How far the pool under test can be trusted: {board['found']} of"
-            f" {units.count(board['bugs'], 'bug')} that were planted in copies of it were found"
-            f" by the fuzzer, of {board['reached']} that it reached, within"
-            f" {board['executions']:,} executions on the median of"
-            f" {units.count(len(board['seeds']), 'seed')}. The controls {controls}.",
-            "This is of the repository, not of this run; results/bugs has every bug."]

@@ -6,8 +6,8 @@ import json
 import pathlib
 import shlex
 
-from analysis.report import charts, narrative, tables, workload_charts, workload_tables
-from analysis.report.document import Article, Code, Figure, Page, Point, Points, Section, slug
+from analysis.report import charts, narrative, tables
+from analysis.report.document import PROSE, Code, Figure, Page, Point, Points, Section, slug
 from analysis.runs import records
 from analysis.stats.secondary_metrics import Parts
 from analysis.stats.verdicts import Analysis, WorkloadResult
@@ -23,9 +23,8 @@ SCOREBOARD = ROOT / "results" / "bugs" / "scoreboard.json"
 def page(analysis: Analysis, measured: Parts) -> Page:
     """Everything that the templates lay out."""
     run = analysis.plan
-    headlines = [Point(claim.verdict, claim.verdict, f"{units.ratio(claim.ratio)} times as fast as"
-                       f" {narrative.arm_label(claim.baseline)} ({narrative.interval(claim)})",
-                       claim.workload, claim.arm) for claim in tables.headlines(analysis)]
+    headlines = [Point(claim.verdict, narrative.amount(claim), claim.arm, claim.workload)
+                 for claim in tables.headlines(analysis)]
     return Page(
         f"Does a memory pool pay off? {narrative.day(run.started)}", "Does a memory pool pay off?",
         [narrative.asked(analysis), narrative.found(analysis), narrative.unseen(analysis)],
@@ -38,61 +37,57 @@ def page(analysis: Analysis, measured: Parts) -> Page:
 
 
 def _sections(analysis: Analysis, measured: Parts) -> list[Section]:
-    legend = Points("What verdicts mean", [Point(verdict, verdict, meaning)
-                                           for verdict, meaning in narrative.MEANINGS.items()])
+    legend = Points("What verdicts mean", [Point(verdict, meaning)
+                                           for verdict, meaning in PROSE["meanings"].items()])
     maps = [block for promise in narrative.PROMISES for block in (
         Figure(charts.forest(analysis, promise, f"forest-{promise}"), None,
-               narrative.FOREST.format(*narrative.PROMISES[promise], promise)),
+               PROSE["forest"].format(*narrative.PROMISES[promise], promise)),
         tables.map_grid(analysis, promise)) if block]
     arms = sum(len(result.arms) for result in analysis.results)
     most_dots = min(60, max(8, DOTS // max(1, arms)))
     workloads = [_workload(analysis, result, measured, most_dots) for result in analysis.results]
     planted = bugs()
     return [
-        Section("verdicts", "Verdicts", [narrative.VERDICTS, legend, narrative.MAP, *maps]),
+        Section("verdicts", "Verdicts", [PROSE["ratios"], legend, PROSE["map"], *maps]),
         Section("sight", "What this run could see",
                 [Figure(charts.noise(analysis, "noise-chart"), tables.noise_grid(analysis),
-                        narrative.NOISE)]),
+                        PROSE["noise"])]),
         Section("workloads", "Workload by workload", [
-            *narrative.workloads(analysis, measured, most_dots, workload_tables.MOST_DRAWN),
+            *narrative.workloads(analysis, measured, most_dots, tables.MOST_DRAWN),
             *workloads]),
-        Section("floors", "Floors and the harness",
-                [narrative.FLOORS, tables.floors_grid(analysis)]),
         Section("machine", "The machine meanwhile",
-                [narrative.MACHINE, tables.machine_grid(analysis)]),
+                [PROSE["machine"], tables.machine_grid(analysis)]),
         *([Section("bugs", "Planted bugs", planted)] if planted else []),
         Section("environment", "Environment", [tables.environment_grid(analysis),
                                                tables.libraries_grid(analysis)]),
         Section("again", "Run it again", [
-            "The same plan, the same order, new noise:", Code(analysis.plan.command),
-            narrative.AGAIN,
+            PROSE["again"], Code(analysis.plan.command), PROSE["report"],
             Code(f"./poolproof report {shlex.quote(_shown(analysis.record.folder))}"),
-            *narrative.METHOD])]
+            PROSE["method"], PROSE["sources"]])]
 
 
 def _workload(analysis: Analysis, result: WorkloadResult, measured: Parts,
-              most_dots: int) -> Article:
+              most_dots: int) -> Section:
     name = slug(result.workload.workload)
-    answers = [Point(found.claim.verdict, found.title, found.sentence, arm=pool)
-               for promise, (pool, _) in narrative.PROMISES.items()
-               if (found := narrative.answer(result, promise))]
+    answers = [Point(best.verdict, f"{narrative.amount(best)}, the fastest rival", pool)
+               for pool, _ in narrative.PROMISES.values() if (best := result.against_best(pool))]
     figures = [
-        Figure(workload_charts.arms(result, f"launches-{name}", most_dots),
-               workload_tables.workload_grid(result, measured, analysis.plan.arms),
+        Figure(charts.arms(result, f"launches-{name}", most_dots),
+               tables.workload_grid(result, measured, analysis.plan.arms),
                remarks=narrative.remarks(result)),
-        Figure(workload_charts.memory(result, measured, f"memory-chart-{name}"),
-               workload_tables.memory_grid(result, measured)),
-        Figure(workload_charts.latency(result, measured, f"latency-chart-{name}"),
-               workload_tables.latency_grid(result, measured)),
+        Figure(charts.memory(result, measured, f"memory-chart-{name}"),
+               tables.memory_grid(result, measured)),
+        Figure(charts.latency(result, measured, f"latency-chart-{name}"),
+               tables.latency_grid(result, measured)),
     ]
-    return Article(result.workload.workload, [
+    return Section(name, result.workload.workload, [
         *([Points("Does a pool pay off here?", answers)] if answers else []),
         *(figure for figure in figures if figure.table)],
         result.workload.question, narrative.kind_of_workload(result.workload.workload))
 
 
 def bugs(path: pathlib.Path = SCOREBOARD) -> list:
-    """The scoreboard of planted bugs that the repository publishes: sentences and a table. Nothing
+    """The scoreboard of planted bugs that the repository publishes: a sentence and a table. Nothing
     where there is none; a sentence alone where it cannot be read."""
     try:
         board = json.loads(path.read_text(encoding="utf-8"))
@@ -102,7 +97,9 @@ def bugs(path: pathlib.Path = SCOREBOARD) -> list:
         return [f"The scoreboard of planted bugs cannot be read: {error}."]
     if wrong := records.complaint("bugs", board):
         return [f"The scoreboard of planted bugs {wrong}."]
-    return [*narrative.bugs(board), tables.bugs_grid(board)]
+    controls = "behaved" if board["controls_behave"] else "did not behave: believe none of this"
+    return [PROSE["bugs"].format(**board | {"seeds": len(board["seeds"]), "controls": controls}),
+            tables.bugs_grid(board)]
 
 
 def _shown(folder: pathlib.Path) -> str:

@@ -28,7 +28,7 @@ def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
     wrong = records.complaint("verdicts", verdicts)
     if wrong:
         raise AssertionError(f"verdicts.json {wrong}")
-    content = page(analysis, secondary_metrics.of(analysis))
+    content = page(analysis, secondary_metrics.of(analysis.record, analysis.results))
     texts = {
         REPORT_HTML: document.html(content),
         REPORT_MARKDOWN: document.markdown(content),

@@ -1,15 +1,18 @@
-"""The tables of a run as a whole: verdicts, what it could see, and what it ran on."""
+"""The tables of a run: verdicts, what it could see, what it ran on, and those of each workload."""
 
 from __future__ import annotations
 
+import math
 import pathlib
 import statistics
-from typing import Any, Iterable
+from typing import Any, Iterable, Sequence
 
 from analysis.report import narrative
-from analysis.report.document import SIGNS, Cell, Column, Grid, Row, cells
+from analysis.report.document import Cell, Column, Grid, Row, cells, slug
+from analysis.runs import plan
 from analysis.runs.samples import Side
-from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
+from analysis.stats.secondary_metrics import Parts, Tail
+from analysis.stats.verdicts import Analysis, ArmResult, Claim, WorkloadResult
 from analysis.system import units
 
 # --- Verdicts -------------------------------------------------------------------------------------
@@ -131,31 +134,6 @@ def _bias_cell(result: WorkloadResult) -> Cell:
     return Cell(units.signed_percent(biases[name]), narrative.arm_label(name))
 
 
-LARGE_HARNESS = 0.2
-"""A share of the fastest contestant's time that a workload must explain."""
-
-
-def floors_grid(analysis: Analysis) -> Grid:
-    """The floors, and the harness's share of the fastest contestant."""
-    names = [arm.name for arm in analysis.plan.arms if arm.role == "floor"]
-    rows = []
-    for result in analysis.results:
-        fastest = next((arm for arm in result.arms if arm.arm.role in ("pool", "rival")), None)
-        floors = [result.arm(name) for name in names]
-        if fastest is None or not any(floors):
-            continue
-        share = result.harness_share
-        why = result.workload.harness if share and share > LARGE_HARNESS else ""
-        rows.append(Row(cells(
-            result.workload.workload,
-            Cell(units.time(fastest.time_ns), narrative.arm_label(fastest.arm.name)),
-            *(units.time(arm.time_ns) if arm else "–" for arm in floors),
-            Cell(units.share(share) if share else "–", why))))
-    columns = [Column("workload"), Column("fastest contestant", True),
-               *(Column(name, True) for name in names), Column("harness share", True)]
-    return Grid("floors-table", "Time of an operation, median over the launches", columns, rows)
-
-
 # --- What it ran on -------------------------------------------------------------------------------
 
 
@@ -188,12 +166,6 @@ def machine_grid(analysis: Analysis) -> Grid:
     return _facts("machine-table", "What the machine did meanwhile", rows, True)
 
 
-_FACTS = {"processor": "processor", "processors": "processors", "architecture": "architecture",
-          "memory_bytes": "memory", "virtual_machine": "virtual machine", "system": "system",
-          "kernel": "kernel", "c_library": "C library", "huge_pages": "transparent huge pages",
-          "address_randomisation": "address randomisation",
-          "frequency_governor": "frequency governor", "load_at_start": "load at the start",
-          "source": "sources", "poolproof": "Poolproof", "python": "Python"}
 _PROVED = {"compiler": "compiler", "compiler_flags": "compiler flags",
            "benchmark_version": "Google Benchmark"}
 
@@ -201,43 +173,42 @@ _PROVED = {"compiler": "compiler", "compiler_flags": "compiler flags",
 def environment_grid(analysis: Analysis) -> Grid:
     """Machine, compiler and versions."""
     facts = analysis.plan.environment
-    rows = [(title, _fact(key, facts[key])) for key, title in _FACTS.items()
-            if facts.get(key) not in (None, "")]
+    rows = [(key.removesuffix("_bytes").replace("_", " "), _fact(key, value))
+            for key, value in facts.items() if value not in (None, "", {})]
     rows += [(title, ", ".join(sorted({getattr(side, column) for side in analysis.sides})))
              for column, title in _PROVED.items() if analysis.sides]
-    libraries = [f"{name} {number}" for name, number in (facts.get("libraries") or {}).items()
-                 if number]
-    rows += [("statistics by", ", ".join(libraries))] if libraries else []
-    removed = facts.get("variables_removed") or ["none was set"]
-    rows.append(("variables kept from the samples", ", ".join(removed)))
     return _facts("facts-table", "The machine and the software", rows, False)
 
 
 def _fact(key: str, value: Any) -> str:
-    if key == "memory_bytes":
+    if key.endswith("_bytes"):
         return units.size(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number}" for name, number in value.items() if number)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def libraries_grid(analysis: Analysis) -> Grid:
     """Which file served malloc in which arms, by the processes' own proof; and the binary and
     traces."""
-    plan = analysis.plan
+    run = analysis.plan
 
     def arms_of(group: Iterable[Side]) -> str:
         there = {side.arm for side in group}
-        return ", ".join(narrative.arm_label(arm.name) for arm in plan.arms if arm.name in there)
+        return ", ".join(narrative.arm_label(arm.name) for arm in run.arms if arm.name in there)
 
     owners = sorted({(side.malloc_owner, side.malloc_sha256) for side in analysis.sides})
     rows = [(owner, arms_of(side for side in analysis.sides
                             if (side.malloc_owner, side.malloc_sha256) == (owner, digest)),
              digest[:16]) for owner, digest in owners]
-    rows.append((pathlib.Path(plan.benchmark["path"]).name, "all", plan.benchmark["sha256"][:16]))
+    rows.append((pathlib.Path(run.benchmark["path"]).name, "all", run.benchmark["sha256"][:16]))
     rows += [(f"trace {trace.name}", trace.origin or "given by file", trace.sha256[:16])
-             for trace in plan.traces]
-    absent = [(item["arm"], f"absent: install {item['package']}", "–") for item in plan.absent]
+             for trace in run.traces]
+    absent = [(item["arm"], f"absent: install {item['package']}", "–") for item in run.absent]
     return Grid("libraries-table",
                 "Files that the result depends on; malloc’s owner as each process proved it",
                 [Column("file"), Column("in these arms"),
@@ -258,3 +229,130 @@ def bugs_grid(board: dict[str, Any]) -> Grid:
     return Grid("bugs-table", "Planted bugs by class, and the executions until the slowest of each"
                 " was found", [Column("class"), Column("found", True),
                                Column("executions", True), Column("seen by")], rows)
+
+
+# --- Of one workload ------------------------------------------------------------------------------
+
+
+USABLE = "usable_share"
+"""The counter of a sample: the share of a capacity that was live when a request was refused."""
+
+MOST_DRAWN = 5
+"""Lines that one chart can hold and still be read."""
+
+PERCENTILES = {"p50": "50 %", "p90": "90 %", "p99": "99 %", "p99_9": "99.9 %", "p99_99": "99.99 %",
+               "max": "slowest"}
+"""Percentile of a latency line → its heading."""
+
+
+def by_promise(result: WorkloadResult) -> dict[str, list[ArmResult]]:
+    """The arms of each promise that has any, the fastest first; those of none last."""
+    groups = {promise: [arm for arm in result.arms if arm.arm.promise == promise]
+              for promise in (*narrative.PROMISES, "")}
+    return {promise: arms for promise, arms in groups.items() if arms}
+
+
+def _look(arm: plan.Arm) -> str:
+    """How an arm's row looks."""
+    return {"pool": "own", "rival": ""}.get(arm.role, "aside")
+
+
+def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.Arm] = ()) -> Grid:
+    """All arms of one workload, fastest first: time, how the pool of equal promise compares, and
+    where they were measured, usable capacity and work. Then those of the run's `arms` that cannot
+    do it."""
+    name, capacity = result.workload.workload, result.workload.capacity_bytes
+    extras = [(Column("usable", True, f"of {units.size(capacity)}, when a request was first"
+                      " refused"), _usable_cell)] if capacity > 0 else []
+    extras += [(Column("instructions", True), _work_cell)] if any(
+        place[0] == name for place in measured.work) else []
+    by_pair = {(claim.arm, claim.baseline): claim for claim in result.claims}
+    rows = []
+    for promise, group in by_promise(result).items():
+        pool = narrative.PROMISES[promise][0] if promise else ""
+        for arm in group:
+            about = "" if arm.arm.role == "rival" else plan.describe(arm.arm)
+            spread = (f"{units.time(arm.low_ns)} to {units.time(arm.high_ns)}"
+                      if math.isfinite(arm.high_ns) else "no interval")
+            rows.append(Row([Cell(narrative.arm_label(arm.arm.name), about),
+                             Cell(units.time(arm.time_ns), spread),
+                             claim_cell(by_pair.get((pool, arm.arm.name))),
+                             *(cell(arm, measured, name) for _, cell in extras)], _look(arm.arm)))
+    rows += [Row([Cell(narrative.arm_label(arm.name),
+                       result.workload.excluded.get(arm.benchmark_arm, arm.limits)),
+                  Cell("not applicable"), *[Cell("–")] * (1 + len(extras))], "aside")
+             for arm in arms if arm.name not in result.workload.arms]
+    return Grid(f"arms-{slug(name)}",
+                f"{units.count(result.launches, 'launch')} of {name}, two arms each",
+                [Column("arm"), Column("median time", True), Column("pool’s ratio", True),
+                 *(column for column, _ in extras)], rows)
+
+
+def _usable_cell(arm: ArmResult, measured: Parts, workload: str) -> Cell:
+    share = arm.counters.get(USABLE)
+    return Cell("n/a", "no capacity", kind="off") if share is None else Cell(f"{100 * share:.1f} %")
+
+
+def _work_cell(arm: ArmResult, measured: Parts, workload: str) -> Cell:
+    instructions = measured.work.get((workload, arm.arm.name))
+    return Cell("–" if instructions is None else units.amount(instructions))
+
+
+def drawn(result: WorkloadResult, there: Sequence[str]) -> list[str]:
+    """The arms of a line chart, out of those that have something: the pools, the fastest rival of
+    each, the baseline, then others from the fastest on."""
+    contestants = [arm.arm.name for arm in result.arms if arm.arm.role in ("pool", "rival")]
+    pools = [pool for pool, _ in narrative.PROMISES.values()]
+    best = [claim.baseline for pool in pools if (claim := result.against_best(pool))]
+    wanted = dict.fromkeys([*pools, *best, plan.BASELINE, *contestants])
+    return [name for name in wanted if name in there][:MOST_DRAWN]
+
+
+def memory_grid(result: WorkloadResult, measured: Parts) -> Grid | None:
+    """What the arms of a workload occupied; None where nobody looked."""
+    name = result.workload.workload
+    helds = {arm: held for (workload, arm), held in measured.memory.items() if workload == name}
+    if not helds:
+        return None
+
+    def size(size_bytes: float | None) -> str:
+        return "–" if size_bytes is None else units.size(size_bytes)
+
+    rows = [Row(cells(narrative.arm_label(arm.arm.name), size(held.peak_bytes),
+                      "–" if held.ratio is None else f"{units.ratio(held.ratio)}×",
+                      size(held.end_bytes), size(held.drained_bytes), f"{held.faults:,.0f}"),
+                _look(arm.arm))
+            for group in by_promise(result).values() for arm in group
+            if (held := helds.get(arm.arm.name))]
+    live = max(held.live_bytes for held in helds.values())
+    return Grid(f"memory-{slug(name)}", f"Memory of {name}: medians over the processes; at most"
+                f" {units.size(live)} live",
+                [Column("arm"), *(Column(title, True) for title in (
+                    "peak", "of live", "at the end", "drained", "page faults"))], rows)
+
+
+def latency_grid(result: WorkloadResult, measured: Parts) -> Grid | None:
+    """Times of single operations, of the arms that the chart draws; None where none were timed."""
+    name = result.workload.workload
+    pools = [pool for pool, _ in narrative.PROMISES.values()]
+    rows = []
+    for kind in measured.operations(name):
+        tails = measured.tails(name, kind)
+        rows += [_latency_row(f"{kind}, {narrative.arm_label(arm)}", tails[arm].latency_ns,
+                              "own" if arm in pools else "") for arm in drawn(result, list(tails))]
+        rows.append(_latency_row(f"{kind}, the clock alone", clock_of(tails.values()), "aside"))
+    return Grid(f"latency-{slug(name)}",
+                f"Single operations of {name}, one reading of the clock included",
+                [Column("operation, arm"),
+                 *(Column(title, True) for title in PERCENTILES.values())], rows) if rows else None
+
+
+def _latency_row(title: str, times_ns: dict[str, float], look: str) -> Row:
+    return Row(cells(title, *(units.time(times_ns[name]) for name in PERCENTILES)), look)
+
+
+def clock_of(tails: Iterable[Tail]) -> dict[str, float]:
+    """What the clock alone takes: medians over the arms."""
+    tails = list(tails)
+    return {percentile: statistics.median(tail.clock_ns[percentile] for tail in tails)
+            for percentile in PERCENTILES}

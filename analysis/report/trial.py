@@ -10,7 +10,8 @@ import statistics
 from typing import Any
 
 from analysis.report import document
-from analysis.report.document import Cell, Code, Column, Figure, Grid, Page, Row, Section, cells
+from analysis.report.document import (PROSE, Cell, Code, Column, Figure, Grid, Page, Row, Section,
+                                      cells)
 from analysis.runs.schema import encoded
 from analysis.runs.trial import LOCKED, Launch, Pair, Site, Trial
 from analysis.stats import trial_verdict
@@ -26,13 +27,6 @@ ROLES = {"glibc again": "null", "glibc delayed": "delay"}
 PROVED = ("served", "left", "early", "unfit", "aligned", "foreign", "remote", "refused", "owners",
           "adopted")
 """What an arm's library says of itself."""
-PROOF_NOTE = (
-    "Served: share of the allocations that the arm made; the C library made the others: "
-    "those before the arm had started (early), those that found no room (unfit), those of "
-    "sites not named, zeroed blocks of 128 KiB and more. Foreign: frees of what came from "
-    "the C library. Remote: frees by another thread. Adopted: pools of ended threads.")
-
-
 def measure(trial: Trial) -> list[Measured]:
     """The arms as intervals; calls that cost nothing are extrapolated from arms that do more."""
     found = [Measured(pair.arm.name, pair.against.name, pair.arm.kind, interval(pair.logs),
@@ -55,8 +49,8 @@ def document_of(trial: Trial, measured: list[Measured], judgement: Judgement,
         return round(value, 5) if 0 < value < 1e6 else None
 
     def sample(one: Launch) -> dict[str, float]:
-        return {"user_s": one.user_s, "system_s": one.system_s, "cpu_s": round(one.cpu_s, 6),
-                "wall_s": one.wall_s, "max_rss_bytes": one.max_rss_bytes}
+        return {name: round(getattr(one, name), 6) for name in (
+            "user_s", "system_s", "cpu_s", "wall_s", "max_rss_bytes")}
 
     verdicts = []
     for one in measured:
@@ -190,20 +184,18 @@ def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> Page:
     """Everything that the templates lay out."""
     from analysis.report import charts
 
-    known = [one for one in measured if one.interval.half_width < 1e6]
     rows = [charts.Ratio(one.arm, f"{one.interval.ratio:.3f}× {one.baseline}", one.interval,
-                         judgement.delta, verdict(one.interval, judgement.delta)) for one in known]
-    chart = charts.ratios(
-        rows, "speed-chart", "Speed of the whole program with each arm",
-        "times as fast as what it ran beside",
-        "; ".join(f"{one.arm}: {one.interval.ratio:.3f}" for one in known)) if rows else None
+                         judgement.delta, verdict(one.interval, judgement.delta))
+            for one in measured if one.interval.half_width < 1e6]
+    chart = charts.ratios(rows, "speed-chart", "Speed of the whole program with each arm",
+                          "times as fast as what it ran beside")
     sections = [
         Section("speed", "The whole program’s speed",
                 [Figure(chart, speed_grid(trial, measured, judgement),
                         "The grey band is δ, the line the 99 % interval.",
                         facts(trial, judgement))]),
         Section("sites", "Call sites", [sites_grid(trial.counted.sites)]),
-        Section("served", "What was served", [proof_grid(trial), PROOF_NOTE])]
+        Section("served", "What was served", [proof_grid(trial), PROSE["served"]])]
     if trial.advice.sites:
         names = ", ".join(site.name for site in trial.advice.sites)
         sections.append(Section("advice", "In your program", [

@@ -20,14 +20,14 @@ from typing import Any, Mapping, Sequence
 
 from analysis.runs.plan import BASELINE, NULL
 from analysis.runs.records import Record
-from analysis.runs.samples import Refusal
+from analysis.runs.samples import Launch, Refusal
 from analysis.stats import inference, verdicts
 from analysis.stats.verdicts import Claim
 from analysis.system import host
 from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, UserError
 from analysis.system.files import version
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of a comparison's JSON."""
 
 MORE_INSTRUCTIONS = 0.01
@@ -61,12 +61,8 @@ class Change(Claim):
 
     def to_json(self) -> dict[str, Any]:
         """The entry of a comparison's JSON."""
-        told = super().to_json()
-        times = {"base_time_ns": told.pop("baseline_time_ns"), "new_time_ns": told.pop("time_ns")}
-        for name in ("baseline", "promise", "n"):
-            del told[name]
-        return told | times | {"outcome": self.outcome, "base_launches": self.base_launches,
-                               "new_launches": self.new_launches}
+        return super().to_json() | {"outcome": self.outcome, "base_launches": self.base_launches,
+                                    "new_launches": self.new_launches}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +213,7 @@ def compare(base: Record, new: Record, allowed: Sequence[str] = ()) -> Compariso
         raise UserError(
             f"the runs are unlike, so that a difference would say nothing of the pool: "
             f"{'; '.join(phrase for _, phrase in refused)}. To compare them all the same: {kinds}")
-    changes = judge(_differences(base), _differences(new))
+    changes = judge(_measured(base), _measured(new))
     if not any(item.kind == "claim" for item in changes):
         raise UserError(
             f"{base.folder} and {new.folder} share no workload on which a pool ran beside the"
@@ -234,53 +230,41 @@ def compare(base: Record, new: Record, allowed: Sequence[str] = ()) -> Compariso
                       _left_out(base, new, changes), crashed, unfit)
 
 
-@dataclasses.dataclass(frozen=True)
-class Differences:
-    """Of one arm on one workload of one run, from the C library's allocator of equal promise."""
-
-    of_launches: Sequence[float]
-    time_ns: float
+Pools = Mapping[Place, Sequence[Launch]]
+"""The launches of a run in which a pool, or the null arm, ran beside the C library's allocator."""
 
 
-def _differences(record: Record) -> dict[Place, Differences]:
-    """Those of the pools, and of the null arm."""
-    found = {}
-    for data in verdicts.by_workload(record):
-        for (arm, baseline), launches in data.pairs.items():
-            if baseline in (BASELINE, f"{BASELINE}-calloc") and (
-                    arm == NULL or record.plan.arm(arm).role == "pool"):
-                found[data.workload.workload, arm] = Differences(
-                    data.differences((arm, baseline)),
-                    statistics.median(launch.sides[0].time_ns for launch in launches))
-    return found
+def _measured(record: Record) -> Pools:
+    return {(data.workload.workload, arm): launches for data in verdicts.by_workload(record)
+            for (arm, baseline), launches in data.pairs.items()
+            if baseline in (BASELINE, f"{BASELINE}-calloc")
+            and (arm == NULL or record.plan.arm(arm).role == "pool")}
 
 
-def judge(before: Mapping[Place, Differences], after: Mapping[Place, Differences]) -> list[Change]:
+def judge(before: Pools, after: Pools) -> list[Change]:
     """Judges what both have at once, as Holm's procedure demands; the pools are its family."""
-    asked = [place for place in before if place in after]
-    p_values = {place: inference.rank_sum_test(before[place].of_launches, after[place].of_launches)
-                for place in asked}
-    family = [place for place in asked if place[1] != NULL]
+    both = {place: [[launch.difference for launch in run[place]] for run in (before, after)]
+            for place in before if place in after}
+    p_values = {place: inference.rank_sum_test(*seen) for place, seen in both.items()}
+    family = [place for place in both if place[1] != NULL]
     adjusted = p_values | dict(zip(family, inference.holm([p_values[place] for place in family])))
     found = []
-    for place in asked:
-        base, new = before[place], after[place]
-        interval = inference.shift_interval(base.of_launches, new.of_launches)
-        limit = _limit(before, after, place[0])
+    for place, seen in both.items():
+        interval = inference.shift_interval(*seen)
+        limit = _limit(both.get((place[0], NULL)))
+        was, now = (statistics.median(launch.sides[0].time_ns for launch in run[place])
+                    for run in (before, after))
         found.append(Change(
             *place, place[1], "claim" if place in family else "control", "", interval, limit,
             p_values[place], adjusted[place],
-            inference.verdict(interval, limit, adjusted[place]), new.time_ns, base.time_ns, "",
-            len(base.of_launches), len(new.of_launches)))
+            inference.verdict(interval, limit, adjusted[place]), now, was, "", *map(len, seen)))
     return found
 
 
-def _limit(before: Mapping[Place, Differences], after: Mapping[Place, Differences],
-           workload: str) -> float:
+def _limit(nulls: Sequence[Sequence[float]] | None) -> float:
     """δ between two runs: the larger of both runs' own, and of how far the null pair moved."""
-    if (workload, NULL) not in before or (workload, NULL) not in after:
+    if nulls is None:
         return math.inf
-    nulls = [side[workload, NULL].of_launches for side in (before, after)]
     return max(*map(inference.noise_limit, nulls), abs(inference.shift_interval(*nulls).median))
 
 

@@ -1,6 +1,6 @@
 """What a run measured beside time, by workload and arm: medians over the processes that did alike.
 
-Pure functions of an Analysis. Where a run has no memory.jsonl, what its samples counted stands in.
+Pure functions. Where a run has no memory.jsonl, what its samples counted stands in.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from __future__ import annotations
 import collections
 import dataclasses
 import statistics
-from typing import Iterable, Mapping, TypeVar
+from typing import Any, Iterable, Sequence
 
-from analysis.runs.records import Latency, Memory, PERCENTILES
-from analysis.stats.verdicts import Analysis, ArmResult
+from analysis.runs.records import Latency, Memory, PERCENTILES, Record
+from analysis.stats.verdicts import ArmResult, WorkloadResult
 
 OPERATIONS = ("alloc", "free", "realloc")
 
-Entry = TypeVar("Entry")
 Place = tuple[str, str]
 """(workload, arm)."""
 
@@ -73,17 +72,12 @@ class Parts:
         return {arm: tail for (where, arm, kind), tail in self.latency.items()
                 if (where, kind) == (workload, operation)}
 
-    def has(self, part: Mapping[Place, object], workload: str) -> bool:
-        """Whether any arm has this part on this workload."""
-        return any(key[0] == workload for key in part)
 
-
-def of(analysis: Analysis) -> Parts:
-    """The parts of a run."""
-    record = analysis.record
+def of(record: Record, results: Sequence[WorkloadResult] = ()) -> Parts:
+    """The parts of a run, and of its results."""
     work = {place: statistics.median(line.instructions_per_operation for line in lines)
             for place, lines in _grouped(record.work).items()}
-    memory = {(result.workload.workload, arm.arm.name): _counted(arm) for result in analysis.results
+    memory = {(result.workload.workload, arm.arm.name): _counted(arm) for result in results
               for arm in result.arms if "peak_footprint_bytes" in arm.counters}
     memory |= {place: _held(lines) for place, lines in _grouped(record.memory).items()}
     latency = {}
@@ -93,10 +87,10 @@ def of(analysis: Analysis) -> Parts:
     return Parts(work, memory, latency)
 
 
-def _grouped(lines: Iterable[Entry]) -> dict[Place, list[Entry]]:
-    groups: dict[Place, list[Entry]] = collections.defaultdict(list)
+def _grouped(lines: Iterable[Any]) -> dict[Place, list[Any]]:
+    groups: dict[Place, list[Any]] = collections.defaultdict(list)
     for line in lines:
-        groups[line.workload, line.arm].append(line)  # type: ignore[attr-defined]
+        groups[line.workload, line.arm].append(line)
     return groups
 
 

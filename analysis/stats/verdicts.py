@@ -104,7 +104,6 @@ class ArmResult:
     low_ns: float
     """The median's interval; 0 and infinity where there is none."""
     high_ns: float
-    max_rss_bytes: float | None
     minor_faults: float
     counters: dict[str, float]
     """Medians over the launches, as are the two before."""
@@ -123,7 +122,6 @@ class WorkloadResult:
     limit: float
     """δ as a logarithm; infinite without a null pair."""
     null: Claim | None
-    null_differences: list[float]
     delay: Claim | None
     claims: list[Claim]
     others: list[Claim]
@@ -387,7 +385,7 @@ def _result(record: Record, data: Measured, claims: list[Claim]) -> WorkloadResu
     name = data.workload.workload
     nulls = _alone_claims(data, "null")
     return WorkloadResult(data.workload, sum(map(len, data.pairs.values())), arms, data.limit,
-                          next(iter(nulls), None), data.null_differences(),
+                          next(iter(nulls), None),
                           next(iter(_alone_claims(data, "delay")), None), claims,
                           _alone_claims(data, "other"), leaders, _harness_share(arms),
                           [refusal for refusal in record.refusals if refusal.workload == name])
@@ -422,11 +420,9 @@ def _arm_result(data: Measured, name: str) -> ArmResult:
     for side in sides:
         for counter, value in side.counters.items():
             counted[counter].append(value)
-    resident = [side.max_rss_bytes for side in sides if side.max_rss_bytes is not None]
     biases = [math.log(side.time_ns / side.alone_ns) for side in sides if side.alone_cpu_ns]
     return ArmResult(data.plan.arm(name), times, statistics.median(times),
                      low_ns, high_ns,
-                     float(statistics.median(resident)) if resident else None,
                      float(statistics.median(side.minor_faults for side in sides)),
                      {key: float(statistics.median(values)) for key, values in counted.items()},
                      inference.order_statistic_interval(biases) if biases else None)

@@ -55,7 +55,7 @@ def test_a_gates_changes_are_its_claims_and_its_controls():
     assert (control.arm, control.verdict, control.limit) == ("null", "equal", change.limit)
     told = change.to_json()
     assert told["ratio"] == pytest.approx(math.exp(-0.05)) and told["outcome"] == "regression"
-    assert (told["base_time_ns"], told["base_launches"], told["new_launches"]) == (1000, 8, 8)
+    assert (told["baseline_time_ns"], told["base_launches"], told["new_launches"]) == (1000, 8, 8)
 
 
 def test_a_gate_whose_noise_is_not_known_passes_nothing():

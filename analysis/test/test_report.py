@@ -6,16 +6,17 @@ import collections
 import dataclasses
 import html.parser
 import json
+import math
 import re
 import statistics
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from analysis.report import charts, document, narrative, page, render, tables, workload_tables
+from analysis.report import charts, document, narrative, page, render, tables
 from analysis.report.document import Cell
 from analysis.runs import plan, records
-from analysis.stats import secondary_metrics, verdicts
+from analysis.stats import inference, secondary_metrics, verdicts
 from analysis.system import drawing, units
 from analysis.test import synthetic
 
@@ -27,7 +28,7 @@ def analysis():
 
 
 def content_of(analysis):
-    return page.page(analysis, secondary_metrics.of(analysis))
+    return page.page(analysis, secondary_metrics.of(analysis.record, analysis.results))
 
 
 @pytest.fixture(scope="module")
@@ -206,13 +207,27 @@ def test_a_run_with_almost_nothing_still_reports():
     document.markdown(content)
 
 
-def test_the_answers_cover_every_verdict():
-    noise = synthetic.normal(0.002)
-    for pool, word in ((1.0, "Yes"), (4.0, "No"), (2.0, "No gain")):
-        truths = {"w": synthetic.Truth("?", {"pool-keep": pool} | synthetic.rivals(2, 2, 2, 2))}
-        analysis = verdicts.analyse(synthetic.make_record(truths, 20, noise))
-        answer = narrative.answer(analysis.results[0], "malloc")
-        assert answer.title == word and ("does not pay off" in answer.sentence) == (word == "No")
+@pytest.mark.parametrize("pool, word, launches", [
+    (1.0, "faster", 20), (4.0, "slower", 20), (2.0, "equal", 20), (1.0, "unproved", 5)])
+def test_a_workload_has_one_of_four_outcomes(pool, word, launches):
+    truths = {"w": synthetic.Truth("?", {"pool-keep": pool} | synthetic.rivals(2, 2, 2, 2))}
+    analysis = verdicts.analyse(synthetic.make_record(truths, launches, synthetic.normal(0.002)))
+    assert narrative.outcome_of(analysis.results[0], "pool-keep") == word
+    assert narrative.outcome_of(analysis.results[0], "pool") is None
+
+
+@pytest.mark.parametrize("change, said", [
+    ({}, "2.00 times as fast as glibc (1.90 to 2.10)"),
+    ({"verdict": "inconclusive", "doubt": "faster, not borne out by x"},
+     "(1.90 to 2.10): faster, not borne out by x"),
+    ({"verdict": "inconclusive"}, "so many claims would need more launches to prove that"),
+    ({"verdict": "small", "limit": math.log(3)}, "this run could have proved 215\xa0%"),
+    ({"verdict": "inconclusive", "limit": math.inf}, "this run could have proved nothing")])
+def test_a_claim_in_words_says_what_stands_in_its_way(change, said):
+    claim = verdicts.Claim("w", "pool-keep", "glibc", "claim", "malloc", inference.Interval(
+        math.log(2), math.log(1.9), math.log(2.1), 0.98, 9), math.log(1.01), 0.01, 0.01, "faster",
+        1.0, 2.0)
+    assert said in narrative.amount(dataclasses.replace(claim, **change))
 
 
 @pytest.fixture(scope="module")
@@ -269,9 +284,9 @@ def test_what_does_not_apply_or_is_absent_is_shown_as_such():
 
 
 def test_a_workload_ends_with_the_arms_that_cannot_do_it(analysis):
-    result, measured = analysis.results[0], secondary_metrics.of(analysis)
+    result, measured = analysis.results[0], secondary_metrics.of(analysis.record, analysis.results)
     limited = plan.Arm("boost-pool", "boost-pool", "other", "", limits="It has one size.")
-    rows = workload_tables.workload_grid(result, measured, [*analysis.plan.arms, limited]).rows
+    rows = tables.workload_grid(result, measured, [*analysis.plan.arms, limited]).rows
     last = rows[-1].cells
     assert (last[0].text, last[0].note, last[1].text) == ("boost-pool", limited.limits,
                                                           "not applicable")
@@ -282,8 +297,8 @@ def test_a_workload_ends_with_the_arms_that_cannot_do_it(analysis):
 
 def test_a_capacity_and_what_pools_cannot_do_are_shown_with_their_reasons():
     analysis = verdicts.analyse(synthetic.make_uneven(7, synthetic.normal(0.01)))
-    measured = secondary_metrics.of(analysis)
-    grids = {result.workload.workload: workload_tables.workload_grid(
+    measured = secondary_metrics.of(analysis.record, analysis.results)
+    grids = {result.workload.workload: tables.workload_grid(
         result, measured, analysis.plan.arms) for result in analysis.results}
     at = [column.title for column in grids["fill/64"].columns].index("usable")
     usable = {row.cells[0].text: row.cells[at] for row in grids["fill/64"].rows}
@@ -296,15 +311,14 @@ def test_a_capacity_and_what_pools_cannot_do_are_shown_with_their_reasons():
     assert handed["pool"][1].text == "not applicable" != handed["glibc"][1].text
 
 
-@pytest.mark.parametrize("share, text, why", [(0.3, "30\xa0%", "Because."), (0.1, "10\xa0%", ""),
-                                              (None, "–", "")])
-def test_a_large_share_of_the_harness_is_explained(analysis, share, text, why):
-    result = dataclasses.replace(
-        analysis.results[0], harness_share=share,
-        workload=dataclasses.replace(analysis.results[0].workload, harness="Because."))
-    changed = dataclasses.replace(analysis, results=[result])
-    rows = tables.floors_grid(changed).rows
-    assert [(row.cells[-1].text, row.cells[-1].note) for row in rows] == [(text, why)]
+@pytest.mark.parametrize("share, text", [
+    (0.3, "takes 30\xa0% of the fastest arm’s time: Because."),
+    (0.1, "takes 10\xa0% of the fastest arm’s time.")])
+def test_a_large_share_of_the_harness_is_explained(analysis, share, text):
+    first = analysis.results[0]
+    result = dataclasses.replace(first, harness_share=share, workload=dataclasses.replace(
+        first.workload, harness="Because."))
+    assert f"The harness {text}" in narrative.remarks(result)
 
 
 def test_planted_bugs_are_counted_by_class(tmp_path):
