@@ -13,8 +13,6 @@ import pathlib
 from analysis.system.exits import UserError
 from analysis.system.files import named_path, whole_file
 
-
-FORMATS = ("text", "json", "markdown")
 KINDS = ("machine", "compiler", "flags", "harness", "library", "trace", "all")
 
 
@@ -25,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow", action="append", default=[], metavar="KIND",
                         choices=KINDS, help="compare although the runs differ in this: "
                              f"{', '.join(KINDS[:-1])}, or all; may be given again")
-    parser.add_argument("--format", choices=FORMATS, default="text",
+    parser.add_argument("--format", choices=("text", "json", "markdown"), default="text",
                         help="how the result is written (default: text)")
     parser.add_argument("-o", "--output", type=named_path, metavar="FILE",
                         help="where it is written (default: standard output)")

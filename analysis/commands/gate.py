@@ -14,8 +14,6 @@ import argparse
 from analysis.measure import words
 from analysis.system.files import named_path
 
-FORMATS = ("text", "json", "markdown")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof gate."""
@@ -33,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=words.natural, metavar="N",
                         help="orders everything that is random")
     parser.add_argument("--no-work", action="store_true", help="count no instructions")
-    parser.add_argument("--format", choices=FORMATS, default="text",
+    parser.add_argument("--format", choices=("text", "json", "markdown"), default="text",
                         help="how the result is written (default: text)")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
                         help="the run's folder (default: results/runs/ and the time)")

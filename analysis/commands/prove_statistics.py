@@ -33,9 +33,6 @@ def replaced(readme: str, now: str) -> str:
     return f"{head}{begin}\n{now}\n{END}{rest.partition(END)[2]}"
 
 
-# --- The command ---------------------------------------------------------------------------------
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof prove-statistics."""
     what = parser.add_mutually_exclusive_group()

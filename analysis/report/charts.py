@@ -64,9 +64,13 @@ def ratios(rows: Sequence[Ratio], name: str, title: str, label: str) -> str | No
     axes.axvline(1, color=INK, linewidth=1)
     for place, row in enumerate(rows):
         proved = row.verdict in inference.PROVED
-        _band(axes, place, max(low, math.exp(-row.limit)), min(high, math.exp(min(row.limit, 9))))
+        band = max(low, math.exp(-row.limit)), min(high, math.exp(min(row.limit, 9)))
+        axes.add_patch(Rectangle((band[0], place - 0.22), band[1] - band[0], 0.44, color=ZONE,
+                                 linewidth=0, clip_on=False))
         _mark(axes, place, row, max(low, row.interval.ends[0]), min(high, row.interval.ends[1]))
-        _above(axes, place, row.name, row.said, proved)
+        for end, text, side, loud in ((0, row.name, "left", True), (1, row.said, "right", proved)):
+            axes.text(end, place - 0.28, text, ha=side, va="bottom", color=INK if loud else MUTED,
+                      bbox=CLEAR, transform=axes.get_yaxis_transform())
     across(axes, spread_out([tick for tick in _RATIO_TICKS if low <= tick <= high], low, high,
                             room=0.105), lambda value: f"{value:g}×", label)
     return svg(figure, name, title, "; ".join(f"{row.name}: {row.said}, {row.verdict}"
@@ -95,20 +99,6 @@ def noise(analysis: Analysis, name: str) -> str | None:
 
 _RATIO_TICKS = (0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 0.9, 0.96, 0.98, 0.99, 1, 1.01, 1.02, 1.04,
                 1.1, 1.25, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 50, 100)
-
-
-def _band(axes: Axes, row: float, start: float, end: float) -> None:
-    """Where differences are noise."""
-    axes.add_patch(
-        Rectangle((start, row - 0.22), end - start, 0.44, color=ZONE, linewidth=0, clip_on=False))
-
-
-def _above(axes: Axes, row: float, name: str, said: str, loud: bool) -> None:
-    """What a row is, and what it says, over both of its ends."""
-    for place, text, side, colour in ((0, name, "left", INK),
-                                      (1, said, "right", INK if loud else MUTED)):
-        axes.text(place, row - 0.28, text, ha=side, va="bottom", color=colour, bbox=CLEAR,
-                  transform=axes.get_yaxis_transform())
 
 
 # --- Of one workload ------------------------------------------------------------------------------
@@ -213,9 +203,6 @@ def latency(result: WorkloadResult, measured: Parts, name: str) -> str | None:
     return svg(figure, name, f"Latency of single operations of {workload}", "; ".join(described))
 
 
-# --- Parts of charts -----------------------------------------------------------------------------
-
-
 _STYLES = ("-", (0, (5, 2)), (0, (2, 1.6)), (0, (7, 2, 1.5, 2)), (0, (9, 3)),
            (0, (4, 1, 1, 1, 1, 1)))
 
@@ -271,15 +258,12 @@ def _draw(axes: Axes, lines: Sequence[_Line], height: float) -> None:
 def _short_time(time_ns: float) -> str:
     size, unit = next(((size, unit) for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
                        if time_ns >= size), (1.0, "ns"))
-    return f"{time_ns / size:g} {unit}"
+    return f"{time_ns / size:g} {unit}" if time_ns else "0"
 
 
 def _time_axis(axes: Axes, low: float, high: float, room: float, label: str) -> None:
     """A horizontal axis of times, logarithmic where they differ much; `room` is the share of it
     that a value takes."""
-    unit_ns, unit = next(
-        ((size, unit) for size, unit in ((1e6, "ms"), (1e3, "µs")) if high >= 10 * size),
-        (1.0, "ns"))
     if high > 8 * low:
         axes.set_xscale("log")
         ends = low / 1.15, high * 1.15
@@ -289,7 +273,7 @@ def _time_axis(axes: Axes, low: float, high: float, room: float, label: str) -> 
         ends = 0.0, high * 1.05
         ticks = list(ticker.MaxNLocator(max(1, min(6, int(0.95 / room)))).tick_values(*ends))
     axes.set_xlim(*ends)
-    across(axes, ticks, lambda value: f"{value / unit_ns:g} {unit}" if value else "0", label)
+    across(axes, ticks, _short_time, label)
 
 
 _GROUPS = {"malloc": "memory of any contents", "calloc": "zeroed memory",

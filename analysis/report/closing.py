@@ -113,7 +113,6 @@ def _remarks(record: Record, part: str) -> list[str]:
         counts[f"{line.workload} with {line.arm}"].add(
             (line.short_instructions, line.long_instructions))
     unsteady = [name for name, pairs in counts.items() if len(pairs) > 1]
-    more = [f"and {len(unsteady) - 5} more"] if len(unsteady) > 5 else []
     return [f"counted twice: {len(counts) - len(unsteady)} of {units.count(len(counts), 'figure')}"
             " agree to the instruction"
-            + (f"; not {', '.join([*unsteady[:5], *more])}" if unsteady else "")]
+            + (f"; not {', '.join(unsteady)}" if unsteady else "")]

@@ -8,7 +8,7 @@ import shlex
 import statistics
 from typing import Sequence
 
-from analysis.report.document import PROSE
+from analysis.report.document import PROSE, Cell
 from analysis.runs import plan
 from analysis.runs.plan import is_app, is_cold, is_trace
 from analysis.stats import inference
@@ -144,11 +144,7 @@ def _needed(analysis: Analysis) -> int:
     return inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
 
 
-Fact = tuple[str, str, str]
-"""What is asked of a run, the answer, and a note."""
-
-
-def sight(analysis: Analysis) -> list[Fact]:
+def sight(analysis: Analysis) -> list[tuple[str, Cell]]:
     """What this run could see, and what became of its controls."""
     results = analysis.results
     untested = "not put to the test"
@@ -156,18 +152,20 @@ def sight(analysis: Analysis) -> list[Fact]:
     delays = [result.delay for result in results if result.delay]
     seen = sum(claim.interval.high < 0 and claim.p <= inference.ALPHA for claim in delays)
     widest = max((abs(claim.interval.median) for claim in nulls), default=0.0)
+    false = (f"{len(false_claims(analysis))} of {len(nulls)}" if nulls else untested)
     return [
-        ("runs with a false claim", f"at most {units.share(inference.ALPHA)}",
-         f"by chance, even one among {units.count(len(analysis.family), 'claim')}: Holm’s"
-         " correction"),
-        ("false claims seen", f"{len(false_claims(analysis))} of {len(nulls)}" if nulls
-         else untested, "where the same allocator ran under two names, medians at most"
-         f" {units.percent(widest)} apart"),
-        *_provable_facts(analysis),
-        (f"a known delay of {plan.DELAY_PERCENT:g} %",
-         f"seen on {seen} of {len(delays)}" if delays else untested,
-         "workloads, with the pool slowed down on purpose"),
-        _bias_fact(analysis), _doubt_fact(analysis), _launches_fact(analysis)]
+        ("runs with a false claim", Cell(
+            f"at most {units.share(inference.ALPHA)}", "by chance, even one among"
+            f" {units.count(len(analysis.family), 'claim')}: Holm’s correction")),
+        ("false claims seen", Cell(
+            false, "where the same allocator ran under two names, medians at most"
+            f" {units.percent(widest)} apart")),
+        ("a true difference of 10 %", _ten_percent(analysis)),
+        (f"a known delay of {plan.DELAY_PERCENT:g} %", Cell(
+            f"seen on {seen} of {len(delays)}" if delays else untested,
+            "workloads, with the pool slowed down on purpose")),
+        ("arms changed by turns", _biases(analysis)), ("verdicts taken back", _doubts(analysis)),
+        ("launches of a pair", _launches(analysis))]
 
 
 def false_claims(analysis: Analysis) -> list[Claim]:
@@ -176,42 +174,39 @@ def false_claims(analysis: Analysis) -> list[Claim]:
             if result.null and result.null.verdict in ("faster", "slower")]
 
 
-def _provable_facts(analysis: Analysis) -> list[Fact]:
+def _ten_percent(analysis: Analysis) -> Cell:
     able = provable(analysis)
-    if not able:
-        return []
     ten = sum(value <= inference.LARGEST_EQUALITY for value, _ in able)
     less = "; on the others this run could not have seen so little" * (ten < len(able))
-    return [("a true difference of 10 %", f"provable on {ten} of {len(able)}", f"workloads{less}")]
+    return Cell(f"provable on {ten} of {len(able)}", f"workloads{less}")
 
 
-def _bias_fact(analysis: Analysis) -> Fact:
+def _biases(analysis: Analysis) -> Cell:
     """Whether taking turns changed what was measured."""
     alone = sum(arm.bias is not None for result in analysis.results for arm in result.arms)
     biased = [f"{arm.arm.name} on {result.workload.workload}"
               f" ({units.signed_percent(arm.bias.median)})"
               for result in analysis.results for arm in result.biased if arm.bias]
     more = [f"{len(biased) - 3} more"] if len(biased) > 3 else []
-    return ("arms changed by turns", f"{len(biased)} of {alone}" if alone else
-            "not put to the test", "against the same processes alone, beyond 3 % (traces: 5 %)"
-            + (f": {listed([*biased[:3], *more])}" if biased else ""))
+    named = f": {listed([*biased[:3], *more])}" if biased else ""
+    return Cell(f"{len(biased)} of {alone}" if alone else "not put to the test",
+                f"against the same processes alone, beyond 3 % (traces: 5 %){named}")
 
 
-def _doubt_fact(analysis: Analysis) -> Fact:
+def _doubts(analysis: Analysis) -> Cell:
     """How many verdicts were taken back because methods disagree, and which methods."""
     reasons = [claim.doubt.partition(" borne out by ")[2] for claim in analysis.family
                if claim.doubt]
-    return ("verdicts taken back", str(len(reasons)), f"not borne out by"
-            f" {'; '.join(sorted(set(reasons)))}" if reasons else
-            "each was put to the signed-rank test and to the arms alone")
+    return Cell(str(len(reasons)), f"not borne out by {'; '.join(sorted(set(reasons)))}"
+                if reasons else "each was put to the signed-rank test and to the arms alone")
 
 
-def _launches_fact(analysis: Analysis) -> Fact:
+def _launches(analysis: Analysis) -> Cell:
     """Whether the launches are enough for the family."""
     launches = [claim.interval.launches for claim in analysis.family] or [0]
-    return ("launches of a pair", f"{min(launches)} to {max(launches)}",
-            f"so many claims, looked at {units.count(len(analysis.plan.looks), 'time')} at most,"
-            f" need {_needed(analysis)}")
+    return Cell(f"{min(launches)} to {max(launches)}", "so many claims, looked at"
+                f" {units.count(len(analysis.plan.looks), 'time')} at most, need"
+                f" {_needed(analysis)}")
 
 
 # --- The rest -------------------------------------------------------------------------------------
@@ -256,9 +251,9 @@ def workloads(analysis: Analysis, measured: Parts, most_dots: int, most_drawn: i
     if measured.work:
         said.append(PROSE["work"].format(", ".join(sorted({line.counter for line in record.work}))))
     if measured.memory:
-        how = (("in processes of their own", "the workload") if record.memory else
-               ("while the trace was played once", "the program"))
-        said.append(PROSE["memory"].format(*how))
+        said.append(PROSE["memory"].format(*(
+            ("in processes of their own", "the workload") if record.memory else
+            ("while the trace was played once", "the program"))))
     if measured.latency:
         clocks = ", ".join(sorted({tail.clock for tail in measured.latency.values()}))
         said.append(PROSE["latency"].format(clocks, most_drawn))
@@ -285,7 +280,8 @@ def remarks(result: WorkloadResult) -> list[str]:
         form = "once in each process, two processes side by side on one processor"
     said.append(f"Run {form}. δ is {units.percent(result.limit)} here.")
     if result.harness_share:
-        why = f": {workload.harness}" if result.harness_share > LARGE_HARNESS else "."
+        large = result.harness_share > LARGE_HARNESS and workload.harness
+        why = f": {workload.harness}" if large else "."
         said.append(f"The harness takes {units.share(result.harness_share)} of the fastest arm’s"
                     f" time{why}")
     said += [f"The name’s parts: {workload.parameters}."] if workload.parameters else []

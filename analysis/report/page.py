@@ -32,17 +32,19 @@ def page(analysis: Analysis, measured: Parts) -> Page:
         f"Made by Poolproof {run.environment.get('poolproof', version())} from"
         f" {units.count(len(analysis.record.launches), 'launch')}.",
         Points("The claims that say most", headlines) if headlines else None,
-        [tables.sight_grid(analysis)],
+        [tables.facts_grid("sight-facts", "What this run could see", narrative.sight(analysis))],
         narrative.warnings(analysis), narrative.meta(analysis))
 
 
 def _sections(analysis: Analysis, measured: Parts) -> list[Section]:
     legend = Points("What verdicts mean", [Point(verdict, meaning)
                                            for verdict, meaning in PROSE["meanings"].items()])
-    maps = [block for promise in narrative.PROMISES for block in (
-        Figure(charts.forest(analysis, promise, f"forest-{promise}"), None,
-               PROSE["forest"].format(*narrative.PROMISES[promise], promise)),
-        tables.map_grid(analysis, promise)) if block]
+    maps = []
+    for promise, pool in narrative.PROMISES.items():
+        if chart := charts.forest(analysis, promise, f"forest-{promise}"):
+            maps.append(Figure(chart, None, PROSE["forest"].format(*pool, promise)))
+        if grid := tables.map_grid(analysis, promise):
+            maps.append(grid)
     arms = sum(len(result.arms) for result in analysis.results)
     most_dots = min(60, max(8, DOTS // max(1, arms)))
     workloads = [_workload(analysis, result, measured, most_dots) for result in analysis.results]
@@ -52,9 +54,8 @@ def _sections(analysis: Analysis, measured: Parts) -> list[Section]:
         Section("sight", "What this run could see",
                 [Figure(charts.noise(analysis, "noise-chart"), tables.noise_grid(analysis),
                         PROSE["noise"])]),
-        Section("workloads", "Workload by workload", [
-            *narrative.workloads(analysis, measured, most_dots, tables.MOST_DRAWN),
-            *workloads]),
+        Section("workloads", "Workload by workload", [*narrative.workloads(
+            analysis, measured, most_dots, tables.MOST_DRAWN), *workloads]),
         Section("machine", "The machine meanwhile",
                 [PROSE["machine"], tables.machine_grid(analysis)]),
         *([Section("bugs", "Planted bugs", planted)] if planted else []),

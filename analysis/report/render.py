@@ -44,7 +44,7 @@ def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
 
 def print_terminal(analysis: Analysis, console: Console, paths: Iterable[pathlib.Path]) -> None:
     """The verdicts as tables, what to mind, and where the report lies."""
-    for promise in tables.promises(analysis):
+    for promise in narrative.PROMISES:
         if grid := tables.map_grid(analysis, promise, front=False):
             console.print(document.terminal(grid))
     said = [Text(sentence) for sentence in (narrative.found(analysis), narrative.unseen(analysis))]

@@ -24,11 +24,6 @@ def against_best(analysis: Analysis, promise: str) -> list[tuple[WorkloadResult,
     return [(result, claim) for result in analysis.results if (claim := result.against_best(pool))]
 
 
-def promises(analysis: Analysis) -> list[str]:
-    """The promises under which this run compared a pool with a rival."""
-    return [promise for promise in narrative.PROMISES if against_best(analysis, promise)]
-
-
 def claim_cell(claim: Claim | None) -> Cell:
     """A ratio with its interval and verdict."""
     if claim is None:
@@ -86,28 +81,21 @@ def headlines(analysis: Analysis) -> list[Claim]:
     """The claims that say most: of each pool against its fastest rival, those of workloads that
     the user named, then the widest proved margin each way. Where nothing is proved, the claim that
     came nearest to telling."""
-    found = [claim for promise in promises(analysis)
-             for result, claim in against_best(analysis, promise)
-             if result in narrative.named(analysis)[:3]]
-    for promise in promises(analysis):
-        claims = [claim for _, claim in against_best(analysis, promise)]
+    named = narrative.named(analysis)[:3]
+    found: list[Claim | None] = []
+    for pairs in (against_best(analysis, promise) for promise in narrative.PROMISES):
+        found += [claim for result, claim in pairs if result in named]
+        claims = [claim for _, claim in pairs]
         proved = [claim for claim in claims if claim.proved]
         found += [max((claim for claim in proved if claim.verdict == verdict), default=None,
                       key=lambda claim: max(claim.interval.low, -claim.interval.high))
                   for verdict in ("faster", "slower", "equal")]
-        if not proved:
+        if not proved and claims:
             found.append(min(claims, key=lambda claim: claim.interval.half_width))
     return list({(claim.workload, claim.arm): claim for claim in found if claim}.values())
 
 
 # --- What the run could see -----------------------------------------------------------------------
-
-
-def sight_grid(analysis: Analysis) -> Grid:
-    """What this run could see, at a glance."""
-    return Grid("sight-facts", "What this run could see", [Column("asked"), Column("answer")],
-                [Row([Cell(what), Cell(value, note)])
-                 for what, value, note in narrative.sight(analysis)])
 
 
 def noise_grid(analysis: Analysis) -> Grid:
@@ -137,7 +125,9 @@ def _bias_cell(result: WorkloadResult) -> Cell:
 # --- What it ran on -------------------------------------------------------------------------------
 
 
-def _facts(name: str, caption: str, rows: Iterable[tuple[str, str]], number: bool) -> Grid:
+def facts_grid(name: str, caption: str, rows: Iterable[tuple[str, str | Cell]],
+               number: bool = False) -> Grid:
+    """A table of two columns."""
     return Grid(name, caption, [Column("what"), Column("value", number)],
                 [Row(cells(*row)) for row in rows])
 
@@ -163,7 +153,7 @@ def machine_grid(analysis: Analysis) -> Grid:
         worst = max((launch.pressure_s or 0) / launch.wall_s for launch in waits)
         rows.append(("waiting for a processor", f"{waited}, of a launch at most"
                                                 f" {units.share(worst)}"))
-    return _facts("machine-table", "What the machine did meanwhile", rows, True)
+    return facts_grid("machine-table", "What the machine did meanwhile", rows, True)
 
 
 _PROVED = {"compiler": "compiler", "compiler_flags": "compiler flags",
@@ -177,7 +167,7 @@ def environment_grid(analysis: Analysis) -> Grid:
             for key, value in facts.items() if value not in (None, "", {})]
     rows += [(title, ", ".join(sorted({getattr(side, column) for side in analysis.sides})))
              for column, title in _PROVED.items() if analysis.sides]
-    return _facts("facts-table", "The machine and the software", rows, False)
+    return facts_grid("facts-table", "The machine and the software", rows)
 
 
 def _fact(key: str, value: Any) -> str:

@@ -94,18 +94,16 @@ def _proof(pair: Pair) -> dict[str, int]:
 
 def speed_grid(trial: Trial, measured: list[Measured], judgement: Judgement) -> Grid:
     """Every arm beside what it ran with."""
-    pairs = {(pair.arm.name, pair.against.name): pair for pair in trial.pairs}
+    memory = {(pair.arm.name, pair.against.name): statistics.median(
+        mine.max_rss_bytes / max(1, other.max_rss_bytes) for mine, other in pair.launches)
+        for pair in trial.pairs if pair.launches}
     rows = []
     for one in measured:
-        pair = pairs.get((one.arm, one.baseline))
-        memory = "–"
-        if pair and pair.launches:
-            shares = [mine.max_rss_bytes / max(1, other.max_rss_bytes)
-                      for mine, other in pair.launches]
-            memory = f"{statistics.median(shares):.2f}"
+        share = memory.get((one.arm, one.baseline))
         said = verdict(one.interval, judgement.delta)
         rows.append(Row(cells(one.arm, one.baseline, f"{one.interval.ratio:.3f}",
-                              _span(one.interval), Cell(said, verdict=said), memory,
+                              _span(one.interval), Cell(said, verdict=said),
+                              "–" if share is None else f"{share:.2f}",
                               str(one.interval.launches)),
                         "own" if one.kind == "pool" else ""))
     return Grid("speeds", "Speed of the whole program with each arm", [

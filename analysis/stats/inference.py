@@ -41,8 +41,6 @@ equality."""
 PRECISION = math.log(1.015)
 """What can see so little need not see less."""
 
-VERDICTS = ("faster", "slower", "equal", "small", "inconclusive")
-
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
@@ -234,7 +232,7 @@ def noise_limit(null_differences: Sequence[float]) -> float:
 
 
 def verdict(interval: Interval, limit: float, adjusted_p: float) -> str:
-    """One of VERDICTS, for an interval, δ as a logarithm, and a p-value that Holm has adjusted.
+    """A word for an interval, δ as a logarithm, and a p-value that Holm has adjusted.
 
     faster, slower: the whole interval lies beyond δ, and the claim survives Holm.
     equal: the whole interval lies within δ, and within 10 % where δ is more.

@@ -144,12 +144,9 @@ def at_most(hits: int, of: int) -> str:
 
 
 def covered(intervals: list[inference.Interval], truth: float) -> str:
-    """How many of the intervals contain the truth; "none" where there are no intervals."""
-    real = [item for item in intervals if item.coverage > 0]
-    if not real:
-        return "none"
-    inside = sum(item.low <= truth <= item.high for item in real)
-    return f"{percent(inside, len(real))} of {100 * real[0].coverage:.1f} %"
+    """How many of the intervals contain the truth, and how many say that they do."""
+    inside = sum(item.low <= truth <= item.high for item in intervals)
+    return f"{percent(inside, len(intervals))} of {100 * intervals[0].coverage:.1f} %"
 
 
 def _generator(*words: object) -> numpy.random.Generator:

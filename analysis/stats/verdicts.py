@@ -131,10 +131,6 @@ class WorkloadResult:
     """The no-op arm's time as a share of the fastest other arm's; None without that arm."""
     refusals: list[Refusal]
 
-    def arm(self, name: str) -> ArmResult | None:
-        """The result of one arm, None if it has none."""
-        return next((result for result in self.arms if result.arm.name == name), None)
-
     def against_best(self, pool: str) -> Claim | None:
         """The claim of a pool arm against the fastest malloc of its promise."""
         mine = [claim for claim in self.claims if claim.arm == pool and claim.kind == "claim"]

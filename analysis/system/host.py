@@ -12,7 +12,7 @@ import subprocess
 
 from analysis.system.files import ROOT, version
 
-LIBRARIES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib")
+LIBRARIES = ("numpy", "scipy", "matplotlib")
 
 UNWANTED = re.compile(
     r"^(MALLOC_.*|GLIBC_TUNABLES|LD_.*|MIMALLOC_.*|TCMALLOC_.*|JE_MALLOC_CONF|_RJEM_MALLOC_CONF"

@@ -66,12 +66,11 @@ _TABLE = (  # purpose, commands, packages
     ("the arm talloc", "test bench", "libtalloc-dev"),
     ("recording this program", "test bench", "sqlite3 lua5.4 jq perl"),
     ("recording this program again", "test", "redis-tools gawk libxml2-utils xsltproc ruby"),
-    ("reports", READING, "python3-numpy python3-scipy"),
-    ("reports and scoreboards", READING + " bugs", "python3-statsmodels python3-pandas"),
+    ("reports", READING + " trial", "python3-numpy python3-scipy"),
+    ("survival in scoreboards", "test bugs", "python3-statsmodels"),
     ("the check of result files", READING + " fuzz", "python3-fastjsonschema"),
     ("pages and charts", READING + " trial bugs", "python3-matplotlib python3-jinja2"),
-    ("live progress", READING, "python3-rich"),
-    ("JUnit of compare and gate", "test compare gate", "python3-junit.xml"),
+    ("live progress and tables", READING + " trial", "python3-rich"),
     ("the Python tests", "test prove-statistics", "python3-pytest"),
     ("the Python tests", "test", "python3-pytest-xdist python3-hypothesis"),
     ("the tests of the open report", "test", "chromium chromium-driver python3-selenium"),
@@ -119,8 +118,7 @@ def root_prefix() -> list[str] | None:
 
 def package_of_module(module: str) -> str:
     """The Debian package in which a Python module is expected."""
-    name = module.partition(".")[0].lower()
-    return "python3-junit.xml" if name == "junit_xml" else f"python3-{name.replace('_', '-')}"
+    return f"python3-{module.partition('.')[0].lower().replace('_', '-')}"
 
 
 def ensure(command: str) -> None:

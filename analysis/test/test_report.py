@@ -175,8 +175,8 @@ def test_an_arm_that_turns_change_is_named():
         if side.arm == "jemalloc" else side for side in launch.sides])
         for launch in record.launches]
     analysis = verdicts.analyse(record)
-    what, answer, note = next(fact for fact in narrative.sight(analysis) if "turns" in fact[0])
-    assert answer.startswith("1 of ") and "jemalloc on pair/64 (+2" in note
+    fact = dict(narrative.sight(analysis))["arms changed by turns"]
+    assert fact.text.startswith("1 of ") and "jemalloc on pair/64 (+2" in fact.note
     row = tables.noise_grid(analysis).rows[0]
     assert row.cells[-1].note == "jemalloc" and row.cells[-1].text.startswith("+2")
 
@@ -371,7 +371,6 @@ def test_the_first_screen_says_whether_ten_percent_could_be_seen(noise, launches
     truths = {"w": synthetic.Truth("?", {"pool-keep": 2.0} | synthetic.rivals(2, 2, 2, 2))}
     analysis = verdicts.analyse(
         synthetic.make_record(truths, launches, synthetic.normal(noise), seed=2))
-    rows = {row.cells[0].text: row.cells[1] for row in tables.sight_grid(analysis).rows}
-    cell = rows["a true difference of 10 %"]
+    cell = dict(narrative.sight(analysis))["a true difference of 10 %"]
     assert cell.text == f"provable on {able} of 1"
     assert ("could not have seen" in cell.note) == (able == 0)
