@@ -14,7 +14,7 @@ import shutil
 import subprocess
 
 from analysis.system.exits import UNFIT, UserError
-from analysis.system.process import find_program, say
+from analysis.system.process import find_program, outcome, say
 
 LIMIT_S = 300
 FETCH = """
@@ -111,14 +111,12 @@ def _fetch(name: str, libraries: pathlib.Path) -> None:
     state.mkdir(parents=True)
     say(f"fetching libraries for {name} to build/machines")
     try:
-        answer = subprocess.run(
-            ["sh", "-e", "-c", FETCH, "sh", MACHINES[name].debian], cwd=state, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", timeout=LIMIT_S)
+        code, said = outcome(["sh", "-e", "-c", FETCH, "sh", MACHINES[name].debian],
+                             folder=state, limit_s=LIMIT_S)
     except subprocess.TimeoutExpired:
         raise UserError(f"no libraries for {name}: no answer in {LIMIT_S} s", UNFIT) from None
-    if answer.returncode != 0:
-        last = (answer.stdout.strip().splitlines() or ["no reason given"])[-1]
+    if code != 0:
+        last = (said.strip().splitlines() or ["no reason given"])[-1]
         raise UserError(f"no libraries for {name}: {last}", UNFIT)
     (state / "root").rename(libraries)
     shutil.rmtree(state)

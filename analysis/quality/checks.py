@@ -20,7 +20,7 @@ from analysis.quality.instruments import SUITES, Control, Instrument
 from analysis.quality.testing import Result
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
 from analysis.system.files import ROOT, only_one, whole_file
-from analysis.system.process import find_program, sanitizer_environment
+from analysis.system.process import find_program, outcome, sanitizer_environment
 
 KEPT = meson.BUILD_ROOT / "check"
 LIMIT_S = 300
@@ -144,9 +144,7 @@ def make_mistake(control: Control, instrument: Instrument, folder: pathlib.Path)
 
 
 def said_by(command: list[str]) -> str:
-    return subprocess.run(command, cwd=ROOT, env=sanitizer_environment(), text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, errors="replace",
-                          stderr=subprocess.STDOUT, timeout=LIMIT_S, check=False).stdout
+    return outcome(command, sanitizer_environment(), ROOT, LIMIT_S)[1]
 
 
 def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:

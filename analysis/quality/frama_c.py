@@ -6,17 +6,15 @@ or give up. The lemmas that help them are proved first, by themselves.
 
 from __future__ import annotations
 
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 from typing import Iterable, Iterator
 
 from analysis.building import meson
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment, find_program
+from analysis.system.process import clean_environment, find_program, outcome, processors
 
 CORE = ROOT / "core"
 WORK = meson.BUILD_ROOT / "check" / "contracts"
@@ -42,34 +40,27 @@ def unproved(contracts: pathlib.Path, core: pathlib.Path = CORE,
     """What of the contracts, and of their lemmas, cannot be proved of the pool in a folder."""
     for program, package in TOOLS.items():
         if not find_program(program):
-            raise UserError(f"{program} is missing; install {package}",
-                                        UNFIT)
+            raise UserError(f"{program} is missing; install {package}", UNFIT)
     WORK.mkdir(parents=True, exist_ok=True)
     source = (WORK / "contracts").with_suffix(".c")
     shutil.copyfile(contracts, source)
     surroundings = clean_environment() | {"WHY3CONFIG": str(WORK / "why3.conf")}
-    found = run(["why3", "config", "detect"], surroundings)
-    if found.returncode != 0:
-        raise UserError(f"why3 finds no provers: {found.stdout.strip()[-200:]}",
-                                    UNFIT)
+    code, said = outcome(["why3", "config", "detect"], surroundings, limit_s=LIMIT_S)
+    if code != 0:
+        raise UserError(f"why3 finds no provers: {said.strip()[-200:]}", UNFIT)
     wanted = set(functions)
     complaints = []
     for option in builds:
         for words, names in _passes(wanted):
-            done = run(["frama-c", "-c11", "-machdep", "gcc_x86_64",
-                        f"-cpp-extra-args=-I{core} '-DBUG(condition)=((condition)!=0)' {option}",
-                        str(source), *words, "-wp", "-wp-prover", "z3,cvc4",
-                        "-wp-timeout", str(patience_s), "-wp-par", str(os.cpu_count() or 1)],
-                       surroundings)
+            _, said = outcome(
+                ["frama-c", "-c11", "-machdep", "gcc_x86_64",
+                 f"-cpp-extra-args=-I{core} '-DBUG(condition)=((condition)!=0)' {option}",
+                 str(source), *words, "-wp", "-wp-prover", "z3,cvc4",
+                 "-wp-timeout", str(patience_s), "-wp-par", str(processors())],
+                surroundings, limit_s=LIMIT_S)
             complaints += [f"{complaint}{f' ({option})' if option else ''}"
-                           for complaint in read(done.stdout, names)]
+                           for complaint in read(said, names)]
     return complaints
-
-
-def run(command: list[str], surroundings: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env=surroundings, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=LIMIT_S, check=False)
 
 
 def _passes(wanted: set[str]) -> Iterator[tuple[list[str], list[str]]]:

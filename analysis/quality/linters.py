@@ -11,13 +11,12 @@ import os
 import pathlib
 import re
 import shlex
-import subprocess
 
 from analysis.building import meson
 from analysis.quality import rules
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT, whole_file
-from analysis.system.process import clean_environment, find_program, processors
+from analysis.system.process import clean_environment, find_program, outcome, processors
 
 WORK = meson.BUILD_ROOT / "lint"
 
@@ -106,14 +105,10 @@ def _write_database(folders: list[pathlib.Path], only: set[pathlib.Path] | None)
 
 def _run(command: list[str], folder: str = "") -> str:
     """What a linter says; paths in it count from the repository's top."""
-    answer = subprocess.run(
-        command, cwd=folder or ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
-        env=clean_environment(),
-    )
-    said = re.sub(rf"^({re.escape(str(ROOT))}/|(\.\./)+)", "", answer.stdout, flags=re.MULTILINE)
-    if answer.returncode and not re.search("warning|error", said):
-        said += f"{command[0]}: error: exit code {answer.returncode}: {said.strip()[-200:]}\n"
+    code, said = outcome(command, clean_environment(), folder or ROOT)
+    said = re.sub(rf"^({re.escape(str(ROOT))}/|(\.\./)+)", "", said, flags=re.MULTILINE)
+    if code and not re.search("warning|error", said):
+        said += f"{command[0]}: error: exit code {code}: {said.strip()[-200:]}\n"
     return said
 
 

@@ -13,7 +13,7 @@ import subprocess
 from typing import Sequence
 
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment
+from analysis.system.process import clean_environment, outcome
 
 DOCUMENT = ROOT / "core" / "MISUSE.md"
 UNNOTICED = "unnoticed"
@@ -79,11 +79,9 @@ def outcomes(build: str, program: pathlib.Path, variables: dict[str, str],
         if BY_LUCK.get(name, build) != build:
             found[name] = CHANCE
             continue
-        answer = subprocess.run(
-            [*wrapper, str(program), name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=LIMIT_S, check=False,
-            env=clean_environment() | variables)
-        found[name] = read(answer.stdout, answer.returncode)
+        code, said = outcome([*wrapper, str(program), name], clean_environment() | variables,
+                             limit_s=LIMIT_S)
+        found[name] = read(said, code)
     return found
 
 

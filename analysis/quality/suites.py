@@ -21,7 +21,7 @@ from typing import Callable, Iterator
 from analysis.building import meson
 from analysis.quality import coverage, linters, rules, testing
 from analysis.quality.testing import Result
-from analysis.system.exits import UNFIT, UserError
+from analysis.system.exits import UserError
 from analysis.system.files import ROOT, only_one, whole_file
 from analysis.system.terminal import did_you_mean
 

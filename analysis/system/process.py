@@ -6,9 +6,12 @@ Standard library alone.
 from __future__ import annotations
 
 import os
+import pathlib
 import re
 import shutil
+import subprocess
 import sys
+from typing import Mapping, Sequence
 
 
 def say(line: str) -> None:
@@ -19,6 +22,17 @@ def say(line: str) -> None:
 def find_program(*names: str) -> str | None:
     """The absolute path of the first of these programs that is on PATH, or None."""
     return next((path for path in map(shutil.which, names) if path), None)
+
+
+def outcome(command: Sequence[str], variables: Mapping[str, str] | None = None,
+            folder: pathlib.Path | str | None = None,
+            limit_s: float | None = None) -> tuple[int, str]:
+    """A command's exit code and all that it printed, without input. subprocess.TimeoutExpired
+    after limit_s."""
+    answer = subprocess.run(command, env=variables, cwd=folder, timeout=limit_s, check=False,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, errors="replace")
+    return answer.returncode, answer.stdout
 
 
 def processors() -> int:
