@@ -1558,7 +1558,7 @@ static size_t alloc_granules(struct m_pool *pool, size_t n, size_t align)
     return g;
 }
 
-/* Why obtain gave none: memory that cannot be had though it is free has been scribbled on. */
+/* Why alloc_granules gave none: free memory that cannot be had has been scribbled on. */
 static COLD enum pool_reason why_none(const struct m_pool *pool, size_t n, size_t align,
                                       size_t none)
 {

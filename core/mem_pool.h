@@ -1,6 +1,6 @@
 /* A memory pool: many small chunks out of one block, each free checked.
  *
- * A pool owns one block of memory. pool_alloc carves zeroed, aligned chunks out of it, pool_free
+ * A pool owns one block of memory. pool_alloc gives out zeroed, aligned chunks of it, pool_free
  * wipes them and takes them back, pool_destroy returns the block. No chunk carries a header: what
  * the pool knows stands after the block, where only an overrun past the block's own end goes. It
  * may make the pool believe a wrong free; no length that is read back leads out of the block.
@@ -180,7 +180,7 @@ struct m_pool {
     size_t fast_limit;       /* the frontier, or 0 if no chunk may take the fast path */
     unsigned flags;          /* of enum pool_flag */
     unsigned reason;         /* of enum pool_reason */
-    unsigned char *bump;     /* the run that small chunks are carved from … */
+    unsigned char *bump;     /* the run that small chunks are split from … */
     unsigned char *bump_end; /* … and its end */
     void *cache[POOL_SMALL + POOL_SHARED]; /* freed chunks by granules, last in, first out */
     size_t shared;                         /* granules of the chunks in the shared lists */

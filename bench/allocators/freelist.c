@@ -2,7 +2,7 @@
  *
  * Sizes to SMALL_BYTES are rounded up to granules and have a list each, larger ones are rounded
  * up to one of four steps in each doubling. Lists are last in, first out, with the link inside
- * the freed object; nothing is checked, split or merged. Fresh objects are carved from address
+ * the freed object; nothing is checked, split or coalesced. Fresh objects are taken from address
  * space.
  */
 #define _DEFAULT_SOURCE
@@ -74,7 +74,7 @@ static void *alloc(void *heap, size_t size)
     return ptr;
 }
 
-/* Aligned objects are carved fresh each time: no list keeps them apart. */
+/* Aligned objects are fresh each time: no list keeps them apart. */
 static void *alloc_aligned(void *heap, size_t size, size_t align)
 {
     struct freelist *self = heap;

@@ -1,4 +1,4 @@
-/* Address space for arms that carve their memory themselves: pages cost memory when touched. */
+/* Address space for arms that take their memory from it: pages cost memory when touched. */
 #ifndef POOLPROOF_SPACE_H
 #define POOLPROOF_SPACE_H
 

@@ -1,7 +1,7 @@
 /* A bump pointer that reuses a segment once all in it is dead: next to no work for a call, and no
  * more pages than the segments that still hold something.
  *
- * A thread carves chunks from its current segment. A segment counts its chunks; the owner's frees
+ * A thread takes chunks from its current segment. A segment counts its chunks; the owner's frees
  * and other threads' are counted apart. Each chunk has its size in the eight bytes before it. */
 #ifndef TRIAL_SEGMENTS_H
 #define TRIAL_SEGMENTS_H

@@ -110,7 +110,7 @@ static void write_coalesced(void)
     ((volatile unsigned char *)scene.middle)[0] = 1;
 }
 
-/* The tail of a run that a smaller chunk has been carved from. */
+/* The tail of a run that a smaller chunk has been split from. */
 static void write_remainder(void)
 {
     struct scene scene;

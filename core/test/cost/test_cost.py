@@ -30,7 +30,7 @@ CHUNKS = 1000
 
 INLINED = {"inlined": [], "called": ["-DPOOL_NO_INLINE"]}
 TOLERANCE = {"strict": 1.0, "plain": 1.02}
-"""What a sweep costs beyond its own loop is the C library's, and differs between processors."""
+"""What a tag scan costs beyond its own loop is the C library's, and differs between processors."""
 
 
 def why_not() -> str | None:

@@ -301,7 +301,7 @@ def test_copied_report(compiler, tmp_path):
                             check=False, timeout=60)
     assert answer.returncode != 0
     assert re.search(r"^==\d+==ERROR: AddressSanitizer: use-after-poison .*"
-                     r"^0x\w+ is 0 bytes behind a live chunk of 20 bytes \[", answer.stderr,
+                     r"^0x\w+ is 0 bytes after a live chunk of 20 bytes \[", answer.stderr,
                      re.M | re.S)
 
 
