@@ -52,15 +52,17 @@ class Mutant:
     @property
     def name(self) -> str:
         """What it is, the same wherever its function moves: function, line of code, change."""
-        return f"{self.function}: {self.context}: {self.before} => {self.text}"
+        text = " ".join(self.text.split())
+        return f"{self.function}: {self.context}: {self.before} => {text}"
 
     def applied(self, source: bytes) -> bytes:
         """The file with the change in it."""
         return source[:self.start] + self.text.encode() + source[self.end:]
 
 
-def of_file(path: pathlib.Path, arguments: list[str], root: pathlib.Path = ROOT) -> list[Mutant]:
-    """Every mutant of one C file, in the order of the text. UserError if clang cannot read it."""
+def of_unit(path: pathlib.Path, arguments: list[str], root: pathlib.Path = ROOT) -> list[Mutant]:
+    """Every mutant of a C file and of what it includes from its own folder, in the order of the
+    text. UserError if clang cannot read it."""
     try:
         unit = cindex.Index.create().parse(str(path), args=arguments)
     except cindex.LibclangError as error:
@@ -71,20 +73,24 @@ def of_file(path: pathlib.Path, arguments: list[str], root: pathlib.Path = ROOT)
     wrong = [text.spelling for text in unit.diagnostics if text.severity >= 3]
     if wrong:
         raise UserError(f"{path}: clang says {wrong[0]}")
-    reader = _Reader(path, root)
-    found: dict[tuple[int, int, str], Mutant] = {}
+    readers: dict[str, _Reader] = {}
+    found: dict[tuple[str, int, int, str], Mutant] = {}
     for cursor in unit.cursor.get_children():
-        if cursor.kind.name == "FUNCTION_DECL" and cursor.is_definition() and reader.holds(cursor):
+        file = cursor.location.file
+        if cursor.kind.name == "FUNCTION_DECL" and cursor.is_definition() and file and \
+                pathlib.Path(file.name).resolve().parent == path.resolve().parent:
+            reader = readers.setdefault(file.name, _Reader(file.name, root))
             for mutant in reader.function(cursor):
-                found.setdefault((mutant.start, mutant.end, mutant.text), mutant)
-    return sorted(found.values(), key=lambda mutant: (mutant.start, mutant.end, mutant.text))
+                found.setdefault((mutant.file, mutant.start, mutant.end, mutant.text), mutant)
+    return [found[key] for key in sorted(found)]
 
 
 class _Reader:
     """The source of one file beside its syntax tree."""
 
-    def __init__(self, path: pathlib.Path, root: pathlib.Path) -> None:
-        self.path = path
+    def __init__(self, name: str, root: pathlib.Path) -> None:
+        path = pathlib.Path(name)
+        self.path = name
         self.file = str(path.resolve().relative_to(root.resolve()))
         self.source = path.read_bytes()
         self.lines = self.source.decode().splitlines()
@@ -92,7 +98,7 @@ class _Reader:
 
     def holds(self, cursor: cindex.Cursor) -> bool:
         """Whether a cursor lies in this file."""
-        return cursor.location.file is not None and cursor.location.file.name == str(self.path)
+        return cursor.location.file is not None and cursor.location.file.name == self.path
 
     def function(self, cursor: cindex.Cursor) -> Iterator[Mutant]:
         """The mutants of one function."""
@@ -157,15 +163,15 @@ def chosen(files: list[str], functions: list[str], sample: int | None,
            headers: str) -> list[Mutant]:
     """The mutants that were asked for; `headers` is where clang's own are, which libclang does not
     know by itself. UserError if there are none."""
-    core = ROOT / "core"
-    paths = [(ROOT / file).resolve() for file in files] or sorted(
-        [*core.glob("*.c"), *core.glob("*.h")])
-    found: list[Mutant] = []
-    for path in paths:
-        if not path.is_file():
-            raise UserError(f"no such file: {path}")
-        language = ["-x", "c"] if path.suffix == ".h" else []
-        found += of_file(path, ["-std=c11", f"-I{core}", f"-I{headers}", *language])
+    for file in files:
+        if not (ROOT / file).is_file():
+            raise UserError(f"no such file: {file}")
+    names = {str((ROOT / file).resolve().relative_to(ROOT)) for file in files}
+    every: dict[tuple[str, int, int, str], Mutant] = {}
+    for path in sorted((ROOT / "core").glob("*.c")):
+        for mutant in of_unit(path, ["-std=c11", f"-I{path.parent}", f"-I{headers}"]):
+            every.setdefault((mutant.file, mutant.start, mutant.end, mutant.text), mutant)
+    found = [mutant for mutant in every.values() if not names or mutant.file in names]
     known = {mutant.function for mutant in found}
     for name in functions:
         if name not in known:

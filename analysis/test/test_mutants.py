@@ -2,6 +2,7 @@
 
 import pytest
 
+from analysis.building import meson
 from analysis.system.exits import FINDING, PASS, UserError
 
 mutants = pytest.importorskip("analysis.fuzzing.mutants", reason="python3-clang-19 is missing")
@@ -22,7 +23,7 @@ int f(struct s *s, int a)
 @pytest.fixture(name="made")
 def _made(tmp_path):
     (tmp_path / "f.c").write_text(SOURCE)
-    return mutants.of_file(tmp_path / "f.c", [], tmp_path)
+    return mutants.of_unit(tmp_path / "f.c", [], tmp_path)
 
 
 def test_each_operator_makes_its_mutants(made):
@@ -42,10 +43,33 @@ def test_a_mutant_changes_one_place(made):
     assert made[1].name == "f: if (a < 3): < => <="
 
 
+def test_what_a_file_includes_from_its_folder_is_changed_too(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "far.h").write_text("static int far(void) { return 1; }\n")
+    (tmp_path / "part.h").write_text("static int part(struct s *s)\n{ return s->n <\n  far(); }\n")
+    (tmp_path / "f.c").write_text('#include "other/far.h"\nstruct s { int n; };\n'
+                                  '#include "part.h"\nint f(struct s *s) { return part(s) + 1; }')
+    made = mutants.of_unit(tmp_path / "f.c", [], tmp_path)
+    assert [(mutant.file, mutant.line, mutant.text) for mutant in made] == [
+        ("f.c", 4, "-"), ("f.c", 4, "0"), ("f.c", 4, "2"), ("part.h", 2, "<=")]
+    assert all(mutant.name.isprintable() for mutant in made)
+
+
+def test_every_function_of_the_core_can_be_changed():
+    c, _ = meson.compilers("clang")
+    headers = f"{meson.resource_folder(c)}/include"
+    made = mutants.chosen([], [], None, headers)
+    assert len(made) > 1000 and all(mutant.name.isprintable() for mutant in made)
+    parts = sorted({mutant.file for mutant in made if mutant.file.endswith(".h")})
+    assert len(parts) >= 3, "what a source includes from its folder"
+    few = mutants.chosen(parts[-1:], [], 5, headers)
+    assert len(few) == 5 and {mutant.file for mutant in few} == {parts[-1]}
+
+
 def test_what_clang_cannot_read_is_one_line(tmp_path):
     (tmp_path / "f.c").write_text("int f( {")
     with pytest.raises(UserError, match="clang says expected"):
-        mutants.of_file(tmp_path / "f.c", [], tmp_path)
+        mutants.of_unit(tmp_path / "f.c", [], tmp_path)
 
 
 def test_an_equivalent_mutant_needs_a_reason(tmp_path):
@@ -57,13 +81,14 @@ def test_an_equivalent_mutant_needs_a_reason(tmp_path):
     assert mutants.read_equivalent(tmp_path / "none") == {}
 
 
-def test_what_is_asked_for_is_chosen_evenly(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(mutants, "of_file", lambda path, words: made)
-    files = [str(tmp_path / "f.c")]
-    assert mutants.chosen(files, ["f"], 3, "") == [made[0], made[3], made[6]]
-    assert mutants.chosen(files, [], None, "") == made
-    with pytest.raises(UserError, match="no function g in"):
-        mutants.chosen(files, ["g"], None, "")
+def test_what_is_asked_for_is_chosen_evenly(made, monkeypatch):
+    monkeypatch.setattr(mutants, "of_unit", lambda path, words: made)
+    assert mutants.chosen([], ["f"], 3, "") == [made[0], made[3], made[6]]
+    assert mutants.chosen([], [], None, "") == made
+    with pytest.raises(UserError, match="no function g in core/"):
+        mutants.chosen([], ["g"], None, "")
+    with pytest.raises(UserError, match="no such file: none.c"):
+        mutants.chosen(["none.c"], [], None, "")
 
 
 @pytest.mark.parametrize("outcome, reasons, code, said", [
