@@ -7,7 +7,6 @@ processor of its own.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import queue
@@ -25,11 +24,6 @@ from analysis.stats import verdicts
 
 MOST_AT_A_TIME = 4
 """Launches that run side by side at most: more would fight for the memory's bandwidth."""
-
-NICE = -10
-"""Of all processes of a launch and of the thread that conducts them, where that is allowed: a turn
-then waits for nobody else's time slice. On two processors that others kept busy a launch of pair/64
-took 0.24 s instead of 0.46 s, and equal arms agreed within 0.1 % instead of 0.6 %."""
 
 Task = tuple[Workload, Pair, int]
 """One launch: workload, pair, number."""
@@ -142,8 +136,7 @@ class _Crew:
 
     def _follow(self, processor: int | None, todo: Sequence[Task]) -> None:
         """What one thread does; None tells that it is through."""
-        with contextlib.suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        runner.go_first()
         try:
             for item, pair, number in todo:
                 if self._stop.is_set() or self._end and time.monotonic() >= self._end:

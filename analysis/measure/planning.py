@@ -239,6 +239,7 @@ def planned(binary: pathlib.Path, traces: list[Trace], listed: Sequence[dict[str
                 list[Workload], list[dict[str, str]]]:
     """(workloads with their pairs, batches and parts, what was left out: what, why). UserError if
     nothing is left."""
+    runner.go_first()
     console.print(f"calibrating {units.count(len(listed), 'workload')}", highlight=False)
     workloads = []
     for item in listed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -47,6 +48,11 @@ PLAYINGS = (3, 101)
 LAUNCH_S = 0.2
 """Set-up left out, with a neighbour that takes half again as long as the pool."""
 
+NICE = -10
+"""Of all processes of a launch and of the thread that conducts them, where that is allowed: a turn
+then waits for nobody else's time slice. On two processors that others kept busy a launch of pair/64
+took 0.24 s instead of 0.46 s, and equal arms agreed within 0.1 % instead of 0.6 %."""
+
 PEAK = "max_rss_bytes"
 _NANOSECONDS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
@@ -60,6 +66,12 @@ def child_environment(preload: str | None, padding: int, name: str = "") -> dict
         "POOLPROOF_PADDING": "x" * (padding + evened),
         "LD_PRELOAD" if preload else "NO_PRELOAD": preload or ""
     }
+
+
+def go_first() -> None:
+    """Lets this thread, and what it starts, run before other programs where that is allowed."""
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def run_process(command: list[str], variables: dict[str, str], patience_s: float) -> Ended:
@@ -288,7 +300,7 @@ class Calibrated:
 def calibrate(binary: str, traces: list[Trace], workload: str, benchmark_arm: str,
               preload: str | None = None) -> Calibrated:
     """UserError if the workload does not run."""
-    more = ["--iterations=1"] if is_cold(workload) else ["--benchmark_min_time=0.01"]
+    more = ["--iterations=1"] if is_cold(workload) else ["--benchmark_min_time=0.05"]
     ended = run_process(command_for(binary, traces, workload, benchmark_arm, more),
                         child_environment(preload, 0), 10 * PATIENCE_S)
     try:
