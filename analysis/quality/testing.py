@@ -143,8 +143,8 @@ def read_pytest(report: str) -> Iterator[Result]:
         skip = case.find("skipped")
         if wrong:
             chosen = f"::{name}" if name.isascii() and " " not in name else ""
-            yield Result(title, "failed", output="\n".join(wrong), alone="python3 -m pytest "
-                         f"--import-mode=importlib '{file}{chosen}'")
+            alone = f"{sys.executable} -m pytest --import-mode=importlib '{file}{chosen}'"
+            yield Result(title, "failed", output="\n".join(wrong), alone=alone)
         elif skip is not None:
             yield Result(title, "skipped", skip.get("message") or "no reason given")
         else:
@@ -182,7 +182,7 @@ def place_of(result: Result) -> str:
     found = [f"{match[1]}:{match[2]}" for match in PLACE.finditer(result.output)
              if (ROOT / match[1]).is_file()]
     if found:
-        return found[-1] if result.alone.startswith("python3") else found[0]
+        return found[-1] if " -m pytest " in result.alone else found[0]
     name = result.alone.rpartition(" ")[2].replace("-", "_")
     sources = [path for room in ("core", "bench", "fuzz") for path in (ROOT / room).rglob(
         f"{name}.*") if path.suffix in (".c", ".cpp", ".sh")] if name else []
