@@ -27,7 +27,10 @@
 
 enum {
     GIVE_BACK_EVENTS = 256, /* so many at a time are free again */
-    IDLE_MS = 1,
+    MANY = 1024,            /* events: fewer are let gather, or each would cost both sides more */
+    ROUNDS = 16,
+    PAUSE_NS = 200 * 1000,
+    IDLE_NS = 1000 * 1000,
     LOOK_MS = 20, /* how often the processes that are left are looked at */
     LOOKS = 4,
     HOLE_MS = 2000,    /* a writer that takes longer is taken for dead */
@@ -167,8 +170,8 @@ static bool is_dead(const struct drain *drain)
                                 memory_order_relaxed) != 0;
 }
 
-/* Drains what is there. */
-static bool drain_some(struct drain *drain)
+/* Drains what is there, or much of it; returns how many events that were. */
+static uint64_t drain_some(struct drain *drain)
 {
     const uint64_t start = drain->at;
     while (take_next(drain) || is_dead(drain)) {
@@ -179,7 +182,7 @@ static bool drain_some(struct drain *drain)
             break;
     }
     atomic_store_explicit(&drain->ring->drained, drain->at, memory_order_release);
-    return drain->at != start;
+    return drain->at - start;
 }
 
 /* Passes by a place that its writer has left unfinished. */
@@ -212,11 +215,12 @@ static bool any_runs(struct drain *drain)
     return any;
 }
 
-static void listen(struct drain *drain, int timeout_ms)
+static void listen(struct drain *drain, long timeout_ns)
 {
     struct pollfd input = {.fd = drain->ended && drain->quit ? -1 : STDIN_FILENO, .events = POLLIN};
     char word;
-    if (poll(&input, 1, timeout_ms) <= 0)
+    const struct timespec timeout = {0, timeout_ns};
+    if (ppoll(&input, 1, &timeout, NULL) <= 0)
         return;
     const ssize_t got = read(STDIN_FILENO, &word, 1);
     drain->ended |= got == 1 && word == 'e';
@@ -232,7 +236,7 @@ static void drain_rest(struct drain *drain)
         if (drain_some(drain))
             continue;
         if (now_ms() < until_ms)
-            poll(NULL, 0, IDLE_MS);
+            poll(NULL, 0, 1);
         else
             bury(drain);
     }
@@ -241,11 +245,14 @@ static void drain_rest(struct drain *drain)
 static void drain_all(struct drain *drain)
 {
     int64_t looked = 0;
+    unsigned rounds = 0;
     unsigned looks = 0; /* in a row that found no process: one may just be starting */
     while (looks < LOOKS && !drain->quit && !atomic_load(&drain->ring->closed)) {
-        const bool busy = drain_some(drain);
-        listen(drain, busy ? 0 : IDLE_MS);
-        if (busy)
+        const uint64_t drained = drain_some(drain);
+        if (drained >= MANY && ++rounds % ROUNDS != 0)
+            continue;
+        listen(drain, drained >= MANY ? 0 : drained != 0 ? PAUSE_NS : IDLE_NS);
+        if (drained != 0)
             continue;
         if (drain->ended && now_ms() - looked > LOOK_MS) {
             looks = any_runs(drain) ? 0 : looks + 1;

@@ -8,29 +8,31 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #ifdef __x86_64__
 #define RELAX() __builtin_ia32_pause()
+/* No processor without it stops at it. */
+#define PREFETCH(place) __asm__ volatile("prefetchw %0" : : "m"(place))
 #else
 #define RELAX() __asm__ volatile("yield")
+#define PREFETCH(place) __builtin_prefetch(&(place), 1)
 #endif
 
 enum {
     MODULES = 1 << 14, /* more have unknown call sites */
     PROBES = 64,
-    CACHED = 16,
-    SPINS = 2000,
+    CACHED = 4,
+    AHEAD = 12, /* events: the drainer's processor has their lines */
+    SPINS = 200,
+    ROOM = RING_EVENTS / 4, /* that must be free again for who has slept */
     WAIT_NS = 100 * 1000,
     MAX_WAITS = 150 * 1000,  /* about 15 s without a drained event: the command is gone */
     COMMAND_BYTES = 8 * 1024 /* of a command line that are kept */
@@ -69,9 +71,10 @@ extern void *__dso_handle;
 /* What a thread knows. */
 static _Thread_local struct {
     uint32_t image, number;
+    uint32_t next; /* of the cache, to be replaced */
     bool busy;
-    struct {
-        uint64_t page;
+    struct place {
+        uint64_t start, size;
         uint32_t generation, module;
     } cache[CACHED];
 } self __attribute__((tls_model("initial-exec")));
@@ -81,10 +84,10 @@ static _Thread_local struct {
 /* Waits until the ticket's place is free; false if the recording is over. */
 static bool wait_for_room(uint64_t ticket)
 {
-    uint64_t seen = 0;
+    uint64_t seen = 0, slept = 0;
     for (uint64_t spins = 0, waits = 0;; spins++) {
         uint64_t drained = atomic_load_explicit(&ring->drained, memory_order_acquire);
-        if (ticket < drained + RING_EVENTS) {
+        if (ticket + slept < drained + RING_EVENTS) {
             atomic_store_explicit(&state->limit, drained + RING_EVENTS, memory_order_release);
             return true;
         }
@@ -106,6 +109,7 @@ static bool wait_for_room(uint64_t ticket)
         int word = 0, saved = errno;
         call_system(SYS_futex, (const long[6]){(long)&word, FUTEX_WAIT_PRIVATE, 0, (long)&pause});
         errno = saved;
+        slept = ROOM;
         if (++waits > MAX_WAITS)
             break;
     }
@@ -122,8 +126,10 @@ static struct ring_event *take_place(uint64_t *ticket)
             return NULL;
         const size_t place = *ticket % RING_EVENTS;
         if (__builtin_expect(!atomic_load_explicit(&ring->dead_count, memory_order_relaxed), 1) ||
-            !atomic_load_explicit(&ring->dead[place], memory_order_relaxed))
+            !atomic_load_explicit(&ring->dead[place], memory_order_relaxed)) {
+            PREFETCH(ring->events[(*ticket + AHEAD) % RING_EVENTS]);
             return &ring->events[place];
+        }
     }
 }
 
@@ -176,15 +182,10 @@ static uint64_t hash_of(const struct link_map *map, size_t *length)
     return hash;
 }
 
-/* The module's number. An address is looked up without the loader's lock, and its module stays
- * while its code is calling. Two threads may announce one twice; that is harmless. */
-static uint32_t find_module(uint64_t site, uint32_t image, uint32_t now)
+/* The module's number. Two threads may announce one twice; that is harmless. */
+static uint32_t number_of(const struct link_map *map, uint32_t image, uint32_t now)
 {
-    struct dl_find_object found;
     size_t length;
-    if (_dl_find_object((void *)(uintptr_t)site, &found) != 0) // NOLINT: an address is meant
-        return 0;
-    const struct link_map *map = found.dlfo_link_map;
     const uint64_t first = (uintptr_t)map * UINT64_C(0x9e3779b97f4a7c15) >> 32;
     for (unsigned i = 0; i < PROBES; i++) {
         struct module *module = &state->module[(first + i) % MODULES];
@@ -217,17 +218,29 @@ static uint32_t find_module(uint64_t site, uint32_t image, uint32_t now)
     return 0;
 }
 
+/* Looks an address up without the loader's lock; its module stays while its code is calling. */
+static uint32_t find_module(uint64_t site, uint32_t image, uint32_t now)
+{
+    struct dl_find_object found;
+    struct place place = {.start = site, .size = 1, .generation = now};
+    if (_dl_find_object((void *)(uintptr_t)site, &found) == 0) { // NOLINT: an address is meant
+        place.start = (uintptr_t)found.dlfo_map_start;
+        place.size = (uintptr_t)found.dlfo_map_end - place.start;
+        place.module = number_of(found.dlfo_link_map, image, now);
+    }
+    self.cache[self.next++ % CACHED] = place;
+    return place.module;
+}
+
 static uint32_t module_of(uint64_t site, uint32_t image)
 {
-    const uint64_t page = site >> 12;
-    const uint32_t now = modules_generation(), place = page % CACHED;
-    if (__builtin_expect(self.cache[place].page != page || self.cache[place].generation != now,
-                         0)) {
-        self.cache[place].module = find_module(site, image, now);
-        self.cache[place].page = page;
-        self.cache[place].generation = now;
+    const uint32_t now = modules_generation();
+    for (unsigned i = 0; i < CACHED; i++) {
+        const struct place *place = &self.cache[i];
+        if (site - place->start < place->size && place->generation == now)
+            return place->module;
     }
-    return self.cache[place].module;
+    return find_module(site, image, now);
 }
 
 EXPORT int dlclose(void *handle)
@@ -274,7 +287,7 @@ void record(enum event_kind kind, const void *ptr, size_t size, size_t align, ui
         self.number = atomic_fetch_add(&state->threads, 1);
         self.image = image;
         for (unsigned i = 0; i < CACHED; i++)
-            self.cache[i].page = 0;
+            self.cache[i].size = 0;
     }
     put((struct ring_event){.address = (uintptr_t)ptr,
                             .size = size,
@@ -319,34 +332,6 @@ static void start_child(void)
 
 /* --- Starting --------------------------------------------------------------------------------- */
 
-static struct ring *map_ring(const char *path)
-{
-    struct stat status;
-    void *memory = MAP_FAILED;
-    int fd = path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &status) == 0 && status.st_size == sizeof(struct ring))
-        memory = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (memory == MAP_FAILED || ((struct ring *)memory)->magic == RING_MAGIC)
-        return memory == MAP_FAILED ? NULL : memory;
-    munmap(memory, sizeof(struct ring));
-    return NULL;
-}
-
-static struct state *make_state(void)
-{
-    struct state *made = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (made == MAP_FAILED)
-        return NULL;
-    if (madvise(made, sizeof *made, MADV_WIPEONFORK) == 0) /* or a child would be its parent */
-        return made;
-    munmap(made, sizeof *made);
-    return NULL;
-}
-
 static void announce_program(int argc, char **argv)
 {
     static char text[PATH_MAX + COMMAND_BYTES];
@@ -388,7 +373,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     free(malloc(1));
     own_malloc = recorder_asks;
     recorder_asks = false;
-    state = make_state();
+    state = map_wiped_on_fork(sizeof *state);
     if (!state)
         return;
     announce_program(argc, argv);

@@ -31,6 +31,12 @@ void record_execution(const char *path, pid_t pid, uint32_t before, bool cleared
 /* Calls the system as the program would. */
 long call_system(long number, const long *argument);
 
+/* The ring in a file; NULL if there is none. */
+struct ring *map_ring(const char *path);
+
+/* Zeroes, in a forked child too, or it would be its parent; NULL if there is no memory. */
+void *map_wiped_on_fork(size_t size);
+
 /* Looks up what calls.c forwards to. Before the program's first thread. */
 void calls_start(void);
 

@@ -15,6 +15,11 @@ void operator delete(void *ptr) noexcept
     std::free(ptr);
 }
 
+void operator delete(void *ptr, std::size_t) noexcept
+{
+    std::free(ptr);
+}
+
 int main(int argc, char **argv)
 {
     const char *limit = std::getenv("CASES_LIMIT_S");
