@@ -57,37 +57,21 @@ static void *last; /* the chunk that pool_alloc gave last */
 static uintptr_t last_freed;
 static struct m_pool forgotten[2]; /* pools that DESTROY_FORGETS: the one, and the foreign one */
 
-int __real_pool_init_with(struct m_pool *pool, const struct pool_config *config);
-int __real_pool_reset(struct m_pool *pool);
-void __real_pool_destroy(struct m_pool *pool);
-int __real_pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
-int __real_pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
-                        enum pool_type type);
-int __real_pool_free(void **ptr, size_t size, struct m_pool *pool);
-int __real_pool_free_unsized(void **ptr, struct m_pool *pool);
-size_t __real_pool_size_of(const struct m_pool *pool, const void *ptr);
-int __real_pool_owns(const struct m_pool *pool, const void *ptr);
-int __real_pool_walk(const struct m_pool *pool,
-                     int (*visit)(void *context, const struct pool_extent *extent), void *context);
-int __real_pool_check(const struct m_pool *pool, const char **broken);
-int __real_pool_stats(const struct m_pool *pool, struct pool_stats *stats);
-enum pool_reason __real_pool_error(const struct m_pool *pool);
-
-int __wrap_pool_init_with(struct m_pool *pool, const struct pool_config *config);
-int __wrap_pool_reset(struct m_pool *pool);
-void __wrap_pool_destroy(struct m_pool *pool);
-int __wrap_pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
-int __wrap_pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_size,
-                        enum pool_type type);
-int __wrap_pool_free(void **ptr, size_t size, struct m_pool *pool);
-int __wrap_pool_free_unsized(void **ptr, struct m_pool *pool);
-size_t __wrap_pool_size_of(const struct m_pool *pool, const void *ptr);
-int __wrap_pool_owns(const struct m_pool *pool, const void *ptr);
-int __wrap_pool_walk(const struct m_pool *pool,
-                     int (*visit)(void *context, const struct pool_extent *extent), void *context);
-int __wrap_pool_check(const struct m_pool *pool, const char **broken);
-int __wrap_pool_stats(const struct m_pool *pool, struct pool_stats *stats);
-enum pool_reason __wrap_pool_error(const struct m_pool *pool);
+/* The library's call, and what stands in its place. */
+#define WRAPPED(call) __typeof__(call) __real_##call, __wrap_##call
+WRAPPED(pool_init_with);
+WRAPPED(pool_reset);
+WRAPPED(pool_destroy);
+WRAPPED(pool_alloc);
+WRAPPED(pool_realloc);
+WRAPPED(pool_free);
+WRAPPED(pool_free_unsized);
+WRAPPED(pool_size_of);
+WRAPPED(pool_owns);
+WRAPPED(pool_walk);
+WRAPPED(pool_check);
+WRAPPED(pool_stats);
+WRAPPED(pool_error);
 
 /* Changes a byte that may be closed. */
 SEES_CLOSED static void scribble(void *at)
