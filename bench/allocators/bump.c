@@ -3,6 +3,7 @@
  * The floor of arenas: where a workload ends empty it is reset, elsewhere it does not apply.
  */
 #define _DEFAULT_SOURCE
+#include "arena.h"
 #include "arm.h"
 #include "space.h"
 
@@ -53,37 +54,10 @@ static void *alloc_aligned(void *heap, size_t size, size_t align)
     return alloc(heap, size);
 }
 
-static void *alloc_zeroed(void *heap, size_t size)
-{
-    void *ptr = alloc(heap, size);
-    return ptr ? memset(ptr, 0, size) : NULL;
-}
-
-static void *resize(void *heap, void *ptr, size_t old_size, size_t new_size)
-{
-    if (new_size <= old_size)
-        return ptr;
-    void *moved = alloc(heap, new_size);
-    return moved ? memcpy(moved, ptr, old_size) : NULL;
-}
-
-static void release(void *heap, void *ptr, size_t size)
-{
-    (void)heap;
-    (void)ptr;
-    (void)size;
-}
-
 static void reset(void *heap)
 {
     struct bump *self = heap;
     self->next = self->base;
-}
-
-static void release_aligned(void *heap, void *ptr, size_t size, size_t align)
-{
-    (void)align;
-    release(heap, ptr, size);
 }
 
 static const struct allocator allocator_bump = {

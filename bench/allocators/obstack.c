@@ -4,6 +4,7 @@
  * once.
  */
 #include "align.h"
+#include "arena.h"
 #include "arm.h"
 
 #include <obstack.h>
@@ -48,33 +49,6 @@ static void *alloc_aligned(void *heap, size_t size, size_t align)
 {
     void *base = alloc(heap, size + align);
     return base ? align_within(base, align) : NULL;
-}
-
-static void *alloc_zeroed(void *heap, size_t size)
-{
-    void *ptr = alloc(heap, size);
-    return ptr ? memset(ptr, 0, size) : NULL;
-}
-
-static void *resize(void *heap, void *ptr, size_t old_size, size_t new_size)
-{
-    if (new_size <= old_size)
-        return ptr;
-    void *moved = alloc(heap, new_size);
-    return moved ? memcpy(moved, ptr, old_size) : NULL;
-}
-
-static void release(void *heap, void *ptr, size_t size)
-{
-    (void)heap;
-    (void)ptr;
-    (void)size;
-}
-
-static void release_aligned(void *heap, void *ptr, size_t size, size_t align)
-{
-    (void)align;
-    release(heap, ptr, size);
 }
 
 static void reset(void *heap)

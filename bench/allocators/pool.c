@@ -22,34 +22,16 @@ static const struct allocator allocator_pool = {
     .name = "pool",
     .about = "the pool, zeroing and wiping",
     .promise = "zeroed",
-    .abilities = ALLOCATOR_REUSES | ALLOCATOR_ALLOCATES | ALLOCATOR_BOUNDED,
     .open = open_wiping,
-    .close = pool_arm_close,
-    .alloc = pool_arm_alloc,
-    .alloc_aligned = pool_arm_alloc_aligned,
-    .alloc_zeroed = pool_arm_alloc,
-    .realloc = pool_arm_resize,
-    .free = pool_arm_release,
-    .free_aligned = pool_arm_release_aligned,
-    .reset = pool_arm_reset,
-    .size_of = pool_arm_size_of,
+    POOL_ARM_CALLS(pool_arm_alloc),
 };
 
 static const struct allocator allocator_pool_keep = {
     .name = "pool-keep",
     .about = "the pool, keeping contents",
     .promise = "unspecified",
-    .abilities = ALLOCATOR_REUSES | ALLOCATOR_ALLOCATES | ALLOCATOR_BOUNDED,
     .open = open_keeping,
-    .close = pool_arm_close,
-    .alloc = pool_arm_alloc,
-    .alloc_aligned = pool_arm_alloc_aligned,
-    .alloc_zeroed = pool_arm_alloc_and_clear,
-    .realloc = pool_arm_resize,
-    .free = pool_arm_release,
-    .free_aligned = pool_arm_release_aligned,
-    .reset = pool_arm_reset,
-    .size_of = pool_arm_size_of,
+    POOL_ARM_CALLS(pool_arm_alloc_and_clear),
 };
 
 static const struct allocator allocator_pool_huge = {
@@ -57,17 +39,8 @@ static const struct allocator allocator_pool_huge = {
     .about = "the pool, keeping contents, on huge pages",
     .promise = "unspecified",
     .limits = "Pages are huge where the system has them at hand.",
-    .abilities = ALLOCATOR_REUSES | ALLOCATOR_ALLOCATES | ALLOCATOR_BOUNDED,
     .open = open_huge,
-    .close = pool_arm_close,
-    .alloc = pool_arm_alloc,
-    .alloc_aligned = pool_arm_alloc_aligned,
-    .alloc_zeroed = pool_arm_alloc_and_clear,
-    .realloc = pool_arm_resize,
-    .free = pool_arm_release,
-    .free_aligned = pool_arm_release_aligned,
-    .reset = pool_arm_reset,
-    .size_of = pool_arm_size_of,
+    POOL_ARM_CALLS(pool_arm_alloc_and_clear),
 };
 
 ARM(pool)

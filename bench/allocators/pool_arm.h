@@ -83,4 +83,11 @@ static inline size_t pool_arm_size_of(const void *heap, const void *ptr)
     return pool_size_of(heap, ptr);
 }
 
+/* What the tables of all have; `zeroed` is the call for an object of zeroes. */
+#define POOL_ARM_CALLS(zeroed)                                                                     \
+    .abilities = ALLOCATOR_REUSES | ALLOCATOR_ALLOCATES | ALLOCATOR_BOUNDED,                       \
+    .close = pool_arm_close, .alloc = pool_arm_alloc, .alloc_aligned = pool_arm_alloc_aligned,     \
+    .alloc_zeroed = zeroed, .realloc = pool_arm_resize, .free = pool_arm_release,                  \
+    .free_aligned = pool_arm_release_aligned, .reset = pool_arm_reset, .size_of = pool_arm_size_of
+
 #endif

@@ -14,17 +14,8 @@ static const struct allocator allocator_pool_call = {
     .about = "the pool, keeping contents, without its inline path",
     .promise = "unspecified",
     .limits = "No call is inlined: what the pool costs through a pointer or from another language.",
-    .abilities = ALLOCATOR_REUSES | ALLOCATOR_ALLOCATES | ALLOCATOR_BOUNDED,
     .open = open_keeping,
-    .close = pool_arm_close,
-    .alloc = pool_arm_alloc,
-    .alloc_aligned = pool_arm_alloc_aligned,
-    .alloc_zeroed = pool_arm_alloc_and_clear,
-    .realloc = pool_arm_resize,
-    .free = pool_arm_release,
-    .free_aligned = pool_arm_release_aligned,
-    .reset = pool_arm_reset,
-    .size_of = pool_arm_size_of,
+    POOL_ARM_CALLS(pool_arm_alloc_and_clear),
 };
 
 ARM(pool_call)

@@ -16,17 +16,8 @@ static const struct allocator allocator_pool_checked = {
     .about = "the pool's checked build, zeroing and wiping",
     .promise = "zeroed",
     .limits = "A granule after each object is the pool's, and what is freed waits.",
-    .abilities = ALLOCATOR_REUSES | ALLOCATOR_ALLOCATES | ALLOCATOR_BOUNDED,
     .open = open_checked,
-    .close = pool_arm_close,
-    .alloc = pool_arm_alloc,
-    .alloc_aligned = pool_arm_alloc_aligned,
-    .alloc_zeroed = pool_arm_alloc,
-    .realloc = pool_arm_resize,
-    .free = pool_arm_release,
-    .free_aligned = pool_arm_release_aligned,
-    .reset = pool_arm_reset,
-    .size_of = pool_arm_size_of,
+    POOL_ARM_CALLS(pool_arm_alloc),
 };
 
 ARM(pool_checked)

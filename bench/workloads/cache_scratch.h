@@ -17,12 +17,6 @@ static inline size_t cache_scratch_operations(const struct scale *scale)
     return 2 * (size_t)CACHE_SCRATCH_WORKERS * (1 + CACHE_SCRATCH_OBJECTS);
 }
 
-static inline int cache_scratch_prepare(struct work *work)
-{
-    (void)work;
-    return 0;
-}
-
 /* One object for each worker, one after the other: an allocator that hands out the next bytes puts
  * them into one cache line. */
 SHAPE_LOOP void cache_scratch_give(struct work *work, const struct allocator *allocator, void *heap)
@@ -77,7 +71,6 @@ static const struct shape shape_cache_scratch = {
     .ends_empty = 1,
     .owners = 1 + CACHE_SCRATCH_WORKERS,
     .operations = cache_scratch_operations,
-    .prepare = cache_scratch_prepare,
 };
 
 #endif

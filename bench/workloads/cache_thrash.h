@@ -16,12 +16,6 @@ static inline size_t cache_thrash_operations(const struct scale *scale)
     return 2 * CACHE_THRASH_OBJECTS;
 }
 
-static inline int cache_thrash_prepare(struct work *work)
-{
-    (void)work;
-    return 0;
-}
-
 SHAPE_LOOP void cache_thrash_batch(struct work *work, const struct allocator *allocator, void *heap)
 {
     const size_t size = work->scale->most;
@@ -47,7 +41,6 @@ static const struct shape shape_cache_thrash = {
     .scale_count = sizeof cache_thrash_scales / sizeof *cache_thrash_scales,
     .ends_empty = 1,
     .operations = cache_thrash_operations,
-    .prepare = cache_thrash_prepare,
 };
 
 #endif

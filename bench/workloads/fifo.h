@@ -2,23 +2,7 @@
 #ifndef POOLPROOF_FIFO_H
 #define POOLPROOF_FIFO_H
 
-#include "shape.h"
-
-static const struct scale fifo_scales[] = {
-    {"16x1000", 16, 16, 1000},    {"32x1000", 32, 32, 1000},    {"64x1000", 64, 64, 1000},
-    {"128x1000", 128, 128, 1000}, {"256x1000", 256, 256, 1000},
-};
-
-static inline size_t fifo_operations(const struct scale *scale)
-{
-    return 2 * (size_t)scale->live;
-}
-
-static inline int fifo_prepare(struct work *work)
-{
-    (void)work;
-    return 0;
-}
+#include "peaks.h"
 
 SHAPE_LOOP void fifo_batch(struct work *work, const struct allocator *allocator, void *heap)
 {
@@ -37,17 +21,7 @@ SHAPE_LOOP void fifo_batch(struct work *work, const struct allocator *allocator,
 static const struct shape shape_fifo = {
     .name = "fifo",
     .question = "What does it cost to free in the order of allocation, so that lists turn round?",
-    .source =
-        "the peaks of Wilson, Johnstone, Neely and Boles, Dynamic Storage Allocation: A Survey "
-        "and Critical Review, 1995",
-    .parameters = "object size in bytes, x objects of a peak",
-    .harness = "A thousand pointers are stored and read back, as a program with as many objects "
-               "must.",
-    .scales = fifo_scales,
-    .scale_count = sizeof fifo_scales / sizeof *fifo_scales,
-    .ends_empty = 1,
-    .operations = fifo_operations,
-    .prepare = fifo_prepare,
+    PEAKS,
 };
 
 #endif

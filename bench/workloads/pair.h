@@ -17,12 +17,6 @@ static inline size_t pair_operations(const struct scale *scale)
     return 2 * PAIR_PAIRS;
 }
 
-static inline int pair_prepare(struct work *work)
-{
-    (void)work;
-    return 0;
-}
-
 SHAPE_LOOP void pair_batch(struct work *work, const struct allocator *allocator, void *heap)
 {
     const size_t size = work->scale->most;
@@ -45,7 +39,6 @@ static const struct shape shape_pair = {
     .scale_count = sizeof pair_scales / sizeof *pair_scales,
     .ends_empty = 1,
     .operations = pair_operations,
-    .prepare = pair_prepare,
 };
 
 #endif

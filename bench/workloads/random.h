@@ -2,20 +2,10 @@
 #ifndef POOLPROOF_RANDOM_H
 #define POOLPROOF_RANDOM_H
 
-#include "shape.h"
+#include "peaks.h"
 
 /* So many orders take turns that no predictor knows them by heart. */
 enum { RANDOM_ORDERS = 64, RANDOM_SEED = 2 };
-
-static const struct scale random_scales[] = {
-    {"16x1000", 16, 16, 1000},    {"32x1000", 32, 32, 1000},    {"64x1000", 64, 64, 1000},
-    {"128x1000", 128, 128, 1000}, {"256x1000", 256, 256, 1000},
-};
-
-static inline size_t random_operations(const struct scale *scale)
-{
-    return 2 * (size_t)scale->live;
-}
 
 static inline int random_prepare(struct work *work)
 {
@@ -48,16 +38,7 @@ static const struct shape shape_random = {
     .name = "random",
     .question =
         "What is left of the speed when objects die in no order, so that lists lose theirs?",
-    .source =
-        "the peaks of Wilson, Johnstone, Neely and Boles, Dynamic Storage Allocation: A Survey "
-        "and Critical Review, 1995",
-    .parameters = "object size in bytes, x objects of a peak",
-    .harness = "A thousand pointers are stored and read back, as a program with as many objects "
-               "must.",
-    .scales = random_scales,
-    .scale_count = sizeof random_scales / sizeof *random_scales,
-    .ends_empty = 1,
-    .operations = random_operations,
+    PEAKS,
     .prepare = random_prepare,
 };
 

@@ -12,7 +12,7 @@ int shape_prepare(struct work *work, const struct shape *shape, const struct sca
     work->limit_bytes = allocator->abilities & ALLOCATOR_BOUNDED ? SIZE_MAX : shape->capacity;
     work->objects = calloc(scale->live, sizeof *work->objects);
     work->sizes = calloc(scale->live, sizeof *work->sizes);
-    if (work->objects && work->sizes && shape->prepare(work) == 0)
+    if (work->objects && work->sizes && (!shape->prepare || shape->prepare(work) == 0))
         return 0;
     shape_drop(work);
     return -1;

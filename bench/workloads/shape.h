@@ -71,7 +71,7 @@ struct shape {
     /* Operations of one batch, or of one of each owner: an alloc and a free are two. With a
      * capacity about as many, and work->done counts. */
     size_t (*operations)(const struct scale *scale);
-    /* Fills *work's arrays; -1 for lack of memory. */
+    /* Fills *work's arrays; -1 for lack of memory. NULL where it needs none but `objects`. */
     int (*prepare)(struct work *work);
     /* What is to be done with new objects before the first batch, or NULL. Unless the shape ends
      * empty, there is one in each place then, of the size in work->sizes. */
