@@ -85,7 +85,7 @@ CONFIGURATIONS = {
 
 FUZZERS = {"address": "fuzz", "undefined": "fuzz-undefined", "memory": "fuzz-memory"}
 """Sanitizer → the build of the fuzz targets that it watches. Under the first go the oracles of
-the shadow; under the second a pool takes the short way of alloc and free."""
+the shadow; under the second a pool takes the fast path of alloc and free."""
 
 
 def compilers(family: str) -> tuple[str, str]:
