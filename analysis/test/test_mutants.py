@@ -3,7 +3,9 @@
 import pytest
 
 from analysis.building import meson
+from analysis.fuzzing.jobs import Crew
 from analysis.system.exits import FINDING, PASS, UserError
+from analysis.system.process import find_program
 
 mutants = pytest.importorskip("analysis.fuzzing.mutants", reason="python3-clang-19 is missing")
 from analysis.fuzzing import mutant_trials  # noqa: E402
@@ -103,3 +105,40 @@ def test_a_survivor_without_a_reason_is_a_finding(made, capsys, outcome, reasons
     outcomes = {wanted[0].name: (outcome, "t")}
     assert mutant_trials.conclude(wanted, outcomes, reasons) == code
     assert said in capsys.readouterr().out
+
+
+TREE = {
+    "meson.build": "project('small', 'c')\nsubdir('core')\n",
+    "meson_options.txt": "option('benchmarks', type: 'feature')\n",
+    "core/meson.build": "f = static_library('f', 'f.c')\n"
+                        "test('f', executable('t', 't.c', link_with: f), suite: 'core')\n",
+    "core/f.c": "int f(int a);\nint f(int a)\n{\n    return a < 3 ? 1 : 0;\n}\n",
+    "core/t.c": "int f(int a);\nint main(void) { return f(2) != 1 || f(4) != 0; }\n",
+}
+
+
+def test_what_becomes_of_a_mutant(tmp_path, monkeypatch):
+    if not all(map(find_program, ("meson", "ninja", "gcc", "g++", "strip"))):
+        pytest.skip("meson, ninja, gcc or strip is missing; install meson gcc g++ binutils")
+    for name, text in TREE.items():
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_text(text)
+    monkeypatch.setattr(mutant_trials, "ROOT", tmp_path / "tree")
+    monkeypatch.setattr(mutant_trials, "WORK", tmp_path / "work")
+    monkeypatch.setattr(mutant_trials, "COPIED", ("core", "meson.build", "meson_options.txt"))
+    workshop = mutant_trials.Workshop(0, Crew(1))
+
+    def fate(text):
+        start = TREE["core/f.c"].index("a < 3 ? 1 : 0")
+        return workshop.tried(mutants.Mutant("core/f.c", "f", 4, start, start + 5, "a < 3", text,
+                                             ""))
+
+    assert fate("a > 3") == ("killed", "f")
+    assert fate("({ for (;;); 0; })") == ("killed", "f"), "what loops is ended"
+    assert fate("a < 4") == ("survived", "")
+    assert fate("3 > a") == ("same", "")
+    assert fate("a <") == ("invalid", "")
+    assert fate("a <= 3") == ("survived", ""), "the copy holds the original again"
+    (tmp_path / "tree" / "core" / "t.c").write_text("int main(void) { return 1; }\n")
+    with pytest.raises(UserError, match="the test f fails without a mutant"):
+        mutant_trials.Workshop(0, Crew(1))
