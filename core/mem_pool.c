@@ -1552,7 +1552,6 @@ static size_t alloc_granules(struct m_pool *pool, size_t n, size_t align)
         g = bump_pop(pool, n);
     if (g == NONE)
         g = alloc_slow(pool, n, align);
-    HOOK_ASSERT((g >= CORRUPT || kind_at(pool, g) == LIVE) && "the chunk that was found is live");
     if (g < CORRUPT && is_scattered(pool))
         coalesce_all(pool);
     return g;
