@@ -201,7 +201,7 @@ def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> Page:
             f" {units.size(trial.advice.capacity_bytes)}: {names}. The arm “pool at sites” is just"
             " that.", Code(code(trial))]))
     return Page(judgement.sentence, "Does a pool pay off in this program?",
-                [shlex.join(trial.command.words), judgement.sentence], sections,
+                [judgement.sentence, shlex.join(trial.command.words)], sections,
                 f"Made by Poolproof {version()}.")
 
 
