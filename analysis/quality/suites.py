@@ -39,6 +39,7 @@ SLOW = (
     "bench/record/test/", "bench/trial/test/", "bench/test/test_probe.py",
     "bench/test/test_bench.py::test_every",
     "analysis/test/test_bugs.py", "analysis/test/test_build.py",
+    "analysis/test/test_launcher.py::test_a_report",
     "analysis/test/test_comparison.py::test_an_identical_build",
     "analysis/test/test_numbers.py", "analysis/test/test_open_report.py",
     "analysis/test/test_probes.py", "analysis/test/test_report.py::test_a_report_of_a_full_run",
