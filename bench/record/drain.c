@@ -29,6 +29,7 @@ enum {
     GIVE_BACK_EVENTS = 256, /* so many at a time are free again */
     MANY = 1024,            /* events: fewer are let gather, or each would cost both sides more */
     ROUNDS = 16,
+    AHEAD = 16, /* events */
     PAUSE_NS = 200 * 1000,
     IDLE_NS = 1000 * 1000,
     LOOK_MS = 20, /* how often the processes that are left are looked at */
@@ -46,6 +47,7 @@ struct drain {
     uint64_t unfinished;
     struct image **images; /* by number less 1 */
     uint32_t count, room;
+    const struct image *last; /* that an event was of */
     struct executions executions;
     pid_t command; /* 0: not seen yet */
     bool ended, quit;
@@ -135,6 +137,7 @@ static void take_event(struct drain *drain, const struct event *event)
                            is_announced(drain, (pid_t)event->address, event->site));
         return;
     }
+    drain->last = image;
     if (image->events++ == 0 && is_wanted(drain, image))
         image->conversion = conversion_open(drain->request->folder);
     if (event->thread >= image->threads)
@@ -170,14 +173,24 @@ static bool is_dead(const struct drain *drain)
                                 memory_order_relaxed) != 0;
 }
 
+/* The memory that an event will need is asked for some events before. */
+static void expect(const struct drain *drain, uint64_t ticket)
+{
+    const struct ring_event *event = &drain->ring->events[ticket % RING_EVENTS];
+    if (drain->last && drain->last->conversion)
+        map_expect(&drain->last->conversion->slots, event->address);
+}
+
 /* Drains what is there, or much of it; returns how many events that were. */
 static uint64_t drain_some(struct drain *drain)
 {
-    const uint64_t start = drain->at;
+    const uint64_t start = drain->at, taken = atomic_load(&drain->ring->taken);
     while (take_next(drain) || is_dead(drain)) {
         drain->hole_since_ms = 0;
         if (++drain->at % GIVE_BACK_EVENTS == 0)
             atomic_store_explicit(&drain->ring->drained, drain->at, memory_order_release);
+        if (drain->at + AHEAD < taken)
+            expect(drain, drain->at + AHEAD);
         if (drain->at - start >= RING_EVENTS / 4)
             break;
     }

@@ -4,16 +4,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Addresses that are near each other are near in the map, sixteen of an allocator's granules. */
 static size_t map_home(const struct map *map, uint64_t key)
 {
-    return (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (map->room - 1);
+    const uint64_t group = (key >> 8) * UINT64_C(0x9e3779b97f4a7c15) >> 24;
+    return (size_t)(group << 4 | (key >> 4 & 15)) & (map->room - 1);
+}
+
+void map_expect(const struct map *map, uint64_t key)
+{
+    if (map->room != 0)
+        __builtin_prefetch(&map->places[map_home(map, key)], 1);
 }
 
 /* The place of the key, or the empty one where it belongs. The map has room. */
 static size_t map_place(const struct map *map, uint64_t key)
 {
     size_t place = map_home(map, key);
-    while (map->keys[place] != 0 && map->keys[place] != key)
+    while (map->places[place].key != 0 && map->places[place].key != key)
         place = (place + 1) & (map->room - 1);
     return place;
 }
@@ -23,8 +31,8 @@ bool map_get(const struct map *map, uint64_t key, uint32_t *value)
     if (map->room == 0)
         return false;
     size_t place = map_place(map, key);
-    *value = map->values[place];
-    return map->keys[place] == key;
+    *value = map->places[place].value;
+    return map->places[place].key == key;
 }
 
 _Noreturn void out_of_memory(void)
@@ -37,25 +45,18 @@ void map_put(struct map *map, uint64_t key, uint32_t value)
 {
     if (2 * map->used >= map->room) {
         struct map larger = {.room = map->room ? 2 * map->room : 1024, .used = map->used};
-        larger.keys = calloc(larger.room, sizeof *larger.keys);
-        larger.values = calloc(larger.room, sizeof *larger.values);
-        if (!larger.keys || !larger.values)
+        larger.places = calloc(larger.room, sizeof *larger.places);
+        if (!larger.places)
             out_of_memory();
-        for (size_t i = 0; i < map->room; i++) {
-            if (map->keys[i] != 0) {
-                size_t place = map_place(&larger, map->keys[i]);
-                larger.keys[place] = map->keys[i];
-                larger.values[place] = map->values[i];
-            }
-        }
-        free(map->keys);
-        free(map->values);
+        for (size_t i = 0; i < map->room; i++)
+            if (map->places[i].key != 0)
+                larger.places[map_place(&larger, map->places[i].key)] = map->places[i];
+        free(map->places);
         *map = larger;
     }
     size_t place = map_place(map, key);
-    map->used += map->keys[place] == 0;
-    map->keys[place] = key;
-    map->values[place] = value;
+    map->used += map->places[place].key == 0;
+    map->places[place] = (struct place){key, value};
 }
 
 /* Removes a key, pulling later entries of its cluster forward so that no gap hides them. */
@@ -64,21 +65,19 @@ void map_remove(struct map *map, uint64_t key)
     size_t mask = map->room - 1, hole = map_place(map, key);
     for (size_t next = hole;;) {
         next = (next + 1) & mask;
-        if (map->keys[next] == 0)
+        if (map->places[next].key == 0)
             break;
-        if (((next - map_home(map, map->keys[next])) & mask) >= ((next - hole) & mask)) {
-            map->keys[hole] = map->keys[next];
-            map->values[hole] = map->values[next];
+        if (((next - map_home(map, map->places[next].key)) & mask) >= ((next - hole) & mask)) {
+            map->places[hole] = map->places[next];
             hole = next;
         }
     }
-    map->keys[hole] = 0;
+    map->places[hole].key = 0;
     map->used--;
 }
 
 void map_drop(struct map *map)
 {
-    free(map->keys);
-    free(map->values);
+    free(map->places);
     *map = (struct map){0};
 }

@@ -8,13 +8,17 @@
 
 /* All zero is empty. */
 struct map {
-    uint64_t *keys;
-    uint32_t *values;
+    struct place {
+        uint64_t key;
+        uint32_t value;
+    } *places;
     size_t room; /* a power of two, or 0 */
     size_t used;
 };
 
 bool map_get(const struct map *map, uint64_t key, uint32_t *value);
+/* Says that a key will be asked for soon. */
+void map_expect(const struct map *map, uint64_t key);
 /* Adds a key or changes its value. */
 void map_put(struct map *map, uint64_t key, uint32_t value);
 /* Removes a key that is there. */

@@ -1,12 +1,16 @@
 """What the recorder costs real programs: processor time with it and without, in pairs by turns.
 
-    PYTHONPATH=. /usr/bin/python3 bench/record/test/overhead.py [PAIRS]
+    PYTHONPATH=. /usr/bin/python3 bench/record/test/overhead.py PAIRS
+    PYTHONPATH=. /usr/bin/python3 bench/record/test/overhead.py instructions
 
-Prints medians of the pairs' ratios, and between which values the middle half of them lies.
+The first prints medians of the pairs' ratios, and between which values the middle half of them
+lies; the second the instructions of the program's own process under Callgrind, which repeat.
 """
 
+import json
 import os
 import pathlib
+import re
 import resource
 import statistics
 import subprocess
@@ -37,7 +41,10 @@ print(len(s), sum(x["id"] for x in json.loads(s)))
 """
 COMMANDS = {
     "sqlite3": ["sqlite3", ":memory:", SQL],
-    "gcc -O2": ["gcc", "-O2", "-c", "-o", "/dev/null", "-Icore", "core/mem_pool.c"],
+    "cc1 -O2": [subprocess.run(["gcc", "-print-prog-name=cc1"], stdout=subprocess.PIPE, text=True,
+                               check=True).stdout.strip(), "-quiet", "-imultiarch",
+                f"{os.uname().machine}-linux-gnu", "-O2", "-Icore", "-o", "/dev/null",
+                "core/mem_pool.c"],
     "perl": ["perl", "-e", PERL],
     "python3, PYTHONMALLOC=malloc": ["/usr/bin/python3", "-c", PYTHON],
 }
@@ -55,8 +62,8 @@ def bare_s(command):
     return cpu_s(resource.getrusage(resource.RUSAGE_CHILDREN)) - before
 
 
-def recorded(command, output, tools=None):
-    return recorder.record(command, output, tools=tools, quiet=True, folder=ROOT)
+def recorded(command, output):
+    return recorder.record(command, output, quiet=True, folder=ROOT)
 
 
 def row(name, pairs):
@@ -74,16 +81,44 @@ def row(name, pairs):
             f" {ratio(lambda t: cpu_s(t.used) + cpu_s(t.converter_used))} |")
 
 
-def main(count):
-    os.environ["PYTHONMALLOC"] = "malloc"
-    print("| program | alone | events | with the recorder | an event | and the converter |\n"
-          "| --- | ---: | ---: | ---: | ---: | ---: |")
+def instructions(command, **variables):
+    told = subprocess.run(
+        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command], cwd=ROOT,
+        env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        check=True).stderr
+    return int(re.findall(r"Collected : (\d+)", told)[-1])
+
+
+def counted_row(name, command, tools, output):
+    """A program's line of the table of instructions. The ring is never full: what fills it is some
+    fifty times as slow as the program."""
+    alone = instructions(command)
+    with subprocess.Popen([tools.convert, "--all", "-o", output], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as converter:
+        ring = converter.stdout.readline().strip()
+        with_it = instructions(command, LD_PRELOAD=str(tools.library),
+                               **{recorder.RING_VARIABLE: ring})
+        found = json.loads(converter.communicate("e")[0])
+    events = sum(image["events"] for image in found["images"])
+    return (f"| {name} | {alone / 1e6:,.0f} M | {events / 1e6:.2f} M | {with_it / alone:.2f} |"
+            f" {(with_it - alone) / events:.0f} |")
+
+
+def main(what):
+    os.environ |= {"PYTHONMALLOC": "malloc", "PYTHONHASHSEED": "0", "PERL_HASH_SEED": "0"}
+    counts = what == "instructions"
+    print("| program | alone | events | with the recorder | an event |"
+          + ("" if counts else " and the converter |"))
+    print("| --- " + "| ---: " * (4 if counts else 5) + "|")
     with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder) / "x.trace"
         for name, command in COMMANDS.items():
-            output = pathlib.Path(folder) / "x.trace"
-            pairs = [(bare_s(command), recorded(command, output)) for _ in range(count)]
+            if counts:
+                print(counted_row(name, command, recorder.built_tools(), output), flush=True)
+                continue
+            pairs = [(bare_s(command), recorded(command, output)) for _ in range(int(what))]
             print(row(name, pairs), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+    main(sys.argv[1] if len(sys.argv) > 1 else "10")
