@@ -94,8 +94,8 @@ the caches and beyond them."""
 FULL = ("pair/32", "pair/128", "[lf]ifo/[!6]*", "random/32x*", "random/128x*", "churn/16/*",
         "churn/32/*", "churn/128/*", "churn/256/*", "butterfly/mixed*", "larson/8-64/*",
         "glibc-simple/16x1600", "glibc-simple/1024*", "alloc-test/8-8192/*", "sh6bench/*x20000",
-        "fleet/*/50000", "cache-thrash/*", "walk/*/100000", "churn/mixed16-1024/10000*", "fill/64",
-        "xmalloc-test/mixed*")
+        "fleet/*/50000", "cache-thrash/*", "walk/*/100000", "churn/mixed16-1024/10000/*",
+        "fill/64", "xmalloc-test/mixed*")
 """Patterns of the workloads that a full run alone measures where none is named: further sizes of
 those that the others have, and what asks a question of threads."""
 
