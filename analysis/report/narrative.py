@@ -274,8 +274,9 @@ def remarks(result: WorkloadResult) -> list[str]:
             for refusal in result.refusals]
     where = ("on all processors" if workload.form == "threads" else
              "two arms at a time on one processor")
-    form = (f"in turns of {units.count(workload.batch, 'iteration')}, {where},"
-            f" {units.count(workload.cycles, 'turn')} in a launch")
+    turn = units.count(workload.batch, "iteration") if workload.slices == 1 else \
+        f"one of {workload.slices} slices"
+    form = f"in turns of {turn}, {where}, {units.count(workload.cycles, 'turn')} in a launch"
     if workload.form == "side by side":
         form = "once in each process, two processes side by side on one processor"
     said.append(f"Run {form}. δ is {units.percent(result.limit)} here.")
