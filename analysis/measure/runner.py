@@ -30,22 +30,22 @@ PADDING_BYTES = 4096
 LONGEST_NAMES = 2048
 """What the preload's path and the arm's name of a process take together at most: padding makes
 all processes of a launch alike."""
-TURN_S = (0.0002, 0.004)
+TURN_S = (0.0002, 0.0015)
 """The shortest and the longest timed batch on the pool. What disturbs a shared machine lasts longer
 than the shortest: with turns of 0.3 ms most launches of equal arms agreed within 0.2 %, with turns
 of 1.2 ms within 3 %."""
-REFILLED_BYTES_S = 5e8
-"""A turn lasts as long as the live bytes take at this rate, a tenth or less of a memory's: so long
+REFILLED_BYTES_S = 2e9
+"""A turn lasts as long as the live bytes take at this rate, a fifth or less of a memory's: so long
 that what the neighbour displaced from the caches is back early in the untimed batch."""
 COLD_TURN_S = 0.001
 """Of what is done once, which no untimed batch warms."""
 THREADS_TURN_S = 0.001
 """Long beside waking the threads."""
-CYCLES = (9, 101)
+CYCLES = (9, 51)
 """A launch has at least and at most so many turns of an arm. Between the two it takes LAUNCH_S."""
-PLAYINGS = (3, 101)
+PLAYINGS = (3, 51)
 """Likewise of a sliced trace, of which a turn is a part."""
-LAUNCH_S = 0.2
+LAUNCH_S = 0.15
 """Set-up left out, with a neighbour that takes half again as long as the pool."""
 
 NICE = -10
