@@ -41,9 +41,9 @@ COLD_TURN_S = 0.001
 """Of what is done once, which no untimed batch warms."""
 THREADS_TURN_S = 0.001
 """Long beside waking the threads."""
-CYCLES = (9, 51)
+CYCLES = (9, 101)
 """A launch has at least and at most so many turns of an arm. Between the two it takes LAUNCH_S."""
-PLAYINGS = (3, 51)
+PLAYINGS = (3, 101)
 """Likewise of a sliced trace, of which a turn is a part."""
 LAUNCH_S = 0.15
 """Set-up left out, with a neighbour that takes half again as long as the pool."""

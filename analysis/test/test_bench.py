@@ -410,9 +410,9 @@ def test_no_variable_of_the_user_reaches_a_sample(monkeypatch):
 
 
 @pytest.mark.parametrize("workload, iteration_s, live_bytes, form, batch, slices, cycles, alone", [
-    ("pair/64", 1e-6, 64, "turns", 200, 1, 51, 10),
+    ("pair/64", 1e-6, 64, "turns", 200, 1, 101, 20),
     ("churn/mixed16-1024/200000", 5e-4, 1e8, "turns", 3, 1, 20, 4),
-    ("trace/sqlite", 1e-4, 1e4, "turns", 2, 1, 51, 10),
+    ("trace/sqlite", 1e-4, 1e4, "turns", 2, 1, 101, 20),
     ("trace/cppcheck", 0.01, 2e6, "turns", 1, 9, 27, 9),
     ("trace-cold/sqlite", 0.028, 1e6, "turns", 1, 28, 28, 0),
     ("app/lua", 1.0, 0, "side by side", 1, 1, 1, 0)])
