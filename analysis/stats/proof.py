@@ -193,5 +193,5 @@ def figures(told: Callable[[str], None] = lambda _: None) -> str:
     for condition in CONDITIONS:
         rows.append(row(condition))
         told(condition.name)
-    return (f"{WORKLOADS * RIVALS} claims, looked at after {' and '.join(map(str, LOOKS))}"
+    return (f"{WORKLOADS * RIVALS} claims, looked at after {', '.join(map(str, LOOKS))}"
             f" launches of {CYCLES} cycles:\n\n{table(COLUMNS, rows)}")
