@@ -274,14 +274,13 @@ def _side(plan: Plan, workload: Workload, arm: Arm, told: turns.Told, hashes: Ha
         raise Unusable("does not say how many operations an iteration has")
     if min(cpu for _, cpu in told.turns) <= 0:
         raise Unusable("reports a time that is not positive")
-    wall, cpu = ([turn[clock] for turn in told.turns] for clock in (0, 1))
+    cpu = [turn[1] for turn in told.turns]
     peak = told_peak(entries)
-    return Side(arm.name, operations, cpu[:workload.cycles], wall[:workload.cycles],
-                cpu[workload.cycles:], int(peak) if peak is not None else told.ended.max_rss_bytes,
+    return Side(arm.name, operations, cpu[:workload.cycles], cpu[workload.cycles:],
+                int(peak) if peak is not None else told.ended.max_rss_bytes,
                 told.ended.minor_faults, told.ended.major_faults, told.ended.voluntary_switches,
                 told.ended.involuntary_switches, counters=own_counters(entries),
-                slices=workload.slices,
-                **proven(plan, arm, context, hashes))
+                slices=workload.slices, **proven(plan, arm, context, hashes))
 
 
 # --- How long a batch is -------------------------------------------------------------------------

@@ -193,9 +193,9 @@ def _planning(plan: Plan) -> Callable[[Line], str | None]:
 def _contradiction(entry: Line) -> str | None:
     """What is wrong with a line by itself; None if nothing is."""
     if isinstance(entry, Launch):
-        lengths = {len(times) for side in entry.sides for times in (side.cpu_ns, side.wall_ns)}
+        lengths = {len(side.cpu_ns) for side in entry.sides}
         if lengths != {len(entry.first)} or not entry.first:
-            return "cpu_ns, wall_ns and first differ in length"
+            return "cpu_ns and first differ in length"
         if any(min(*side.cpu_ns, *side.alone_cpu_ns, side.operations) <= 0
                for side in entry.sides):
             return "a time is not positive"

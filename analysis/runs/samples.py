@@ -32,7 +32,6 @@ class Side(Proof):
     """Allocator operations of a timed batch: an alloc and its free are two."""
     cpu_ns: list[int]
     """Processor time of each timed batch, in the order of the cycles; likewise below."""
-    wall_ns: list[int]
     alone_cpu_ns: list[int]
     """Of the same process, later, in turns that followed each other without the neighbour's."""
     max_rss_bytes: int | None

@@ -34,6 +34,11 @@ SMALLEST_DELTA = math.log(1.01)
 """Differences within 1 % are never claimed: nobody chooses an allocator by them, and what no null
 pair shows, such as a neighbour's turn between two of an arm's, may be as large."""
 
+BUILD_DELTA = math.log(1.03)
+"""The same between two builds, whose code lies elsewhere: builds of one source in two folders were
+2 % apart on churn/mixed16-512/1000 (see Mytkowicz et al., ASPLOS 2009). Smaller changes are told by
+instructions."""
+
 LARGEST_EQUALITY = math.log(1.10)
 """Nothing is called equal that might be 10 % apart, however large δ is: noise is no evidence of
 equality."""

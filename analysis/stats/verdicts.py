@@ -229,7 +229,8 @@ class Measured:
     @functools.cached_property
     def limit(self) -> float:
         """δ."""
-        return inference.noise_limit(self.null_differences())
+        least = inference.BUILD_DELTA if self.plan.base else 0.0
+        return max(least, inference.noise_limit(self.null_differences()))
 
     def null_differences(self) -> list[float]:
         """Of the null pair; nothing without one."""

@@ -143,7 +143,7 @@ def _side(workload: Workload, arm: plan.Arm, time_ns: float,
                 for factor in numpy.exp(generator.normal(0, 0.002, count))]
 
     return Side(
-        arm.name, operations, turns(workload.cycles), turns(workload.cycles), turns(workload.alone),
+        arm.name, operations, turns(workload.cycles), turns(workload.alone),
         int((4 << 20) * (1 + 0.1 * (len(arm.name) % 4)) * generator.uniform(0.99, 1.01)),
         int(generator.integers(800, 900)), 0, 1, int(generator.integers(0, 9)),
         _counters(workload, arm),

@@ -10,7 +10,7 @@ from analysis.runs.samples import Launch, Side
 def launch(mine, other, slices=1, operations=(10.0, 10.0), alone=((), ())):
     proof = dict.fromkeys(("malloc_owner", "malloc_sha256", "benchmark_sha256",
                            "benchmark_version", "compiler", "compiler_flags"), "")
-    sides = [Side(arm, count, list(cpu), list(cpu), list(own), None, 0, 0, 0, 0, {}, slices,
+    sides = [Side(arm, count, list(cpu), list(own), None, 0, 0, 0, 0, {}, slices,
                   **proof)
              for arm, count, cpu, own in
              zip(("pool", "glibc"), operations, (mine, other), alone)]

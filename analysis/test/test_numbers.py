@@ -46,6 +46,13 @@ def interval(values):
     return statistics.median(ordered), *ends
 
 
+def whole(side, column):
+    """A batch's time, or a slice's: each slice by the median of its turns."""
+    count = side.get("slices", 1)
+    return sum(statistics.median(side[column][i::count]) for i in range(count)) / count
+
+
+
 class Raw:
     """A run, computed anew."""
 
@@ -78,8 +85,7 @@ class Raw:
                     found[line["workload"], line["arm"], line.get("operation")].append(line)
 
     def times(self, workload, arm):
-        return [statistics.median(side["cpu_ns"]) / side["operations"]
-                for side in self.sides[workload][arm]]
+        return [whole(side, "cpu_ns") / side["operations"] for side in self.sides[workload][arm]]
 
     def present(self, workload):
         return list(self.sides[workload])
@@ -92,11 +98,18 @@ class Raw:
         pairs = self.pairs[workload]
         if (arm, baseline) in pairs:
             found = []
-            for line in pairs[arm, baseline]:
+            for line in sorted(pairs[arm, baseline], key=lambda line: line["launch"]):
                 mine, other = line["sides"]
-                found.append(statistics.median(
-                    math.log(b / other["operations"] / (a / mine["operations"]))
-                    for a, b in zip(mine["cpu_ns"], other["cpu_ns"])))
+                count = mine.get("slices", 1)
+                sums = [0.0, 0.0]
+                for i in range(count):
+                    a, b = (side["cpu_ns"][i::count] for side in (mine, other))
+                    ratio = math.exp(statistics.median([math.log(y / x) for x, y in zip(a, b)]))
+                    both = statistics.median(a) * statistics.median(b)
+                    sums[0] += (both / ratio) ** 0.5
+                    sums[1] += (both * ratio) ** 0.5
+                found.append(math.log(sums[1] / other["operations"]
+                                      / (sums[0] / mine["operations"])))
             return found
         if (baseline, arm) in pairs:
             return [-value for value in self.differences(workload, baseline, arm)]
@@ -117,8 +130,7 @@ class Raw:
         """Arm → the interval of log(time in turns / time alone)."""
         found = {}
         for arm, sides in self.sides[workload].items():
-            logs = [math.log(statistics.median(side["cpu_ns"])
-                             / statistics.median(side["alone_cpu_ns"]))
+            logs = [math.log(whole(side, "cpu_ns") / whole(side, "alone_cpu_ns"))
                     for side in sides if side["alone_cpu_ns"]]
             if logs:
                 found[arm] = interval(logs)

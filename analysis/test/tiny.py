@@ -55,4 +55,4 @@ def _launch(workload, pair, number, lead, alone):
 def _side(arm, time_ns, alone_ns):
     """A turn, and one alone, of a million operations."""
     turn, alone = ([round(1e6 * value)] for value in (time_ns, alone_ns))
-    return Side(arm, 1e6, turn, turn, alone, None, 0, 0, 0, 0, {}, **synthetic._PROOF)
+    return Side(arm, 1e6, turn, alone, None, 0, 0, 0, 0, {}, **synthetic._PROOF)
