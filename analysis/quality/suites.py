@@ -35,8 +35,8 @@ ROOMS = ("core", "bench", "fuzz", "analysis")
 SOURCES = ("core", "bench", "fuzz", "meson.build", "meson_options.txt")
 
 SLOW = (
-    "core/test/cost/", "core/test/package/", "core/test/test_misuse.py", "fuzz/test/",
-    "bench/record/test/", "bench/trial/test/", "bench/test/test_probe.py",
+    "core/test/cost/", "core/test/embedded/", "core/test/package/", "core/test/test_misuse.py",
+    "fuzz/test/", "bench/record/test/", "bench/trial/test/", "bench/test/test_probe.py",
     "bench/test/test_bench.py::test_every",
     "analysis/test/test_bugs.py", "analysis/test/test_build.py",
     "analysis/test/test_launcher.py::test_a_report",

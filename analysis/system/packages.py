@@ -48,6 +48,8 @@ _TABLE = (  # purpose, commands, packages
     ("the spelling of the documents", "test", "hunspell hunspell-en-gb"),
     ("Valgrind's tests, counts of instructions", "test check bench", "valgrind"),
     ("Valgrind's tests", "test check", "libc6-dbg"),
+    ("the tests without a C library", "test", "gcc-arm-none-eabi gcc-riscv64-unknown-elf"
+     " qemu-system-arm qemu-system-misc"),
     ("planted bugs", "test check bugs mutants", "patch"),
     ("the tests of the CMake package", "test", "cmake"),
     ("the check on other machines", "check", "g++-12-multilib g++-12-s390x-linux-gnu"
