@@ -1,5 +1,10 @@
 /* Memory from the system: address space in which pages cost memory once they are touched. A part of
  * mem_pool.c, which includes it where it is there; without it, POOL_LAZY finds no memory.
+ *
+ * On Windows all of it is committed at once. Pages still cost memory once they are touched, but the
+ * whole counts against what the system may promise (memory and page files): a pool beyond that is
+ * refused when it is made, and none fails later. Nothing is purged there: a page that was
+ * decommitted might not be had again. Huge pages need a privilege there and are not asked for.
  */
 #ifndef POOL_SYSTEM_H
 #define POOL_SYSTEM_H
@@ -29,6 +34,29 @@ static void system_unmap(void *memory, size_t bytes)
 {
     (void)munmap(memory, bytes);
 }
+
+#elif defined(_WIN32)
+#define HAVE_SYSTEM 1
+
+/* As windows.h declares them, whose macros (near, far, small …) are anybody's names. */
+void *__stdcall VirtualAlloc(void *at, size_t bytes, unsigned long how, unsigned long access);
+int __stdcall VirtualFree(void *at, size_t bytes, unsigned long how);
+
+static void *system_map(size_t bytes, int huge)
+{
+    (void)huge;
+    return VirtualAlloc(NULL, bytes, 0x3000, 4); /* MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE */
+}
+
+static void system_unmap(void *memory, size_t bytes)
+{
+    (void)bytes;
+    (void)VirtualFree(memory, 0, 0x8000); /* MEM_RELEASE */
+}
+
+#endif
+
+#if defined(HAVE_SYSTEM)
 
 /* Gives the whole pages between two addresses back, where they become zero. Returns their bytes,
  * which start at *from; 0 if there are none. */

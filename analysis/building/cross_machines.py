@@ -2,7 +2,8 @@
 
 The libraries that Poolproof needs of them (cmocka, zlib) are unpacked from Debian's packages to
 build/machines/NAME, with lists and caches of their own: nothing on the system changes, and nobody
-needs to be root. Standard library alone.
+needs to be root. For Windows, where Debian has no such packages, cmocka is compiled from Debian's
+source. Standard library alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,29 @@ $apt download libcmocka0 libcmocka-dev linux-libc-dev zlib1g zlib1g-dev
 for package in *.deb; do dpkg -x "$package" root; done
 """
 """Fetches the libraries for one of Debian's architectures to the folder `root` of this one."""
+FETCH_FOR_WINDOWS = """
+mkdir -p lists/partial sources source root/usr/include/$1 root/usr/lib/$1/pkgconfig
+for list in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+    [ ! -f "$list" ] || sed 's/^Types:.*/Types: deb-src/; s/^deb /deb-src /' "$list" \
+        >"sources/${list##*/}"
+done
+apt="apt-get -q -o Dir::State::lists=$PWD/lists -o Dir::Cache=$PWD -o Dir::Etc::sourcelist=/dev/null
+    -o Dir::Etc::sourceparts=$PWD/sources -o APT::Sandbox::User= -o Acquire::Retries=3
+    -o Acquire::Languages=none"
+$apt update || true
+$apt source --download-only cmocka
+tar -xf cmocka_*.orig.tar.?z -C source --strip-components=1
+cp source/include/*.h root/usr/include/$1
+$1-gcc-posix -O2 -D__USE_MINGW_ANSI_STDIO=1 -Isource/include -c source/src/cmocka.c -o cmocka.o
+$1-ar rcs root/usr/lib/$1/libcmocka.a cmocka.o
+cat >root/usr/lib/$1/pkgconfig/cmocka.pc <<END
+Name: cmocka
+Description: compiled from the source of Debian's package
+Version: $(sed -n 's/^Version: //p' cmocka_*.dsc)
+Libs: -L/usr/lib/$1 -lcmocka
+END
+"""
+"""Compiles cmocka for the triplet of Windows to the folder `root` of this one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,27 +61,52 @@ class Machine:
     triplet: str
     family: str
     endian: str = "little"
+    system: str = "linux"
 
     @property
     def tools(self) -> tuple[list[str], list[str], str]:
         """The commands that compile C and C++, and the archiver."""
         if self.family == "x86":
             return ["gcc-12", "-m32"], ["g++-12", "-m32"], "ar"
-        return [f"{self.triplet}-gcc-12"], [f"{self.triplet}-g++-12"], f"{self.triplet}-ar"
+        kind = "posix" if self.system == "windows" else "12"
+        return [f"{self.triplet}-gcc-{kind}"], [f"{self.triplet}-g++-{kind}"], f"{self.triplet}-ar"
+
+    @property
+    def emulator(self) -> str:
+        """The program that runs its programs here; empty where none is needed."""
+        if self.system == "windows":
+            return "wine"
+        return "" if self.family == "x86" else f"qemu-{self.family}"
+
+    @property
+    def packages(self) -> str:
+        """The Debian packages that compile for it and run its programs."""
+        if self.system == "windows":
+            return "g++-mingw-w64-x86-64 wine wine64"
+        return f"g++-12-{self.triplet} qemu-user" if self.emulator else "g++-12-multilib"
 
     def wrapper(self, libraries: pathlib.Path) -> list[str]:
         """What stands before a program for this machine, so that it runs here."""
-        if self.family == "x86":
+        if self.system == "windows":
+            return ["env", f"WINEPREFIX={libraries / 'wine'}", "WINEDEBUG=-all", "wine"]
+        if not self.emulator:
             return []
         found = libraries / "usr" / "lib" / self.triplet
-        return [f"qemu-{self.family}", "-L", f"/usr/{self.triplet}", "-E",
-                f"LD_LIBRARY_PATH={found}"]
+        return [self.emulator, "-L", f"/usr/{self.triplet}", "-E", f"LD_LIBRARY_PATH={found}"]
+
+    def arguments(self, libraries: pathlib.Path) -> tuple[list[str], list[str]]:
+        """What else compilers and the linker are told."""
+        headers = ["-idirafter", str(libraries / "usr" / "include" / self.triplet)]
+        if self.system == "windows":  # whose printf knows no %zu, and whose libraries are not here
+            return [*headers, "-D__USE_MINGW_ANSI_STDIO=1", "-Wno-format"], ["-static"]
+        return headers, [f"-Wl,-rpath,{libraries / 'usr' / 'lib' / self.triplet}"]
 
 
 MACHINES = {
     "i686": Machine("i386", "i386-linux-gnu", "x86"),
     "s390x": Machine("s390x", "s390x-linux-gnu", "s390x", "big"),
     "aarch64": Machine("arm64", "aarch64-linux-gnu", "aarch64"),
+    "windows": Machine("", "x86_64-w64-mingw32", "x86_64", system="windows"),
 }
 
 
@@ -69,15 +118,13 @@ def describe(name: str, root: pathlib.Path) -> str:
     machine, libraries = MACHINES[name], root / name
     c, cxx, archiver = machine.tools
     wrapper = machine.wrapper(libraries)
-    for tool in (c[0], cxx[0], *wrapper[:1]):
+    for tool in filter(None, (c[0], cxx[0], machine.emulator)):
         if not find_program(tool):
-            package = f"g++-12-{machine.triplet}" if wrapper else "g++-12-multilib"
-            raise UserError(f"{tool} is missing; install {package} qemu-user", UNFIT)
+            raise UserError(f"{tool} is missing; install {machine.packages}", UNFIT)
     if not libraries.exists():
         _fetch(name, libraries)
-    headers = ["-idirafter", str(libraries / "usr" / "include" / machine.triplet)]
+    compiled, linked = machine.arguments(libraries)
     found = libraries / "usr" / "lib" / machine.triplet
-    link = [f"-Wl,-rpath,{found}"]
     return f"""\
 [binaries]
 c = {c}
@@ -90,12 +137,12 @@ pkg_config_libdir = '{found / "pkgconfig"}'
 sys_root = '{libraries}'
 emulated = {"true" if wrapper else "false"}
 [built-in options]
-c_args = {headers}
-cpp_args = {headers}
-c_link_args = {link}
-cpp_link_args = {link}
+c_args = {compiled}
+cpp_args = {compiled}
+c_link_args = {linked}
+cpp_link_args = {linked}
 [host_machine]
-system = 'linux'
+system = '{machine.system}'
 cpu_family = '{machine.family}'
 cpu = '{machine.family}'
 endian = '{machine.endian}'
@@ -110,9 +157,11 @@ def _fetch(name: str, libraries: pathlib.Path) -> None:
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True)
     say(f"fetching libraries for {name} to build/machines")
+    machine = MACHINES[name]
+    script = ([FETCH, "sh", machine.debian] if machine.system == "linux"
+              else [FETCH_FOR_WINDOWS, "sh", machine.triplet])
     try:
-        code, said = outcome(["sh", "-e", "-c", FETCH, "sh", MACHINES[name].debian],
-                             folder=state, limit_s=LIMIT_S)
+        code, said = outcome(["sh", "-e", "-c", *script], folder=state, limit_s=LIMIT_S)
     except subprocess.TimeoutExpired:
         raise UserError(f"no libraries for {name}: no answer in {LIMIT_S} s", UNFIT) from None
     if code != 0:

@@ -79,6 +79,7 @@ CONFIGURATIONS = {
     "i686": _with("gcc", WATCHED, machine="i686"),
     "s390x": _with("gcc", WATCHED, machine="s390x"),
     "aarch64": _with("gcc", WATCHED, machine="aarch64"),
+    "windows": _with("gcc", WATCHED, machine="windows"),
     "coverage": _with("clang", "release", *COUNTED),
     "coverage-checked": _with("clang", "release", *COUNTED, CHECKED),
 }

@@ -116,6 +116,13 @@ def watcher(folder: pathlib.Path) -> list[str]:
     return cross_machines.MACHINES[machine].wrapper(meson.MACHINES / machine) if machine else []
 
 
+def core_program(folder: pathlib.Path, name: str) -> pathlib.Path:
+    """A program beside the core's tests, as this build's machine calls it."""
+    machine = meson.CONFIGURATIONS[folder.name].machine
+    windows = machine and cross_machines.MACHINES[machine].system == "windows"
+    return folder / "core" / "test" / (f"{name}.exe" if windows else name)
+
+
 def controlled(instrument: Instrument, folder: pathlib.Path) -> str:
     """Whether each mistake on purpose is told of, by the line that only this report has."""
     for control in instrument.controls:
@@ -139,7 +146,7 @@ def make_mistake(control: Control, instrument: Instrument, folder: pathlib.Path)
         program = plant(control.word, folder)
         corpus = ROOT / "fuzz" / "corpus" / "pool"
         return said_by([*watcher(folder), str(program), str(corpus)])
-    program = folder / "core" / "test" / control.maker
+    program = core_program(folder, control.maker)
     return said_by([*watcher(folder), str(program), control.word])
 
 
@@ -191,7 +198,7 @@ def misused(instrument: Instrument, folder: pathlib.Path) -> str:
 
 
 def outcomes(configuration: str, folder: pathlib.Path) -> dict[str, str]:
-    program = folder / "core" / "test" / "misuse"
+    program = core_program(folder, "misuse")
     return misuse.outcomes(configuration, program, sanitizer_environment(), watcher(folder))
 
 

@@ -86,6 +86,8 @@ INSTRUMENTS = (
     Instrument("32-bit x86", "i686", (BUG, _shown("word-size")), quick=True),
     Instrument("big-endian s390x", "s390x", (BUG, _shown("byte-order"))),
     Instrument("aarch64", "aarch64", (BUG, _shown("char-sign"))),
+    Instrument("64-bit Windows", "windows", (_shown("long-size"),),
+               cells=("control", "core", "misuse")),
     Instrument("gcc -fanalyzer", "release",
                (_read(r"^\S+:\d+:\d+: warning: double-.free. of .* \[-Wanalyzer-double-free\]$"),),
                quick=True, tool="analyzer", cells=("control", "read")),

@@ -53,7 +53,7 @@ _TABLE = (  # purpose, commands, packages
     ("planted bugs", "test check bugs mutants", "patch"),
     ("the tests of the CMake package", "test", "cmake"),
     ("the check on other machines", "check", "g++-12-multilib g++-12-s390x-linux-gnu"
-     " g++-12-aarch64-linux-gnu qemu-user"),
+     " g++-12-aarch64-linux-gnu qemu-user g++-mingw-w64-x86-64 wine wine64"),
     ("the proofs", "check", "frama-c-base why3 z3 cvc4"),
     ("what has not changed", "test", "git"),
     ("benchmarks", "test bench record replay", "libbenchmark-dev"),

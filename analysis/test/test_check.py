@@ -126,10 +126,13 @@ def test_libraries_of_another_machine_are_not_fetched_against_the_users_word(
     assert caught.value.exit_code == UNFIT
 
 
+@pytest.mark.parametrize("machine, said", [
+    ("s390x", "qemu-s390x is missing; install .* qemu-user$"),
+    ("windows", "wine is missing; install g.*-mingw-w64-x86-64 wine wine64$")])
 def test_a_machine_without_its_emulator_is_unfit(
-        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, machine: str, said: str) -> None:
     monkeypatch.setattr(cross_machines, "find_program",
-                        lambda tool: None if tool.startswith("qemu") else f"/usr/bin/{tool}")
-    with pytest.raises(UserError, match="qemu-s390x is missing; install") as caught:
-        cross_machines.describe("s390x", tmp_path)
+                        lambda tool: None if tool[:4] in ("qemu", "wine") else f"/usr/bin/{tool}")
+    with pytest.raises(UserError, match=said) as caught:
+        cross_machines.describe(machine, tmp_path)
     assert caught.value.exit_code == UNFIT

@@ -6,7 +6,9 @@
  */
 #include "rig.h"
 
+#if !defined(_WIN32)
 #include <sys/mman.h>
+#endif
 
 /* Requests since watch_from, and the one that fails: 1 the first, 0 none. */
 static struct {
@@ -35,23 +37,11 @@ static void watch_from(size_t fail_at, int for_good)
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
-void *__real_aligned_alloc(size_t align, size_t size);
-int __real_posix_memalign(void **ptr, size_t align, size_t size);
 void __real_free(void *ptr);
-void *__real_mmap(void *at, size_t size, int access, int flags, int file, off_t offset);
-void *__real_mmap64(void *at, size_t size, int access, int flags, int file, off_t offset);
-int __real_munmap(void *at, size_t size);
-int __real_madvise(void *at, size_t size, int advice);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_aligned_alloc(size_t align, size_t size);
-int __wrap_posix_memalign(void **ptr, size_t align, size_t size);
 void __wrap_free(void *ptr);
-void *__wrap_mmap(void *at, size_t size, int access, int flags, int file, off_t offset);
-void *__wrap_mmap64(void *at, size_t size, int access, int flags, int file, off_t offset);
-int __wrap_munmap(void *at, size_t size);
-int __wrap_madvise(void *at, size_t size, int advice);
 
 void *__wrap_malloc(size_t size)
 {
@@ -65,6 +55,48 @@ void *__wrap_calloc(size_t count, size_t size)
 {
     return denied() ? NULL : __real_calloc(count, size);
 }
+
+void __wrap_free(void *ptr)
+{
+    watch.returns += watch.watching && ptr != NULL;
+    __real_free(ptr);
+}
+
+#if defined(_WIN32)
+
+void *__stdcall __real_VirtualAlloc(void *at, size_t size, unsigned long how, unsigned long access);
+int __stdcall __real_VirtualFree(void *at, size_t size, unsigned long how);
+
+void *__stdcall __wrap_VirtualAlloc(void *at, size_t size, unsigned long how, unsigned long access);
+int __stdcall __wrap_VirtualFree(void *at, size_t size, unsigned long how);
+
+void *__stdcall __wrap_VirtualAlloc(void *at, size_t size, unsigned long how, unsigned long access)
+{
+    return denied() ? NULL : __real_VirtualAlloc(at, size, how, access);
+}
+
+int __stdcall __wrap_VirtualFree(void *at, size_t size, unsigned long how)
+{
+    int done = __real_VirtualFree(at, size, how);
+    watch.returns += (size_t)(watch.watching && done);
+    return done;
+}
+
+#else
+
+void *__real_aligned_alloc(size_t align, size_t size);
+int __real_posix_memalign(void **ptr, size_t align, size_t size);
+void *__real_mmap(void *at, size_t size, int access, int flags, int file, off_t offset);
+void *__real_mmap64(void *at, size_t size, int access, int flags, int file, off_t offset);
+int __real_munmap(void *at, size_t size);
+int __real_madvise(void *at, size_t size, int advice);
+
+void *__wrap_aligned_alloc(size_t align, size_t size);
+int __wrap_posix_memalign(void **ptr, size_t align, size_t size);
+void *__wrap_mmap(void *at, size_t size, int access, int flags, int file, off_t offset);
+void *__wrap_mmap64(void *at, size_t size, int access, int flags, int file, off_t offset);
+int __wrap_munmap(void *at, size_t size);
+int __wrap_madvise(void *at, size_t size, int advice);
 
 void *__wrap_aligned_alloc(size_t align, size_t size)
 {
@@ -86,12 +118,6 @@ void *__wrap_mmap64(void *at, size_t size, int access, int flags, int file, off_
     return denied() ? MAP_FAILED : __real_mmap64(at, size, access, flags, file, offset);
 }
 
-void __wrap_free(void *ptr)
-{
-    watch.returns += watch.watching && ptr != NULL;
-    __real_free(ptr);
-}
-
 int __wrap_munmap(void *at, size_t size)
 {
     watch.returns += (size_t)watch.watching;
@@ -102,6 +128,8 @@ int __wrap_madvise(void *at, size_t size, int advice)
 {
     return watch.keeps ? -1 : __real_madvise(at, size, advice);
 }
+
+#endif
 
 static const struct pool_config from_malloc = {.capacity = 8192};
 static const struct pool_config lazy = {.capacity = 1 << 20, .flags = POOL_LAZY};
@@ -222,7 +250,7 @@ static void pages_are_kept(void **state)
 {
     (void)state;
     const size_t size = (size_t)20 << 20;
-    for (int keeps = 0; keeps < 2; keeps++) {
+    for (int keeps = !SYSTEM_PURGES; keeps < 2; keeps++) {
         const struct pool_config config = {.capacity = 2 * size, .flags = POOL_LAZY};
         struct m_pool pool = {0};
         void *ptr = NULL;

@@ -1,7 +1,7 @@
 /* Mistakes that most machines forgive: each case is right on one kind of machine and wrong on
  * another, so that a build for the other can prove that it is one.
  *
- *     other-machine byte-order|word-size|char-sign
+ *     other-machine byte-order|word-size|char-sign|long-size
  *
  * Prints "mistake: WHAT" and ends with 1 where the mistake shows; else 0. An unknown name is exit
  * code 2.
@@ -33,12 +33,21 @@ static int char_sign(void)
     return CHAR_MIN == 0;
 }
 
+/* A size, taken to fit into a long. */
+static int long_size(void)
+{
+    return sizeof(long) < sizeof(size_t);
+}
+
 int main(int count, char **arguments)
 {
     static const struct {
         const char *name;
         int (*is_wrong)(void);
-    } mistakes[] = {{"byte-order", byte_order}, {"word-size", word_size}, {"char-sign", char_sign}};
+    } mistakes[] = {{"byte-order", byte_order},
+                    {"word-size", word_size},
+                    {"char-sign", char_sign},
+                    {"long-size", long_size}};
     for (size_t i = 0; count == 2 && i < sizeof mistakes / sizeof *mistakes; i++) {
         if (strcmp(arguments[1], mistakes[i].name) != 0)
             continue;
@@ -46,6 +55,6 @@ int main(int count, char **arguments)
             printf("mistake: %s\n", mistakes[i].name);
         return mistakes[i].is_wrong();
     }
-    fprintf(stderr, "other-machine: name one of byte-order, word-size, char-sign\n");
+    fprintf(stderr, "other-machine: name one of byte-order, word-size, char-sign, long-size\n");
     return 2;
 }

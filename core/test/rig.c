@@ -119,10 +119,10 @@ static void hear(void *context, const struct m_pool *pool, enum pool_reason reas
 static void own_memory(struct rig *rig, size_t size)
 {
     size_t before = GUARD_SIZE > rig->shift ? PAGE : 0;
-    rig->allocated_size = (before + rig->shift + size + GUARD_SIZE + PAGE - 1) / PAGE * PAGE;
-    rig->allocated = aligned_alloc(PAGE, rig->allocated_size);
+    rig->allocated = malloc(PAGE + before + rig->shift + size + GUARD_SIZE);
     assert_non_null(rig->allocated);
-    rig->own = (unsigned char *)rig->allocated + before + rig->shift;
+    size_t to_page = (0 - (uintptr_t)rig->allocated) % PAGE;
+    rig->own = (unsigned char *)rig->allocated + to_page + before + rig->shift;
     rig->own_size = size;
     memset(rig->own - GUARD_SIZE, GUARD, GUARD_SIZE);
     memset(rig->own, 0x5c, size);

@@ -27,6 +27,13 @@
 #define REDZONE 0
 #endif
 
+/* Whether the system gets memory back before its time; pool_system.h says why it may not. */
+#if defined(__linux__)
+#define SYSTEM_PURGES 1
+#else
+#define SYSTEM_PURGES 0
+#endif
+
 /* Granules that a chunk of `size` bytes takes, bytes of the largest chunk that so many hold, and
  * what pool_size_of says of one of `size` bytes: the exact size in the checked build alone. */
 size_t chunk_granules(size_t size);
@@ -73,8 +80,7 @@ struct rig {
     size_t own_size;
     size_t shift;    /* bytes from a page boundary to where that memory starts */
     void *allocated; /* what holds it, guards included */
-    size_t allocated_size;
-    size_t mapped; /* blocks that map gave and unmap has not had back */
+    size_t mapped;   /* blocks that map gave and unmap has not had back */
 };
 
 /* Opens a pool of at least `capacity` bytes; exactly that (in granules) unless it is FROM_BUFFER.

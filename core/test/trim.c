@@ -1,12 +1,10 @@
 /* pool_trim: whole free pages go back to the system, and nothing else changes. */
 #include "ledger.h"
 
-#include <unistd.h>
-
 static void gives_pages_back(void **state)
 {
     (void)state;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = (size_t)1 << POOL_PAGE; /* no system has smaller ones */
     for (size_t k = 0; k < KINDS; k++) {
         struct rig rig;
         struct ledger ledger;
@@ -24,7 +22,7 @@ static void gives_pages_back(void **state)
             assert_int_equal(pool_trim(&rig.pool, &released), 0);
             assert_int_equal(released % page, 0);
             assert_true(released <= rig.capacity);
-            if (!lazy)
+            if (!lazy || !SYSTEM_PURGES)
                 assert_int_equal(released, 0);
             else if (round == 0)
                 assert_true(released > 0); /* most of it is free, in runs of many pages */
