@@ -19,59 +19,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--quick", action="store_true", help="a first answer within six minutes")
     size.add_argument("--full", action="store_true", help="every size, and instructions")
     words.add_arguments(parser)
-    parser.add_argument("--record", action="store_true",
-                        help="record the programs anew instead of playing their kept traces")
-    parts = parser.add_argument_group("instead of time, or with --resume beside what is there")
-    parts.add_argument("--work", action="store_true",
-                       help="count the instructions of an operation")
-    parts.add_argument("--memory", action="store_true",
-                       help="watch resident memory over the whole workload")
-    parts.add_argument("--latency", action="store_true", help="time single operations")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
                         help="the run's folder (default: results/runs/ and the time)")
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="go on with a run")
     parser.add_argument("--seed", type=words.natural, metavar="N",
                         help="orders everything that is random")
     parser.add_argument("--launches", type=words.positive, metavar="N",
-                        help="run every pair so often, whatever that proves (with --work and its"
-                             " like: probe every arm so often)")
+                        help="run every pair so often, whatever that proves")
     parser.add_argument("--delay", type=words.percent, default=words.DELAY_PERCENT,
                         metavar="PERCENT", help="slow the delayed copy of the pool by so much"
                         f" (default: {words.DELAY_PERCENT:g})")
     parser.add_argument("--list", action="store_true",
-                        help="list the workloads and arms, all or those that a run with the other "
-                             "words would have, and exit")
+                        help="list the workloads and arms and exit")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measures, reports, and returns the exit code."""
-    from analysis.measure import planning, session
-    from analysis.report import closing
-    console = closing.output_console()
+    from analysis.measure import catalogue, offer, planning, session
+    from analysis.report import render
+    console = render.output_console()
     if args.resume:
         return _resume(args)
-    traces = planning.given_traces(args.trace)
-    planning.require_parts(planning.asked_parts(args))
-    binary = session.benchmark_binary()
-    planning.check_traces(binary, traces)
     if args.list:
-        from analysis.measure import offer
-        offer.print_offer(*planning.offered(args, binary, traces), console)
+        args.quick, args.full = False, True  # all that there is
+        offer.print_offer(catalogue.offer(session.benchmark_binary(), planning.traces_of(args),
+                                          args.malloc, args.threads), console)
         return PASS
-    folder = session.begin(args, binary, traces, console)
+    folder = session.begin(args, console)
     session.measure(folder, console)
-    return closing.report(folder, console)
+    return render.report(folder, console)
 
 
 def _resume(args: argparse.Namespace) -> int:
     """Goes on with a run, if nothing that it depends on has changed."""
-    from analysis.measure import planning, session
-    from analysis.report import closing
+    from analysis.measure import session
+    from analysis.report import render
     fixed = {
         "--quick": args.quick, "--full": args.full, "--workload": args.workload, "--arm": args.arm,
         "--trace": args.trace, "--malloc": args.malloc, "--threads": args.threads,
         "-o": args.output, "--seed": args.seed is not None, "--launches": args.launches,
-        "--delay": args.delay != words.DELAY_PERCENT, "--list": args.list, "--record": args.record
+        "--delay": args.delay != words.DELAY_PERCENT, "--list": args.list
     }
     given = [flag for flag, value in fixed.items() if value]
     if given:
@@ -83,7 +70,7 @@ def _resume(args: argparse.Namespace) -> int:
         add_arguments(parser)
         return run(parser.parse_args([*before, "-o", str(folder)]))
     session.benchmark_binary()
-    session.go_on(folder, planning.asked_parts(args))
-    console = closing.output_console()
+    session.go_on(folder)
+    console = render.output_console()
     session.measure(folder, console)
-    return closing.report(folder, console)
+    return render.report(folder, console)

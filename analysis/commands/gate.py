@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="how the result is written (default: text)")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
                         help="the run's folder (default: results/runs/ and the time)")
-    parser.set_defaults(quick=True, full=False, threads=[], arm=[], malloc=[], record=False,
-                        work=False, memory=False, latency=False, delay=words.DELAY_PERCENT)
+    parser.set_defaults(quick=True, full=False, threads=[], arm=[], malloc=[],
+                        delay=words.DELAY_PERCENT)
 
 
 def run(args: argparse.Namespace) -> int:

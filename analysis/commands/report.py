@@ -17,5 +17,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reads the launches up to the last whole one, judges, and writes the report."""
-    from analysis.report import closing
-    return closing.report(args.run, closing.output_console(), args.output)
+    from analysis.report import render
+    return render.report(args.run, render.output_console(), args.output)

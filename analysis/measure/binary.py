@@ -36,12 +36,13 @@ def absent_workloads(binary: pathlib.Path) -> dict[str, str]:
             for item in _ask(binary, []).get("absent_workloads", [])}
 
 
-def list_arms(binary: pathlib.Path) -> tuple[dict[str, dict[str, str]], list[dict[str, str]]]:
-    """(what the binary says of each of its arms: about and limits, the arms that it was built
-    without: arm and package). UserError if it fails."""
+def list_arms(binary: pathlib.Path) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """(what the binary says of each of its arms: about and limits, arm that it was built without →
+    package). UserError if it fails."""
     listed = _ask(binary, [])
     return ({item["arm"]: {"about": item.get("about") or "", "limits": item.get("limits") or ""}
-             for item in listed.get("arms", [])}, listed.get("absent", []))
+             for item in listed.get("arms", [])},
+            {item["arm"]: item["package"] for item in listed.get("absent", [])})
 
 
 def _ask(binary: pathlib.Path, flags: Sequence[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Names may be patterns, as a shell's. What is not there is refused with the neare
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import difflib
 import fnmatch
@@ -33,29 +34,19 @@ class Offer:
     workloads: list[dict[str, Any]]
     """As the benchmark binary lists them."""
     arms: list[Arm]
-    absent: list[dict[str, str]]
-    """arm, package."""
-    unbuilt: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Workload → the package that it lacks."""
-    chosen: bool = False
-    """Whether this is what a run would have of it."""
+    absent: dict[str, str]
+    """Arm or workload that this machine lacks → the package that has it."""
 
 
 # --- Allocators in shared libraries --------------------------------------------------------------
 
 
-def rivals() -> tuple[dict[str, Library], list[dict[str, str]]]:
-    """(name → library of each rival, those that this machine lacks)."""
+def rivals() -> tuple[dict[str, Library], dict[str, str]]:
+    """(name → library of each rival, name → package of those that this machine lacks)."""
     folders = plan.library_folders()
-    found: dict[str, Library] = {}
-    absent: list[dict[str, str]] = []
-    for rival in plan.RIVALS:
-        path = plan.find_library(rival.files, folders)
-        if path is None:
-            absent.append({"arm": rival.name, "package": rival.package})
-        else:
-            found[rival.name] = (str(path), host.sha256(path))
-    return found, absent
+    paths = {rival: plan.find_library(rival.files, folders) for rival in plan.RIVALS}
+    return ({rival.name: (str(path), host.sha256(path)) for rival, path in paths.items() if path},
+            {rival.name: rival.package for rival, path in paths.items() if not path})
 
 
 def given_mallocs(binary: pathlib.Path, mallocs: Sequence[Malloc],
@@ -120,7 +111,8 @@ def offer(binary: pathlib.Path, traces: Sequence[Trace], mallocs: Sequence[Mallo
     libraries |= given_mallocs(binary, mallocs, taken)
     arms = [dataclasses.replace(arm, **told.get(arm.benchmark_arm, {}))
             for arm in plan.arms_for(offered, libraries)]
-    return Offer(list(listed.values()), arms, lacking + absent, binaries.absent_workloads(binary))
+    return Offer(list(listed.values()), arms,
+                 lacking | absent | binaries.absent_workloads(binary))
 
 
 # --- What is chosen ------------------------------------------------------------------------------
@@ -141,12 +133,17 @@ def matching(kind: str, wanted: Iterable[str], known: Sequence[str]) -> set[str]
     return found
 
 
-def require_built(offered: Offer, wanted: Iterable[str]) -> None:
-    """UserError if a wanted workload was not built."""
-    for name in wanted:
-        if name in offered.unbuilt:
-            raise UserError(f"{name} was not built; install {offered.unbuilt[name]}",
-                            UNFIT)
+def choose(args: argparse.Namespace, offered: Offer) -> tuple[
+        list[dict[str, Any]], list[Arm], list[Arm]]:
+    """The workloads that a run has, the arms that apply to them, and those of these that it has.
+    UserError if one that is named is not there, or does not apply."""
+    for name in args.workload:
+        if name in offered.absent:
+            raise UserError(f"{name} was not built; install {offered.absent[name]}", UNFIT)
+    listed = choose_workloads(offered.workloads, args.workload, args.quick, args.threads, args.full)
+    usable = applying(offered, listed, args.arm)
+    return listed, usable, choose_arms(usable, args.arm, args.quick,
+                                       [malloc.name for malloc in args.malloc])
 
 
 def choose_workloads(listed: Sequence[dict[str, Any]], wanted: Sequence[str], quick: bool,
@@ -199,64 +196,31 @@ def applying(offered: Offer, listed: Sequence[dict[str, Any]], wanted: Sequence[
 def choose_arms(arms: Sequence[Arm], wanted: Sequence[str], quick: bool = False,
                 always: Collection[str] = ()) -> list[Arm]:
     """The wanted arms and those of `always`, the baseline and its null arm among them; if none is
-    named all but plan.ON_REQUEST, and of a quick run those that the pool is held against."""
+    named all but plan.ON_REQUEST, and of a quick run plan.QUICK_ARMS."""
+    if not wanted and quick:
+        return [arm for arm in arms if arm.name in {*plan.QUICK_ARMS, *always}]
     if not wanted:
-        return [arm for arm in arms
-                if arm.name not in plan.ON_REQUEST and (not quick or arm.role != "other")]
+        return [arm for arm in arms if arm.name not in plan.ON_REQUEST]
     names = matching("arm", wanted, [arm.name for arm in arms])
     if any(arm.promise == "calloc" for arm in arms if arm.name in names):
         always = [*always, *(f"{name}-calloc" for name in always)]
     return [arm for arm in arms if arm.name in {*names, *always, plan.BASELINE, plan.NULL}]
 
 
-def left_out(arms: Sequence[Arm], chosen: Sequence[Arm], wanted: Sequence[str]) -> list[
-        dict[str, str]]:
-    """Arms that a run has not although nobody chose others: what, why."""
-    if wanted:
-        return []
-    names = [arm.name for arm in arms if arm not in chosen]
-    slow = [name for name in names if name in plan.ON_REQUEST]
-    others = [name for name in names if name not in slow]
-    reasons = {"a quick run compares the pool with mallocs; name them with --arm, or run longer":
-               others, "it takes tens of times as long as the others; name it with --arm": slow}
-    return [{"what": ", ".join(what), "why": why} for why, what in reasons.items() if what]
-
-
-def exclusions(listed: Sequence[dict[str, Any]],
-               arms: Sequence[Arm]) -> list[tuple[str, str]]:
-    """(which arms on which workloads, why not as a sentence) where the limits of an arm do not say
-    so."""
-    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for item in listed:
-        for arm in arms:
-            reason = item["excluded"].get(arm.benchmark_arm)
-            if reason:
-                names, workloads = found.setdefault(reason, ({}, {}))
-                names[arm.name] = workloads[item["workload"]] = None
-    return [(f"{', '.join(names)}, on {', '.join(workloads)}", reason)
-            for reason, (names, workloads) in found.items()]
-
-
-def excluded(listed: Sequence[dict[str, Any]], arms: Sequence[Arm], wanted: Sequence[str],
-             quick: bool) -> list[dict[str, str]]:
-    """The exclusions among the arms that a run would have: what, why."""
-    names = {arm.name for arm in choose_arms(arms, wanted, quick)}
-    return [{"what": what, "why": reason[0].lower() + reason[1:].removesuffix(".")}
-            for what, reason in exclusions(listed, [arm for arm in arms if arm.name in names])]
-
-
-def sizes_left_out(listed: Sequence[dict[str, Any]], chosen: Sequence[dict[str, Any]],
-                   wanted: Sequence[str], quick: bool) -> list[dict[str, str]]:
-    """Workloads of a full run that this one has not: what, why. Those of a quick run are few by
-    its name."""
-    names = {item["workload"] for item in chosen}
-    missing = [item["workload"] for item in listed
-               if (item["heap"] == "fresh" or item["workload"] in plan.LITTERED)
-               and item["threads"] == 1 and item["workload"] not in names]
-    if wanted or quick or not missing:
-        return []
-    return [{"what": ", ".join(missing), "why": "a full run measures them; or name them with"
-             " --workload"}]
+def left_out(args: argparse.Namespace, offered: Offer, listed: Sequence[dict[str, Any]],
+             usable: Sequence[Arm], arms: Sequence[Arm]) -> list[str]:
+    """What a run has not although nobody chose anything else, as sentences."""
+    said = [f"{name} is absent: install {package}." for name, package in offered.absent.items()
+            if not args.workload or "/" not in name]
+    names = [arm.name for arm in usable if arm not in arms]
+    if names and not args.arm:
+        said.append(f"Left out: {', '.join(names)}; name them with --arm"
+                    + (", or run longer." if args.quick else "."))
+    missing = [item["workload"] for item in offered.workloads
+               if item["threads"] == 1 and item["heap"] == "fresh" and item not in listed]
+    if missing and not (args.workload or args.quick or args.threads):
+        said.append(f"Left out: {', '.join(missing)}; a full run measures them.")
+    return said
 
 
 def plays(wanted: Sequence[str], trace: str) -> bool:

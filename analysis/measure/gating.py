@@ -12,19 +12,20 @@ from typing import Any
 from rich.console import Console
 
 from analysis.building import meson
-from analysis.measure import catalogue, planning, probes, session
+from analysis.measure import catalogue, planning, session
 from analysis.measure.words import Malloc
 from analysis.runs import plan, records
 from analysis.runs.plan import Arm, Pair, Trace
 from analysis.system import host
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
-from analysis.system.process import find_program
 
 BASES = meson.BUILD_ROOT / "gate"
 BASE = "base-"
 """Before the name of an arm as it was."""
 NULL_POOL = "pool-keep"
+COUNTING_S = 3600.0
+"""Counts come from every process that is planned."""
 
 
 def is_library(text: str) -> bool:
@@ -73,18 +74,15 @@ def begin(args: argparse.Namespace, console: Console) -> pathlib.Path:
         raise UserError("--base and --new are both builds or both libraries")
     old = binary if libraries else base_binary(args.base)
     new = base_binary(args.new) if args.new and not libraries else binary
-    traces = planning.given_traces(args.trace)
+    traces = planning.traces_of(args)
     planning.check_traces(new, traces)
     with session.new_folder(args.output) as folder:
-        kept, notes = planning.program_traces(planning.wanted_programs(args), folder, console)
-        traces += [trace for trace in kept if trace.name not in {item.name for item in traces}]
-        run = _plan(args, new, old, traces, notes, console)
-        records.write_plan(folder, run)
+        records.write_plan(folder, _plan(args, new, old, traces, console))
     return folder
 
 
 def _plan(args: argparse.Namespace, new: pathlib.Path, old: pathlib.Path, traces: list[Trace],
-          notes: list[str], console: Console) -> plan.Plan:
+          console: Console) -> plan.Plan:
     given = [Malloc("new", pathlib.Path(args.new)),
              Malloc("base", pathlib.Path(args.base))] if is_library(args.base) else []
     offered = catalogue.offer(new, traces, given)
@@ -92,18 +90,17 @@ def _plan(args: argparse.Namespace, new: pathlib.Path, old: pathlib.Path, traces
         catalogue.offer(old, traces)
     listed = catalogue.choose_workloads(offered.workloads, args.workload, True)
     arms, pairs = _arms(offered.arms, bool(given))
-    parts = ["time", "work"] if find_program("valgrind") and not args.no_work else ["time"]
-    if "work" in parts:
-        arms = probes.with_countable(str(new), arms)
-    workloads, left_out = planning.planned(new, traces, listed, arms, parts, console)
+    notes: list[str] = []
+    budgets_s = {"time": plan.MODES["quick"].budgets_s["time"]}
+    if not args.no_work:
+        budgets_s["work"] = COUNTING_S
+        arms = planning.countable(new, arms, budgets_s, notes)
     workloads = [dataclasses.replace(item, pairs=[
         pair for pair in pairs if {pair.arm, pair.baseline} <= set(item.arms)])
-        for item in workloads]
+        for item in planning.calibrated(new, traces, listed, arms, console)]
     more: dict[str, Any] = {} if given else {
         "base": {"path": str(old), "sha256": host.sha256(old), "name": args.base}}
-    return planning.finished(
-        args, plan.MODES["quick"], new, arms, workloads, traces, notes, absent=[],
-        left_out=left_out, parts=parts, part_rounds={"work": 2} if "work" in parts else {}, **more)
+    return planning.finished(args, new, arms, workloads, traces, notes, budgets_s, **more)
 
 
 def _arms(known: list[Arm], libraries: bool) -> tuple[list[Arm], list[Pair]]:

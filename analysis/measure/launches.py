@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import queue
-import threading
 import time
 import zlib
 from typing import Callable, Sequence
 
-from analysis.measure import runner, side_by_side
+from analysis.measure import lanes, runner
 from analysis.runs import plan as plans
 from analysis.runs.plan import Pair, Plan, Workload
 from analysis.runs.records import Appender, Record
@@ -66,13 +64,13 @@ def collect(known: Record, appender: Appender, listener: Listener,
     for look in plan.looks:
         todo = missing(known, look)
         announce(len(known.launches) + len(todo))
-        end = None if look == plan.looks[0] else begun + plan.budget_s
+        end = None if look == plan.looks[0] else begun + plan.budgets_s["time"]
         entries = _run(plan, todo, appender, listener, end)
         known = dataclasses.replace(
             known,
             launches=known.launches + [item for item in entries if isinstance(item, Launch)],
             refusals=known.refusals + [item for item in entries if isinstance(item, Refusal)])
-        if time.monotonic() >= begun + plan.budget_s:
+        if time.monotonic() >= begun + plan.budgets_s["time"]:
             break
     return known
 
@@ -81,71 +79,36 @@ def _run(plan: Plan, todo: Sequence[Task], appender: Appender, listener: Listene
          end: float | None) -> list[Launch | Refusal]:
     """Runs launches: those of one thread on all processors at a time, then the others alone."""
     used = processors_used()
-    queues: dict[int | None, list[Task]] = {processor: [] for processor in used}
-    threaded: list[Task] = []
-    for item, pair, number in todo:
-        if item.form == "threads":
-            threaded.append((item, pair, number))
-        else:  # which processor alternates between a pair's launches
-            place = zlib.crc32(f"{item.workload} {pair.arm} {pair.baseline}".encode()) + number
-            queues[used[place % len(used)]].append((item, pair, number))
-    crew = _Crew(plan, end)
-    found = crew.work(queues, appender, listener)
-    return found + crew.work({None: threaded}, appender, listener)
+    queues: dict[int | None, list[Task]] = {processor: [] for processor in (*used, None)}
+    for item, pair, number in reversed(todo):  # which processor alternates between launches
+        place = zlib.crc32(f"{item.workload} {pair.arm} {pair.baseline}".encode()) + number
+        queues[None if item.form == "threads" else used[place % len(used)]].append(
+            (item, pair, number))
+    gone: set[tuple[str, str]] = set()
+    found: list[Launch | Refusal] = []
 
+    def choose(processor: int | None) -> Task | None:
+        waiting = queues[processor]
+        while waiting and not (end and time.monotonic() >= end):
+            item, pair, number = waiting.pop()
+            if not {(item.workload, pair.arm), (item.workload, pair.baseline)} & gone:
+                return item, pair, number
+        return None
 
-class _Crew:
-    """A thread for each processor; the caller's thread alone writes."""
-    def __init__(self, plan: Plan, end: float | None) -> None:
-        self._plan = plan
-        self._end = end
-        self._hashes = runner.Hashes()
-        self._stop = threading.Event()
-        self._gone: set[tuple[str, str]] = set()
-        self._done: queue.Queue = queue.Queue()
-
-    def work(self, queues: dict[int | None, list[Task]], appender: Appender,
-             listener: Listener) -> list[Launch | Refusal]:
-        """Empties the queues. An exception, in whichever thread, ends all that runs first."""
-        threads = [threading.Thread(target=self._follow, args=item) for item in queues.items()]
-        found: list[Launch | Refusal] = []
-        try:
-            for thread in threads:
-                thread.start()
-            working = len(threads)
-            while working:
-                entries = self._done.get()
-                if isinstance(entries, BaseException):
-                    raise entries
-                working -= entries is None
-                for entry in entries or ():
-                    if isinstance(entry, Refusal):
-                        if (entry.workload, entry.arm) in self._gone:
-                            continue
-                        self._gone.add((entry.workload, entry.arm))
-                    appender.append(entry)
-                    found.append(entry)
-                    listener(entry)
-        finally:
-            self._stop.set()
-            while any(thread.is_alive() for thread in threads):
-                side_by_side.end_all()
-                time.sleep(0.01)
-            self._stop.clear()
-        return found
-
-    def _follow(self, processor: int | None, todo: Sequence[Task]) -> None:
-        """What one thread does; None tells that it is through."""
+    def launch(task: Task, processor: int | None) -> list[Launch | Refusal]:
         runner.go_first()
-        try:
-            for item, pair, number in todo:
-                if self._stop.is_set() or self._end and time.monotonic() >= self._end:
-                    break
-                if {(item.workload, pair.arm), (item.workload, pair.baseline)} & self._gone:
+        return runner.launch(plan, *task, processor)
+
+    def take(_: Task, entries: list[Launch | Refusal]) -> None:
+        for entry in entries:
+            if isinstance(entry, Refusal):
+                if (entry.workload, entry.arm) in gone:
                     continue
-                entries = runner.launch(self._plan, item, pair, number, processor, self._hashes)
-                if not self._stop.is_set():
-                    self._done.put(entries)
-            self._done.put(None)
-        except BaseException as error:  # pylint: disable=broad-except
-            self._done.put(error)
+                gone.add((entry.workload, entry.arm))
+            appender.append(entry)
+            found.append(entry)
+            listener(entry)
+
+    lanes.work(used, choose, launch, take)
+    lanes.work([None], choose, launch, take)
+    return found

@@ -1,145 +1,124 @@
-"""Runs the parts of a plan beside time: instructions, memory, single operations.
+"""Probes what a plan measures beside time: instructions, memory, single operations.
 
-Each process is a line, or a line for each kind of operation, of a file of its part. Instructions
-and memory are no times, so two such processes run side by side; latencies are taken one process at
-a time.
+Each process is a line of probes.jsonl.gz. Instructions and memory are no times, so two such
+processes run side by side; latencies are taken one process at a time.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import functools
-import itertools
 import json
-import math
 import pathlib
 import re
 import subprocess
 import tempfile
 import time
-from typing import Any, Callable, Iterable, Iterator, Sequence
+from typing import Any, Callable, Sequence
 
-from analysis.measure import runner, side_by_side
-from analysis.measure.runner import Hashes, Unusable
+from analysis.measure import lanes, runner
+from analysis.measure.runner import Unusable
 from analysis.measure.side_by_side import Ended
 from analysis.runs import plan
 from analysis.runs.plan import Arm, Plan, Workload
-from analysis.runs.records import Appender
-from analysis.runs.samples import Latency, Memory, Refusal, Work
-from analysis.system.exits import UNFIT, UserError
+from analysis.runs.records import Appender, Record
+from analysis.runs.samples import PERCENTILES, Probe, Refusal
 from analysis.system.process import find_program, processors
 
 PATIENCE_S = {"memory": 120.0, "latency": 120.0, "work": 600.0}
 """A process may take so long before it is ended and refused."""
 SIDE_BY_SIDE = 2
 """Processes at a time where nothing is timed."""
+ROUNDS = {"memory": 2, "latency": 3, "work": 2}
+"""How often a part does the same."""
+ROLES = ("pool", "rival", "floor", "other")
+"""The null arm and the delay say something of time alone."""
 WORK_OPERATIONS = 20_000
 """So many operations separate the longer of two counted processes from the shorter."""
 LATENCY_OPERATIONS = 300_000
 """So many are timed one by one in a process, about."""
-PLACES_KEPT = 64
-"""Of a memory curve: the ends, the peaks, and others at equal distances."""
 COUNTED = "probe_counted"
 """The function of the benchmark binary whose instructions are counted, with all that it calls."""
-KINDS = ("alloc", "free", "realloc")
+KINDS = {"alloc": "alloc", "free": "free", "realloc": "realloc", "empty": "clock"}
+"""What the binary times one by one, and its name in figures."""
 
-Task = tuple[int, Workload, Arm]
-"""Round, workload, arm: one process, or one slope."""
-Lines = Sequence[Work | Memory | Latency | Refusal]
-Prober = Callable[[Plan, Task, Hashes], Lines]
+Task = tuple[int, Workload, Arm, str]
+"""Round, workload, arm, part: one process, or one slope."""
+Found = tuple[dict[str, float], str, dict[str, str]]
+"""Figures, the instrument and the proof."""
 
 
 # --- One process ---------------------------------------------------------------------------------
 
 
-def _answer(run: Plan, task: Task, part: str, more: list[str], hashes: Hashes,
-            before: list[str] | None = None) -> tuple[dict[str, Any], dict[str, str], Ended]:
+def probe(run: Plan, task: Task) -> Probe | Refusal:
+    """What a process, or two, shows; or why that is nothing."""
+    round_, workload, arm, part = task
+    look = {"memory": _memory, "latency": _latency, "work": _work}[part]
+    try:
+        try:
+            figures, instrument, proof = look(run, workload, arm)
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unusable(f"its output is not that of a probe: {error!r}") from None
+        return Probe(workload.workload, arm.name, round_, part, figures, instrument, **proof)
+    except Unusable as error:
+        return Refusal(workload.workload, arm.name, round_, str(error), error.crashed, part)
+
+
+def _answer(run: Plan, workload: Workload, arm: Arm, part: str, more: Sequence[str] = (),
+            before: Sequence[str] = ()) -> tuple[dict[str, Any], dict[str, str], Ended]:
     """Runs one probe: (what it found, its proof, how it ended). Unusable if that says nothing."""
-    _, workload, arm = task
-    path = runner.benchmark_of(run, arm)["path"]
-    command = runner.command_for(path, run.traces, workload.workload,
-                                  arm.benchmark_arm, [f"--{part}", *more])
+    command = runner.command_for(runner.benchmark_of(run, arm)["path"], run.traces,
+                                 workload.workload, arm.benchmark_arm, [f"--{part}", *more])
     command.remove("--benchmark_format=json")
     variables = runner.child_environment(arm.preload, 0)
     if part == "work":
         variables["LD_PRELOAD"] = ":".join(filter(
             None, (frozen_clock(run.benchmark["path"]), arm.preload)))
-    outcome = runner.run_process((before or []) + command, variables, PATIENCE_S[part])
-    runner.check_end(outcome)
-    try:
-        told = json.loads(outcome.output)
-        found, context = told[part], told["context"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Unusable(f"its output is not that of a probe: {error!r}") from None
-    return found, runner.proven(run, arm, context, hashes), outcome
+    ended = runner.run_process([*before, *command], variables, PATIENCE_S[part])
+    runner.check_end(ended)
+    told = json.loads(ended.output)
+    return told[part], runner.proven(run, arm, told["context"]), ended
 
 
-def probe_memory(run: Plan, task: Task, hashes: Hashes) -> list[Memory]:
-    """What a process holds while it does the workload once. Unusable if it does not tell."""
-    round_, workload, arm = task
-    told, proof, _ = _answer(run, task, "memory", [], hashes)
-    try:
-        kept = places_kept(told["live_bytes"], told["rss_bytes"], PLACES_KEPT)
-        return [
-            Memory(workload.workload, arm.name, round_, told["operations"], told["peak_live_bytes"],
-                   told["base_rss_bytes"], told["peak_rss_bytes"], told["end_rss_bytes"],
-                   told["drained_rss_bytes"], told["minor_faults"], told["major_faults"],
-                   progress=[round(told["done"][i] / told["operations"], 6) for i in kept],
-                   live_bytes=[told["live_bytes"][i] for i in kept],
-                   rss_bytes=[told["rss_bytes"][i] for i in kept], **proof)
-        ]
-    except (KeyError, IndexError, TypeError, ZeroDivisionError) as error:
-        raise Unusable(f"its output is not that of a probe: {error!r}") from None
+def _memory(run: Plan, workload: Workload, arm: Arm) -> Found:
+    """What a process holds while it does the workload once."""
+    told, proof, _ = _answer(run, workload, arm, "memory")
+    base = told["base_rss_bytes"]
+    return {
+        "peak_live_bytes": told["peak_live_bytes"], "base_rss_bytes": base,
+        "faults": told["minor_faults"] + told["major_faults"],
+        **{f"{when}_bytes": max(0, told[f"{when}_rss_bytes"] - base)
+           for when in ("peak", "end", "drained")}
+    }, "", proof
 
 
-def places_kept(live_bytes: Sequence[int], rss_bytes: Sequence[int], most: int) -> list[int]:
-    """Which places of a curve stand for all: the ends, both peaks, and others evenly between."""
-    last = len(live_bytes) - 1
-    if last < most:
-        return list(range(last + 1))
-    even = {round(i * last / (most - 3)) for i in range(most - 2)}
-    return sorted(even | {live_bytes.index(max(live_bytes)), rss_bytes.index(max(rss_bytes))})
+def _latency(run: Plan, workload: Workload, arm: Arm) -> Found:
+    """Single operations, by kind."""
+    told, proof, _ = _answer(run, workload, arm, "latency",
+                             [f"--iterations={workload.latency_iterations}"])
+    figures = {}
+    for kind, seen in told["kinds"].items():
+        figures[f"{KINDS[kind]} count"] = seen["count"]
+        figures |= {f"{KINDS[kind]} {name}": seen["ns"][name] for name in PERCENTILES}
+    return figures, told["clock"], proof
 
 
-def probe_latency(run: Plan, task: Task, hashes: Hashes) -> list[Latency]:
-    """Single operations, a line a kind. Unusable if the process does not tell."""
-    round_, workload, arm = task
-    told, proof, _ = _answer(run, task, "latency", [f"--iterations={workload.latency_iterations}"],
-                             hashes)
-    try:
-        empty = told["kinds"]["empty"]
-        lines = [
-            Latency(workload.workload, arm.name, round_, kind, told["kinds"][kind]["count"],
-                    told["kinds"][kind]["ns"], told["clock"], told["clock_step_ns"],
-                    empty["count"], empty["ns"], **proof) for kind in KINDS
-            if kind in told["kinds"]
-        ]
-    except (KeyError, TypeError) as error:
-        raise Unusable(f"its output is not that of a probe: {error!r}") from None
-    if not lines:
-        raise Unusable("timed no operation")
-    return lines
-
-
-def probe_work(run: Plan, task: Task, hashes: Hashes) -> list[Work]:
+def _work(run: Plan, workload: Workload, arm: Arm) -> Found:
     """Instructions of an operation, as the slope between two lengths. Unusable if there is none."""
-    round_, workload, arm = task
-    started = time.monotonic()
-    short, short_count, proof = _count(run, task, 1, hashes)
-    longer = 1 + max(1, round(WORK_OPERATIONS / short["operations"]))
-    told, long_count, _ = _count(run, task, longer, hashes)
-    operations = (longer * told["operations"] - short["operations"]) / (longer - 1)
-    alike = told["operations"] == short["operations"] or workload.capacity_bytes
+    short, short_count, proof = _count(run, workload, arm, 1)
+    longer = 1 + max(1, round(WORK_OPERATIONS / short))
+    long, long_count, _ = _count(run, workload, arm, longer)
+    operations = (longer * long - short) / (longer - 1)
+    alike = long == short or workload.capacity_bytes
     if not alike or operations <= 0 or long_count <= short_count:
         raise Unusable(f"counts {short_count} instructions for 1 iteration and {long_count} for"
                        f" {longer}")
-    slope = (long_count - short_count) / (longer - 1) / operations
-    return [
-        Work(workload.workload, arm.name, round_, slope, operations, 1, longer,
-             short_count, long_count, f"{valgrind_version()} callgrind",
-             round(time.monotonic() - started, 3), **proof)
-    ]
+    return {
+        "instructions": (long_count - short_count) / (longer - 1) / operations,
+        "operations": operations, "short_iterations": 1, "long_iterations": longer,
+        "short_instructions": short_count, "long_instructions": long_count
+    }, f"{valgrind_version()} callgrind", proof
 
 
 def frozen_clock(binary: str) -> str:
@@ -159,121 +138,76 @@ def with_countable(binary: str, arms: Sequence[Arm]) -> list[Arm]:
     return [dataclasses.replace(arm, counted=not dies[arm.preload]) for arm in arms]
 
 
-def _count(run: Plan, task: Task, iterations: int,
-           hashes: Hashes) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """(what a process told, the instructions of its loop, its proof)."""
+def _count(run: Plan, workload: Workload, arm: Arm,
+           iterations: int) -> tuple[float, int, dict[str, str]]:
+    """(operations of an iteration, the instructions of the loop, the proof) of a process."""
     with tempfile.TemporaryDirectory() as folder:
         counting = [
             find_program("valgrind") or "valgrind", "--quiet", "--tool=callgrind",
             "--collect-atstart=no", f"--toggle-collect={COUNTED}",
             f"--callgrind-out-file={folder}/%p"
         ]
-        told, proof, outcome = _answer(run, task, "work", [f"--iterations={iterations}"], hashes,
-                                       counting)
-        counted = pathlib.Path(folder, str(outcome.pid))
+        told, proof, ended = _answer(run, workload, arm, "work", [f"--iterations={iterations}"],
+                                     counting)
+        counted = pathlib.Path(folder, str(ended.pid))
         try:  # the child that reads a trace leaves a file of its own
             found = re.search(r"^totals: (\d+)$", counted.read_text(), re.MULTILINE)
         except OSError as error:
             raise Unusable(f"Valgrind wrote no count: {error.strerror}") from None
-    if not found or told.get("iterations") != iterations or not told.get("operations"):
+    if not found or told["iterations"] != iterations or not told["operations"]:
         raise Unusable("Valgrind counted nothing")
-    return told, int(found.group(1)), proof
+    return told["operations"], int(found.group(1)), proof
 
 
 @functools.lru_cache(maxsize=None)
 def valgrind_version() -> str:
-    """Such as valgrind-3.19.0. UserError if there is none."""
-    path = find_program("valgrind")
-    if not path:
-        raise UserError("instructions are counted by Valgrind; install valgrind",
-                        UNFIT)
-    answer = subprocess.run([path, "--version"], stdout=subprocess.PIPE, text=True, check=False)
-    return answer.stdout.strip() or "valgrind"
-
-
-PROBERS: dict[str, Prober] = {
-    "memory": probe_memory, "latency": probe_latency, "work": probe_work
-}
+    """Such as valgrind-3.19.0."""
+    answer = subprocess.run([find_program("valgrind") or "valgrind", "--version"],
+                            stdout=subprocess.PIPE, text=True, check=False)
+    return answer.stdout.strip()
 
 
 # --- A whole part --------------------------------------------------------------------------------
 
 
-def tasks(run: Plan, part: str) -> Iterator[Task]:
-    """Everything that a part has to do, in the plan's order."""
-    for round_ in range(run.part_rounds.get(part, 0)):
-        for workload in plan.workload_order(run, round_):
-            if part in workload.parts:
-                arms = set(plan.probed_arms(run.arms_by_name(), workload, part))
-                for arm in plan.arm_order(run, workload, round_):
-                    if arm.name in arms:
-                        yield round_, workload, arm
+def missing(known: Record, part: str) -> list[Task]:
+    """What a part has still to do, in the plan's order. An arm that was refused leaves its
+    workload."""
+    run = known.plan
+    there = {(line.round, line.workload, line.arm) for line in known.probes if line.part == part}
+    gone = {(line.workload, line.arm) for line in known.probe_refusals if line.part == part}
+    arms = {arm.name for arm in run.arms
+            if arm.role in ROLES and (part != "work" or arm.counted)}
+    return [(round_, item, arm, part) for round_ in range(ROUNDS[part])
+            for item, arm in plan.probe_order(run, part, round_)
+            if arm.name in arms and (round_, item.workload, arm.name) not in there
+            and (item.workload, arm.name) not in gone]
 
 
-def missing(run: Plan, part: str, done: Iterable[Any], refused: Iterable[Refusal]) -> list[Task]:
-    """What a part has still to do. An arm that was refused leaves its workload."""
-    there = {(line.round, line.workload, line.arm) for line in done}
-    withdrawn = {(line.workload, line.arm) for line in refused}
-    return [
-        task for task in tasks(run, part)
-        if (task[0], task[1].workload, task[2].name) not in there and
-        (task[1].workload, task[2].name) not in withdrawn
-    ]
+def run_part(run: Plan, todo: Sequence[Task], appender: Appender, limit_s: float,
+             listener: Callable[[Probe | Refusal], None]) -> int:
+    """Does what is to do, appending as it ends, and returns how much of it is left: none, unless
+    the limit of time was reached. `listener` is told of each line."""
+    end = time.monotonic() + limit_s
+    left = list(todo)[::-1]
+    gone: set[tuple[str, str]] = set()
 
+    def choose(_: int) -> Task | None:
+        while left and time.monotonic() < end:
+            task = left.pop()
+            if (task[1].workload, task[2].name) not in gone:
+                return task
+        return None
 
-def run_part(run: Plan, part: str, todo: Sequence[Task], appender: Appender,
-             listener: Callable[[Lines], None]) -> int:
-    """Does what is to do, appending as it ends, and returns how much of it: all, unless the part's
-    limit of time was reached. `listener` is told of each process's lines."""
-    hashes = Hashes()
-    end = time.monotonic() + run.part_limits_s.get(part, math.inf)
-    passed = 0
+    def take(_: Task, line: Probe | Refusal) -> None:
+        place = (line.workload, line.arm)
+        if place in gone:
+            return
+        if isinstance(line, Refusal):
+            gone.add(place)
+        appender.append(line)
+        listener(line)
 
-    def in_time() -> Iterator[Task]:
-        nonlocal passed
-        for task in todo:
-            if time.monotonic() >= end:
-                return
-            passed += 1
-            yield task
-
-    withdrawn: set[tuple[str, str]] = set()
-    workers = 1 if part == "latency" else min(SIDE_BY_SIDE, processors())
-    waiting = in_time()
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        under_way: set[concurrent.futures.Future] = set()
-        try:
-            while True:
-                for task in itertools.islice(
-                    (task for task in waiting
-                     if (task[1].workload, task[2].name) not in withdrawn),
-                        workers - len(under_way)):
-                    under_way.add(pool.submit(_one, run, part, task, hashes))
-                if not under_way:
-                    return passed
-                ended, under_way = concurrent.futures.wait(
-                    under_way, return_when=concurrent.futures.FIRST_COMPLETED)
-                for lines in (future.result() for future in ended):
-                    if _is_new(lines, withdrawn):
-                        appender.append(*lines)
-                        listener(lines)
-        except BaseException:
-            side_by_side.end_all()
-            raise
-
-
-def _one(run: Plan, part: str, task: Task, hashes: Hashes) -> Lines:
-    round_, workload, arm = task
-    try:
-        return PROBERS[part](run, task, hashes)
-    except Unusable as error:
-        return [Refusal(workload.workload, arm.name, round_, str(error), error.crashed)]
-
-
-def _is_new(lines: Lines, withdrawn: set[tuple[str, str]]) -> bool:
-    """Notes a refusal. Whether the lines are still wanted: not where the arm has left meanwhile."""
-    place = (lines[0].workload, lines[0].arm)
-    wanted = place not in withdrawn
-    if isinstance(lines[0], Refusal):
-        withdrawn.add(place)
-    return wanted
+    together = 1 if any(task[3] == "latency" for task in todo) else min(SIDE_BY_SIDE, processors())
+    lanes.work(range(together), choose, lambda task, _: probe(run, task), take)
+    return len(left)

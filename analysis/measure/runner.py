@@ -164,21 +164,19 @@ def check_owner(owner: str, preload: str | None) -> None:
         raise Unusable(f"malloc belongs to {owner}, not to the C library")
 
 
-class Hashes:
-    """SHA-256 of files, each read once, and again if it is not the same file any more."""
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple, str]] = {}
+def file_hash(path: str) -> str:
+    """SHA-256 of a file, read again only if it is not the same file any more. Unusable if it cannot
+    be read."""
+    try:
+        now = os.stat(path)
+        return _hash(path, now.st_ino, now.st_size, now.st_mtime_ns)
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {error.strerror}") from None
 
-    def of(self, path: str) -> str:
-        """The hash of a file. Unusable if it cannot be read."""
-        try:
-            now = os.stat(path)
-            state = (now.st_ino, now.st_size, now.st_mtime_ns)
-            if path not in self._known or self._known[path][0] != state:
-                self._known[path] = (state, host.sha256(path))
-        except OSError as error:
-            raise Unusable(f"{path} cannot be read: {error.strerror}") from None
-        return self._known[path][1]
+
+@functools.lru_cache(maxsize=None)
+def _hash(path: str, *_state: int) -> str:
+    return host.sha256(path)
 
 
 def benchmark_of(plan: Plan, arm: Arm) -> dict[str, str]:
@@ -186,17 +184,17 @@ def benchmark_of(plan: Plan, arm: Arm) -> dict[str, str]:
     return plan.base if arm.build == "base" and plan.base else plan.benchmark
 
 
-def proven(plan: Plan, arm: Arm, context: dict[str, Any], hashes: Hashes) -> dict[str, str]:
+def proven(plan: Plan, arm: Arm, context: dict[str, Any]) -> dict[str, str]:
     """The columns that prove what a process measured. Unusable if it measured something else;
     UserError if what is measured is not what the run began with."""
     benchmark = benchmark_of(plan, arm)
     path = benchmark["path"]
-    if not os.path.exists(path) or hashes.of(path) != benchmark["sha256"]:
+    if not os.path.exists(path) or file_hash(path) != benchmark["sha256"]:
         raise UserError(f"{path} has changed since the run began; nothing that is recorded is lost,"
                         " but the run cannot go on without what it began with", UNFIT)
     owner = str(context.get("malloc_owner", ""))
     check_owner(owner, arm.preload)
-    if arm.sha256 and hashes.of(owner) != arm.sha256:
+    if arm.sha256 and file_hash(owner) != arm.sha256:
         raise Unusable(f"{owner} has changed since the run began")
     told = {"benchmark_version": "google_benchmark", "compiler": "compiler",
             "compiler_flags": "compiler_flags"}
@@ -204,7 +202,7 @@ def proven(plan: Plan, arm: Arm, context: dict[str, Any], hashes: Hashes) -> dic
     if silent:
         raise Unusable(f"does not say its {' and its '.join(silent)}")
     return {
-        "malloc_owner": owner, "malloc_sha256": hashes.of(owner),
+        "malloc_owner": owner, "malloc_sha256": file_hash(owner),
         "benchmark_sha256": benchmark["sha256"]
     } | {column: str(context[key]) for column, key in told.items()}
 
@@ -212,8 +210,8 @@ def proven(plan: Plan, arm: Arm, context: dict[str, Any], hashes: Hashes) -> dic
 # --- A launch ------------------------------------------------------------------------------------
 
 
-def launch(plan: Plan, workload: Workload, pair: Pair, number: int, processor: int | None,
-           hashes: Hashes) -> list[Launch | Refusal]:
+def launch(plan: Plan, workload: Workload, pair: Pair, number: int,
+           processor: int | None) -> list[Launch | Refusal]:
     """One launch of two arms: what they told, or of each that cannot be used why."""
     order = random.Random(f"{plan.seed}/{workload.workload}/{pair.arm}/{pair.baseline}/{number}")
     padding = order.randrange(PADDING_BYTES)
@@ -236,7 +234,7 @@ def launch(plan: Plan, workload: Workload, pair: Pair, number: int, processor: i
         if any(blamed) and not item.stuck:
             continue
         try:
-            sides.append(_side(plan, workload, arm, item, hashes))
+            sides.append(_side(plan, workload, arm, item))
         except Unusable as error:
             refusals.append(Refusal(workload.workload, arm.name, number, str(error),
                                     error.crashed))
@@ -261,7 +259,7 @@ def _program(plan: Plan, workload: Workload, arm: Arm, padding: int, word: str,
                    keep_fds=descriptors)
 
 
-def _side(plan: Plan, workload: Workload, arm: Arm, told: turns.Told, hashes: Hashes) -> Side:
+def _side(plan: Plan, workload: Workload, arm: Arm, told: turns.Told) -> Side:
     """Unusable if a process told nothing that counts."""
     if told.stuck and told.ended.exit_code in (0, -signal.SIGKILL):
         raise Unusable(told.stuck, crashed=True)
@@ -280,7 +278,7 @@ def _side(plan: Plan, workload: Workload, arm: Arm, told: turns.Told, hashes: Ha
                 int(peak) if peak is not None else told.ended.max_rss_bytes,
                 told.ended.minor_faults, told.ended.major_faults, told.ended.voluntary_switches,
                 told.ended.involuntary_switches, counters=own_counters(entries),
-                slices=workload.slices, **proven(plan, arm, context, hashes))
+                slices=workload.slices, **proven(plan, arm, context))
 
 
 # --- How long a batch is -------------------------------------------------------------------------

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import datetime
 import os
 import pathlib
 import shlex
-import shutil
 import signal
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator
 
 from rich.console import Console
 
 from analysis.building import meson
-from analysis.measure import binary as binaries, launches, planning, probes, progress
-from analysis.measure.planning import TRACES
-from analysis.runs import plan, records
+from analysis.measure import launches, planning, probes, progress
+from analysis.runs import records
 from analysis.runs.plan import Plan
 from analysis.runs.records import Record
 from analysis.system import host, units
@@ -61,7 +58,6 @@ def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
     try:
         yield folder.resolve()
     except BaseException:
-        shutil.rmtree(folder / TRACES, ignore_errors=True)
         (folder / ASKED_FILE).unlink(missing_ok=True)
         if not existed:
             with contextlib.suppress(OSError):
@@ -69,20 +65,15 @@ def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
         raise
 
 
-def begin(args: argparse.Namespace, binary: pathlib.Path, traces: list[plan.Trace],
-          console: Console) -> pathlib.Path:
+def begin(args: argparse.Namespace, console: Console) -> pathlib.Path:
     """Plans a run, and returns its folder. What was asked for lies in it until the plan does."""
+    traces = planning.traces_of(args)
+    binary = benchmark_binary()
+    planning.check_traces(binary, traces)
     with new_folder(args.output) as folder:
         with whole_file(folder / ASKED_FILE) as stream:
             stream.write(planning.command_again(args) + "\n")
-        recorded, notes = planning.program_traces(planning.wanted_programs(args), folder, console,
-                                                  args.record)
-        notes += planning.of_given(args, traces, [trace.name for trace in recorded])
-        taken = {trace.name for trace in traces}
-        new = planning.make_plan(
-            args, binary, traces + [trace for trace in recorded if trace.name not in taken],
-            notes, console)
-        records.write_plan(folder, new)
+        records.write_plan(folder, planning.make_plan(args, binary, traces, console))
         (folder / ASKED_FILE).unlink()
     return folder
 
@@ -97,39 +88,12 @@ def asked_before(folder: pathlib.Path) -> list[str] | None:
     return shlex.split((folder / ASKED_FILE).read_text(encoding="utf-8"))[2:]
 
 
-def go_on(folder: pathlib.Path, more: Sequence[str]) -> None:
-    """Makes a run ready to go on, with more parts than it had. UserError if what it depends on has
-    changed."""
-    known = records.read_plan(folder)
-    planning.require_parts([*known.parts, *more])
-    changed = changes(known)
-    if changed:
+def go_on(folder: pathlib.Path) -> None:
+    """UserError if what a run depends on has changed, so that it cannot go on."""
+    if changed := changes(records.read_plan(folder)):
         raise UserError(
             f"{folder} cannot go on, as its samples would not be alike: " +
             "; ".join(changed) + ". Start a new run", UNFIT)
-    added = [part for part in more if part not in known.parts]
-    if added:
-        records.write_plan(folder, _with_parts(known, added, folder))
-
-
-def _with_parts(known: Plan, added: list[str], folder: pathlib.Path) -> Plan:
-    """A plan that measures more parts of its workloads, as often as a part usually is."""
-    listed = binaries.list_workloads(pathlib.Path(known.benchmark["path"]), known.traces)
-    probed = {item["workload"] for item in listed if item["probes"]}
-    if not any(item.workload in probed for item in known.workloads):
-        raise UserError(f"{folder} has no workload that {' or '.join(added)} applies to")
-    arms = known.arms
-    if "work" in added:
-        arms = planning.countable(pathlib.Path(known.benchmark["path"]), arms)
-    return dataclasses.replace(
-        known, arms=arms, parts=[*known.parts, *added],
-        left_out=known.left_out + (planning.uncounted(arms) if "work" in added else []),
-        part_rounds=known.part_rounds | {part: plan.PART_ROUNDS[part] for part in added
-                                         if part != "time"},
-        workloads=[
-            dataclasses.replace(item, parts=[*item.parts, *added])
-            if item.workload in probed else item for item in known.workloads
-        ])
 
 
 def changes(known: Plan) -> list[str]:
@@ -155,21 +119,21 @@ def changes(known: Plan) -> list[str]:
 
 def measure(folder: pathlib.Path, console: Console) -> None:
     """Runs what is still to run. UserError with the way to go on if interrupted."""
-    known = records.read(folder)
-    _announce(known, console)
-    for part in known.plan.parts:
-        with appending(folder, part) as appender, _stoppable(folder, part):
-            known = records.read(folder)
-            if part == "time":
-                _measure_time(known, appender, console)
-            else:
-                _probe(known, part, appender, console)
+    _announce(records.read(folder), console)
+    path = folder / records.LAUNCHES_FILE
+    with appending(path) as appender, _stoppable(path):
+        _measure_time(records.read(folder), appender, console)
+    path = folder / records.PROBES_FILE
+    with appending(path) as appender, _stoppable(path):
+        known = records.read(folder)
+        for part, limit_s in known.plan.budgets_s.items():
+            if part != "time":
+                _probe(known, part, limit_s, appender, console)
 
 
 @contextlib.contextmanager
-def appending(folder: pathlib.Path, part: str) -> Iterator[records.Appender]:
-    """The file of a part, open for this process alone. UserError if it cannot be."""
-    path = records.part_file(folder, part)
+def appending(path: pathlib.Path) -> Iterator[records.Appender]:
+    """A file of a run, open for this process alone. UserError if it cannot be."""
     try:
         appender = records.Appender(path)
     except OSError as error:
@@ -181,38 +145,19 @@ def appending(folder: pathlib.Path, part: str) -> Iterator[records.Appender]:
 
 
 def _measure_time(known: Record, appender: records.Appender, console: Console) -> None:
-    display = progress.Display(len(known.launches), len(known.launches), "launches", console)
-
-    def listen(entry: Any) -> None:
-        if isinstance(entry, records.Refusal):
-            display.say(f"refused: {entry.workload} with {entry.arm}: {entry.refused}")
-        display.advance(entry)
-
-    try:
-        launches.collect(known, appender, listen, display.expect)
-    finally:
-        display.close()
+    done = len(known.launches)
+    with progress.Display(done, done, "launches", console) as display:
+        launches.collect(known, appender, display.advance, display.expect)
 
 
-def _probe(known: Record, part: str, appender: records.Appender, console: Console) -> None:
-    todo = probes.missing(known.plan, part, getattr(known, part),
-                          known.part_refusals.get(part, []))
-    display = progress.Display(0, len(todo), "probes", console)
-
-    def listen(lines: Sequence[Any]) -> None:
-        if isinstance(lines[0], records.Refusal):
-            display.say(f"refused: {part} of {lines[0].workload} with {lines[0].arm}:"
-                        f" {lines[0].refused}")
-        display.advance(lines[0])
-
-    try:
-        begun = probes.run_part(known.plan, part, todo, appender, listen)
-    finally:
-        display.close()
-    if begun < len(todo):
-        console.print(f"mind: time is up for {part} after {begun} of"
-                      f" {units.count(len(todo), 'probe')}; --resume does the others",
-                      style="yellow", soft_wrap=True, highlight=False)
+def _probe(known: Record, part: str, limit_s: float, appender: records.Appender,
+           console: Console) -> None:
+    todo = probes.missing(known, part)
+    with progress.Display(0, len(todo), "probes", console) as display:
+        left = probes.run_part(known.plan, todo, appender, limit_s, display.advance)
+    if left:
+        console.print(f"mind: time is up for {part}: {left} of {units.count(len(todo), 'probe')}"
+                      " left; --resume does them", style="yellow", soft_wrap=True, highlight=False)
 
 
 def _announce(known: Record, console: Console) -> None:
@@ -232,25 +177,23 @@ def _announce(known: Record, console: Console) -> None:
     if removed:
         console.print(f"not handed to the samples: {', '.join(removed)}", soft_wrap=True,
                       highlight=False)
-    left = [f"left out: {item['what']}: {item['why']}." for item in planned.left_out]
-    for note in [*planned.notes, *left]:
+    for note in planned.notes:
         console.print(f"mind: {note}", style="yellow", soft_wrap=True, markup=False,
                       highlight=False)
 
 
 @contextlib.contextmanager
-def _stoppable(folder: pathlib.Path, part: str) -> Iterator[None]:
+def _stoppable(path: pathlib.Path) -> Iterator[None]:
     """Says how to go on where an interrupt, or a full disk, ends a measurement."""
     try:
         with _interruptible():
             yield
     except KeyboardInterrupt:
-        raise UserError(_how_to_go_on(folder), INTERRUPTED) from None
+        raise UserError(_how_to_go_on(path.parent), INTERRUPTED) from None
     except OSError as error:
         raise UserError(
-            f"{error.strerror}: {records.part_file(folder, part)}. Nothing recorded is lost; when"
-            f" that is mended, {_how_to_go_on(folder).partition('; ')[2]}",
-            UNFIT) from None
+            f"{error.strerror}: {path}. Nothing recorded is lost; when that is mended,"
+            f" {_how_to_go_on(path.parent).partition('; ')[2]}", UNFIT) from None
 
 
 @contextlib.contextmanager

@@ -138,12 +138,6 @@ def pinned(processor: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def processor_of(launch: int) -> int:
-    """The processor of a launch: each that this process may use, in turn."""
-    usable = sorted(os.sched_getaffinity(0))
-    return usable[launch % len(usable)]
-
-
 def run_together(programs: Sequence[Program], processor: int | None,
                  limit_s: float) -> list[Ended]:
     """Starts the programs together, in their order, and waits for all.

@@ -48,19 +48,10 @@ def tables(comparison: Comparison) -> list[Grid]:
 
 def sentences(comparison: Comparison) -> list[str]:
     """What a reader must know beside the tables."""
-    base, new = comparison.base.plan, comparison.new.plan
-    said = []
-    if comparison.base is not comparison.new:
-        said.append("The two were not measured in turns: a machine that changed in between may"
-                    " pass for a change of the pool. gate --base runs two builds now.")
-    if (new.base or base.benchmark)["sha256"] == new.benchmark["sha256"] and (
-            new.base or comparison.base is not comparison.new):
-        said.append("Both measured the same binary: what separates them is noise.")
-    said += [f"The runs differ in {item}." for item in comparison.unlike]
-    said += [f"{item[0].upper()}{item[1:]}." for item in comparison.left_out]
-    said += [f"{item.workload} with {item.arm} died in the new run: {item.refused}."
+    said = [*comparison.mind,
+            *(f"{item[0].upper()}{item[1:]}." for item in comparison.left_out + comparison.unfit)]
+    said += [f"{item.workload} with {item.arm} died: {item.refused}."
              for item in comparison.crashed]
-    said += [f"{item[0].upper()}{item[1:]}." for item in comparison.unfit]
     said += [f"{change.workload} with {change.arm}: {change.doubt}."
              for change in comparison.changes if change.doubt]
     claims = [change for change in comparison.changes if change.kind == "claim"]

@@ -12,7 +12,6 @@ from analysis.report.document import PROSE, Cell
 from analysis.runs import plan
 from analysis.runs.plan import is_app, is_cold, is_trace
 from analysis.stats import inference
-from analysis.stats.secondary_metrics import Parts
 from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
 from analysis.system import units
 
@@ -136,49 +135,38 @@ def provable(analysis: Analysis) -> list[tuple[float, str]]:
 def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
     """The smallest difference that the claims of a workload could have proved; infinite where the
     run has too few launches for its family."""
-    enough = all(claim.interval.launches >= _needed(analysis) for claim in result.claims)
+    needed = inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
+    enough = all(claim.interval.launches >= needed for claim in result.claims)
     return result.smallest_provable() if enough else math.inf
 
 
-def _needed(analysis: Analysis) -> int:
-    return inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
-
-
 def sight(analysis: Analysis) -> list[tuple[str, Cell]]:
-    """What this run could see, and what became of its controls."""
+    """What became of the run's controls."""
     results = analysis.results
     untested = "not put to the test"
     nulls = [result.null for result in results if result.null]
     delays = [result.delay for result in results if result.delay]
     seen = sum(claim.interval.high < 0 and claim.p <= inference.ALPHA for claim in delays)
     widest = max((abs(claim.interval.median) for claim in nulls), default=0.0)
-    false = (f"{len(false_claims(analysis))} of {len(nulls)}" if nulls else untested)
+    delay = max((arm.delay_percent for arm in analysis.plan.arms), default=0.0)
     return [
-        ("runs with a false claim", Cell(
-            f"at most {units.share(inference.ALPHA)}", "by chance, even one among"
-            f" {units.count(len(analysis.family), 'claim')}: Holm’s correction")),
         ("false claims seen", Cell(
-            false, "where the same allocator ran under two names, medians at most"
+            f"{len(false_claims(analysis))} of {len(nulls)}" if nulls else untested,
+            "where the same allocator ran under two names, medians at most"
             f" {units.percent(widest)} apart")),
-        ("a true difference of 10 %", _ten_percent(analysis)),
-        (f"a known delay of {plan.DELAY_PERCENT:g} %", Cell(
+        (f"a known delay of {delay or plan.DELAY_PERCENT:g} %", Cell(
             f"seen on {seen} of {len(delays)}" if delays else untested,
             "workloads, with the pool slowed down on purpose")),
-        ("arms changed by turns", _biases(analysis)), ("verdicts taken back", _doubts(analysis)),
-        ("launches of a pair", _launches(analysis))]
+        ("arms changed by turns", _biases(analysis)),
+        ("verdicts taken back", Cell(
+            str(sum(bool(claim.doubt) for claim in analysis.family)),
+            "each was put to the turns of the arms alone"))]
 
 
 def false_claims(analysis: Analysis) -> list[Claim]:
     """Those that the same allocator under two names yielded."""
     return [result.null for result in analysis.results
             if result.null and result.null.verdict in ("faster", "slower")]
-
-
-def _ten_percent(analysis: Analysis) -> Cell:
-    able = provable(analysis)
-    ten = sum(value <= inference.LARGEST_EQUALITY for value, _ in able)
-    less = "; on the others this run could not have seen so little" * (ten < len(able))
-    return Cell(f"provable on {ten} of {len(able)}", f"workloads{less}")
 
 
 def _biases(analysis: Analysis) -> Cell:
@@ -191,22 +179,6 @@ def _biases(analysis: Analysis) -> Cell:
     named = f": {listed([*biased[:3], *more])}" if biased else ""
     return Cell(f"{len(biased)} of {alone}" if alone else "not put to the test",
                 f"against the same processes alone, beyond 3 % (traces: 5 %){named}")
-
-
-def _doubts(analysis: Analysis) -> Cell:
-    """How many verdicts were taken back because methods disagree, and which methods."""
-    reasons = [claim.doubt.partition(" borne out by ")[2] for claim in analysis.family
-               if claim.doubt]
-    return Cell(str(len(reasons)), f"not borne out by {'; '.join(sorted(set(reasons)))}"
-                if reasons else "each was put to the signed-rank test and to the arms alone")
-
-
-def _launches(analysis: Analysis) -> Cell:
-    """Whether the launches are enough for the family."""
-    launches = [claim.interval.launches for claim in analysis.family] or [0]
-    return Cell(f"{min(launches)} to {max(launches)}", "so many claims, looked at"
-                f" {units.count(len(analysis.plan.looks), 'time')} at most, need"
-                f" {_needed(analysis)}")
 
 
 # --- The rest -------------------------------------------------------------------------------------
@@ -222,11 +194,10 @@ def warnings(analysis: Analysis) -> list[str]:
     if not analysis.complete:
         said.append(f"The run is not complete: {len(record.launches):,} launches are there, and"
                     " some pairs lack some.")
+    there = {line.part for line in (*record.probes, *record.probe_refusals)}
     said += [f"The run was to measure {part}, and has nothing of it."
-             for part in analysis.plan.parts if part != "time" and not getattr(record, part)
-             and part not in record.part_refusals]
-    said += [f"The arm {item['arm']} is absent: install {item['package']}."
-             for item in analysis.plan.absent]
+             for part in analysis.plan.budgets_s
+             if part != "time" and part not in there and analysis.plan.measured(part)]
     return said + [f"{refusal.workload} with {refusal.arm} was refused: {refusal.refused}."
                    for refusal in record.refusals]
 
@@ -244,23 +215,16 @@ def day(started: str) -> str:
     return started.replace("T", " ").replace("Z", " UTC")
 
 
-def workloads(analysis: Analysis, measured: Parts, most_dots: int, most_drawn: int) -> list[str]:
-    """How to read the charts of workloads, what was measured beside time, and what was not."""
+def workloads(analysis: Analysis) -> list[str]:
+    """How to read what is said of workloads, and what was not measured."""
     record = analysis.record
-    said = [PROSE["dots"].format(most_dots)]
-    if measured.work:
-        said.append(PROSE["work"].format(", ".join(sorted({line.counter for line in record.work}))))
-    if measured.memory:
-        said.append(PROSE["memory"].format(*(
-            ("in processes of their own", "the workload") if record.memory else
-            ("while the trace was played once", "the program"))))
-    if measured.latency:
-        clocks = ", ".join(sorted({tail.clock for tail in measured.latency.values()}))
-        said.append(PROSE["latency"].format(clocks, most_drawn))
-    said += [f"Not measured: {item['what']}, because {item['why'].removesuffix('.')}."
-             for item in analysis.plan.left_out]
-    return said + [f"No {part} of {item.workload} with {item.arm}: {item.refused}."
-                   for part, refused in record.part_refusals.items() for item in refused]
+    instruments = {part: ", ".join(sorted({line.instrument for line in record.probes
+                                           if line.part == part}))
+                   for part in dict.fromkeys(line.part for line in record.probes)}
+    return [PROSE["workloads"],
+            *(PROSE[part].format(instrument) for part, instrument in instruments.items()),
+            *(f"No {refused.part} of {refused.workload} with {refused.arm}: {refused.refused}."
+              for refused in record.probe_refusals)]
 
 
 LARGE_HARNESS = 0.2

@@ -1,9 +1,8 @@
-"""An Analysis as files and on the terminal: nothing is computed here."""
+"""A run's report, as files and on the terminal: nothing is computed here."""
 
 from __future__ import annotations
 
 import pathlib
-from typing import Iterable
 
 from rich.console import Console
 from rich.text import Text
@@ -12,10 +11,11 @@ from analysis.report import charts, document, narrative, tables
 from analysis.report.page import page
 from analysis.runs import records
 from analysis.runs.schema import encoded
-from analysis.stats import secondary_metrics
+from analysis.stats import verdicts
 from analysis.stats.verdicts import Analysis
 from analysis.system import drawing
-from analysis.system.files import whole_file
+from analysis.system.exits import FINDING, PASS, UNFIT, UserError
+from analysis.system.files import output_folder, whole_file
 
 PICTURE = "picture.svg"
 REPORT_HTML, REPORT_MARKDOWN = "report.html", "report.md"
@@ -24,15 +24,15 @@ REPORT_HTML, REPORT_MARKDOWN = "report.html", "report.md"
 def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
     """Writes report.html, report.md, verdicts.json and, if there are claims on malloc, picture.svg,
     each whole or not at all."""
-    verdicts = analysis.to_json()
-    wrong = records.complaint("verdicts", verdicts)
+    claims = analysis.to_json()
+    wrong = records.complaint("verdicts", claims)
     if wrong:
         raise AssertionError(f"verdicts.json {wrong}")
-    content = page(analysis, secondary_metrics.of(analysis.record, analysis.results))
+    content = page(analysis)
     texts = {
         REPORT_HTML: document.html(content),
         REPORT_MARKDOWN: document.markdown(content),
-        records.VERDICTS_FILE: encoded(verdicts),
+        records.VERDICTS_FILE: encoded(claims),
     }
     if chart := charts.forest(analysis, "malloc", "picture"):
         texts[PICTURE] = drawing.alone(chart)
@@ -42,10 +42,27 @@ def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
     return [folder / name for name in texts]
 
 
-def print_terminal(analysis: Analysis, console: Console, paths: Iterable[pathlib.Path]) -> None:
-    """The verdicts as tables, what to mind, and where the report lies."""
+def output_console() -> Console:
+    """Standard output: as wide as the terminal, or wide enough for the tables in a file or a
+    pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 120))
+
+
+def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None = None) -> int:
+    """Makes the report from the raw samples, prints the verdicts as tables, what to mind, and where
+    the report lies. Returns the exit code."""
+    if output is not None and output.is_file():
+        raise UserError(f"{output} is a file; name a folder")
+    taken = records.read(folder)
+    if not taken.launches:
+        raise UserError(f"{folder} holds no whole launch yet: go on with --resume")
+    analysis = verdicts.analyse(taken)
+    if output is not None:
+        output_folder(output)
+    paths = write_all(analysis, output or folder)
     for promise in narrative.PROMISES:
-        if grid := tables.map_grid(analysis, promise, front=False):
+        if grid := tables.map_grid(analysis, promise):
             console.print(document.terminal(grid))
     said = [Text(sentence) for sentence in (narrative.found(analysis), narrative.unseen(analysis))]
     said.append(Text("▲ faster ▼ slower = equal: claims. ≈ small, ? inconclusive: not claims."
@@ -54,3 +71,7 @@ def print_terminal(analysis: Analysis, console: Console, paths: Iterable[pathlib
     said += [Text(f"mind: {warning}", "yellow") for warning in narrative.warnings(analysis)]
     for line in [*said, *(Text(str(path)) for path in paths)]:
         console.print(line, soft_wrap=True)
+    refused = [*taken.refusals, *taken.probe_refusals]
+    if any(refusal.crashed for refusal in refused):
+        return FINDING
+    return UNFIT if refused else PASS

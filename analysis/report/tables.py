@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import pathlib
-import statistics
 from typing import Any, Iterable, Sequence
 
 from analysis.report import narrative
 from analysis.report.document import Cell, Column, Grid, Row, cells, slug
 from analysis.runs import plan
 from analysis.runs.samples import Side
-from analysis.stats.secondary_metrics import Parts, Tail
+from analysis.stats.secondary_metrics import Medians
 from analysis.stats.verdicts import Analysis, ArmResult, Claim, WorkloadResult
 from analysis.system import units
 
@@ -31,32 +30,24 @@ def claim_cell(claim: Claim | None) -> Cell:
     return Cell(f"{units.ratio(claim.ratio)}×", narrative.interval(claim), claim.verdict)
 
 
-def map_grid(analysis: Analysis, promise: str, front: bool = True) -> Grid | None:
-    """Who is in front on each workload if that is wanted, and the pool against every rival of one
-    promise, those that do not apply or are absent included. None if nothing of this promise ran."""
+def map_grid(analysis: Analysis, promise: str) -> Grid | None:
+    """The pool against every rival of one promise on each workload, those that do not apply
+    included. None if nothing of this promise ran."""
     pool, _ = narrative.PROMISES[promise]
     rivals = [arm.name for arm in analysis.plan.arms
               if arm.role == "rival" and arm.promise == promise]
-    absent = [item for item in analysis.plan.absent
-              if promise == "calloc" or not item["arm"].endswith("-calloc")]
-    rows = [Row([Cell(result.workload.workload),
-                 *([_leader_cell(result.leaders.get(promise), pool)] if front else []),
-                 *(_map_cell(result, pool, name) for name in rivals),
-                 *(Cell("absent", kind="off") for _ in absent)])
+    rows = [Row([Cell(result.workload.workload), *(_map_cell(result, pool, name)
+                                                   for name in rivals)])
             for result in analysis.results
             if any(arm.arm.promise == promise for arm in result.arms)]
-    if not rows:
-        return None
-    columns = [Column("workload"), *([Column("in front")] if front else []),
-               *(Column(narrative.arm_label(name).removesuffix(" calloc")) for name in rivals),
-               *(Column(item["arm"], note=f"install {item['package']}") for item in absent)]
-    return Grid(f"map-{promise}", f"{pool} against each {promise}: how many times as fast", columns,
-                rows, "map")
+    return Grid(f"map-{promise}", f"{pool} against each {promise}: how many times as fast",
+                [Column("workload"), *(Column(narrative.arm_label(name).removesuffix(" calloc"))
+                                       for name in rivals)], rows, "map") if rows else None
 
 
 def _map_cell(result: WorkloadResult, pool: str, rival: str) -> Cell:
     for claim in result.claims:
-        if (claim.arm, claim.baseline, claim.kind) == (pool, rival, "claim"):
+        if (claim.arm, claim.baseline) == (pool, rival):
             return claim_cell(claim)
     for name in (rival, pool):
         if any(refusal.arm == name for refusal in result.refusals):
@@ -64,17 +55,6 @@ def _map_cell(result: WorkloadResult, pool: str, rival: str) -> Cell:
         if name not in result.workload.arms:
             return Cell("n/a", "" if name == rival else f"no {pool}", kind="off")
     return Cell("no launches", kind="off")
-
-
-def _leader_cell(claim: Claim | None, pool: str) -> Cell:
-    """The fastest arm and its lead over the runner-up: a winner only where that is proved."""
-    if claim is None:
-        return Cell("n/a", "no rival", kind="off")
-    arm, runner_up = (narrative.arm_label(name).removesuffix(" calloc")
-                      for name in (claim.arm, claim.baseline))
-    won = claim.arm != pool and claim.verdict == "faster"
-    return Cell(arm, f"{units.ratio(claim.ratio)}× {runner_up}, {narrative.interval(claim)}",
-                claim.verdict, "theirs" if won else "")
 
 
 def headlines(analysis: Analysis) -> list[Claim]:
@@ -132,42 +112,25 @@ def facts_grid(name: str, caption: str, rows: Iterable[tuple[str, str | Cell]],
                 [Row(cells(*row)) for row in rows])
 
 
-def machine_grid(analysis: Analysis) -> Grid:
-    """What the machine did, in figures."""
-    launches, sides = analysis.record.launches, analysis.sides
-    rows = [("launches", f"{len(launches):,}")]
-    if launches:
-        wall_s = sum(launch.wall_s for launch in launches)
-        waits = [launch for launch in launches if launch.pressure_s is not None]
-        switches = [side.involuntary_switches for side in sides]
-        stolen = units.share(sum(launch.steal_s for launch in launches) / wall_s, 2)
-        worst = max(launch.steal_s / launch.wall_s for launch in launches)
-        rows += [("turns", f"{sum(len(side.cpu_ns) for side in sides):,}"),
-                 ("stolen by the hypervisor",
-                  f"{stolen}, of a launch at most {units.share(worst)}"),
-                 ("involuntary switches a process",
-                  f"{statistics.median(switches):.0f} (median), {max(switches):.0f} (most)"),
-                 ("major page faults", f"{sum(side.major_faults for side in sides):,.0f}")]
-    if launches and waits:
-        waited = units.share(sum(launch.pressure_s or 0 for launch in waits) / wall_s, 1)
-        worst = max((launch.pressure_s or 0) / launch.wall_s for launch in waits)
-        rows.append(("waiting for a processor", f"{waited}, of a launch at most"
-                                                f" {units.share(worst)}"))
-    return facts_grid("machine-table", "What the machine did meanwhile", rows, True)
-
-
 _PROVED = {"compiler": "compiler", "compiler_flags": "compiler flags",
            "benchmark_version": "Google Benchmark"}
 
 
 def environment_grid(analysis: Analysis) -> Grid:
-    """Machine, compiler and versions."""
+    """Machine, compiler and versions, and what the machine did."""
     facts = analysis.plan.environment
     rows = [(key.removesuffix("_bytes").replace("_", " "), _fact(key, value))
             for key, value in facts.items() if value not in (None, "", {})]
     rows += [(title, ", ".join(sorted({getattr(side, column) for side in analysis.sides})))
-             for column, title in _PROVED.items() if analysis.sides]
-    return facts_grid("facts-table", "The machine and the software", rows)
+             for column, title in _PROVED.items()]
+    launches = analysis.record.launches
+    wall_s = sum(launch.wall_s for launch in launches) or 1.0
+    return facts_grid("facts-table", "The machine and the software", [
+        *rows,
+        ("meanwhile stolen by the hypervisor",
+         units.share(sum(launch.steal_s for launch in launches) / wall_s, 2)),
+        ("meanwhile waiting for a processor",
+         units.share(sum(launch.pressure_s or 0.0 for launch in launches) / wall_s, 1))])
 
 
 def _fact(key: str, value: Any) -> str:
@@ -198,27 +161,10 @@ def libraries_grid(analysis: Analysis) -> Grid:
     rows.append((pathlib.Path(run.benchmark["path"]).name, "all", run.benchmark["sha256"][:16]))
     rows += [(f"trace {trace.name}", trace.origin or "given by file", trace.sha256[:16])
              for trace in run.traces]
-    absent = [(item["arm"], f"absent: install {item['package']}", "–") for item in run.absent]
     return Grid("libraries-table",
                 "Files that the result depends on; malloc’s owner as each process proved it",
                 [Column("file"), Column("in these arms"),
-                 Column("SHA-256, first half of 32 digits")],
-                [Row(cells(*row)) for row in rows] + [Row(cells(*row), "aside") for row in absent])
-
-
-def bugs_grid(board: dict[str, Any]) -> Grid:
-    """The scoreboard of planted bugs, a row a class."""
-    bugs = [score for score in board["scores"] if score["kind"] == "bug"]
-    rows = []
-    for name in sorted({score["class"] for score in bugs}):
-        scores = [score for score in bugs if score["class"] == name]
-        took = [score["median_found"] or 0 for score in scores if score["verdict"] == "found"]
-        oracles = sorted({oracle for score in scores for oracle in score["oracles"]})
-        rows.append(Row(cells(name, f"{len(took)} of {len(scores)}",
-                              f"{max(took):,.0f}" if took else "–", ", ".join(oracles) or "none")))
-    return Grid("bugs-table", "Planted bugs by class, and the executions until the slowest of each"
-                " was found", [Column("class"), Column("found", True),
-                               Column("executions", True), Column("seen by")], rows)
+                 Column("SHA-256, first half of 32 digits")], [Row(cells(*row)) for row in rows])
 
 
 # --- Of one workload ------------------------------------------------------------------------------
@@ -227,12 +173,9 @@ def bugs_grid(board: dict[str, Any]) -> Grid:
 USABLE = "usable_share"
 """The counter of a sample: the share of a capacity that was live when a request was refused."""
 
-MOST_DRAWN = 5
-"""Lines that one chart can hold and still be read."""
-
 PERCENTILES = {"p50": "50 %", "p90": "90 %", "p99": "99 %", "p99_9": "99.9 %", "p99_99": "99.99 %",
                "max": "slowest"}
-"""Percentile of a latency line → its heading."""
+"""Percentile of a latency → its heading."""
 
 
 def by_promise(result: WorkloadResult) -> dict[str, list[ArmResult]]:
@@ -247,15 +190,16 @@ def _look(arm: plan.Arm) -> str:
     return {"pool": "own", "rival": ""}.get(arm.role, "aside")
 
 
-def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.Arm] = ()) -> Grid:
+def workload_grid(result: WorkloadResult, work: Medians, arms: Sequence[plan.Arm] = ()) -> Grid:
     """All arms of one workload, fastest first: time, how the pool of equal promise compares, and
     where they were measured, usable capacity and work. Then those of the run's `arms` that cannot
     do it."""
     name, capacity = result.workload.workload, result.workload.capacity_bytes
     extras = [(Column("usable", True, f"of {units.size(capacity)}, when a request was first"
                       " refused"), _usable_cell)] if capacity > 0 else []
-    extras += [(Column("instructions", True), _work_cell)] if any(
-        place[0] == name for place in measured.work) else []
+    extras += [(Column("instructions", True), lambda arm: Cell(
+        units.amount(work[arm.arm.name]["instructions"]) if arm.arm.name in work else "–"))
+               ] if work else []
     by_pair = {(claim.arm, claim.baseline): claim for claim in result.claims}
     rows = []
     for promise, group in by_promise(result).items():
@@ -267,7 +211,7 @@ def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.A
             rows.append(Row([Cell(narrative.arm_label(arm.arm.name), about),
                              Cell(units.time(arm.time_ns), spread),
                              claim_cell(by_pair.get((pool, arm.arm.name))),
-                             *(cell(arm, measured, name) for _, cell in extras)], _look(arm.arm)))
+                             *(cell(arm) for _, cell in extras)], _look(arm.arm)))
     rows += [Row([Cell(narrative.arm_label(arm.name),
                        result.workload.excluded.get(arm.benchmark_arm, arm.limits)),
                   Cell("not applicable"), *[Cell("–")] * (1 + len(extras))], "aside")
@@ -278,71 +222,49 @@ def workload_grid(result: WorkloadResult, measured: Parts, arms: Sequence[plan.A
                  *(column for column, _ in extras)], rows)
 
 
-def _usable_cell(arm: ArmResult, measured: Parts, workload: str) -> Cell:
+def _usable_cell(arm: ArmResult) -> Cell:
     share = arm.counters.get(USABLE)
     return Cell("n/a", "no capacity", kind="off") if share is None else Cell(f"{100 * share:.1f} %")
 
 
-def _work_cell(arm: ArmResult, measured: Parts, workload: str) -> Cell:
-    instructions = measured.work.get((workload, arm.arm.name))
-    return Cell("–" if instructions is None else units.amount(instructions))
-
-
-def drawn(result: WorkloadResult, there: Sequence[str]) -> list[str]:
-    """The arms of a line chart, out of those that have something: the pools, the fastest rival of
-    each, the baseline, then others from the fastest on."""
-    contestants = [arm.arm.name for arm in result.arms if arm.arm.role in ("pool", "rival")]
-    pools = [pool for pool, _ in narrative.PROMISES.values()]
-    best = [claim.baseline for pool in pools if (claim := result.against_best(pool))]
-    wanted = dict.fromkeys([*pools, *best, plan.BASELINE, *contestants])
-    return [name for name in wanted if name in there][:MOST_DRAWN]
-
-
-def memory_grid(result: WorkloadResult, measured: Parts) -> Grid | None:
+def memory_grid(result: WorkloadResult, held: Medians) -> Grid | None:
     """What the arms of a workload occupied; None where nobody looked."""
+    def size(figures: dict[str, float], name: str) -> str:
+        return units.size(figures[name]) if name in figures else "–"
+
+    def row(arm: ArmResult) -> Row:
+        figures = held[arm.arm.name]
+        live, peak = figures.get("peak_live_bytes"), figures.get("peak_bytes")
+        return Row(cells(narrative.arm_label(arm.arm.name), size(figures, "peak_bytes"),
+                         f"{units.ratio(peak / live)}×" if live and peak is not None else "–",
+                         size(figures, "end_bytes"), size(figures, "drained_bytes"),
+                         f"{figures.get('faults', 0):,.0f}"), _look(arm.arm))
+
     name = result.workload.workload
-    helds = {arm: held for (workload, arm), held in measured.memory.items() if workload == name}
-    if not helds:
-        return None
-
-    def size(size_bytes: float | None) -> str:
-        return "–" if size_bytes is None else units.size(size_bytes)
-
-    rows = [Row(cells(narrative.arm_label(arm.arm.name), size(held.peak_bytes),
-                      "–" if held.ratio is None else f"{units.ratio(held.ratio)}×",
-                      size(held.end_bytes), size(held.drained_bytes), f"{held.faults:,.0f}"),
-                _look(arm.arm))
-            for group in by_promise(result).values() for arm in group
-            if (held := helds.get(arm.arm.name))]
-    live = max(held.live_bytes for held in helds.values())
+    live = max((figures.get("peak_live_bytes", 0.0) for figures in held.values()), default=0.0)
+    rows = [row(arm) for group in by_promise(result).values() for arm in group
+            if arm.arm.name in held]
     return Grid(f"memory-{slug(name)}", f"Memory of {name}: medians over the processes; at most"
                 f" {units.size(live)} live",
                 [Column("arm"), *(Column(title, True) for title in (
-                    "peak", "of live", "at the end", "drained", "page faults"))], rows)
+                    "peak", "of live", "at the end", "drained", "page faults"))],
+                rows) if rows else None
 
 
-def latency_grid(result: WorkloadResult, measured: Parts) -> Grid | None:
-    """Times of single operations, of the arms that the chart draws; None where none were timed."""
+def latency_grid(result: WorkloadResult, timed: Medians) -> Grid | None:
+    """Times of single operations of the pools and mallocs; None where none were timed."""
+    def row(kind: str, arm: str, look: str) -> Row:
+        times_ns = [timed[arm].get(f"{kind} {name}") for name in PERCENTILES]
+        return Row(cells(f"{kind}, {narrative.arm_label(arm)}", *(
+            "–" if time_ns is None else units.time(time_ns) for time_ns in times_ns)), look)
+
     name = result.workload.workload
-    pools = [pool for pool, _ in narrative.PROMISES.values()]
-    rows = []
-    for kind in measured.operations(name):
-        tails = measured.tails(name, kind)
-        rows += [_latency_row(f"{kind}, {narrative.arm_label(arm)}", tails[arm].latency_ns,
-                              "own" if arm in pools else "") for arm in drawn(result, list(tails))]
-        rows.append(_latency_row(f"{kind}, the clock alone", clock_of(tails.values()), "aside"))
+    there = [arm.arm for arm in result.arms
+             if arm.arm.name in timed and arm.arm.role in ("pool", "rival")]
+    rows = [row(kind, arm.name, _look(arm)) for kind in ("alloc", "free", "realloc")
+            for arm in there if f"{kind} p50" in timed[arm.name]]
+    rows += [row("clock", arm.name, "aside") for arm in there[:1]]
     return Grid(f"latency-{slug(name)}",
                 f"Single operations of {name}, one reading of the clock included",
                 [Column("operation, arm"),
                  *(Column(title, True) for title in PERCENTILES.values())], rows) if rows else None
-
-
-def _latency_row(title: str, times_ns: dict[str, float], look: str) -> Row:
-    return Row(cells(title, *(units.time(times_ns[name]) for name in PERCENTILES)), look)
-
-
-def clock_of(tails: Iterable[Tail]) -> dict[str, float]:
-    """What the clock alone takes: medians over the arms."""
-    tails = list(tails)
-    return {percentile: statistics.median(tail.clock_ns[percentile] for tail in tails)
-            for percentile in PERCENTILES}

@@ -12,9 +12,9 @@ import pathlib
 import platform
 import random
 import sysconfig
-from typing import Annotated, Any, Iterable, Literal, Mapping, Sequence
+from typing import Annotated, Any, Iterable, Literal, Sequence
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of every file in a run folder. It rises when a column changes its meaning or goes."""
 
 Name = Annotated[str, ("minLength", 1)]
@@ -35,6 +35,9 @@ DELAY = "pool-keep-delayed"
 DELAY_PERCENT = 5.0
 """The keeping pool with so much more time in each iteration: a run that cannot see it says so."""
 FLOORS = ("noop", "bump", "freelist")
+QUICK_ARMS = ("pool-keep", DELAY, BASELINE, NULL, "jemalloc", "mimalloc", "tcmalloc")
+"""The arms of a quick run where none is named: the pool beside the mallocs that a user would pick,
+and the controls. So few pairs have several looks within its time."""
 ON_REQUEST = ("pool-checked",)
 """Arms that a run has only where they are named: they take tens of times as long as the others."""
 POOLS = {"pool": "calloc", "pool-keep": "malloc"}
@@ -68,11 +71,11 @@ class Mode:
     """The smallest difference, as a share, that a claim is to be able to prove."""
     budgets_s: dict[str, float]
     """Part → what its processes together may take: without compiling, recording, calibrating and
-    reporting. Parts without a budget are measured when asked for."""
+    reporting."""
 
 
 MODES = {
-    "quick": Mode((1, 1.5, 2.25), 0.05, {"time": 225, "memory": 15, "latency": 25}),
+    "quick": Mode((1, 1.5, 2.25), 0.05, {"time": 255, "memory": 15}),
     "default": Mode((1, 1.5, 2.25, 3.5), 0.02, {"time": 1500, "memory": 50, "latency": 110}),
     "full": Mode((1, 1.5, 2.25, 3.5), 0.02,
                  {"time": 3000, "memory": 100, "latency": 240, "work": 500}),
@@ -81,11 +84,6 @@ MODES = {
 
 OTHER_LAUNCHES = 7
 """Of a pair that no claim is about: enough for an interval."""
-
-PART_ROUNDS = {"memory": 2, "latency": 3, "work": 2}
-"""How often a part does the same."""
-PROBED_ROLES = ("pool", "rival", "floor", "other")
-"""The null arm and the delay say something of time alone."""
 
 QUICK = ("pair/64", "random/64x1000", "churn/mixed16-512/1000", "churn/mixed16-1024/10000")
 """The micro workloads of a quick run: the shortest path, reuse in no order, mixed sizes within
@@ -166,8 +164,9 @@ class Workload:
     """Turns of each arm without its neighbour, after those."""
     turn_s: float = 0.0
     """What a turn of the baseline was seen to take, its untimed batch included."""
-    parts: list[str] = dataclasses.field(default_factory=lambda: ["time"])
-    """Which parts of the run measure it."""
+    probed: bool = False
+    """Whether it can be seen on one thread and a heap of its own, over and over, as everything
+    beside time is."""
     harness: str = ""
     """Why the harness may be more than a fifth of the fastest arm's time, as a sentence."""
     latency_iterations: int = 1
@@ -202,31 +201,21 @@ class Plan:
     seed: int
     looks: list[int]
     """After so many launches of a pair its verdict may be settled; after the last, it ends."""
-    budget_s: float
-    """Once launches have taken so long, none is begun. It sees the clock and no arm's time."""
+    budgets_s: dict[str, float]
+    """What is measured, some of PARTS → once it has taken so long, no process of it is begun. It
+    sees the clock and no arm's time."""
     precision: float
     """Launches of a claim go on until it could prove a difference of so much, as a share."""
     benchmark: Binary
     """path and sha256 of the benchmark binary."""
     arms: list[Arm]
-    absent: list[dict[str, str]]
-    """Arms that this machine lacks: arm, package."""
     workloads: list[Workload]
     traces: list[Trace]
     notes: list[str]
-    """What could not be done, in sentences."""
+    """What is not there or left out, in sentences."""
     environment: dict[str, Any]
     base: Binary | None = None
     """path, sha256 and name of the benchmark binary before a change; None but in a gate's run."""
-    parts: list[str] = dataclasses.field(default_factory=lambda: ["time"])
-    """What is measured: some of PARTS."""
-    left_out: list[dict[str, str]] = dataclasses.field(default_factory=list)
-    """What the mode's time or this machine did not allow: what, why."""
-    part_rounds: dict[str, int] = dataclasses.field(default_factory=dict)
-    """Part other than time → how often each arm of each of its workloads is probed."""
-    part_limits_s: dict[str, float] = dataclasses.field(default_factory=dict)
-    """Part other than time → once it has taken so long, no process of it is begun. None of what was
-    asked for by name."""
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Plan":
@@ -255,7 +244,7 @@ class Plan:
 
     def measured(self, part: str) -> list[Workload]:
         """The workloads that a part measures."""
-        return [item for item in self.workloads if part in item.parts]
+        return [item for item in self.workloads if part == "time" or item.probed]
 
 
 # --- What there is -------------------------------------------------------------------------------
@@ -358,24 +347,11 @@ def launch_order(plan: Plan, pairs: Sequence[tuple[Workload, Pair]],
     return order
 
 
-def workload_order(plan: Plan, round_: int) -> list[Workload]:
-    """The workloads in the order of one round of probes."""
-    order = list(plan.workloads)
+def probe_order(plan: Plan, part: str, round_: int) -> list[tuple[Workload, Arm]]:
+    """The workloads of a part with their arms, in the order of one round of probes."""
+    order = [(item, plan.arm(name)) for item in plan.measured(part) for name in item.arms]
     random.Random(f"{plan.seed}/{round_}").shuffle(order)
     return order
-
-
-def arm_order(plan: Plan, workload: Workload, round_: int) -> list[Arm]:
-    """A workload's arms in the order of one round of probes."""
-    names = list(workload.arms)
-    random.Random(f"{plan.seed}/{round_}/{workload.workload}").shuffle(names)
-    return [plan.arm(name) for name in names]
-
-
-def probed_arms(arms_by_name: Mapping[str, Arm], workload: Workload, part: str) -> list[str]:
-    """The arms of a workload that a part other than time looks at."""
-    return [name for name in workload.arms if arms_by_name[name].role in PROBED_ROLES
-            and (part != "work" or arms_by_name[name].counted)]
 
 
 def compared(workload: Workload) -> list[tuple[str, str]]:

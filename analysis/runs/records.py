@@ -1,10 +1,9 @@
 """A run folder's raw files: what they hold, and how they are read and appended.
 
-launches.jsonl.gz is the only thing that a report needs beside run.json; work.jsonl.gz and its like
-hold what the run measured beside time, if it did. A line is one launch, or one process of a probe,
-and compressed by itself; it is written whole before the next one starts, so that a run killed at
-any moment has lost at most what was running. results/schema/ describes every file; all are checked
-when read.
+launches.jsonl.gz is the only thing that a report needs beside run.json; probes.jsonl.gz holds what
+the run saw beside time, if it did. A line is one launch or one probe, and compressed by itself; it
+is written whole before the next one starts, so that a run killed at any moment has lost at most
+what was running. results/schema/ describes every file; all are checked when read.
 """
 
 from __future__ import annotations
@@ -21,14 +20,13 @@ import zlib
 from typing import Any, Callable, Iterator
 
 from analysis.runs.plan import Plan
-from analysis.runs.samples import (Latency, Launch, Line, Memory, PART_LINES, PERCENTILES, Refusal,
-                                   Side, Work)
+from analysis.runs.samples import Launch, Line, Probe, Refusal, Side
 from analysis.runs.schema import complaint, decoded, encoded
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, nearest, whole_file
 
 RUN_FILE = "run.json"
-LAUNCHES_FILE = "launches.jsonl.gz"
+LAUNCHES_FILE, PROBES_FILE = "launches.jsonl.gz", "probes.jsonl.gz"
 VERDICTS_FILE = "verdicts.json"
 
 
@@ -44,11 +42,8 @@ class Record:
     plan: Plan
     launches: list[Launch]
     refusals: list[Refusal]
-    work: list[Work] = dataclasses.field(default_factory=list)
-    memory: list[Memory] = dataclasses.field(default_factory=list)
-    latency: list[Latency] = dataclasses.field(default_factory=list)
-    part_refusals: dict[str, list[Refusal]] = dataclasses.field(default_factory=dict)
-    """Part → its processes that could not be used."""
+    probes: list[Probe] = dataclasses.field(default_factory=list)
+    probe_refusals: list[Refusal] = dataclasses.field(default_factory=list)
 
     def by_pair(self) -> dict[tuple[str, str, str], list[Launch]]:
         """(workload, arm, baseline) → its launches in their order."""
@@ -65,11 +60,9 @@ def read(folder: pathlib.Path) -> Record:
     """A run folder up to its last whole line. UserError names the file and the line that is
     wrong."""
     plan = read_plan(folder)
-    parts = {part: read_part(folder, plan, part) for part in ("time", *PART_LINES)}
-    launches, refusals = parts.pop("time")
-    measured = {part: entries for part, (entries, _) in parts.items()}
-    return Record(folder, plan, launches, refusals, **measured,
-                  part_refusals={part: refused for part, (_, refused) in parts.items() if refused})
+    launches, refusals = _read_lines(folder / LAUNCHES_FILE, plan, "launch")
+    return Record(folder, plan, launches, refusals,
+                  *_read_lines(folder / PROBES_FILE, plan, "probe"))
 
 
 def read_plan(folder: pathlib.Path) -> Plan:
@@ -83,8 +76,8 @@ def read_plan(folder: pathlib.Path) -> Plan:
         plan = _checked(str(path), path.read_bytes(), "run")
     except FileNotFoundError:
         raise UserError(f"{folder} is not a run folder: it has no {RUN_FILE}") from None
-    for item, key, base in _paths(plan, folder):
-        item[key] = str(base / item[key])
+    for item, key in _paths(plan):
+        item[key] = str(ROOT / item[key])
     known = Plan.from_json(plan)
     wrong = _plan_contradiction(known)
     if wrong:
@@ -92,24 +85,18 @@ def read_plan(folder: pathlib.Path) -> Plan:
     return known
 
 
-def part_file(folder: pathlib.Path, part: str) -> pathlib.Path:
-    """Where a part of a run is recorded."""
-    return folder / (LAUNCHES_FILE if part == "time" else f"{part}.jsonl.gz")
-
-
-def read_part(folder: pathlib.Path, plan: Plan, part: str) -> tuple[list[Any], list[Refusal]]:
-    """The file of a part up to its last whole line: (lines, refusals).
+def _read_lines(path: pathlib.Path, plan: Plan, kind: str) -> tuple[list[Any], list[Refusal]]:
+    """A file up to its last whole line: (lines, refusals).
 
     Empty if there is no such file. UserError names the file and the line that is wrong.
     """
-    path = part_file(folder, part)
     unplanned = _planning(plan)
     entries: dict[str, Line] = {}
     lines = [line for _, text in _members(path, path.read_bytes()) for line in
              text.splitlines(keepends=True)] if path.exists() else []
     for number, line in enumerate(lines, start=1):
         where = f"{path}, line {number}"
-        entry = _parsed(_checked(where, line, "launch" if part == "time" else part), part)
+        entry = _parsed(_checked(where, line, kind))
         place = _place(entry)
         wrong = _contradiction(entry) or unplanned(entry) or (
             "it is there twice" if place in entries else None)
@@ -133,12 +120,12 @@ def _checked(where: str, text: bytes, schema: str) -> dict[str, Any]:
     return value
 
 
-def _parsed(value: dict[str, Any], part: str) -> Line:
+def _parsed(value: dict[str, Any]) -> Line:
     if "refused" in value:
         return Refusal(**value)
-    if part == "time":
+    if "sides" in value:
         return Launch(**value | {"sides": [Side(**side) for side in value["sides"]]})
-    return PART_LINES[part](**value)
+    return Probe(**value)
 
 
 def _place(entry: Line) -> str:
@@ -146,8 +133,7 @@ def _place(entry: Line) -> str:
     if isinstance(entry, Launch):
         name = f"{entry.workload} with {entry.arm} and {entry.baseline}, launch {entry.launch}"
     else:
-        operation = f", {entry.operation}" if isinstance(entry, Latency) else ""
-        name = f"{entry.workload} with {entry.arm}{operation}, round {entry.round}"
+        name = f"{entry.part} of {entry.workload} with {entry.arm}, round {entry.round}"
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
 
 
@@ -192,35 +178,16 @@ def _planning(plan: Plan) -> Callable[[Line], str | None]:
 
 def _contradiction(entry: Line) -> str | None:
     """What is wrong with a line by itself; None if nothing is."""
-    if isinstance(entry, Launch):
-        lengths = {len(side.cpu_ns) for side in entry.sides}
-        if lengths != {len(entry.first)} or not entry.first:
-            return "cpu_ns and first differ in length"
-        if any(min(*side.cpu_ns, *side.alone_cpu_ns, side.operations) <= 0
-               for side in entry.sides):
-            return "a time is not positive"
-        if any(len(times) % entry.sides[0].slices or side.slices != entry.sides[0].slices
-               for side in entry.sides for times in (side.cpu_ns, side.alone_cpu_ns)):
-            return "its turns are not as often of each slice"
-    elif isinstance(entry, Work):
-        slope = (entry.long_instructions - entry.short_instructions) / max(
-            1, entry.long_iterations - entry.short_iterations) / entry.operations
-        if entry.long_iterations <= entry.short_iterations:
-            return "the longer process is not longer"
-        if not math.isclose(slope, entry.instructions_per_operation, rel_tol=1e-6, abs_tol=1e-6):
-            return f"instructions_per_operation is {slope:g} by its own counts"
-    elif isinstance(entry, Memory):
-        if not len(entry.progress) == len(entry.live_bytes) == len(entry.rss_bytes):
-            return "progress, live_bytes and rss_bytes differ in length"
-        if entry.progress != sorted(entry.progress):
-            return "progress goes back"
-    elif isinstance(entry, Latency):
-        for name, values in (("latency_ns", entry.latency_ns), ("clock_ns", entry.clock_ns)):
-            if set(values) != set(PERCENTILES):
-                return f"{name} has not the percentiles {', '.join(PERCENTILES)}"
-            in_order = [values[percentile] for percentile in PERCENTILES]
-            if in_order != sorted(in_order):
-                return f"a higher percentile of {name} is smaller"
+    if not isinstance(entry, Launch):
+        return None
+    lengths = {len(side.cpu_ns) for side in entry.sides}
+    if lengths != {len(entry.first)} or not entry.first:
+        return "cpu_ns and first differ in length"
+    if any(min(*side.cpu_ns, *side.alone_cpu_ns, side.operations) <= 0 for side in entry.sides):
+        return "a time is not positive"
+    if any(len(times) % entry.sides[0].slices or side.slices != entry.sides[0].slices
+           for side in entry.sides for times in (side.cpu_ns, side.alone_cpu_ns)):
+        return "its turns are not as often of each slice"
     return None
 
 
@@ -248,7 +215,7 @@ def _members(path: pathlib.Path, content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Appender:
-    """A part's file, open for one writer at a time. A half line at its end is cut off when
+    """A file of lines, open for one writer at a time. A half line at its end is cut off when
     opened."""
     def __init__(self, path: pathlib.Path) -> None:
         """UserError if another process is writing to this run, or the file is damaged."""
@@ -266,12 +233,11 @@ class Appender:
             self._stream.close()
             raise
 
-    def append(self, *entries: Line) -> None:
-        """Adds the lines of one launch or process and hands them to the kernel, all in one piece.
-        On a full disk none of them stays."""
-        line = gzip.compress("".join(
-            json.dumps(dataclasses.asdict(entry), allow_nan=False) + "\n"
-            for entry in entries).encode(), mtime=0)
+    def append(self, entry: Line) -> None:
+        """Adds a line and hands it to the kernel, all in one piece. On a full disk nothing of it
+        stays."""
+        line = gzip.compress(json.dumps(dataclasses.asdict(entry), allow_nan=False).encode()
+                             + b"\n", mtime=0)
         start = self._stream.seek(0, io.SEEK_END)
         try:
             written = self._stream.write(line)
@@ -292,22 +258,22 @@ class Appender:
 # --- The plan ------------------------------------------------------------------------------------
 
 
-def _paths(plan: dict[str, Any], folder: pathlib.Path) -> Iterator[tuple[dict, str, pathlib.Path]]:
-    """Each path in a plan's JSON, and the folder that run.json names it from if it lies inside: a
-    run that is moved or published says nothing of where it was made."""
-    yield plan["benchmark"], "path", ROOT
+def _paths(plan: dict[str, Any]) -> Iterator[tuple[dict, str]]:
+    """Each path in a plan's JSON. Below the repository run.json names it from there: a run that is
+    moved or published says nothing of where it was made."""
+    yield plan["benchmark"], "path"
     if plan.get("base"):
-        yield plan["base"], "path", ROOT
+        yield plan["base"], "path"
     for trace in plan["traces"]:
-        yield trace, "file", folder.resolve()
+        yield trace, "file"
 
 
 def write_plan(folder: pathlib.Path, plan: Plan) -> None:
     """run.json, whole or not at all."""
     value = dataclasses.asdict(plan)
-    for item, key, base in _paths(value, folder):
-        if pathlib.Path(item[key]).is_relative_to(base):
-            item[key] = str(pathlib.Path(item[key]).relative_to(base))
+    for item, key in _paths(value):
+        if pathlib.Path(item[key]).is_relative_to(ROOT):
+            item[key] = str(pathlib.Path(item[key]).relative_to(ROOT))
     wrong = complaint("run", value)
     if wrong:
         raise AssertionError(f"the plan {wrong}")

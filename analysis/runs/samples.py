@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from typing import Annotated, Sequence
+from typing import Annotated, Literal, Sequence
 
 from analysis.runs.plan import Counting, Name, Sha256, SCHEMA
 
@@ -140,95 +140,32 @@ class Refusal:
     crashed: bool
     """Whether the process died, as against being set aside for what it proved or failed to
     prove."""
+    part: str = "time"
     schema: int = SCHEMA
 
 
 @dataclasses.dataclass(frozen=True)
-class Work(Proof):
-    """A line of work.jsonl: the instructions of one arm on one workload, as a slope between a
-    shorter and a longer process. Work, not time."""
+class Probe(Proof):
+    """A line of probes.jsonl.gz: what one process, or two for a slope, showed beside time."""
 
     workload: Name
     arm: Name
     round: int
-    instructions_per_operation: float
-    operations: float
-    """Allocator operations of one iteration."""
-    short_iterations: int
-    long_iterations: int
-    short_instructions: int
-    long_instructions: int
-    """Of the whole process, as is short_instructions."""
-    counter: str
-    """What counted, such as "valgrind-3.19.0 callgrind"."""
-    wall_s: float
-    schema: int = SCHEMA
-
-
-@dataclasses.dataclass(frozen=True)
-class Memory(Proof):
-    """A line of memory.jsonl: what one process held while it did a workload once."""
-
-    workload: Name
-    arm: Name
-    round: int
-    operations: int
-    """Between the first place and the last, draining left out."""
-    peak_live_bytes: int
-    """That the workload had asked for and not freed, at most."""
-    base_rss_bytes: int
-    """Resident before the arm was opened: the program, its libraries, the workload's own arrays."""
-    peak_rss_bytes: int
-    """The kernel's high-water mark, set back before the arm was opened."""
-    end_rss_bytes: int
-    """After the last operation, with what the workload leaves live."""
-    drained_rss_bytes: int
-    """After everything was freed, the arm still open."""
-    minor_faults: int
-    """From opening the arm to the last operation."""
-    major_faults: int
-    progress: list[float]
-    """Places along the workload, ascending, as shares of its operations."""
-    live_bytes: list[int]
-    """At each place, as is rss_bytes."""
-    rss_bytes: list[int]
-    schema: int = SCHEMA
-
-    def grown(self, rss_bytes: int) -> int:
-        """What of a resident size is the arm's: beyond what was there before it was opened."""
-        return max(0, rss_bytes - self.base_rss_bytes)
-
-    @property
-    def peak_ratio(self) -> float:
-        """Peak resident memory of the arm over peak live bytes; infinite if nothing was live."""
-        grown = self.grown(self.peak_rss_bytes)
-        return grown / self.peak_live_bytes if self.peak_live_bytes else math.inf
-
-
-@dataclasses.dataclass(frozen=True)
-class Latency(Proof):
-    """A line of latency.jsonl: single operations of one kind, timed one by one in one process."""
-
-    workload: Name
-    arm: Name
-    round: int
-    operation: str
-    """"alloc", "free" or "realloc"."""
-    count: int
-    latency_ns: dict[str, float]
-    """PERCENTILES → time of an operation, one reading of the clock included."""
-    clock: str
-    """What was read, such as "rdtscp"."""
-    clock_step_ns: float
-    """The smallest difference between two intervals: finer than this the clock cannot tell."""
-    clock_count: int
-    clock_ns: dict[str, float]
-    """PERCENTILES → time of an interval with nothing in it, in the same process."""
+    """Counts processes that did the same."""
+    part: Literal["memory", "latency", "work"]
+    figures: dict[str, float]
+    """memory: peak_live_bytes (asked for); of resident memory base_rss_bytes before the arm was
+    opened, and what was there beyond it: peak_bytes, end_bytes after the last operation,
+    drained_bytes after everything was freed; faults.
+    latency: KIND PERCENTILE → ns of a single alloc, free or realloc, and of an empty interval
+    ("clock"), which the others include; KIND count.
+    work: instructions of an operation, the slope between a shorter and a longer process; operations
+    of an iteration; iterations and instructions of both."""
+    instrument: str
+    """What read the clock or counted."""
     schema: int = SCHEMA
 
 
 PERCENTILES = ("p50", "p90", "p99", "p99_9", "p99_99", "max")
-PART_LINES: dict[str, type] = {"work": Work, "memory": Memory, "latency": Latency}
-"""Part of a run → what a line of PART.jsonl holds; results/schema/PART.schema.json describes it."""
-Line = Launch | Refusal | Work | Memory | Latency
+Line = Launch | Refusal | Probe
 """What a line of a run's files may be."""

@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 from analysis.runs.attacks import Campaign, Scoreboard
 from analysis.runs.plan import Plan, SCHEMA
-from analysis.runs.samples import Latency, Launch, Memory, Refusal, Work
+from analysis.runs.samples import Launch, Probe, Refusal
 from analysis.runs.trial import Document
 from analysis.runs.verdict import Verdict
 from analysis.system.files import ROOT
@@ -27,9 +27,7 @@ SCHEMA_FOLDER = ROOT / "results" / "schema"
 MADE: dict[str, tuple[Any, str]] = {
     "run": (Plan, "run.json: what a run was going to do, fixed before its first launch"),
     "launch": (Launch, "A line of launches.jsonl.gz: two arms that took turns, the sample"),
-    "work": (Work, "A line of work.jsonl.gz: the instructions of one arm on one workload"),
-    "memory": (Memory, "A line of memory.jsonl.gz: what one process held while it did a workload"),
-    "latency": (Latency, "A line of latency.jsonl.gz: single operations of one kind, of a process"),
+    "probe": (Probe, "A line of probes.jsonl.gz: what a process showed beside time"),
     "refusal": (Refusal, "A line, in any of these files, of a process that does not count"),
     "verdicts": (list[Verdict], "verdicts.json: what a run claims, one entry a comparison"),
     "trial": (Document, "trial.json: what ./poolproof trial says of a program"),

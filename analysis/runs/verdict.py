@@ -26,9 +26,8 @@ class Verdict:
     n: Counting
     """Launches."""
     verdict: Word
-    kind: Literal["claim", "leader", "control", "other"]
-    """claim: the pool against a malloc; leader: the fastest malloc against the next; control: an
-    arm whose difference is known."""
+    kind: Literal["claim", "control", "other"]
+    """claim: the pool against a malloc; control: an arm whose difference is known."""
     promise: Literal["malloc", "calloc", ""]
     time_ns: Positive
     """Of one operation of the arm."""
@@ -40,5 +39,4 @@ class Verdict:
     smallest_provable: float | None
     """The smallest difference that this comparison could have proved, as a share."""
     doubt: str
-    """The verdict that was taken back because other methods disagree, and which; empty if none
-    was."""
+    """The verdict that was taken back because the turns alone contradict it; empty if none was."""

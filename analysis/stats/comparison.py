@@ -27,7 +27,7 @@ from analysis.system import host
 from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, UserError
 from analysis.system.files import version
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of a comparison's JSON."""
 
 MORE_INSTRUCTIONS = 0.01
@@ -36,14 +36,10 @@ MORE_INSTRUCTIONS = 0.01
 EXIT_CODES = {"pass": PASS, "regression": FINDING, "inconclusive": INCONCLUSIVE, "unfit": UNFIT}
 
 
-@dataclasses.dataclass(frozen=True)
 class Change(Claim):
     """One arm on one workload, before and after: a claim whose baseline is the arm as it was.
 
     Its kind is "claim" of a pool and "control" of an arm that is known not to have changed."""
-
-    base_launches: int = 0
-    new_launches: int = 0
 
     @property
     def outcome(self) -> str:
@@ -61,8 +57,7 @@ class Change(Claim):
 
     def to_json(self) -> dict[str, Any]:
         """The entry of a comparison's JSON."""
-        return super().to_json() | {"outcome": self.outcome, "base_launches": self.base_launches,
-                                    "new_launches": self.new_launches}
+        return super().to_json() | {"outcome": self.outcome}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,22 +103,20 @@ class Count:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """All that is said of two runs."""
+    """All that is said of two builds or two runs."""
 
-    base: Record
-    new: Record
-    unlike: list[str]
-    """What differs beside what is compared, and was allowed to, as phrases."""
     changes: list[Change]
-    """Of time; none where a run measured none."""
+    """Of time."""
     counts: list[Count]
     """Of instructions: of two builds, where Valgrind is there."""
-    left_out: list[str]
-    """What one of the runs has and the other lacks, as phrases."""
     crashed: list[Refusal]
-    """Arms that ran in the base and died in the new run."""
+    """Arms that died in what is new alone."""
+    left_out: list[str]
+    """What is on one side alone, as phrases."""
     unfit: list[str]
     """Why nothing can be said, as phrases."""
+    mind: list[str]
+    """What a reader must know besides, in sentences."""
 
     @property
     def claims(self) -> list[Change | Count]:
@@ -142,28 +135,11 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """What `--format json` writes."""
-        return {
-            "schema": SCHEMA, "poolproof": version(), "outcome": self.outcome,
-            "exit_code": EXIT_CODES[self.outcome],
-            "base": _run_json(self.base), "new": _run_json(self.new),
-            "unlike": self.unlike, "unfit": self.unfit, "left_out": self.left_out,
-            "crashed": [
-                {"workload": item.workload, "arm": item.arm, "why": item.refused}
-                for item in self.crashed
-            ],
-            "changes": [change.to_json() for change in self.changes],
-            "counts": [count.to_json() for count in self.counts]
-        }
-
-
-def _run_json(record: Record) -> dict[str, Any]:
-    plan = record.plan
-    return {
-        "folder": str(record.folder), "started": plan.started, "mode": plan.mode,
-        "launches": len(record.launches),
-        "benchmark_sha256": plan.benchmark["sha256"],
-        "source": str(plan.environment.get("source") or "")
-    }
+        return {"schema": SCHEMA, "poolproof": version(), "outcome": self.outcome,
+                "exit_code": EXIT_CODES[self.outcome]} | {
+            name: [item if isinstance(item, str) else dataclasses.asdict(item)
+                   if isinstance(item, Refusal) else item.to_json() for item in found]
+            for name, found in vars(self).items()}
 
 
 # --- Two runs ------------------------------------------------------------------------------------
@@ -171,49 +147,17 @@ def _run_json(record: Record) -> dict[str, Any]:
 
 Place = tuple[str, str]
 """(workload, arm)."""
+Pools = Mapping[Place, Sequence[Launch]]
+"""The launches of a run in which a pool, or the null arm, ran beside the C library's allocator."""
 
 
-def unlike(base: Record, new: Record) -> list[tuple[str, str]]:
-    """In what two runs differ that must be equal for them to be compared: what --allow calls it,
-    and a phrase."""
-    before, after = _circumstances(base), _circumstances(new)
-    return [(kind, f"{what}: {was} → {after[kind, what]}") for (kind, what), was in before.items()
-            if after.get((kind, what), was) != was]
-
-
-def _circumstances(record: Record) -> dict[tuple[str, str], str]:
-    """(what --allow calls it, what it is) → its value. The benchmark binary is not among it: a new
-    build of it is what a comparison is for."""
-    sides = [side for launch in record.launches for side in launch.sides]
-
-    def values(column: str, arm: str = "") -> str:
-        return " and ".join(sorted({getattr(side, column) for side in sides
-                                    if arm in ("", side.arm)}))
-
-    found = {("machine", name): str(record.plan.environment.get(name)) for name in host.SAME}
-    found |= {("compiler", "compiler"): values("compiler"),
-              ("flags", "compiler flags"): values("compiler_flags"),
-              ("harness", "Google Benchmark"): values("benchmark_version")}
-    found |= {("library", f"malloc of {arm.name}"): values("malloc_sha256", arm.name)[:12]
-              for arm in record.plan.arms if arm.role == "rival"
-              and any(side.arm == arm.name for side in sides)}
-    return found | {("trace", f"the trace {trace.name}"): trace.sha256[:12]
-                    for trace in record.plan.traces}
-
-
-def compare(base: Record, new: Record, allowed: Sequence[str] = ()) -> Comparison:
-    """Judges two runs. UserError if they are unlike in what is not allowed, or share nothing."""
+def compare(base: Record, new: Record) -> Comparison:
+    """Judges two runs. UserError if they share nothing."""
     for record in (base, new):
         if not record.launches:
             raise UserError(f"{record.folder} holds no whole launch")
-    found = unlike(base, new)
-    refused = [item for item in found if not {item[0], "all"} & set(allowed)]
-    if refused:
-        kinds = " ".join(dict.fromkeys(f"--allow {kind}" for kind, _ in refused))
-        raise UserError(
-            f"the runs are unlike, so that a difference would say nothing of the pool: "
-            f"{'; '.join(phrase for _, phrase in refused)}. To compare them all the same: {kinds}")
-    changes = judge(_measured(base), _measured(new))
+    before, after = _pools(base), _pools(new)
+    changes = judge(before, after)
     if not any(item.kind == "claim" for item in changes):
         raise UserError(
             f"{base.folder} and {new.folder} share no workload on which a pool ran beside the"
@@ -221,20 +165,38 @@ def compare(base: Record, new: Record, allowed: Sequence[str] = ()) -> Compariso
     known = {(item.workload, item.arm) for item in base.refusals}
     crashed = [item for item in new.refusals
                if item.crashed and (item.workload, item.arm) not in known]
-    unfit = [f"{record.folder}: {item.workload} with {item.arm} was refused: {item.refused}"
-             for record in (base, new) for item in record.refusals if not item.crashed]
+    there, then = _circumstances(base), _circumstances(new)
+    unfit = [f"the runs are unlike, {what}: {was} → {then[what]}" for what, was in there.items()
+             if then.get(what, was) != was]
+    unfit += [f"{record.folder}: {item.workload} with {item.arm} was refused: {item.refused}"
+              for record in (base, new) for item in record.refusals if not item.crashed]
     if all(math.isinf(change.limit) for change in changes):
         unfit.append("no workload has a null pair of at least six launches in both runs, so that"
                      " their noise is not known")
-    return Comparison(base, new, [phrase for _, phrase in found], changes, [],
-                      _left_out(base, new, changes), crashed, unfit)
+    left_out = [f"{workload} with {arm} has no launch in {which}"
+                for which, here, other in (("the new run", before, after),
+                                           ("the base", after, before))
+                for workload, arm in here if (workload, arm) not in other and arm != NULL]
+    mind = ["The two were not measured in turns: a machine that changed in between may pass for a"
+            " change of the pool. gate --base runs two builds now."]
+    if base.plan.benchmark["sha256"] == new.plan.benchmark["sha256"]:
+        mind.append("Both measured the same binary: what separates them is noise.")
+    return Comparison(changes, [], crashed, left_out, unfit, mind)
 
 
-Pools = Mapping[Place, Sequence[Launch]]
-"""The launches of a run in which a pool, or the null arm, ran beside the C library's allocator."""
+def _circumstances(record: Record) -> dict[str, str]:
+    """What must be equal for two runs to be compared → its value. The benchmark binary is not among
+    it: a new build of it is what a comparison is for."""
+    sides = [side for launch in record.launches for side in launch.sides]
+    found = {name: str(record.plan.environment.get(name)) for name in host.SAME}
+    found |= {column: " and ".join(sorted({getattr(side, column) for side in sides}))
+              for column in ("compiler", "compiler_flags", "benchmark_version")}
+    found |= {f"malloc of {side.arm}": side.malloc_sha256[:12] for side in sides
+              if record.plan.arm(side.arm).role == "rival"}
+    return found | {f"the trace {trace.name}": trace.sha256[:12] for trace in record.plan.traces}
 
 
-def _measured(record: Record) -> Pools:
+def _pools(record: Record) -> Pools:
     return {(data.workload.workload, arm): launches for data in verdicts.by_workload(record)
             for (arm, baseline), launches in data.pairs.items()
             if baseline in (BASELINE, f"{BASELINE}-calloc")
@@ -257,7 +219,7 @@ def judge(before: Pools, after: Pools) -> list[Change]:
         found.append(Change(
             *place, place[1], "claim" if place in family else "control", "", interval, limit,
             p_values[place], adjusted[place],
-            inference.verdict(interval, limit, adjusted[place]), now, was, "", *map(len, seen)))
+            inference.verdict(interval, limit, adjusted[place]), now, was))
     return found
 
 
@@ -268,33 +230,21 @@ def _limit(nulls: Sequence[Sequence[float]] | None) -> float:
     return max(*map(inference.noise_limit, nulls), abs(inference.shift_interval(*nulls).median))
 
 
-def _left_out(base: Record, new: Record, made: Sequence[Change]) -> list[str]:
-    """The pools' comparisons that cannot be made, as phrases."""
-    then, now = ([(item.workload, arm) for item in record.plan.measured("time")
-                  for arm in item.arms if record.plan.arm(arm).role == "pool"]
-                 for record in (base, new))
-    compared = {(change.workload, change.arm) for change in made}
-    return [f"{place[0]} with {place[1]} " + (
-        "is not in the new run" if place not in now else "is not in the base"
-        if place not in then else "has no launch in one of the runs")
-        for place in dict.fromkeys([*then, *now]) if place not in compared]
-
-
 # --- Two builds in one run -----------------------------------------------------------------------
 
 
 def of_gate(record: Record) -> Comparison:
     """What a gate's run says of the pool before and after. UserError if it holds nothing."""
     changes = [
-        Change(**vars(claim) | {"kind": "control" if claim.arm == NULL else "claim"},
-               base_launches=claim.interval.launches, new_launches=claim.interval.launches)
+        Change(**vars(claim) | {"kind": "control" if claim.arm == NULL else "claim"})
         for claim in verdicts.analyse(record).claims if claim.kind == "claim" or claim.arm == NULL
     ]
     pairs = [(item, pair) for item in record.plan.workloads for pair in item.pairs
              if pair.kind == "claim"]
     counted: dict[Place, list[float]] = collections.defaultdict(list)
-    for line in record.work:
-        counted[line.workload, line.arm].append(line.instructions_per_operation)
+    for line in record.probes:
+        if line.part == "work":
+            counted[line.workload, line.arm].append(line.figures["instructions"])
     counts = [Count(item.workload, pair.arm, counted[item.workload, pair.baseline],
                     counted[item.workload, pair.arm])
               for item, pair in pairs
@@ -303,10 +253,12 @@ def of_gate(record: Record) -> Comparison:
         raise UserError(f"{record.folder} holds nothing of both builds")
     there = {(change.workload, change.arm) for change in changes}
     left_out = [f"{item.workload} with {pair.arm} has no launch" for item, pair in pairs
-                if "time" in item.parts and (item.workload, pair.arm) not in there]
-    refused = list({(item.workload, item.arm): item for item in record.refusals}.values())
+                if (item.workload, pair.arm) not in there]
     old = {arm.name for arm in record.plan.arms if arm.build == "base"}
-    crashed = [item for item in refused if item.crashed and item.arm not in old]
+    crashed = [item for item in record.refusals if item.crashed and item.arm not in old]
     unfit = [f"{item.workload} with {item.arm} was refused: {item.refused}"
-             for item in refused if item not in crashed]
-    return Comparison(record, record, [], changes, counts, left_out, crashed, unfit)
+             for item in record.refusals if item not in crashed]
+    base = record.plan.base
+    mind = ["Both are the same binary: what separates them is noise."] if base and (
+        base["sha256"] == record.plan.benchmark["sha256"]) else []
+    return Comparison(changes, counts, crashed, left_out, unfit, mind)

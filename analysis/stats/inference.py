@@ -20,8 +20,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import warnings
-from typing import Mapping, Sequence
+from typing import Sequence
 
 import numpy
 from scipy import stats
@@ -121,43 +120,6 @@ def _sign_p(above: int, below: int) -> float:
     if above + below == 0:
         return 1.0
     return float(stats.binomtest(above, above + below, 0.5).pvalue)
-
-
-def signed_rank_test(differences: Sequence[float]) -> float:
-    """The two-sided Wilcoxon signed-rank p-value, exact where there are no ties; 1 if all are zero.
-
-    It weighs launches by how far they lie from zero, and assumes a symmetric distribution in return
-    (Wilcoxon 1945; Conover 1999, section 5.7). Used beside the sign test, never instead of it.
-    """
-    values = numpy.asarray(differences, dtype=float)
-    values = values[values != 0]
-    if len(values) == 0:
-        return 1.0
-    ranks_tied = len(numpy.unique(numpy.abs(values))) < len(values)
-    method = "approx" if ranks_tied or len(values) > 50 else "exact"
-    with warnings.catch_warnings():  # ties among a few; the p-value is an approximation then
-        warnings.filterwarnings("ignore", "Sample size too small", UserWarning)
-        return float(stats.wilcoxon(values, method=method).pvalue)
-
-
-def affirms(differences: Sequence[float], limit: float, word: str) -> bool:
-    """Whether the signed-rank test proves the same verdict by itself, at the interval's level.
-
-    faster and slower: the centre lies beyond δ. equal: it lies above the lower and below the upper
-    margin (two one-sided tests: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15,
-    1987). The test weighs distances, which the sign test and its interval ignore.
-    """
-    values = numpy.asarray(differences, dtype=float)
-    if word == "equal":
-        margin = min(limit, LARGEST_EQUALITY)
-        return _lies_above(values, -margin) and _lies_above(-values, -margin)
-    return _lies_above(values if word == "faster" else -values, limit)
-
-
-def _lies_above(values: numpy.ndarray, place: float) -> bool:
-    shifted = values - place
-    centre_above = float(numpy.median(shifted)) > 0
-    return centre_above and signed_rank_test(shifted) <= ALPHA
 
 
 def contradicts(interval: Interval, limit: float, word: str) -> bool:
@@ -261,31 +223,19 @@ def verdict(interval: Interval, limit: float, adjusted_p: float) -> str:
 PROVED = ("faster", "slower", "equal")
 
 
-@dataclasses.dataclass(frozen=True)
-class Judgement:
-    """A verdict, the interval behind it, and what took a proved one back: "" if nothing did."""
+def judge(differences: Sequence[float], limit: float, adjusted_p: float,
+          alone: Sequence[float] = (), looks: int = 1) -> tuple[Interval, str, str]:
+    """(the interval of two arms of one run, the verdict, what was taken back and why: "" if nothing
+    was).
 
-    interval: Interval
-    verdict: str
-    doubt: str
-
-
-def judge_pairs(differences: Sequence[float], limit: float, adjusted_p: float,
-                views: Mapping[str, Sequence[float]], looks: int = 1) -> Judgement:
-    """The verdict on two arms of one run, inconclusive where methods disagree.
-
-    `views` has the same launches as they look otherwise, by the way of looking.
+    `alone` has the same launches by the arms' turns without each other's between them. A proved
+    verdict becomes inconclusive where these contradict it.
     """
     interval = order_statistic_interval(differences, 1 - ALPHA / looks)
     word = verdict(interval, limit, adjusted_p)
-    if word not in PROVED:
-        return Judgement(interval, word, "")
-    against = [] if affirms(differences, limit, word) else ["the signed-rank test"]
-    against += [name for name, values in views.items()
-                if contradicts(order_statistic_interval(values), limit, word)]
-    if not against:
-        return Judgement(interval, word, "")
-    return Judgement(interval, "inconclusive", f"{word}, not borne out by {' or '.join(against)}")
+    if word in PROVED and alone and contradicts(order_statistic_interval(alone), limit, word):
+        return interval, "inconclusive", f"{word}, not borne out by the arms alone"
+    return interval, word, ""
 
 
 def settled(word: str, interval: Interval, limit: float, precision: float) -> bool:

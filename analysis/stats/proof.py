@@ -108,11 +108,11 @@ def judge_run(generator: numpy.random.Generator, condition: Condition, differenc
     pairs = [launches(generator, condition, difference, most) for _ in range(WORKLOADS * RIVALS)]
     nulls = [launches(generator, condition, 0.0, most, False) for _ in range(WORKLOADS)]
     ends = [0] * len(pairs)
-    judged: list[inference.Judgement] = []
+    judged: list[tuple[inference.Interval, str, str]] = []
     limits: list[float] = []
     for look in LOOKS:
-        ends = [end if judged and inference.settled(judged[i].verdict, judged[i].interval,
-                                                    limits[i], PRECISION) else look
+        ends = [end if judged and inference.settled(judged[i][1], judged[i][0], limits[i],
+                                                    PRECISION) else look
                 for i, end in enumerate(ends)]
         limits = [inference.noise_limit(
             nulls[i // RIVALS][:max(ends[i // RIVALS * RIVALS:][:RIVALS])])
@@ -120,11 +120,12 @@ def judge_run(generator: numpy.random.Generator, condition: Condition, differenc
         seen = [pair[:end] for pair, end in zip(pairs, ends)]
         adjusted = inference.holm([min(1.0, len(LOOKS) * inference.sign_test(item))
                                    for item in seen])
-        judged = [inference.judge_pairs(item, limit, p, {}, len(LOOKS))
+        judged = [inference.judge(item, limit, p, looks=len(LOOKS))
                   for item, limit, p in zip(seen, limits, adjusted)]
-    return Judged([item.verdict for item in judged], [item.interval for item in judged],
-                  [inference.smallest_provable(item.interval, limit)
-                   for item, limit in zip(judged, limits)])
+    intervals, words, _ = zip(*judged)
+    return Judged(list(words), list(intervals),
+                  [inference.smallest_provable(interval, limit)
+                   for interval, limit in zip(intervals, limits)])
 
 
 # --- Figures -------------------------------------------------------------------------------------

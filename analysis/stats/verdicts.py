@@ -1,4 +1,4 @@
-"""From a run's launches to what it claims: judges pairs, and names leaders.
+"""From a run's launches to what it claims: judges pairs.
 
 The only step between the raw launches and the renderers: whatever a report says is a field of
 Analysis.
@@ -24,11 +24,6 @@ from analysis.stats.inference import Interval
 
 BIAS_LIMITS = {"micro": math.log(1.03), "trace": math.log(1.05)}
 """An arm that takes so much more or less time in turns than alone is named."""
-ALONE = "the arms alone"
-"""Turns without the neighbour's between them, of the same processes: what no verdict may
-contradict."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """One comparison and its verdict. Differences are logarithms of baseline time / arm time."""
@@ -37,8 +32,8 @@ class Claim:
     arm: str
     baseline: str
     kind: str
-    """"claim": a pool and a malloc, or the pool before a change. "leader": the fastest malloc and
-    the next. "control": arms whose difference is known. "other": no claim."""
+    """"claim": a pool and a malloc, or the pool before a change. "control": arms whose difference
+    is known. "other": no claim."""
     promise: str
     interval: Interval
     limit: float
@@ -51,7 +46,7 @@ class Claim:
     """Median over the launches of an operation's time, in turns with the baseline."""
     baseline_time_ns: float
     doubt: str = ""
-    """What took a verdict back and made it inconclusive: the methods that disagreed with it."""
+    """The verdict that was taken back, as the turns alone contradict it; "" if none was."""
 
     @property
     def ratio(self) -> float:
@@ -125,15 +120,13 @@ class WorkloadResult:
     delay: Claim | None
     claims: list[Claim]
     others: list[Claim]
-    leaders: dict[str, Claim | None]
-    """Promise → its fastest arm against the next fastest; None with fewer than two arms."""
     harness_share: float | None
     """The no-op arm's time as a share of the fastest other arm's; None without that arm."""
     refusals: list[Refusal]
 
     def against_best(self, pool: str) -> Claim | None:
         """The claim of a pool arm against the fastest malloc of its promise."""
-        mine = [claim for claim in self.claims if claim.arm == pool and claim.kind == "claim"]
+        mine = [claim for claim in self.claims if claim.arm == pool]
         return min(mine, key=lambda claim: claim.interval.median, default=None)
 
     def smallest_provable(self) -> float:
@@ -158,7 +151,7 @@ class Analysis:
     record: Record
     results: list[WorkloadResult]
     claims: list[Claim]
-    """The family, leaders included, then the controls, then the others."""
+    """The family, then the controls, then the others."""
 
     @property
     def plan(self) -> Plan:
@@ -168,7 +161,7 @@ class Analysis:
     @property
     def family(self) -> list[Claim]:
         """The claims that Holm's correction is about."""
-        return [claim for claim in self.claims if claim.kind in ("claim", "leader")]
+        return [claim for claim in self.claims if claim.kind == "claim"]
 
     @property
     def complete(self) -> bool:
@@ -190,11 +183,15 @@ class Analysis:
 def analyse(record: Record) -> Analysis:
     """Everything that the launches of a run have to say. Pure."""
     found = by_workload(record)
-    results = [_result(record, data, claims) for data, claims in zip(found, _judge(found))]
-    groups = ([claim for result in results for claim in result.claims],
-              [claim for result in results for claim in (result.null, result.delay) if claim],
-              [claim for result in results for claim in result.others])
-    return Analysis(record, results, list(itertools.chain(*groups)))
+    family = [(data, pair) for data in found for pair in data.there("claim")]
+    adjusted = inference.holm([data.p(pair) for data, pair in family])
+    claims = [_claim(data, pair, p) for (data, pair), p in zip(family, adjusted)]
+    results = [_result(record, data, [claim for claim in claims
+                                      if claim.workload == data.workload.workload])
+               for data in found]
+    return Analysis(record, results, [
+        *claims, *(claim for result in results for claim in (result.null, result.delay) if claim),
+        *(claim for result in results for claim in result.others)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,11 +211,15 @@ class Measured:
         """One entry a launch."""
         return [launch.difference for launch in self.pairs[pair]]
 
-    def alone(self, pair: tuple[str, str]) -> dict[str, list[float]]:
-        """The same of turns alone, by the name of that view; nothing where there are none."""
-        seen = [launch.alone_difference for launch in self.pairs[pair]
-                if all(side.alone_cpu_ns for side in launch.sides)]
-        return {ALONE: seen} if seen else {}
+    def p(self, pair: Pair) -> float:
+        """The p-value of "no difference", the number of looks in it."""
+        seen = self.differences((pair.arm, pair.baseline))
+        return min(1.0, self.looks * inference.sign_test(seen))
+
+    def there(self, *kinds: str) -> list[Pair]:
+        """The pairs of these kinds that have a launch."""
+        return [pair for pair in self.workload.pairs
+                if pair.kind in kinds and (pair.arm, pair.baseline) in self.pairs]
 
     def sides(self, arm: str) -> list[Side]:
         """What an arm told in all launches of it, in their order."""
@@ -229,14 +230,10 @@ class Measured:
     @functools.cached_property
     def limit(self) -> float:
         """δ."""
+        nulls = self.there("null")
         least = inference.BUILD_DELTA if self.plan.base else 0.0
-        return max(least, inference.noise_limit(self.null_differences()))
-
-    def null_differences(self) -> list[float]:
-        """Of the null pair; nothing without one."""
-        null = next((pair for pair in self.workload.pairs if pair.kind == "null"), None)
-        place = (null.arm, null.baseline) if null else None
-        return self.differences(place) if place in self.pairs else []
+        return max(least, inference.noise_limit(
+            self.differences((nulls[0].arm, nulls[0].baseline)) if nulls else []))
 
 
 def by_workload(record: Record) -> list[Measured]:
@@ -248,83 +245,6 @@ def by_workload(record: Record) -> list[Measured]:
             found[workload][arm, baseline] = launches
     return [Measured(record.plan, item, found[item.workload]) for item in record.plan.workloads
             if item.workload in found]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Question:
-    """A comparison whose p-value waits for Holm's correction."""
-
-    arm: str
-    baseline: str
-    kind: str
-    promise: str
-    differences: Sequence[float]
-    views: Mapping[str, Sequence[float]]
-    p: float
-
-
-def _question(data: Measured, pair: Pair) -> _Question:
-    place = (pair.arm, pair.baseline)
-    differences = data.differences(place)
-    kind = pair.kind if pair.kind in ("claim", "other") else "control"
-    promise = data.plan.arm(pair.baseline).promise if kind == "claim" else ""
-    return _Question(*place, kind, promise, differences, data.alone(place),
-                     min(1.0, data.looks * inference.sign_test(differences)))
-
-
-def _there(data: Measured, *kinds: str) -> list[Pair]:
-    return [pair for pair in data.workload.pairs
-            if pair.kind in kinds and (pair.arm, pair.baseline) in data.pairs]
-
-
-def _questions(data: Measured) -> list[_Question]:
-    """The family's comparisons on one workload."""
-    asked = [_question(data, pair) for pair in _there(data, "claim")]
-    for promise in ("malloc", "calloc"):
-        asked += _leader_question(data, promise)
-    return asked
-
-
-def _leader_question(data: Measured, promise: str) -> list[_Question]:
-    """The fastest malloc against the next fastest, where both lead the pool of that promise.
-
-    They share no launch: their differences from the pool do, in the order of the launches. The two
-    are chosen by looking at the data, out of all pairs of mallocs, so the p-value is multiplied by
-    their number.
-    """
-    ranked = _ranking(data, promise)
-    if len(ranked) < 3 or any(data.plan.arm(name).role != "rival" for name in ranked[:2]):
-        return []
-    pool = next(name for name in ranked if data.plan.arm(name).role == "pool")
-    first, second = (data.pairs[pool, name] for name in ranked[:2])
-
-    def seen(what: str) -> list[float]:
-        return [getattr(other, what) - getattr(mine, what) for mine, other in zip(first, second)]
-
-    rivals = len(ranked) - 1
-    p = rivals * (rivals - 1) // 2 * data.looks * inference.sign_test(seen("difference"))
-    views = {ALONE: seen("alone_difference")} if data.workload.alone else {}
-    return [_Question(*ranked[:2], "leader", promise, seen("difference"), views, min(1.0, p))]
-
-
-def _ranking(data: Measured, promise: str) -> list[str]:
-    """The pool of a promise and the mallocs that it was paired with, the fastest first; nothing
-    without a pool, or with two."""
-    pools = [arm.name for arm in data.plan.arms if arm.role == "pool" and arm.promise == promise
-             and any(pair.arm == arm.name for pair in _there(data, "claim"))]
-    if len(pools) != 1:
-        return []
-    ahead = {pair.baseline: -statistics.median(data.differences((pair.arm, pair.baseline)))
-             for pair in _there(data, "claim") if pair.arm == pools[0]} | {pools[0]: 0.0}
-    return sorted(ahead, key=lambda name: (-ahead[name], name))
-
-
-def _judge(found: Sequence[Measured]) -> list[list[Claim]]:
-    """The claims of each workload: the whole family at once, as Holm's procedure demands."""
-    questions = [_questions(data) for data in found]
-    adjusted = iter(inference.holm([item.p for item in itertools.chain(*questions)]))
-    return [[_claim(data, item, next(adjusted)) for item in asked]
-            for data, asked in zip(found, questions)]
 
 
 Pairs = list[tuple[Workload, Pair]]
@@ -355,58 +275,33 @@ def open_pairs(record: Record) -> tuple[Pairs, Pairs]:
     return urgent, later
 
 
-def _claim(data: Measured, asked: _Question, p_holm: float) -> Claim:
-    judged = inference.judge_pairs(asked.differences, data.limit, p_holm, asked.views, data.looks)
-    pair = data.pairs.get((asked.arm, asked.baseline))
-    if pair:
-        times = [statistics.median(launch.sides[i].time_ns for launch in pair) for i in (0, 1)]
-    else:
-        times = [statistics.median(side.time_ns for side in data.sides(name))
-                 for name in (asked.arm, asked.baseline)]
-    return Claim(data.workload.workload, asked.arm, asked.baseline, asked.kind, asked.promise,
-                 judged.interval, data.limit, asked.p, p_holm, judged.verdict, *times, judged.doubt)
-
-
-def _alone_claims(data: Measured, kind: str) -> list[Claim]:
-    """Comparisons outside the family: their p-values stand alone."""
-    asked = [_question(data, pair) for pair in _there(data, kind)]
-    return [_claim(data, question, question.p) for question in asked]
+def _claim(data: Measured, pair: Pair, p_holm: float | None = None) -> Claim:
+    """What is said of a pair; outside the family its p-value stands alone."""
+    launches = data.pairs[pair.arm, pair.baseline]
+    p = data.p(pair)
+    p_holm = p if p_holm is None else p_holm
+    alone = [launch.alone_difference for launch in launches
+             if all(side.alone_cpu_ns for side in launch.sides)]
+    interval, word, doubt = inference.judge(data.differences((pair.arm, pair.baseline)), data.limit,
+                                            p_holm, alone, data.looks)
+    times = [statistics.median(launch.sides[i].time_ns for launch in launches) for i in (0, 1)]
+    kind = pair.kind if pair.kind in ("claim", "other") else "control"
+    return Claim(data.workload.workload, pair.arm, pair.baseline, kind,
+                 data.plan.arm(pair.baseline).promise if kind == "claim" else "", interval,
+                 data.limit, p, p_holm, word, *times, doubt)
 
 
 def _result(record: Record, data: Measured, claims: list[Claim]) -> WorkloadResult:
     names = [name for name in data.workload.arms if data.sides(name)]
     arms = sorted((_arm_result(data, name) for name in names), key=lambda result:
                   (result.time_ns, result.arm.name))
-    leaders = {promise: _leader(data, claims, promise) for promise in ("malloc", "calloc")
-               if _ranking(data, promise)}
-    name = data.workload.workload
-    nulls = _alone_claims(data, "null")
+    null, delay, others = ([_claim(data, pair) for pair in data.there(kind)]
+                           for kind in ("null", "delay", "other"))
     return WorkloadResult(data.workload, sum(map(len, data.pairs.values())), arms, data.limit,
-                          next(iter(nulls), None),
-                          next(iter(_alone_claims(data, "delay")), None), claims,
-                          _alone_claims(data, "other"), leaders, _harness_share(arms),
-                          [refusal for refusal in record.refusals if refusal.workload == name])
-
-
-def _leader(data: Measured, claims: list[Claim], promise: str) -> Claim | None:
-    """The claim between the two fastest arms of a promise, seen from the fastest."""
-    first_two = _ranking(data, promise)[:2]
-    for claim in claims:
-        if [claim.arm, claim.baseline] == first_two:
-            return claim
-        if [claim.baseline, claim.arm] == first_two:
-            return reverse(claim)
-    return None
-
-
-def reverse(claim: Claim) -> Claim:
-    """The same comparison seen from its baseline."""
-    seen = claim.interval
-    interval = dataclasses.replace(seen, median=-seen.median, low=-seen.high, high=-seen.low)
-    turned = {"faster": "slower", "slower": "faster"}.get(claim.verdict, claim.verdict)
-    return dataclasses.replace(claim, arm=claim.baseline, baseline=claim.arm, interval=interval,
-                               verdict=turned, time_ns=claim.baseline_time_ns,
-                               baseline_time_ns=claim.time_ns)
+                          next(iter(null), None), next(iter(delay), None), claims, others,
+                          _harness_share(arms),
+                          [refusal for refusal in record.refusals
+                           if refusal.workload == data.workload.workload])
 
 
 def _arm_result(data: Measured, name: str) -> ArmResult:

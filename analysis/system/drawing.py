@@ -113,11 +113,6 @@ def up(axes: Axes, locator: ticker.Locator, write: Callable[[float], str]) -> No
                   transform=sideways)
 
 
-def dots(axes: Axes, points: Sequence[Point], colour: str, width: float = 2.6) -> None:
-    """Dots as one path: strokes of no length with round ends."""
-    strokes(axes, [(point, point) for point in points], colour, width, "round", 0.75)
-
-
 def strokes(axes: Axes, lines: Sequence[tuple[Point, Point]], colour: str, width: float,
             ends: str = "butt", alpha: float = 1.0, transform: Transform | None = None,
             under: bool = False) -> None:
@@ -132,13 +127,6 @@ def strokes(axes: Axes, lines: Sequence[tuple[Point, Point]], colour: str, width
     if transform is not None:
         patch.set_transform(transform)
     axes.add_artist(patch)
-
-
-def in_order(values: Sequence[float], row: float, spread: float) -> list[Point]:
-    """A row's values as points, in the order of the rounds from top to bottom."""
-    last = max(1, len(values) - 1)
-    return [(float(value), row + spread * (index / last - 0.5))
-            for index, value in enumerate(values)]
 
 
 def spread_out(ticks: Sequence[float], low: float, high: float, room: float) -> list[float]:

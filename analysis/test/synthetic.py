@@ -16,7 +16,7 @@ import numpy
 from analysis.runs import plan, records
 from analysis.runs.plan import Plan, Workload
 from analysis.runs.records import Record
-from analysis.runs.samples import Launch, Side
+from analysis.runs.samples import PERCENTILES, Launch, Probe, Side
 from analysis.system.files import ROOT
 
 Noise = Callable[[numpy.random.Generator], float]
@@ -76,13 +76,14 @@ def make_plan(truths: Mapping[str, Truth], launches: int, seed: int = 1) -> Plan
         workloads.append(Workload(
             name, truth.question, [arm.name for arm in there], pairs=plan.pairs_of(there),
             form="side by side" if cold else "turns", batch=1 if cold else 997,
-            cycles=1 if cold else CYCLES, alone=0 if cold else ALONE))
+            cycles=1 if cold else CYCLES, alone=0 if cold else ALONE, probed=not cold))
     used = {name for workload in workloads for name in workload.arms}
     return Plan(
         schema=plan.SCHEMA, command="./poolproof bench", mode="default",
-        started="2026-01-01T00:00:00Z", seed=seed, looks=[launches], budget_s=1500, precision=0.02,
+        started="2026-01-01T00:00:00Z", seed=seed, looks=[launches], budgets_s={"time": 1500},
+        precision=0.02,
         benchmark={"path": str(ROOT / "poolproof-bench"), "sha256": HASH},
-        arms=[arm for arm in arms if arm.name in used], absent=[], workloads=workloads, traces=[],
+        arms=[arm for arm in arms if arm.name in used], workloads=workloads, traces=[],
         notes=[
             "All numbers of this run are made up: it exists to try the statistics and the report."
         ], environment={
@@ -151,16 +152,10 @@ def _side(workload: Workload, arm: plan.Arm, time_ns: float,
 
 
 def _counters(workload: Workload, arm: plan.Arm) -> dict[str, float]:
-    """A warm trace tells its memory, and a capacity how much of it was usable; other workloads only
-    what they hold."""
-    live = float(3 << 20)
+    """A capacity tells how much of it was usable; other workloads what they hold."""
     if workload.capacity_bytes and (arm.role in ("pool", "delay") or arm.name == "freelist"):
         return {"usable_share": 1 - 0.0123 * (len(arm.name) - 3)}
-    if not plan.is_trace(workload.workload) or plan.is_cold(workload.workload):
-        return {"peak_live_bytes": live}
-    more = 1.05 if arm.role == "pool" else 1.1 + 0.1 * (len(arm.name) % 5)
-    return {"peak_live_bytes": live, "peak_footprint_bytes": live * more,
-            "end_footprint_bytes": live * (more - 0.9)}
+    return {"peak_live_bytes": float(3 << 20)}
 
 
 def make_record(truths: Mapping[str, Truth], launches: int, noise: Noise, seed: int = 1,
@@ -174,11 +169,10 @@ def write(record: Record, folder: pathlib.Path) -> None:
     """The run's files, as a real run leaves them."""
     folder.mkdir(parents=True, exist_ok=True)
     records.write_plan(folder, record.plan)
-    entries = {"time": [*record.launches, *record.refusals]} | {
-        part: getattr(record, part) for part in records.PART_LINES}
-    for part, lines in entries.items():
+    for name, lines in ((records.LAUNCHES_FILE, [*record.launches, *record.refusals]),
+                        (records.PROBES_FILE, [*record.probes, *record.probe_refusals])):
         if lines:
-            appender = records.Appender(records.part_file(folder, part))
+            appender = records.Appender(folder / name)
             for line in lines:
                 appender.append(line)
             appender.close()
@@ -246,31 +240,23 @@ def make_uneven(launches: int, noise: Noise, seed: int = 1) -> Record:
 
 # --- Beside time, and at full size ----------------------------------------------------------------
 
-PLACES = 33
-"""Of a made-up memory curve."""
-
-
 def with_parts(record: Record, seed: int = 1, processes: int = 3) -> Record:
-    """The record with work, memory and latency of every arm on every workload; none of the
-    latency of cold traces, and no work of theirs."""
+    """The record with work, memory and latency of every arm on every workload but those that are
+    not probed."""
     generator = numpy.random.default_rng(seed)
-    work, memory, latency = [], [], []
+    probes = []
     times = {(launch.workload, side.arm): side.time_ns for launch in record.launches
              for side in launch.sides}
-    for workload in record.plan.workloads:
+    for workload in record.plan.measured("memory"):
         for arm in map(record.plan.arm, workload.arms):
             time_ns = times[workload.workload, arm.name]
             for round_ in range(processes):
                 place = {"workload": workload.workload, "arm": arm.name, "round": round_}
-                memory.append(_memory(place, arm, generator))
-                if plan.is_cold(workload.workload):
-                    continue
-                work.append(work_line(place, round(20 * time_ns) + 3))
-                latency += [_latency(place, kind, time_ns, generator)
-                            for kind in ("alloc", "free")]
-    return dataclasses.replace(
-        record, work=work, memory=memory, latency=latency,
-        plan=dataclasses.replace(record.plan, parts=list(plan.PARTS)))
+                probes += [_memory(place, arm, generator),
+                           work_line(place, round(20 * time_ns) + 3),
+                           _latency(place, time_ns, generator)]
+    return dataclasses.replace(record, probes=probes, plan=dataclasses.replace(
+        record.plan, budgets_s=dict.fromkeys(plan.PARTS, 1500.0)))
 
 
 _PROOF = {
@@ -279,40 +265,35 @@ _PROOF = {
 }
 
 
-def work_line(place: dict[str, Any], instructions: int) -> records.Work:
+def probe(place: dict[str, Any], part: str, figures: dict[str, float],
+          instrument: str = "") -> Probe:
+    """A process that showed these figures."""
+    return Probe(**place, part=part, figures=figures, instrument=instrument, **_PROOF)
+
+
+def work_line(place: dict[str, Any], instructions: int) -> Probe:
     """So many instructions an operation."""
-    return records.Work(
-        **place, instructions_per_operation=float(instructions), operations=2.0,
-        short_iterations=100, long_iterations=300, short_instructions=10**6,
-        long_instructions=10**6 + 400 * instructions, counter="valgrind-3.19.0 callgrind",
-        wall_s=1.5, **_PROOF)
+    return probe(place, "work", {"instructions": instructions}, "valgrind-3.19.0 callgrind")
 
 
-def _memory(place: dict[str, Any], arm: plan.Arm,
-            generator: numpy.random.Generator) -> records.Memory:
-    """A hill: live memory rises, falls, and ends at a third of its peak."""
-    progress = [round(index / (PLACES - 1), 4) for index in range(PLACES)]
-    live = [int((3 << 20) * numpy.sin(numpy.pi * (0.02 + 0.87 * share))) for share in progress]
+def _memory(place: dict[str, Any], arm: plan.Arm, generator: numpy.random.Generator) -> Probe:
+    live = 3 << 20
     more = 1.04 + 0.06 * (len(arm.name) % 7) + 0.01 * float(generator.uniform())
-    base = 2 << 20
-    rss = [base + 4096 * round(more * value / 4096) for value in numpy.maximum.accumulate(live)]
-    return records.Memory(
-        **place, operations=10_000, peak_live_bytes=max(live), base_rss_bytes=base,
-        peak_rss_bytes=max(rss) + 4096, end_rss_bytes=rss[-1],
-        drained_rss_bytes=base + 4096 * (len(arm.name) * 7), minor_faults=len(arm.name) * 31,
-        major_faults=0, progress=progress, live_bytes=live, rss_bytes=rss, **_PROOF)
+    return probe(place, "memory", {
+        "peak_live_bytes": live, "base_rss_bytes": 2 << 20, "faults": len(arm.name) * 31,
+        "peak_bytes": 4096 * round(more * live / 4096), "end_bytes": live // 3,
+        "drained_bytes": 4096 * (len(arm.name) * 7)})
 
 
-def _latency(place: dict[str, Any], kind: str, time_ns: float,
-             generator: numpy.random.Generator) -> records.Latency:
-    shape = dict(zip(records.PERCENTILES, (0.8, 1.4, 3.0, 12.0, 90.0, 4000.0)))
-    factor = float(generator.uniform(0.95, 1.05))
-    clock = dict(zip(records.PERCENTILES, (12.0, 12.4, 14.0, 22.0, 90.0, 9500.0)))
-    return records.Latency(
-        **place, operation=kind, count=100_000,
-        latency_ns={name: round(clock[name] + factor * share * time_ns, 1)
-                    for name, share in shape.items()},
-        clock="rdtscp", clock_step_ns=0.4, clock_count=100_000, clock_ns=clock, **_PROOF)
+def _latency(place: dict[str, Any], time_ns: float, generator: numpy.random.Generator) -> Probe:
+    shape = dict(zip(PERCENTILES, (0.8, 1.4, 3.0, 12.0, 90.0, 4000.0)))
+    clock = dict(zip(PERCENTILES, (12.0, 12.4, 14.0, 22.0, 90.0, 9500.0)))
+    figures = {f"clock {name}": value for name, value in clock.items()} | {"clock count": 100_000.0}
+    for kind in ("alloc", "free"):
+        factor = float(generator.uniform(0.95, 1.05))
+        figures |= {f"{kind} {name}": round(clock[name] + factor * share * time_ns, 1)
+                    for name, share in shape.items()}
+    return probe(place, "latency", figures, "rdtscp")
 
 
 PEERS = ("apr", "boost-pool", "foonathan", "pmr", "talloc")
@@ -320,7 +301,7 @@ PEERS = ("apr", "boost-pool", "foonathan", "pmr", "talloc")
 
 def full(launches: int = 24, micro: int = 60, traces: int = 8, seed: int = 5) -> Record:
     """As large as a run gets: twenty arms, sixty workloads and eight traces, warm and cold, with
-    one arm that does not apply everywhere, one that is refused and one that is absent."""
+    one arm that does not apply everywhere."""
     shapes = [truth for name, truth in EXAMPLE.items() if not plan.is_trace(name)]
     truths = {f"family{index // 4}/{16 << index % 4}x{1000 * (index % 5 + 1)}":
               shapes[index % len(shapes)] for index in range(micro)}
@@ -334,7 +315,7 @@ def full(launches: int = 24, micro: int = 60, traces: int = 8, seed: int = 5) ->
     }
     run = make_plan(truths, launches, seed)
     run = dataclasses.replace(
-        run, mode="full", absent=[{"arm": "tlsf", "package": "libtlsf-dev"}],
+        run, mode="full",
         arms=[dataclasses.replace(arm, role="rival", promise="malloc") if arm.name in PEERS else arm
               for arm in run.arms])
     run = dataclasses.replace(run, workloads=[

@@ -64,28 +64,6 @@ def test_sign_test_by_hand():
     assert inference.sign_test([1, -1, -1, -1, -1, -1]) == pytest.approx(2 * (1 + 6) / 2**6)
 
 
-def test_signed_rank_by_hand():
-    assert inference.signed_rank_test([1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(2 / 2**8)
-    assert inference.signed_rank_test([-1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(4 / 2**8)
-    assert inference.signed_rank_test([0, 0, 0]) == 1
-    assert inference.signed_rank_test([0, 5]) == 1
-
-
-def test_signed_rank_is_exact_up_to_fifty_rounds():
-    assert inference.signed_rank_test(range(1, 51)) == pytest.approx(2 / 2**50, rel=1e-9)
-    z = (51 * 52 / 4) / math.sqrt(51 * 52 * 103 / 24)  # all ranks positive, by the normal curve
-    assert inference.signed_rank_test(range(1, 52)) == pytest.approx(
-        math.erfc(z / math.sqrt(2)), rel=1e-6)
-
-
-def test_signed_rank_with_ties_is_the_normal_approximation():
-    """Ranks 1.5 1.5 3.5 3.5 5 6 7 8, the first of them negative; two ties of two take 2 * 6 / 48
-    off the variance."""
-    z = (18 - 1.5) / math.sqrt(8 * 9 * 17 / 24 - 12 / 48)
-    assert inference.signed_rank_test([-1, 1, 2, 2, 3, 4, 5, 6]) == pytest.approx(
-        math.erfc(z / math.sqrt(2)))
-
-
 def test_holm_by_hand():
     # Sorted .005 .01 .03 .04, times 4 3 2 1, then never falling: .02 .03 .06 .06.
     assert inference.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
@@ -107,11 +85,11 @@ def test_launches_needed_are_the_first_that_survive_holm(claims, looks, launches
 
 def test_every_look_has_an_interval_of_its_share_of_the_error():
     values = [0.1 + 0.001 * i for i in range(20)]
-    seen = inference.judge_pairs(values, 0.01, 0.01, {}, looks=4)
-    assert seen.interval == inference.order_statistic_interval(values, 1 - 0.05 / 4)
-    assert seen.interval.coverage >= 1 - 0.05 / 4
+    seen = inference.judge(values, 0.01, 0.01, looks=4)[0]
+    assert seen == inference.order_statistic_interval(values, 1 - 0.05 / 4)
+    assert seen.coverage >= 1 - 0.05 / 4
     few = inference.launches_needed(1, 4)
-    assert math.isfinite(inference.judge_pairs(values[:few], 0.01, 0.01, {}, 4).interval.low)
+    assert math.isfinite(inference.judge(values[:few], 0.01, 0.01, looks=4)[0].low)
 
 
 def test_noise_limit_is_one_percent_or_the_null_pairs_far_end():
@@ -177,36 +155,9 @@ def test_smallest_provable_is_delta_and_half_the_interval():
     assert inference.smallest_provable(interval(0.2, 0.3), 0.05) == pytest.approx(0.1)
 
 
-# --- Methods that must agree ---------------------------------------------------------------------
+# --- What takes a verdict back -------------------------------------------------------------------
 
 BEYOND = [0.05 + 0.001 * i for i in range(20)]
-OUTVOTED = BEYOND[:15] + [-1.0 - 0.01 * i for i in range(5)]
-
-
-def test_the_signed_rank_test_affirms_what_it_proves_too():
-    assert inference.affirms(BEYOND, 0.03, "faster")
-    assert not inference.affirms(BEYOND, 0.03, "slower")
-    assert inference.affirms([-v for v in BEYOND], 0.03, "slower")
-    assert not inference.affirms(BEYOND, 0.06, "faster")
-    assert not inference.affirms(BEYOND, 0.03, "equal")
-    near_zero = [0.001 * (i - 9.5) for i in range(20)]
-    assert inference.affirms(near_zero, 0.03, "equal")
-    assert not inference.affirms(near_zero, 0.001, "equal")
-    assert not inference.affirms([v + 0.11 for v in near_zero], 0.7, "equal")
-    assert not inference.affirms([v - 0.11 for v in near_zero], 0.7, "equal")
-
-
-def test_a_centre_on_the_limit_does_not_lie_beyond_it():
-    """Eleven rounds at the limit, which the signed-rank test leaves out, and nine beyond it."""
-    assert not inference.affirms([0.03] * 11 + BEYOND[-9:], 0.03, "faster")
-    assert inference.affirms([0.03] * 9 + BEYOND[-11:], 0.03, "faster")
-
-
-def test_the_signed_rank_test_hears_the_few_that_are_far_away():
-    """Five rounds of twenty that lie far on the other side: the sign test counts, this weighs."""
-    seen = inference.order_statistic_interval(OUTVOTED)
-    assert inference.verdict(seen, 0.03, inference.sign_test(OUTVOTED)) == "faster"
-    assert not inference.affirms(OUTVOTED, 0.03, "faster")
 
 
 @pytest.mark.parametrize("low, high, word, expected",
@@ -258,23 +209,21 @@ def test_rank_sum_by_hand():
     assert inference.rank_sum_test([1, 1, 1, 1], [2, 2, 2, 2]) < 0.05
 
 
-# --- One verdict from all methods ----------------------------------------------------------------
+# --- A verdict and the turns alone ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("views, word, doubt", [
-    ({}, "faster", ""), ({"the arms alone": BEYOND}, "faster", ""),
-    ({"the arms alone": [-v for v in BEYOND]}, "inconclusive",
-     "faster, not borne out by the arms alone"),
+@pytest.mark.parametrize("alone, word, doubt", [
+    ([], "faster", ""), (BEYOND, "faster", ""),
+    ([-v for v in BEYOND], "inconclusive", "faster, not borne out by the arms alone"),
 ])
-def test_a_pair_is_judged_by_every_view(views, word, doubt):
-    seen = inference.judge_pairs(BEYOND, 0.03, 0.01, views)
-    assert (seen.verdict, seen.doubt) == (word, doubt)
-    assert seen.interval == inference.order_statistic_interval(BEYOND)
+def test_a_pair_is_judged_by_the_arms_alone_too(alone, word, doubt):
+    assert inference.judge(BEYOND, 0.03, 0.01, alone) == (
+        inference.order_statistic_interval(BEYOND), word, doubt)
 
 
-def test_a_verdict_that_proves_nothing_needs_no_other_method():
-    seen = inference.judge_pairs(OUTVOTED, 0.055, 0.01, {"the arms alone": [-1.0] * 20})
-    assert (seen.verdict, seen.doubt) == ("small", "")
+def test_a_verdict_that_proves_nothing_needs_no_other_view():
+    _, word, doubt = inference.judge(BEYOND, 0.055, 0.01, [-1.0] * 20)
+    assert (word, doubt) == ("small", "")
 
 
 def test_what_sees_as_little_as_it_has_to_is_settled():

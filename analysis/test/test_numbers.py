@@ -67,7 +67,7 @@ class Raw:
         self.proved = sum(line["verdict"] in ("faster", "slower", "equal") for line in judged
                           if line["kind"] != "control")
         self.doubted = sum(bool(line.get("doubt")) for line in judged
-                           if line["kind"] in ("claim", "leader"))
+                           if line["kind"] == "claim")
         self.arms = {arm["name"]: arm for arm in self.run["arms"]}
         gone = {(line["workload"], line["arm"]) for line in self.refusals}
         self.pairs = collections.defaultdict(lambda: collections.defaultdict(list))
@@ -79,10 +79,9 @@ class Raw:
                 for side in line["sides"]:
                     self.sides[line["workload"]][side["arm"]].append(side)
         self.parts = {part: collections.defaultdict(list) for part in ("work", "memory", "latency")}
-        for part, found in self.parts.items():
-            for line in lines(folder, f"{part}.jsonl"):
-                if "refused" not in line:
-                    found[line["workload"], line["arm"], line.get("operation")].append(line)
+        for line in lines(folder, "probes.jsonl"):
+            if "refused" not in line:
+                self.parts[line["part"]][line["workload"], line["arm"]].append(line["figures"])
 
     def times(self, workload, arm):
         return [whole(side, "cpu_ns") / side["operations"] for side in self.sides[workload][arm]]
@@ -94,7 +93,7 @@ class Raw:
         return statistics.median(self.times(workload, arm))
 
     def differences(self, workload, arm, baseline):
-        """Of each launch, the median over its turns; of two rivals, through the pool."""
+        """Of each launch, the median over its turns."""
         pairs = self.pairs[workload]
         if (arm, baseline) in pairs:
             found = []
@@ -111,11 +110,7 @@ class Raw:
                 found.append(math.log(sums[1] / other["operations"]
                                       / (sums[0] / mine["operations"])))
             return found
-        if (baseline, arm) in pairs:
-            return [-value for value in self.differences(workload, baseline, arm)]
-        pool = POOLS[self.arms[arm]["promise"]]
-        return [there - here for here, there in zip(self.differences(workload, pool, arm),
-                                                    self.differences(workload, pool, baseline))]
+        return []
 
     def difference(self, workload, arm, baseline):
         return interval(self.differences(workload, arm, baseline))
@@ -140,26 +135,12 @@ class Raw:
         return [arm for arm in self.present(workload) if self.arms[arm]["role"] == "rival"
                 and self.arms[arm]["promise"] == promise]
 
-    def best(self, workload, promise):
-        pool = POOLS[promise]
-        return min(self.rivals(workload, promise),
-                   key=lambda arm: self.difference(workload, pool, arm)[0])
-
-    def ranking(self, workload, promise):
-        pool = POOLS[promise]
-        ahead = {arm: self.difference(workload, pool, arm)[0]
-                 for arm in self.rivals(workload, promise)} | {pool: 0.0}
-        return sorted(ahead, key=lambda arm: (ahead[arm], arm))
-
     def claims(self, workload):
         """The family's pairs on a workload."""
         found = []
         for promise, pool in POOLS.items():
             rivals = self.rivals(workload, promise) if pool in self.present(workload) else []
             found += [(pool, rival) for rival in rivals]
-            first = self.ranking(workload, promise)[:2] if len(rivals) > 1 else []
-            if first and pool not in first:
-                found.append(tuple(first))
         return found
 
     def smallest(self, workload):
@@ -181,27 +162,11 @@ class Raw:
                   if name in side["counters"]]
         return statistics.median(values) if values else None
 
-    def held(self, workload, arm):
-        """peak, live, end, drained, faults; None where nobody looked."""
-        found = self.parts["memory"].get((workload, arm, None))
-        if found:
-            grown = [[max(0, line[f"{what}_rss_bytes"] - line["base_rss_bytes"]) for line in found]
-                     for what in ("peak", "end", "drained")]
-            peak, end, drained = map(statistics.median, grown)
-            return (peak, statistics.median(line["peak_live_bytes"] for line in found), end,
-                    drained, statistics.median(line["minor_faults"] + line["major_faults"]
-                                               for line in found))
-        peak = self.counter(workload, arm, "peak_footprint_bytes")
-        if peak is None:
-            return None
-        faults = statistics.median(side["minor_faults"] for side in self.sides[workload][arm])
-        return (peak, self.counter(workload, arm, "peak_live_bytes"), None,
-                self.counter(workload, arm, "end_footprint_bytes"), faults)
-
-    def tail(self, workload, arm, kind):
-        found = self.parts["latency"][workload, arm, kind]
-        return [{name: statistics.median(line[key][name] for line in found)
-                 for name in PERCENTILES} for key in ("latency_ns", "clock_ns")]
+    def beside(self, part, workload, arm):
+        """Name → the median of a figure beside time; nothing where nobody looked."""
+        found = self.parts[part].get((workload, arm), [])
+        return {name: statistics.median(figures[name] for figures in found)
+                for name in (found[0] if found else ())}
 
 
 # --- How numbers are written ----------------------------------------------------------------------
@@ -323,14 +288,7 @@ class Expected:
             if name not in raw.sides:
                 continue
             own = pool in raw.present(name)
-            ranked = raw.ranking(name, promise)[:2] if own else []
-            first, second = ranked if len(ranked) == 2 else (None, None)
-            front = ("n/a", "no rival")
-            if first:
-                ratio, ends = self.pair(name, first, second)
-                front = tuple(text.replace(" calloc", "") for text in (
-                    label(first), f"{ratio} {label(second)}, {ends}"))
-            cells = [front]
+            cells = []
             for rival in rivals:
                 if (name, rival) in gone:
                     cells.append(("refused", label(rival)))
@@ -338,7 +296,7 @@ class Expected:
                     cells.append(("n/a", ""))
                 else:
                     cells.append(self.pair(name, pool, rival) if own else ("n/a", f"no {pool}"))
-            found[name] = cells + [("absent", "")] * len(raw.run["absent"])
+            found[name] = cells
         return found
 
     def arms(self, name):
@@ -361,11 +319,8 @@ class Expected:
                 cells.append(("n/a", "no capacity") if usable is None
                              else f"{usable * 100:.1f} %")
             if "work" in parts:
-                counted = raw.parts["work"].get((name, arm, None))
-                cells.append(three(statistics.median(
-                    (line["long_instructions"] - line["short_instructions"])
-                    / (line["long_iterations"] - line["short_iterations"]) / line["operations"]
-                    for line in counted)) if counted else "–")
+                counted = raw.beside("work", name, arm)
+                cells.append(three(counted["instructions"]) if counted else "–")
             found[label(arm)] = cells
         return found | {label(arm): ["not applicable", *["–"] * (1 + len(parts))]
                         for arm in raw.arms if arm not in planned["arms"]}
@@ -373,26 +328,22 @@ class Expected:
     def memory(self, name):
         found = {}
         for arm in self.raw.present(name):
-            held = self.raw.held(name, arm)
+            held = self.raw.beside("memory", name, arm)
             if held:
-                peak, live, end, drained, faults = held
-                found[label(arm)] = [size_of(peak), f"{times_as_fast(peak / live)}×",
-                                     *("–" if value is None else size_of(value)
-                                       for value in (end, drained)), f"{faults:,.0f}"]
+                found[label(arm)] = [
+                    size_of(held["peak_bytes"]),
+                    f"{times_as_fast(held['peak_bytes'] / held['peak_live_bytes'])}×",
+                    size_of(held["end_bytes"]), size_of(held["drained_bytes"]),
+                    f"{held['faults']:,.0f}"]
         return found
 
     def latency(self, name):
-        raw, found = self.raw, {}
-        clocks = collections.defaultdict(list)
-        for workload, arm, kind in raw.parts["latency"]:
-            if workload == name:
-                times, clock = raw.tail(name, arm, kind)
-                found[f"{kind}, {label(arm)}"] = [time_of(times[p]) for p in PERCENTILES]
-                clocks[kind].append(clock)
-        for kind, readings in clocks.items():
-            found[f"{kind}, the clock alone"] = [
-                time_of(statistics.median(reading[p] for reading in readings))
-                for p in PERCENTILES]
+        found = {}
+        for arm in self.raw.present(name):
+            timed = self.raw.beside("latency", name, arm)
+            for kind in {key.split()[0] for key in timed}:
+                found[f"{kind}, {label(arm)}"] = [time_of(timed[f"{kind} {p}"])
+                                                  for p in PERCENTILES]
         return found
 
     def noise_table(self):
@@ -408,8 +359,6 @@ class Expected:
 
     def sight_facts(self):
         raw = self.raw
-        family = sum(len(raw.claims(name)) for name in self.names)
-        able = sorted((raw.smallest(name), name) for name in self.names if raw.claims(name))
         false = sum(raw.words[name, "null", "glibc"] in ("faster", "slower")
                     for name in self.names)
         slowed = [name for name in self.names if "pool-keep-delayed" in raw.present(name)]
@@ -420,21 +369,10 @@ class Expected:
         biased = sum(low > limit or high < -limit for found, limit in intervals
                      for _, low, high in found.values())
         widest = max(abs(raw.difference(name, "null", "glibc")[0]) for name in self.names)
-        counts = [len(raw.differences(name, *pair)) for name in self.names
-                  for pair in raw.claims(name)]
-        looks = len(raw.run["looks"])
         return {
-            "runs with a false claim": [("at most 5 %", f"by chance, even one among {family} claims"
-                                         ": Holm’s correction")],
             "false claims seen": [(f"{false} of {len(self.names)}", "where the same allocator ran"
                                    f" under two names, medians at most {share(widest)} apart")],
             "verdicts taken back": [(str(raw.doubted), None)],
-            "launches of a pair": [(f"{min(counts)} to {max(counts)}", "so many claims, looked at"
-                                    f" {looks} {'time' if looks == 1 else 'times'} at most, need"
-                                    f" {raw.needed(family)}")],
-            "a true difference of 10 %": [
-                (f"provable on {sum(value <= math.log(1.1) for value, _ in able)} of {len(able)}",
-                 None)],
             "a known delay of 5 %": [(f"seen on {seen} of {len(slowed)}", None)],
             "arms changed by turns": [(f"{biased} of {alone}", None)],
         }
@@ -454,28 +392,6 @@ class Expected:
         fastest = min(raw.median_ns(name, arm) for arm in there)
         return f"{raw.median_ns(name, 'noop') / fastest:.0%}"
 
-    def machine_table(self):
-        launches = self.raw.launches
-        sides = [side for line in launches for side in line["sides"]]
-        wall = sum(line["wall_s"] for line in launches)
-        switches = [side["involuntary_switches"] for side in sides]
-        stolen, waited = (max(line[name] / line["wall_s"] for line in launches)
-                          for name in ("steal_s", "pressure_s"))
-        found = {
-            "launches": f"{len(launches):,}",
-            "turns": f"{sum(len(side['cpu_ns']) for side in sides):,}",
-            "stolen by the hypervisor":
-            f"{100 * sum(line['steal_s'] for line in launches) / wall:.2f} %, of a launch at most"
-            f" {100 * stolen:.0f} %",
-            "involuntary switches a process":
-            f"{statistics.median(switches):.0f} (median), {max(switches):.0f} (most)",
-            "major page faults": f"{sum(side['major_faults'] for side in sides):,}",
-            "waiting for a processor":
-            f"{100 * sum(line['pressure_s'] or 0 for line in launches) / wall:.1f} %, of a launch"
-            f" at most {100 * waited:.0f} %",
-        }
-        return {key: [value] for key, value in found.items()}
-
     def facts_table(self):
         raw, facts = self.raw, self.raw.run["environment"]
         said = {key.replace("_", " "): value for key, value in facts.items()}
@@ -490,6 +406,11 @@ class Expected:
                                               for side in line["sides"]}))
         said["libraries"] = ", ".join(f"{name} {version}" for name, version
                                       in facts["libraries"].items())
+        wall = sum(line["wall_s"] for line in raw.launches)
+        for title, key, digits in (("stolen by the hypervisor", "steal_s", 2),
+                                   ("waiting for a processor", "pressure_s", 1)):
+            taken = 100 * sum(line[key] or 0 for line in raw.launches) / wall
+            said[f"meanwhile {title}"] = f"{taken:.{digits}f} %"
         said["variables removed"] = ", ".join(facts["variables_removed"]) or "none"
         return {title: [str(value)] for title, value in said.items() if value not in (None, "")}
 
@@ -504,27 +425,7 @@ class Expected:
         found[run["benchmark"]["path"].split("/")[-1]] = ["all", run["benchmark"]["sha256"][:16]]
         for trace in run["traces"]:
             found[f"trace {trace['name']}"] = [trace["origin"], trace["sha256"][:16]]
-        return found | {item["arm"]: [f"absent: install {item['package']}", "–"]
-                        for item in run["absent"]}
-
-    def bugs_table(self):
-        found, classes = {}, collections.defaultdict(list)
-        for bug in scoreboard()["scores"]:
-            if bug["kind"] == "bug":
-                classes[bug["class"]].append(bug)
-        for name, planted in classes.items():
-            took = [statistics.median(trial["found"] or math.inf for trial in bug["trials"])
-                    for bug in planted if bug["verdict"] == "found"]
-            seen = {trial["oracle"] for bug in planted for trial in bug["trials"]
-                    if trial["oracle"]}
-            found[name] = [f"{len(took)} of {len(planted)}", f"{max(took):,.0f}" if took else "–",
-                           ", ".join(sorted(seen)) or "none"]
         return found
-
-
-def scoreboard():
-    path = ROOT / "results" / "bugs" / "scoreboard.json"
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def matches(cell, wanted):
@@ -566,12 +467,11 @@ def check_sentences(page, raw):
     """Numbers outside tables: those of a workload in its article, those of the run elsewhere."""
     expected = Expected(raw)
     run_level = [raw.run["seed"], raw.run["looks"], len(raw.run["looks"]), raw.run["command"],
-                 raw.run["started"].replace("T", " "), raw.run["notes"], raw.run["absent"],
+                 raw.run["started"].replace("T", " "), raw.run["notes"],
                  f"{len(raw.launches):,}", *(item["workload"] for item in raw.run["workloads"])]
-    for name in ("sight-facts", "noise-table", "machine-table", "map-malloc", "map-calloc"):
+    for name in ("sight-facts", "noise-table", "map-malloc", "map-calloc"):
         run_level.append(flat(expected.of(name)))
-    run_level += [json.dumps(raw.run["left_out"]) if "left_out" in raw.run else "",
-                  json.dumps(raw.run["environment"]), json.dumps(raw.refusals),
+    run_level += [json.dumps(raw.run["environment"]), json.dumps(raw.refusals),
                   str(max(line["round"] + 1 for line in raw.refusals)) if raw.refusals else "",
                   *map(str, range(1 + sum(len(raw.biases(name)) for name in expected.names)))]
     run_level += [f"{count}" for count in range(len(expected.names) + 1)]
@@ -585,10 +485,9 @@ def check_sentences(page, raw):
     known = numbers_of(flat(run_level)) | numbers_of(
         ["95 %", "1.25", "0.8", "1 %", "3 %", "5 %", "10 %"])
     widest = max(abs(raw.difference(name, "null", "glibc")[0]) for name in expected.names)
-    known |= numbers_of([share(widest), "60 5"])  # dots of an arm, lines of a chart
+    known |= numbers_of([share(widest)])
     checked = 0
-    rooms = [room for room in page.iter() if room.tag in ("header", "section")
-             and room.get("id") != "bugs"]
+    rooms = [room for room in page.iter() if room.tag in ("header", "section")]
     outside = [element for room in rooms for element in room.iter()
                if element.tag in ("p", "li", "h3", "figcaption")]
     inside = set()
@@ -601,6 +500,7 @@ def check_sentences(page, raw):
         own += [f"{item['batch']:,}", item["cycles"], item["question"],
                 item["parameters"], item["source"], name]
         own += [str(line["round"] + 1) for line in raw.refusals if line["workload"] == name]
+        own += [expected.pair(name, *pair) for pair in raw.pairs[name]]
         for promise, pool in POOLS.items():
             for rival in raw.rivals(name, promise) if pool in raw.present(name) else []:
                 _, low, high = raw.difference(name, pool, rival)
@@ -609,14 +509,12 @@ def check_sentences(page, raw):
         for element in article.iter():
             if element.tag in ("p", "li", "caption", SVG + "desc"):
                 text = plain(element)
-                text = re.sub(r"half below|99\.9 % below", "", text)
                 strange = [number for number in NUMBER.findall(text) if number not in allowed
                            and not (element.tag == "caption" and "live" in text)]
                 assert not strange, (name, text, strange)
                 checked += len(NUMBER.findall(text))
             inside.add(element)
-    loose = known | numbers_of(["clock_gettime 3.19.0 99.9", *(
-        line["counter"] for found in raw.parts["work"].values() for line in found)])
+    loose = known | numbers_of(["clock_gettime 3.19.0 99.9"])
     for element in outside:
         if element in inside:
             continue
@@ -628,44 +526,26 @@ def check_sentences(page, raw):
 
 
 def check_charts(page, raw):
-    """The strokes of medians stand where the axis says that they should."""
-    expected, checked = Expected(raw), 0
+    """The strokes of ratios stand where the axis says that they should."""
+    checked = 0
     for chart in page.iter(SVG + "svg"):
-        title = plain(chart.find(SVG + "title"))
-        found = re.fullmatch(r"Launches of (\S+)", title)
+        found = re.fullmatch(r"Ratios of (\S+)", plain(chart.find(SVG + "title")))
         if not found:
             continue
         name = found[1]
-        times = [time for arm in raw.present(name) for time in raw.times(name, arm)]
-        logarithmic = max(times) > 8 * min(times)
-        units = {"ns": 1, "µs": 1e3, "ms": 1e6}
-        ticks = []
-        for text in chart.iter(SVG + "text"):
-            tick = re.fullmatch(r"([\d.]+) (ns|µs|ms)|0", plain(text))
-            if tick and "text-anchor: middle" in text.get("style"):
-                value = float(tick[1]) * units[tick[2]] if tick[1] else 0.0
-                ticks.append((math.log(value) if logarithmic else value, float(text.get("x"))))
-        (v0, x0), (v1, x1) = min(ticks), max(ticks)
+        ticks = sorted(
+            (math.log(float(plain(text)[:-1])), float(text.get("x")))
+            for text in chart.iter(SVG + "text")
+            if re.fullmatch(r"[\d.]+×", plain(text)) and "middle" in text.get("style"))
+        (v0, x0), (v1, x1) = ticks[0], ticks[-1]
         assert v1 > v0, name
-        medians = {round(x0 + ((math.log(t) if logarithmic else t) - v0) * (x1 - x0) / (v1 - v0), 1)
-                   for t in (raw.median_ns(name, arm) for arm in raw.present(name))}
-        strokes = set()
-        for path in chart.iter(SVG + "path"):
-            for line in re.findall(r"M([^M]*)", path.get("d")):
-                ends = [[float(step) for step in re.findall(r"-?[\d.]+", point)]
-                        for point in line.split("L")]
-                if len(ends) == 2 and ends[0][0] == ends[1][0] and abs(
-                        abs(ends[0][1] - ends[1][1]) - 16.7) < 0.4:
-                    strokes.add(ends[0][0])
-        for place in medians:
-            assert any(abs(place - stroke) < 0.35 for stroke in strokes), (name, place, strokes)
-        checked += len(medians)
-        texts = [plain(text) for text in chart.iter(SVG + "text")]
-        for arm, cells in expected.arms(name).items():
-            if cells[0] == "not applicable":
-                assert arm not in texts
-                continue
-            assert arm in texts
+        dots = {float(found[1]) for path in chart.iter(SVG + "path")
+                if (found := re.fullmatch(r"M (-?[\d.]+) -?[\d.]+h0", path.get("d")))}
+        for pair in (*raw.claims(name), ("null", "glibc"), ("pool-keep-delayed", "pool-keep")):
+            if pair in raw.pairs[name]:
+                place = x0 + (raw.difference(name, *pair)[0] - v0) * (x1 - x0) / (v1 - v0)
+                assert any(abs(place - dot) < 0.6 for dot in dots), (name, pair, place, dots)
+                checked += 1
     return checked
 
 
@@ -689,8 +569,7 @@ def run(request, tmp_path_factory):
 
 def test_every_number_in_a_table_follows_from_the_raw_samples(run):
     seen = check_tables(read(run / "report.html"), Raw(run))
-    assert {"map", "arms", "noise", "machine", "sight", "memory", "facts", "libraries",
-            "bugs"} <= set(seen)
+    assert {"map", "arms", "noise", "sight", "memory", "facts", "libraries"} <= set(seen)
     assert sum(seen.values()) > 400
 
 
@@ -700,7 +579,7 @@ def test_every_number_in_a_sentence_follows_from_the_raw_samples(run):
 
 
 def test_every_mark_stands_where_its_number_belongs(run):
-    assert check_charts(read(run / "report.html"), Raw(run)) > 40
+    assert check_charts(read(run / "report.html"), Raw(run)) > 30
 
 
 def test_markdown_says_what_the_page_says(run):
@@ -710,20 +589,6 @@ def test_markdown_says_what_the_page_says(run):
             for cell, note in row:
                 for part in (cell, note):
                     assert re.sub(r"([\\`*_<>|\[\]])", r"\\\1", part) in text
-
-
-def test_every_number_about_planted_bugs_is_the_scoreboards(run):
-    """Counted anew from the trials of each bug."""
-    section = next(room for room in read(run / "report.html").iter("section")
-                   if room.get("id") == "bugs")
-    board = scoreboard()
-    planted = [bug for bug in board["scores"] if bug["kind"] == "bug"]
-    counts = [len(planted), sum(bug["verdict"] == "found" for bug in planted),
-              sum(bug["median_reached"] is not None for bug in planted),
-              f"{board['executions']:,}", len(board["seeds"])]
-    said = [number for paragraph in section.iter("p")
-            for number in NUMBER.findall(plain(paragraph))]
-    assert set(said) == numbers_of(counts) and len(said) >= len(set(counts))
 
 
 @pytest.mark.parametrize("old, new", [("2.2", "2.3"), ("4.3", "4.9")])
@@ -740,7 +605,7 @@ def test_a_wrong_number_is_noticed(tmp_path, old, new):
         check_tables(read(page), Raw(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["facts-table", "libraries-table", "bugs-table"])
+@pytest.mark.parametrize("name", ["facts-table", "libraries-table"])
 def test_a_wrong_fact_is_noticed(run, tmp_path, name):
     """The last digit of each table's last number, changed."""
     text = (run / "report.html").read_text(encoding="utf-8")

@@ -180,14 +180,13 @@ def test_a_mistyped_workload_is_refused_with_the_nearest(wanted, near):
     assert told.value.exit_code == USAGE
 
 
-def test_arms_are_chosen_by_pattern_and_a_quick_run_leaves_pools_out():
+def test_arms_are_chosen_by_pattern_and_a_quick_run_has_the_pool_beside_mallocs():
     arms = plan.arms_for(["pool", "pool-keep", "malloc", "calloc", "talloc", "noop"], {
-        "own": ("/own.so", "0" * 64)})
-    names = {arm.name for arm in arms}
-    quick = catalogue.choose_arms(arms, [], quick=True)
-    assert {arm.name for arm in quick} == names - {"talloc"}
-    [told] = catalogue.left_out(arms, quick, [])
-    assert told["what"] == "talloc" and "--arm" in told["why"]
+        name: (f"/{name}.so", "0" * 64) for name in ("own", "jemalloc", "scudo")})
+    quick = catalogue.choose_arms(arms, [], quick=True, always=["own"])
+    assert {arm.name for arm in quick} == {"pool-keep", "pool-keep-delayed", "glibc", "null",
+                                           "jemalloc", "own"}
+    assert {pair.kind for pair in plan.pairs_of(quick)} == {"claim", "null", "delay"}
     picked = {arm.name for arm in catalogue.choose_arms(arms, ["pool*"], always=["own"])}
     assert picked == {"pool", "pool-keep", "pool-keep-delayed", "own", "own-calloc", "glibc",
                       "null"}
@@ -195,12 +194,18 @@ def test_arms_are_chosen_by_pattern_and_a_quick_run_leaves_pools_out():
         catalogue.choose_arms(arms, ["taloc"])
 
 
+def test_what_nobody_left_out_by_name_is_told(poolproof, tmp_path):
+    """A quick run's arms are few; what an arm's or a workload's name leaves out is not told."""
+    for words, told in (((), True), (("--arm", "pool"), False)):
+        said = poolproof("bench", "--quick", *words, "--launches", "1", "-o",
+                         str(tmp_path / f"run{told}")).stdout
+        assert ("calloc, noop; name them with --arm, or run longer." in " ".join(
+            said.split())) == told
+
+
 def test_an_arm_far_slower_than_others_is_measured_where_it_is_named():
     arms = plan.arms_for(["pool", "pool-checked", "malloc"], {})
-    whole = catalogue.choose_arms(arms, [])
-    assert "pool-checked" not in {arm.name for arm in whole}
-    [told] = catalogue.left_out(arms, whole, [])
-    assert told["what"] == "pool-checked" and "--arm" in told["why"]
+    assert "pool-checked" not in {arm.name for arm in catalogue.choose_arms(arms, [])}
     assert "pool-checked" in {arm.name for arm in catalogue.choose_arms(arms, ["pool-c*"])}
 
 

@@ -64,7 +64,6 @@ def test_a_wrong_statistic_would_be_seen(monkeypatch):
                         inference.Interval(float(numpy.median(values)), *[
                             float(numpy.median(values))] * 2, 0.95, len(values)))
     monkeypatch.setattr(inference, "sign_test", lambda values: 1e-9)
-    monkeypatch.setattr(inference, "affirms", lambda *_: True)
     generator = numpy.random.default_rng(5)
     noisy = condition("noisy launches, 3 %")
     judged = [proof.judge_run(generator, noisy, 0.0) for _ in range(5)]

@@ -182,12 +182,6 @@ def with_value(*path: Any, value: Any) -> Callable[[Any], None]:
     (LAUNCHES, with_value("sides", 0, "arm", value="\x1b[2J"), "run.json does not plan it"),
     (LAUNCHES, with_value("sides", 0, "benchmark_sha256", value="0" * 64), "another benchmark"),
     (LAUNCHES, lambda launch: launch.update(json.loads(originals()[LAUNCHES][0])), "there twice"),
-    ("work.jsonl.gz", with_value("long_iterations", value=1), "the longer process is not longer"),
-    ("work.jsonl.gz", with_value("instructions_per_operation", value=1.5), "by its own counts"),
-    ("memory.jsonl.gz", lambda line: line["rss_bytes"].pop(), "rss_bytes differ in length"),
-    ("memory.jsonl.gz", with_value("progress", 0, value=0.5), "progress goes back"),
-    ("latency.jsonl.gz", with_value("latency_ns", "p50", value=1e9), "is smaller"),
-    ("latency.jsonl.gz", lambda line: line["clock_ns"].pop("max"), "has not the percentiles"),
 ])
 def test_what_does_not_hold_is_named(run: pathlib.Path, name: str, edit: Callable[[Any], None],
                                      said: str) -> None:
@@ -219,21 +213,20 @@ def test_what_a_run_refused_stands_beside_what_counts(run: pathlib.Path) -> None
     whole = records.read(run)
     refused = [Refusal("pair/64", "pool", 7, "it crashed", True),
                Refusal("pair/64", "glibc", 7, "another malloc", False)]
-    for part in ("time", "memory"):
-        appender = records.Appender(records.part_file(run, part))
-        appender.append(*refused)
+    for name in (LAUNCHES, "probes.jsonl.gz"):
+        appender = records.Appender(run / name)
+        for entry in refused:
+            appender.append(entry)
         appender.close()
     again = records.read(run)
-    assert (again.launches, again.memory) == (whole.launches, whole.memory)
-    assert (again.refusals, again.part_refusals) == (refused, {"memory": refused})
+    assert (again.launches, again.probes) == (whole.launches, whole.probes)
+    assert again.refusals == again.probe_refusals == refused
 
 
-def test_a_run_that_measured_time_alone_has_no_other_part(run: pathlib.Path) -> None:
-    for part in records.PART_LINES:
-        records.part_file(run, part).unlink()
+def test_a_run_that_measured_time_alone_has_no_probes(run: pathlib.Path) -> None:
+    (run / "probes.jsonl.gz").unlink()
     read = records.read(run)
-    assert (read.work, read.memory, read.latency, read.part_refusals) == ([], [], [], {})
-    assert read.launches
+    assert (read.probes, read.probe_refusals) == ([], []) and read.launches
 
 
 @pytest.mark.parametrize("words, name", [

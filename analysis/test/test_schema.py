@@ -12,8 +12,8 @@ from analysis.system.files import ROOT
 RESULTS = ROOT / "results"
 PUBLISHED = {
     "run": ["reference/run.json"], "verdicts": ["reference/verdicts.json"],
-    "launch": ["reference/launches.jsonl.gz"], "memory": ["reference/memory.jsonl.gz"],
-    "latency": ["reference/latency.jsonl.gz"], "bugs": ["bugs/scoreboard.json"],
+    "launch": ["reference/launches.jsonl.gz"], "probe": ["reference/probes.jsonl.gz"],
+    "bugs": ["bugs/scoreboard.json"],
     "campaign": ["fuzz/*.json"], "trial": ["trial/*/trial.json"],
 }
 
@@ -37,8 +37,8 @@ def test_what_is_published_fits_and_is_written_compactly(name: str) -> None:
 
 
 @pytest.mark.parametrize("value, said", [
-    ({"schema": 3}, "has schema 3, and this Poolproof reads schema 2"), ([], "must be object"),
-    ({}, "must contain"), ({"schema": 2, "a\nb": 1}, "must contain"),
+    ({"schema": 2}, "has schema 2, and this Poolproof reads schema 3"), ([], "must be object"),
+    ({}, "must contain"), ({"schema": 3, "a\nb": 1}, "must contain"),
 ])
 def test_a_complaint_is_one_line_that_says_what_is_wrong(value: object, said: str) -> None:
     complaint = schema.complaint("refusal", value)

@@ -67,31 +67,6 @@ def test_the_known_delay_is_found_or_said_to_be_missed():
         assert dict(narrative.sight(analysis))["a known delay of 5 %"].text == seen
 
 
-def test_a_claim_seen_from_its_baseline_is_turned_round():
-    claim = next(c for c in claims_of(ten_percent(), NOISES["calm"], 1).family)
-    back = verdicts.reverse(claim)
-    assert (back.low, back.high) == (pytest.approx(1 / claim.high), pytest.approx(1 / claim.low))
-    assert (claim.verdict, back.verdict) == ("faster", "slower")
-    assert verdicts.reverse(back) == claim
-
-
-def test_a_leader_among_rivals_pays_for_having_been_chosen():
-    truth = {"slow": Truth("", {"pool-keep": 9.0} | synthetic.rivals(5, 4, 3, 6))}
-    analysis = claims_of(truth, NOISES["calm"], 1)
-    leader = analysis.results[0].leaders["malloc"]
-    assert (leader.arm, leader.baseline, leader.kind) == ("mimalloc", "jemalloc", "leader")
-    assert leader.p == pytest.approx(6 * 2 / 2**20)  # six pairs of four rivals
-    assert leader.verdict == "faster"
-
-
-def test_a_pool_in_front_needs_no_claim_of_its_own():
-    analysis = claims_of(synthetic.EXAMPLE, NOISES["calm"], 1)
-    leader = analysis.results[0].leaders["malloc"]
-    assert (leader.arm, leader.kind) == ("pool-keep", "claim")
-    assert (sum(c.workload == leader.workload and c.promise == "malloc"
-                for c in analysis.family) == 4)
-
-
 def test_only_equal_promises_are_compared():
     analysis = claims_of(synthetic.EXAMPLE, NOISES["calm"], 1)
     for claim in analysis.family:
@@ -176,8 +151,6 @@ def test_looking_twice_costs_an_equal_share_each_time(looks, low, p):
     assert claim.p == claim.p_holm == p / 2**11
 
 
-FAR = [-1.0] * 5 + spread(0.05, launches=15)
-"""Fifteen of twenty are ahead by a little, five behind by far."""
 BEHIND = spread(-0.05)
 
 
@@ -186,36 +159,11 @@ BEHIND = spread(-0.05)
                                        " arms alone"),
     (BEHIND, spread(0.05), "slower, not borne out by the arms alone"),
     (spread(0.0), BEHIND, "equal, not borne out by the arms alone"),
-    (spread(0.0), spread(0.0, 0.02), ""),
-    (FAR, FAR, "faster, not borne out by the signed-rank test"),
-    (FAR, [-0.05] * 20, "faster, not borne out by the signed-rank test or the arms alone")])
-def test_a_verdict_is_taken_back_where_methods_disagree(lead, alone, doubt):
+    (spread(0.0), spread(0.0, 0.02), "")])
+def test_a_verdict_is_taken_back_where_the_arms_alone_contradict_it(lead, alone, doubt):
     claim = judged({POOL: (lead, alone), NULL: CALM}, (len(lead),))[POOL]
     assert claim.doubt == claim.to_json()["doubt"] == doubt
     assert (claim.verdict == "inconclusive") == bool(doubt)
-
-
-def test_two_mallocs_ahead_of_the_pool_are_compared_launch_by_launch():
-    """Each wavers by 7 % against the pool, and both by the same: one leads by 5 % in every launch.
-    They are the best of three, so that p counts three pairs, and Holm four claims."""
-    wavering = spread(0.0, 0.01)
-    analysis = verdicts.analyse(tiny.record({"w": {
-        ("pool-keep", "mimalloc"): spread(0.02), NULL: CALM,
-        POOL: [value - 0.05 for value in wavering],
-        OTHER: [value - 0.10 for value in wavering]}}))
-    leader = analysis.results[0].leaders["malloc"]
-    assert (leader.arm, leader.baseline, leader.kind, leader.verdict) == (
-        "jemalloc", "glibc", "leader", "faster")
-    assert (leader.interval.low, leader.interval.high) == pytest.approx((0.05, 0.05), abs=1e-8)
-    assert leader.p == 3 / 128 and leader in analysis.family and len(analysis.family) == 4
-
-
-def test_a_malloc_ahead_of_the_pool_leads_by_their_own_claim():
-    seen = {POOL: spread(-0.05), OTHER: spread(0.1), NULL: CALM}
-    analysis = verdicts.analyse(tiny.record({"w": seen}))
-    leader = analysis.results[0].leaders["malloc"]
-    assert (leader.arm, leader.baseline, leader.verdict) == ("glibc", "pool-keep", "faster")
-    assert leader.interval.median == pytest.approx(0.05, abs=1e-8) and len(analysis.family) == 2
 
 
 def test_turns_that_change_an_arm_are_seen():

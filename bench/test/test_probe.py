@@ -11,7 +11,7 @@ import types
 import pytest
 
 from analysis.building import meson
-from analysis.measure import probes, runner
+from analysis.measure import probes
 from analysis.runs import plan
 from analysis.system import host
 
@@ -177,7 +177,7 @@ def test_bad_arguments_are_one_line_and_exit_2(bench, words, message):
                                      "libtcmalloc_minimal.so.4"])
 @pytest.mark.parametrize("arm", ["pool", "calloc"])
 def test_instructions_agree_to_the_last(folder, tmp_path, library, arm):
-    """Counted twice as ./poolproof bench --work counts; and longer is more by as much."""
+    """Counted twice as ./poolproof gate counts; and longer is more by as much."""
     if not shutil.which("valgrind"):
         pytest.skip("valgrind is missing")
     found = [place / library for place in LIBRARIES if library and (place / library).exists()]
@@ -185,11 +185,10 @@ def test_instructions_agree_to_the_last(folder, tmp_path, library, arm):
         pytest.skip(f"{library} is missing")
     binary = folder / "bench/poolproof-bench"
     run = types.SimpleNamespace(benchmark={"path": str(binary),
-                                           "sha256": host.sha256(binary)}, traces=[])
+                                           "sha256": host.sha256(binary)}, base=None, traces=[])
     workload = plan.Workload("churn/mixed16-512/1000", "?", [arm])
-    task = (0, workload, plan.Arm(arm, arm, "other", "", str(found[0]) if found else None))
-    [first], [again] = (probes.probe_work(run, task, runner.Hashes()) for _ in range(2))
-    assert first.short_instructions == again.short_instructions > 8192 * 8
-    assert first.long_instructions == again.long_instructions
-    assert first.instructions_per_operation == again.instructions_per_operation > 8
+    task = (0, workload, plan.Arm(arm, arm, "other", "", str(found[0]) if found else None), "work")
+    first, again = (probes.probe(run, task) for _ in range(2))
+    assert first.figures == again.figures
+    assert first.figures["short_instructions"] > 8192 * 8 and first.figures["instructions"] > 8
     assert pathlib.Path(first.malloc_owner).name.startswith(library or "libc.so")

@@ -1,0 +1,43 @@
+"""Runs tasks, one on each lane at a time: a lane is a processor, or a place beside others."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from typing import Any, Callable, Sequence, TypeVar
+
+from analysis.measure import side_by_side
+
+Lane = TypeVar("Lane")
+Task = TypeVar("Task")
+
+
+def work(lanes: Sequence[Lane], choose: Callable[[Lane], Task | None],
+         run: Callable[[Task, Lane], Any], take: Callable[[Task, Any], None]) -> None:
+    """Until `choose` has no task for a free lane and none is under way.
+
+    `run` works in a thread of the lane's; `choose` and `take`, told of each result, in the
+    caller's. An exception, in whichever thread, first ends all that runs.
+    """
+    busy: dict[concurrent.futures.Future, tuple[Task, Lane]] = {}
+    free = list(lanes)
+    with concurrent.futures.ThreadPoolExecutor(len(free)) as threads:
+        try:
+            while True:
+                for lane in list(free):
+                    if (task := choose(lane)) is not None:
+                        free.remove(lane)
+                        busy[threads.submit(run, task, lane)] = (task, lane)
+                if not busy:
+                    return
+                done, _ = concurrent.futures.wait(
+                    busy, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    task, lane = busy.pop(future)
+                    free.append(lane)
+                    take(task, future.result())
+        except BaseException:
+            while not all(future.done() for future in busy):
+                side_by_side.end_all()
+                time.sleep(0.01)
+            raise
