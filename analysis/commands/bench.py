@@ -64,11 +64,6 @@ def _resume(args: argparse.Namespace) -> int:
     if given:
         raise UserError(f"--resume goes on as the run was planned; leave out {' '.join(given)}")
     folder = args.resume.resolve()
-    before = session.asked_before(folder)
-    if before is not None:
-        parser = argparse.ArgumentParser()
-        add_arguments(parser)
-        return run(parser.parse_args([*before, "-o", str(folder)]))
     session.benchmark_binary()
     session.go_on(folder)
     console = render.output_console()

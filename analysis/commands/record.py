@@ -7,9 +7,9 @@ that it starts are noted too, each by itself; the trace is that of the command's
 
     ./poolproof record -o shop.trace -- sqlite3 :memory: '.read shop.sql'
     ./poolproof record -o cc1.trace --process cc1 -- make
-    ./poolproof record --program sqlite
+    ./poolproof record --program sqlite -o again.trace
 
-The last records one of Poolproof's own programs anew, in the place of the trace that is kept of it.
+The last records one of Poolproof's own programs anew.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", type=named_path,
                         help="where the trace goes; it appears whole or not at all")
     parser.add_argument("--program", metavar="NAME", dest="known",
-                        help="one of bench/traces/programs.json, instead of a command; without -o"
-                             " in the place of its kept trace")
+                        help="one of bench/traces/programs.json, instead of a command")
     parser.add_argument("--text", action="store_true",
                         help="write the text form; FILE.gz compresses the binary form")
     whose = parser.add_mutually_exclusive_group()
@@ -44,11 +43,11 @@ def run(args: argparse.Namespace) -> int:
     from analysis.measure import recorder, unseen
     from analysis.measure.recording import describe
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
-    if args.known:
-        return run_known(args, command)
     if not args.output:
         raise UserError("name the file that the trace goes to: ./poolproof record -o FILE --"
                         " COMMAND …")
+    if args.known:
+        return run_known(args, command)
     if not command:
         raise UserError("name the command to record: ./poolproof record -o FILE -- COMMAND …")
     if args.text and args.output.suffix == ".gz":
@@ -67,8 +66,5 @@ def run_known(args: argparse.Namespace, command: list[str]) -> int:
     from analysis.measure.recording import describe
     if command or args.process or args.all or args.text:
         raise UserError("--program says what to record and how; it goes with -o alone")
-    program = recorded_programs.find_program(args.known)
-    recording = (recorded_programs.record_program(program, args.output) if args.output
-                 else recorded_programs.keep(program))
-    print(describe(recording), file=sys.stderr)
+    print(describe(recorded_programs.record_program(args.known, args.output)), file=sys.stderr)
     return PASS

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import fnmatch
 import os
 import pathlib
 import re
 from typing import Any, Collection, Iterable, Sequence
 
-from analysis.measure import binary as binaries, runner
+from analysis.measure import binary as binaries, runner, side_by_side
 from analysis.measure.words import Malloc
 from analysis.runs import plan
 from analysis.runs.plan import Arm, Trace
 from analysis.system import host
 from analysis.system.exits import UNFIT, UserError
+from analysis.system.terminal import did_you_mean
 
 Library = tuple[str, str]
 """Path and SHA-256."""
@@ -74,8 +74,8 @@ def _problem_with(binary: pathlib.Path, library: pathlib.Path) -> str:
     """Why a library's malloc cannot be measured, to go on from its name; "" if it can."""
     if re.search(r"[\s:]", str(library)):
         return "has a space or a colon in its path, which LD_PRELOAD cannot name; move it"
-    ended = runner.run_process([str(binary), "--owner"],
-                                  runner.child_environment(str(library), 0), OWNER_PATIENCE_S)
+    ended = side_by_side.run([str(binary), "--owner"], runner.child_environment(str(library), 0),
+                             OWNER_PATIENCE_S)
     said = ended.complaint.removeprefix("poolproof-bench: ")
     if ended.timed_out:
         return f"lets a process hang that has it preloaded: ended after {OWNER_PATIENCE_S:.0f} s"
@@ -102,17 +102,16 @@ def offer(binary: pathlib.Path, traces: Sequence[Trace], mallocs: Sequence[Mallo
     """Asks the benchmark binary and looks for libraries. UserError if a named one is no good."""
     listed: dict[str, dict[str, Any]] = {}
     for count in threads or [1]:
-        for item in binaries.list_workloads(binary, traces, count):
+        told = binaries.ask(binary, traces, count)
+        for item in told["workloads"]:
             listed.setdefault(item["workload"], item)
-    told, absent = binaries.list_arms(binary)
     libraries, lacking = rivals()
     offered = dict.fromkeys(arm for item in listed.values() for arm in item["arms"])
     taken = [arm.name for arm in plan.arms_for(offered, libraries)]
     libraries |= given_mallocs(binary, mallocs, taken)
-    arms = [dataclasses.replace(arm, **told.get(arm.benchmark_arm, {}))
+    arms = [dataclasses.replace(arm, **told["arms"].get(arm.benchmark_arm, {}))
             for arm in plan.arms_for(offered, libraries)]
-    return Offer(list(listed.values()), arms,
-                 lacking | absent | binaries.absent_workloads(binary))
+    return Offer(list(listed.values()), arms, lacking | told["absent"])
 
 
 # --- What is chosen ------------------------------------------------------------------------------
@@ -125,10 +124,8 @@ def matching(kind: str, wanted: Iterable[str], known: Sequence[str]) -> set[str]
     for name in wanted:
         hits = [name] if name in known else fnmatch.filter(known, name)
         if not hits:
-            near = difflib.get_close_matches(name, known, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else \
-                "./poolproof bench --list shows them"
-            raise UserError(f"no {kind} is called {name}; {hint}")
+            raise UserError(f"no {kind} is called {name}; "
+                            + did_you_mean(name, known, "./poolproof bench --list shows them", 3))
         found.update(hits)
     return found
 

@@ -75,7 +75,6 @@ def begin(args: argparse.Namespace, console: Console) -> pathlib.Path:
     old = binary if libraries else base_binary(args.base)
     new = base_binary(args.new) if args.new and not libraries else binary
     traces = planning.traces_of(args)
-    planning.check_traces(new, traces)
     with session.new_folder(args.output) as folder:
         records.write_plan(folder, _plan(args, new, old, traces, console))
     return folder

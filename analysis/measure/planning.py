@@ -10,11 +10,12 @@ import pathlib
 import re
 import secrets
 import shlex
+import sys
 from typing import Any, Sequence
 
 from rich.console import Console
 
-from analysis.measure import catalogue, probes, recorded_programs, runner, words
+from analysis.measure import catalogue, probes, recorded_programs, runner
 from analysis.runs import plan
 from analysis.runs.plan import Arm, Pair, Plan, Trace, Workload
 from analysis.stats import inference
@@ -22,22 +23,6 @@ from analysis.system import host, units
 from analysis.system.exits import USAGE, UserError
 from analysis.system.files import nearest
 from analysis.system.process import find_program
-
-def check_traces(binary: pathlib.Path, traces: list[Trace]) -> None:
-    """UserError if a trace cannot be played, before anything else is done: each is played once
-    where nothing is allocated."""
-    for trace in traces:
-        command = runner.command_for(str(binary), [trace], f"trace/{trace.name}", "noop",
-                                      ["--iterations=1"])
-        ended = runner.run_process(command, runner.child_environment(None, 0),
-                                      10 * runner.PATIENCE_S)
-        try:
-            runner.check_end(ended)
-        except runner.Unusable as error:
-            if ended.exit_code == USAGE:
-                raise UserError(ended.complaint.removeprefix("poolproof-bench: ")) from None
-            raise UserError(f"{trace.file} cannot be played: {error}") from None
-
 
 # --- Traces --------------------------------------------------------------------------------------
 
@@ -74,7 +59,7 @@ def traces_of(args: argparse.Namespace) -> list[Trace]:
     most = modes.index(mode_of(args))
     return given + [
         Trace(program.name, str(program.trace), host.sha256(program.trace),
-              f"{recorded_programs.provenance(program)}: {program.question}")
+              f"{program.provenance}: {program.question}")
         for program in recorded_programs.programs()
         if program.name not in {trace.name for trace in given} and not args.threads
         and (catalogue.plays(args.workload, program.name) if args.workload
@@ -134,7 +119,7 @@ def finished(args: argparse.Namespace, binary: pathlib.Path, arms: list[Arm],
     looks = [args.launches] if args.launches else sorted(
         {math.ceil(fewest * stretch) for stretch in mode.stretch})
     return Plan(
-        schema=plan.SCHEMA, command=command_again(args), mode=mode_of(args),
+        schema=plan.SCHEMA, command=shlex.join(["./poolproof", *sys.argv[1:]]), mode=mode_of(args),
         started=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         seed=secrets.randbelow(10**9) if args.seed is None else args.seed, looks=looks,
         budgets_s=budgets_s, precision=mode.precision,
@@ -178,14 +163,3 @@ def _calibrated(binary: pathlib.Path, traces: list[Trace], item: dict[str, Any],
         excluded=item["excluded"], pairs=pairs, probed=item["probes"],
         latency_iterations=max(1, round(probes.LATENCY_OPERATIONS / max(seen.operations, 1))),
         **runner.turns_of(item["workload"], seen, threads))
-
-
-def command_again(args: argparse.Namespace) -> str:
-    """The command line that asks for the same again."""
-    line = ["./poolproof", "bench"]
-    line += ["--quick"] if args.quick else ["--full"] if args.full else []
-    line += words.again(args)
-    line += ["--launches", str(args.launches)] if args.launches else []
-    line += ["--delay", f"{args.delay:g}"] if args.delay != plan.DELAY_PERCENT else []
-    line += ["--seed", str(args.seed)] if args.seed is not None else []
-    return shlex.join(line)

@@ -16,7 +16,7 @@ import tempfile
 import time
 from typing import Any, Callable, Sequence
 
-from analysis.measure import lanes, runner
+from analysis.measure import lanes, runner, side_by_side
 from analysis.measure.runner import Unusable
 from analysis.measure.side_by_side import Ended
 from analysis.runs import plan
@@ -75,7 +75,7 @@ def _answer(run: Plan, workload: Workload, arm: Arm, part: str, more: Sequence[s
     if part == "work":
         variables["LD_PRELOAD"] = ":".join(filter(
             None, (frozen_clock(run.benchmark["path"]), arm.preload)))
-    ended = runner.run_process([*before, *command], variables, PATIENCE_S[part])
+    ended = side_by_side.run([*before, *command], variables, PATIENCE_S[part])
     runner.check_end(ended)
     told = json.loads(ended.output)
     return told[part], runner.proven(run, arm, told["context"]), ended
@@ -134,7 +134,7 @@ def with_countable(binary: str, arms: Sequence[Arm]) -> list[Arm]:
         variables["LD_PRELOAD"] = f"{frozen_clock(binary)}:{preload}"
         command = [find_program("valgrind") or "valgrind", "--quiet", "--tool=none",
                    binary, "--owner"]
-        dies[preload] = runner.run_process(command, variables, PATIENCE_S["work"]).exit_code != 0
+        dies[preload] = side_by_side.run(command, variables, PATIENCE_S["work"]).exit_code != 0
     return [dataclasses.replace(arm, counted=not dies[arm.preload]) for arm in arms]
 
 

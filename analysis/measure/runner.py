@@ -10,12 +10,11 @@ import os
 import pathlib
 import random
 import signal
-import statistics
 import threading
 from typing import Any
 
 from analysis.measure import side_by_side, turns
-from analysis.measure.side_by_side import Ended, Program
+from analysis.measure.side_by_side import Ended
 from analysis.runs import interference
 from analysis.runs.plan import Arm, Pair, Plan, Trace, Workload, is_app, is_cold, is_trace
 from analysis.runs.samples import Launch, Refusal, Side
@@ -53,7 +52,6 @@ NICE = -10
 then waits for nobody else's time slice. On two processors that others kept busy a launch of pair/64
 took 0.24 s instead of 0.46 s, and equal arms agreed within 0.1 % instead of 0.6 %."""
 
-PEAK = "max_rss_bytes"
 _NANOSECONDS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
@@ -72,11 +70,6 @@ def go_first() -> None:
     """Lets this thread, and what it starts, run before other programs where that is allowed."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-
-
-def run_process(command: list[str], variables: dict[str, str], patience_s: float) -> Ended:
-    """Runs a command to its end, however that comes."""
-    return side_by_side.run_together([Program(command, variables)], None, patience_s)[0]
 
 
 def command_for(binary: str, traces: list[Trace], workload: str, benchmark_arm: str,
@@ -126,31 +119,6 @@ def check_end(ended: Ended) -> None:
 
 def _quoted(text: str) -> str:
     return f": {text}" if text else ""
-
-
-_KNOWN_KEYS = frozenset(("name", "run_name", "run_type", "family_index",
-                         "per_family_instance_index", "repetitions", "repetition_index", "threads",
-                         "iterations", "real_time", "cpu_time", "time_unit", "operations", "label",
-                         "error_occurred", "error_message", "items_per_second", "bytes_per_second",
-                         PEAK))
-
-
-def told_peak(repetitions: list[dict[str, Any]]) -> float | None:
-    """The largest resident size that the process saw itself have, None if it did not look."""
-    return max((float(entry[PEAK]) for entry in repetitions if PEAK in entry), default=None)
-
-
-def own_counters(repetitions: list[dict[str, Any]]) -> dict[str, float]:
-    """The workload's own counters, each the median over the repetitions."""
-    names = {
-        name
-        for entry in repetitions for name, value in entry.items()
-        if name not in _KNOWN_KEYS and isinstance(value, (int, float))
-    }
-    return {
-        name: float(statistics.median(entry[name] for entry in repetitions if name in entry))
-        for name in sorted(names)
-    }
 
 
 def check_owner(owner: str, preload: str | None) -> None:
@@ -216,12 +184,10 @@ def launch(plan: Plan, workload: Workload, pair: Pair, number: int,
     order = random.Random(f"{plan.seed}/{workload.workload}/{pair.arm}/{pair.baseline}/{number}")
     padding = order.randrange(PADDING_BYTES)
     arms = [plan.arm(pair.arm), plan.arm(pair.baseline)]
-    together = workload.form == "side by side"
-    schedule = turns.Schedule(workload.cycles, workload.alone, together)
     before, pressure = interference.steal_s(), interference.pressure_s()
     makers = [functools.partial(_program, plan, workload, arm, padding) for arm in arms]
     backwards = number // 2 % 2 == 1  # who starts first: independent of the processor
-    told, first = turns.take_turns(makers[::-1] if backwards else makers, schedule, processor,
+    told, first = turns.take_turns(makers[::-1] if backwards else makers, workload, processor,
                                    order, PATIENCE_S)
     if backwards:
         told, first = told[::-1], first.translate(str.maketrans("ab", "ba"))
@@ -244,19 +210,16 @@ def launch(plan: Plan, workload: Workload, pair: Pair, number: int,
     return [Launch(workload.workload, number, processor, first, round(started, 3),
                    round(max(item.ended.wall_s for item in told), 6), round(stolen, 3),
                    None if pressure is None or waited is None else round(waited - pressure, 6),
-                   padding, sides,
-                   os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 0)]
+                   sides)]
 
 
-def _program(plan: Plan, workload: Workload, arm: Arm, padding: int, word: str,
-             descriptors: tuple[int, ...]) -> Program:
-    delay = [f"--delay={arm.delay_percent:g}"] if arm.delay_percent else ["--delay=0"]
+def _program(plan: Plan, workload: Workload, arm: Arm, padding: int,
+             word: str) -> tuple[list[str], dict[str, str]]:
+    delay = f"--delay={arm.delay_percent:g}"
     command = command_for(benchmark_of(plan, arm)["path"], plan.traces, workload.workload,
                           arm.benchmark_arm, [word, f"--batch={workload.batch}",
-                                              f"--slices={workload.slices}", *delay])
-    return Program(command, child_environment(arm.preload, padding, command[0]
-                                              + arm.benchmark_arm + delay[0]),
-                   keep_fds=descriptors)
+                                              f"--slices={workload.slices}", delay])
+    return command, child_environment(arm.preload, padding, command[0] + arm.benchmark_arm + delay)
 
 
 def _side(plan: Plan, workload: Workload, arm: Arm, told: turns.Told) -> Side:
@@ -273,12 +236,8 @@ def _side(plan: Plan, workload: Workload, arm: Arm, told: turns.Told) -> Side:
     if min(cpu for _, cpu in told.turns) <= 0:
         raise Unusable("reports a time that is not positive")
     cpu = [turn[1] for turn in told.turns]
-    peak = told_peak(entries)
     return Side(arm.name, operations, cpu[:workload.cycles], cpu[workload.cycles:],
-                int(peak) if peak is not None else told.ended.max_rss_bytes,
-                told.ended.minor_faults, told.ended.major_faults, told.ended.voluntary_switches,
-                told.ended.involuntary_switches, counters=own_counters(entries),
-                slices=workload.slices, **proven(plan, arm, context))
+                workload.slices, entries[0].get("usable_share"), **proven(plan, arm, context))
 
 
 # --- How long a batch is -------------------------------------------------------------------------
@@ -298,8 +257,8 @@ def calibrate(binary: str, traces: list[Trace], workload: str, benchmark_arm: st
               preload: str | None = None) -> Calibrated:
     """UserError if the workload does not run."""
     more = ["--iterations=1"] if is_cold(workload) else ["--benchmark_min_time=0.05"]
-    ended = run_process(command_for(binary, traces, workload, benchmark_arm, more),
-                        child_environment(preload, 0), 10 * PATIENCE_S)
+    ended = side_by_side.run(command_for(binary, traces, workload, benchmark_arm, more),
+                             child_environment(preload, 0), 10 * PATIENCE_S)
     try:
         _, entries = read_output(ended)
         entry = entries[-1]

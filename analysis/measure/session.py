@@ -20,11 +20,9 @@ from analysis.runs.plan import Plan
 from analysis.runs.records import Record
 from analysis.system import host, units
 from analysis.system.exits import UNFIT, UserError
-from analysis.system.files import ROOT, output_folder, whole_file
+from analysis.system.files import ROOT, output_folder
 
 RUNS = ROOT / "results" / "runs"
-ASKED_FILE = "asked"
-"""The command line of a run that has no plan yet."""
 INTERRUPTED = 130
 
 
@@ -58,7 +56,6 @@ def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
     try:
         yield folder.resolve()
     except BaseException:
-        (folder / ASKED_FILE).unlink(missing_ok=True)
         if not existed:
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -66,26 +63,15 @@ def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
 
 
 def begin(args: argparse.Namespace, console: Console) -> pathlib.Path:
-    """Plans a run, and returns its folder. What was asked for lies in it until the plan does."""
+    """Plans a run, and returns its folder."""
     traces = planning.traces_of(args)
     binary = benchmark_binary()
-    planning.check_traces(binary, traces)
     with new_folder(args.output) as folder:
-        with whole_file(folder / ASKED_FILE) as stream:
-            stream.write(planning.command_again(args) + "\n")
         records.write_plan(folder, planning.make_plan(args, binary, traces, console))
-        (folder / ASKED_FILE).unlink()
     return folder
 
 
 # --- Going on ------------------------------------------------------------------------------------
-
-
-def asked_before(folder: pathlib.Path) -> list[str] | None:
-    """The words of a run that was stopped before it had a plan; None if it has one."""
-    if not (folder / ASKED_FILE).is_file() or (folder / records.RUN_FILE).exists():
-        return None
-    return shlex.split((folder / ASKED_FILE).read_text(encoding="utf-8"))[2:]
 
 
 def go_on(folder: pathlib.Path) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import os
 import pathlib
 import random
 import tempfile
 import time
 
-from analysis.measure import trial_program, trial_sites
+from analysis.measure import lanes, trial_sites, unseen
 from analysis.measure.trial_launch import Tools, launch
-from analysis.runs.trial import Arm, Command, Counted, Launch, Pair, Trial
+from analysis.runs import plan
+from analysis.runs.trial import OWN_MALLOC, Arm, Command, Counted, Launch, Pair, Trial
 from analysis.stats.trial_verdict import FEWEST, interval
 from analysis.system.exits import UNFIT, USAGE, UserError
 from analysis.system.process import say
@@ -21,9 +21,6 @@ DELAY = 0.02
 """What the delay arm adds to the program."""
 ENOUGH = 0.01
 """Half an interval's width, in logs, at which an arm needs no more launches."""
-LIBRARIES = pathlib.Path("/usr/lib")
-MALLOCS = {"jemalloc": "libjemalloc.so.2", "mimalloc": "libmimalloc.so.2",
-           "tcmalloc": "libtcmalloc_minimal.so.4"}
 MOST_AT_ONCE = 2
 """Pairs that run at a time, each on a processor of its own."""
 OPTIONAL = ("jemalloc", "mimalloc", "tcmalloc", "pool", "pool at sites", "region at sites",
@@ -35,7 +32,9 @@ def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: s
               time_s: float, seed: int) -> Trial:
     """The whole trial. UserError, in one line, where no figure can be had."""
     began, randomness = time.monotonic(), random.Random(seed)
-    trial_program.refuse_unfit(trial_program.find(command.words[0]))
+    path = unseen.find_command(command.words[0])
+    if why := unseen.reason(path):
+        raise UserError(f"{path} {why}: a trial would measure nothing", UNFIT)
     cpus = sorted(os.sched_getaffinity(0))
     baseline = _first(tools, command, cpus[-1], time_s)
     limit_s = max(20.0, 20 * baseline.wall_s)
@@ -45,7 +44,7 @@ def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: s
                           trial_sites.advise_region(counted.sites))
         pairs, notes = _pairs(tools, pathlib.Path(folder), baseline, counted, advice, region,
                               mallocs, chosen)
-        if note := trial_program.own_memory(counted.launch):
+        if note := own_memory(counted.launch):
             notes.append(note)
         end = began + time_s
         each = _Launcher(tools, command, baseline, cpus, limit_s, randomness)
@@ -80,11 +79,11 @@ def _count(tools: Tools, command: Command, baseline: Launch, folder: pathlib.Pat
     for i in range(2):
         part = folder / str(i)
         part.mkdir()
-        arm = Arm("count", "control", (tools.library("count"),),
+        arm = Arm("count", "count", (tools.library("count"),),
                   (("POOLPROOF_TRIAL_FOLDER", str(part)),))
         launches.append(launch(tools, command, [arm], cpu, 10 * limit_s)[0])
     first, second = launches
-    trial_program.refuse_unserved(baseline, first)
+    refuse_unserved(baseline, first)
     calls = [one.total("served") for one in launches]
     return Counted(first, trial_sites.read_sites(folder / "0"),
                    first.total("hash") == second.total("hash"),
@@ -93,12 +92,33 @@ def _count(tools: Tools, command: Command, baseline: Launch, folder: pathlib.Pat
 
 def installed_mallocs() -> dict[str, str]:
     """The mallocs of Debian's packages that are there: name → file."""
-    found = {}
-    for name, file in MALLOCS.items():
-        path = next(LIBRARIES.glob(f"*/{file}"), None)
-        if path:
-            found[name] = str(path)
-    return found
+    folders = plan.library_folders()
+    found = {rival.name: plan.find_library(rival.files, folders) for rival in plan.RIVALS
+             if rival.name in OPTIONAL}
+    return {name: str(path) for name, path in found.items() if path}
+
+
+def refuse_unserved(baseline: Launch, counted: Launch) -> None:
+    """UserError for a command whose processes nothing was served to, by the ledgers' own word."""
+    own = sorted({process.name for process in counted.processes
+                  if process.counts["flags"] & OWN_MALLOC})
+    if own:
+        raise UserError(f"{', '.join(own)} defines malloc itself: its own allocator serves it, "
+                        "so a trial of another would measure nothing", UNFIT)
+    if not baseline.processes:
+        raise UserError("no process of the command loaded the trial's library (static, setuid, or "
+                        "an environment that is not handed on): nothing can be measured", UNFIT)
+    if not counted.total("served"):
+        raise UserError("the command does not call malloc: nothing can be measured", UNFIT)
+
+
+def own_memory(counted: Launch) -> str:
+    """A note if the program takes much memory past malloc; "" if it does not."""
+    mapped, asked = counted.total("mapped_bytes"), counted.total("served_bytes")
+    if mapped < 1 << 20 or mapped * 4 < asked:
+        return ""
+    return (f"the program maps {mapped / 2**20:.0f} MiB by itself, past malloc: it seems to have an"
+            " allocator of its own, which this trial does not replace")
 
 
 def _pairs(tools: Tools, folder: pathlib.Path, baseline: Launch, counted: Counted,
@@ -109,13 +129,13 @@ def _pairs(tools: Tools, folder: pathlib.Path, baseline: Launch, counted: Counte
     picosecond = baseline.cpu_s * DELAY / max(1, counted.operations) * 1e12
 
     def calls(name: str, number: int, delay_ps: float = 0.0) -> Arm:
-        return Arm(name, "ceiling" if number > 1 else "control", (tools.library("calls"),),
+        return Arm(name, "ceiling" if number > 1 else "delay", (tools.library("calls"),),
                    (("POOLPROOF_TRIAL_CALLS", str(number)),
                     ("POOLPROOF_TRIAL_DELAY", str(round(delay_ps)))),
                    "libpoolproof-trial-calls.so")
 
     once = calls("glibc, each call once", 1)
-    pairs = [Pair(Arm("glibc again", "control"), BASELINE),
+    pairs = [Pair(Arm("glibc again", "null"), BASELINE),
              Pair(calls("glibc delayed", 1, picosecond), once)]
     pairs += [Pair(Arm(name, "malloc", (path,), (), pathlib.Path(path).name), BASELINE)
               for name, path in mallocs.items()]
@@ -206,22 +226,18 @@ def _next(pairs: list[Pair], busy: list[Pair]) -> Pair | None:
 
 def _fill(pairs: list[Pair], each: _Launcher, until: float) -> None:
     """Launches pairs, one on each processor, until there are enough or the time is up."""
-    busy: dict[concurrent.futures.Future, tuple[Pair, int]] = {}
-    free = list(each.cpus)
-    with concurrent.futures.ThreadPoolExecutor(len(free)) as workers:
-        while True:
-            in_time = time.monotonic() + each.longest_s < until
-            while in_time and free and (pair := _next(pairs, [one for one, _ in busy.values()])):
-                cpu = free.pop(0)
-                busy[workers.submit(each.launch, pair, cpu)] = (pair, cpu)
-            if not busy:
-                return
-            done, _ = concurrent.futures.wait(
-                busy, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in done:
-                pair, cpu = busy.pop(future)
-                free.append(cpu)
-                pair.launches.append(future.result())
+    busy: list[Pair] = []
+
+    def choose(_: int) -> Pair | None:
+        pair = _next(pairs, busy) if time.monotonic() + each.longest_s < until else None
+        busy.extend([pair] if pair else [])
+        return pair
+
+    def take(pair: Pair, launches: tuple[Launch, Launch]) -> None:
+        busy.remove(pair)
+        pair.launches.append(launches)
+
+    lanes.work(each.cpus, choose, each.launch, take)
 
 
 def best_malloc(pairs: list[Pair]) -> Pair | None:

@@ -13,29 +13,15 @@ import random
 import struct
 from typing import Callable, Sequence
 
-from analysis.measure.side_by_side import Ended, Program, Running, await_all
+from analysis.measure.side_by_side import Ended, Running, await_all
+from analysis.runs.plan import Workload
 
 _TOLD = struct.Struct("=QQ")
 
 Turn = tuple[int, int]
 """Nanoseconds of the wall clock and of the processor."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """What a launch does."""
-
-    cycles: int
-    """So many turns each process has in turns, those of a cycle in a random order."""
-    alone: int
-    """So many more without its neighbour, one after another."""
-    together: bool = False
-    """Let go together, for the single turn that there is."""
-
-    @property
-    def turns(self) -> int:
-        """Of each process."""
-        return self.cycles + self.alone
+Maker = Callable[[str], tuple[list[str], dict[str, str]]]
+"""Makes a command and its variables from the word that has its process held."""
 
 
 @dataclasses.dataclass
@@ -51,15 +37,14 @@ class Told:
 
 class _Held:
     """A process that is held, and its two pipes."""
-    def __init__(self, make: Callable[[str, tuple[int, ...]], Program], turns: int,
-                 processor: int | None) -> None:
+    def __init__(self, make: Maker, turns: int, processor: int | None) -> None:
         their_go, self._go = os.pipe()
         self.told, their_told = os.pipe()
         self.turns: list[Turn] = []
         self.stuck = ""
         try:
-            program = make(f"--turns={turns},{their_go},{their_told}", (their_go, their_told))
-            self.running = Running(program, processor)
+            command, variables = make(f"--turns={turns},{their_go},{their_told}")
+            self.running = Running(command, variables, processor, (their_go, their_told))
         except BaseException:
             self.close()
             raise
@@ -88,32 +73,30 @@ class _Held:
         os.close(self.told)
 
 
-def take_turns(makers: Sequence[Callable[[str, tuple[int, ...]], Program]], schedule: Schedule,
-               processor: int | None, order: random.Random, limit_s: float
-               ) -> tuple[list[Told], str]:
+def take_turns(makers: Sequence[Maker], workload: Workload, processor: int | None,
+               order: random.Random, limit_s: float) -> tuple[list[Told], str]:
     """One launch: (what each process told, for each cycle the letter of the one that was first).
 
-    makers: make a program from the word that has it held and the descriptors that it needs. A
-    process that ends, or does not answer within limit_s, ends the launch; its `stuck` says so.
+    A process that ends, or does not answer within limit_s, ends the launch; its `stuck` says so.
     """
     held: list[_Held] = []
     firsts = ""
     try:
         for make in makers:
-            held.append(_Held(make, schedule.turns, processor))
+            held.append(_Held(make, workload.cycles + workload.alone, processor))
         fine = _hear(held, limit_s, "while it set itself up")
         for item in held:
             item.turns.clear()
-        for cycle in range(schedule.cycles if fine else 0):
+        for cycle in range(workload.cycles if fine else 0):
             places = order.sample(range(len(held)), len(held))
             firsts += "ab"[places[0]]
-            groups = [places] if schedule.together else [[place] for place in places]
+            groups = [places] if workload.form == "side by side" else [[place] for place in places]
             fine = all(_turn([held[i] for i in group], limit_s, cycle) for group in groups)
             if not fine:
                 break
         for place in order.sample(range(len(held)), len(held)) if fine else ():
-            for cycle in range(schedule.alone):
-                fine = fine and _turn([held[place]], limit_s, schedule.cycles + cycle)
+            for cycle in range(workload.alone):
+                fine = fine and _turn([held[place]], limit_s, workload.cycles + cycle)
         for item in held:
             item.close()
         late = await_all([item.running.ended_fd for item in held], limit_s if fine else 0.5)

@@ -1,4 +1,4 @@
-"""Why a program is not recorded: what its file says of it."""
+"""Why nothing can be preloaded into a program: what its file says of it."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def reason(program: str) -> str | None:
 
 def _elf_reason(start: bytes, stream) -> str | None:
     if start[4] != (2 if sys.maxsize > 2**32 else 1):
-        return "is a program of another word size than the recorder"
+        return "is a program of another word size than the library to preload"
     loader = _loader(start, stream)
     if not loader:
         return "is statically linked, so nothing can be preloaded"
     if not os.path.basename(loader).startswith(("ld-linux", "ld64.so", "ld.so")):
-        return f"is loaded by {loader}, and the recorder is for programs of glibc"
+        return f"is loaded by {loader}, and what would be preloaded is for programs of glibc"
     stream.seek(0)
     if re.search(rb"\0lib[a-z]+san\.so\.", stream.read()):
         return "is built with a sanitizer, which refuses a preloaded library"

@@ -51,17 +51,6 @@ def _threads(text: str) -> int:
     return int(text)
 
 
-def again(args: argparse.Namespace) -> list[str]:
-    """The chosen, as a command line."""
-    named = [f"{malloc.name}={malloc.file.resolve()}" for malloc in args.malloc]
-    found = []
-    for flag, values in (("--workload", args.workload), ("--arm", args.arm),
-                         ("--trace", args.trace), ("--malloc", named),
-                         ("--threads", list(map(str, args.threads)))):
-        found += [flag, *values] if values else []
-    return found
-
-
 def natural(text: str) -> int:
     """A whole number."""
     if not re.fullmatch(r"\d{1,18}", text):

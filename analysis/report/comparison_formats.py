@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import statistics
 from typing import Callable
-
-from rich.console import Console
-from rich.text import Text
 
 from analysis.report import document, narrative
 from analysis.report.document import Cell, Column, Grid, Row, cells
@@ -79,13 +75,7 @@ def headline(comparison: Comparison) -> str:
 
 def text(comparison: Comparison) -> str:
     """Tables for a terminal or a log, the outcome below them."""
-    stream = io.StringIO()
-    console = Console(file=stream, width=160, color_system=None)
-    for table in tables(comparison):
-        console.print(document.terminal(table))
-    for sentence in [*sentences(comparison), headline(comparison)]:
-        console.print(Text(sentence), soft_wrap=True)
-    return "\n".join(line.rstrip() for line in stream.getvalue().strip("\n").split("\n")) + "\n"
+    return document.text([*tables(comparison), *sentences(comparison), headline(comparison)], 160)
 
 
 def markdown(comparison: Comparison) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import io
 import pathlib
 import re
 import tomllib
@@ -223,3 +224,15 @@ def terminal(grid: Grid) -> Table:
                                      (f" ({cell.note})" if cell.note else "", "dim"))
                        for cell in row.cells))
     return made
+
+
+def text(parts: Sequence[Grid | str], width: int) -> str:
+    """Tables and lines for a terminal or a log."""
+    from rich.console import Console
+    from rich.text import Text
+
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, color_system=None)
+    for part in parts:
+        console.print(Text(part) if isinstance(part, str) else terminal(part), soft_wrap=True)
+    return "\n".join(line.rstrip() for line in stream.getvalue().strip("\n").split("\n")) + "\n"

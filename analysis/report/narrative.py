@@ -157,7 +157,10 @@ def sight(analysis: Analysis) -> list[tuple[str, Cell]]:
         (f"a known delay of {delay or plan.DELAY_PERCENT:g} %", Cell(
             f"seen on {seen} of {len(delays)}" if delays else untested,
             "workloads, with the pool slowed down on purpose")),
-        ("arms changed by turns", _biases(analysis)),
+        ("arms changed by turns", Cell(
+            f"{sum(len(result.biased) for result in results)} of"
+            f" {sum(arm.bias is not None for result in results for arm in result.arms)}",
+            "against the same processes alone, beyond 3 % (traces: 5 %)")),
         ("verdicts taken back", Cell(
             str(sum(bool(claim.doubt) for claim in analysis.family)),
             "each was put to the turns of the arms alone"))]
@@ -167,18 +170,6 @@ def false_claims(analysis: Analysis) -> list[Claim]:
     """Those that the same allocator under two names yielded."""
     return [result.null for result in analysis.results
             if result.null and result.null.verdict in ("faster", "slower")]
-
-
-def _biases(analysis: Analysis) -> Cell:
-    """Whether taking turns changed what was measured."""
-    alone = sum(arm.bias is not None for result in analysis.results for arm in result.arms)
-    biased = [f"{arm.arm.name} on {result.workload.workload}"
-              f" ({units.signed_percent(arm.bias.median)})"
-              for result in analysis.results for arm in result.biased if arm.bias]
-    more = [f"{len(biased) - 3} more"] if len(biased) > 3 else []
-    named = f": {listed([*biased[:3], *more])}" if biased else ""
-    return Cell(f"{len(biased)} of {alone}" if alone else "not put to the test",
-                f"against the same processes alone, beyond 3 % (traces: 5 %){named}")
 
 
 # --- The rest -------------------------------------------------------------------------------------

@@ -170,9 +170,6 @@ def libraries_grid(analysis: Analysis) -> Grid:
 # --- Of one workload ------------------------------------------------------------------------------
 
 
-USABLE = "usable_share"
-"""The counter of a sample: the share of a capacity that was live when a request was refused."""
-
 PERCENTILES = {"p50": "50 %", "p90": "90 %", "p99": "99 %", "p99_9": "99.9 %", "p99_99": "99.99 %",
                "max": "slowest"}
 """Percentile of a latency → its heading."""
@@ -223,7 +220,7 @@ def workload_grid(result: WorkloadResult, work: Medians, arms: Sequence[plan.Arm
 
 
 def _usable_cell(arm: ArmResult) -> Cell:
-    share = arm.counters.get(USABLE)
+    share = arm.usable_share
     return Cell("n/a", "no capacity", kind="off") if share is None else Cell(f"{100 * share:.1f} %")
 
 

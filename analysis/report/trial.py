@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import pathlib
 import shlex
 import statistics
@@ -22,15 +21,14 @@ from analysis.system.files import version, whole_file
 
 SCHEMA = 1
 SITES_SHOWN = 16
-ROLES = {"glibc again": "null", "glibc delayed": "delay"}
 
 PROVED = ("served", "left", "early", "unfit", "aligned", "foreign", "remote", "refused", "owners",
           "adopted")
 """What an arm's library says of itself."""
 def measure(trial: Trial) -> list[Measured]:
     """The arms as intervals; calls that cost nothing are extrapolated from arms that do more."""
-    found = [Measured(pair.arm.name, pair.against.name, pair.arm.kind, interval(pair.logs),
-                      "final" if pair.final else ROLES.get(pair.arm.name, ""))
+    found = [Measured(pair.arm.name, pair.against.name, "final" if pair.final else pair.arm.kind,
+                      interval(pair.logs))
              for pair in trial.pairs if not pair.arm.name.startswith("calls ")]
     more = {pair.arm.name: interval(pair.logs) for pair in trial.pairs}
     if "calls twice" in more:
@@ -105,7 +103,7 @@ def speed_grid(trial: Trial, measured: list[Measured], judgement: Judgement) -> 
                               _span(one.interval), Cell(said, verdict=said),
                               "–" if share is None else f"{share:.2f}",
                               str(one.interval.launches)),
-                        "own" if one.kind == "pool" else ""))
+                        "own" if one.kind in ("pool", "final") else ""))
     return Grid("speeds", "Speed of the whole program with each arm", [
         Column("arm"), Column("beside"), Column("speed", True), Column("99 % interval", True),
         Column("verdict"), Column("memory", True), Column("launches", True)], rows)
@@ -221,11 +219,5 @@ def write(folder: pathlib.Path, trial: Trial, host: dict[str, Any],
 
 def terminal(trial: Trial, judgement: Judgement) -> str:
     """The sentence, then the table."""
-    from rich.console import Console
-
-    stream = io.StringIO()
-    Console(file=stream, width=120).print(
-        document.terminal(speed_grid(trial, measure(trial), judgement)))
-    table = "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
-    return "\n".join([judgement.sentence, "", table,
-                      *(f"- {line}" for line in facts(trial, judgement))])
+    return document.text([judgement.sentence, speed_grid(trial, measure(trial), judgement),
+                          *(f"- {line}" for line in facts(trial, judgement))], 120)

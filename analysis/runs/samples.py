@@ -34,17 +34,10 @@ class Side(Proof):
     """Processor time of each timed batch, in the order of the cycles; likewise below."""
     alone_cpu_ns: list[int]
     """Of the same process, later, in turns that followed each other without the neighbour's."""
-    max_rss_bytes: int | None
-    """Peak resident size of the process, as are the following of all its life; None where it cannot
-    be told from that of its parent."""
-    minor_faults: int
-    major_faults: int
-    voluntary_switches: int
-    involuntary_switches: int
-    counters: dict[str, float]
-    """Whatever else the workload counted, such as peak_live_bytes."""
     slices: Counting = 1
     """Turns that are so many apart did the same part of the work."""
+    usable_share: float | None = None
+    """Of a capacity, live when a request was refused; None where none is filled."""
 
     @property
     def time_ns(self) -> float:
@@ -80,12 +73,8 @@ class Launch:
     pressure_s: float | None
     """Time during which some process waited for a processor; None where the kernel does not
     tell."""
-    padding_bytes: int
-    """Random length of an environment variable, which moves the stack: the same for both."""
     sides: Annotated[list[Side], ("minItems", 2), ("maxItems", 2)]
     """The arm's and its baseline's."""
-    urgent: bool = False
-    """Whether both were to run before other programs, by nice(2)."""
     schema: int = SCHEMA
 
     @property

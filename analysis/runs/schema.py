@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import inspect
 import json
-import math
 import types
 import typing
 from typing import Any, Callable
@@ -19,7 +18,6 @@ from typing import Any, Callable
 from analysis.runs.attacks import Campaign, Scoreboard
 from analysis.runs.plan import Plan, SCHEMA
 from analysis.runs.samples import Launch, Probe, Refusal
-from analysis.runs.trial import Document
 from analysis.runs.verdict import Verdict
 from analysis.system.files import ROOT
 
@@ -30,7 +28,6 @@ MADE: dict[str, tuple[Any, str]] = {
     "probe": (Probe, "A line of probes.jsonl.gz: what a process showed beside time"),
     "refusal": (Refusal, "A line, in any of these files, of a process that does not count"),
     "verdicts": (list[Verdict], "verdicts.json: what a run claims, one entry a comparison"),
-    "trial": (Document, "trial.json: what ./poolproof trial says of a program"),
     "bugs": (Scoreboard, "scoreboard.json: which planted bugs the fuzzer reached and found"),
     "campaign": (Campaign, "How many executions a fuzzing campaign did of each target"),
 }
@@ -39,8 +36,6 @@ NARROW = 200
 """Of lines that people read too."""
 LARGEST = 1e18
 """No amount is larger, so that no ratio of two is beyond all numbers."""
-LONGEST_INTEGER = 20
-"""Digits: no count in a run is longer, and tables hold 64 bits."""
 WIDTH = 2400
 """Of a line of compact JSON: a verdict or a planted bug is one, and a few launches of a trial."""
 
@@ -93,11 +88,8 @@ def _value(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
     if origin in (typing.Union, types.UnionType):
         value = _value(of[0], parts)  # and None
         return value | {"type": [value["type"], "null"]}
-    if origin is list or of[1:] == (...,):
+    if origin is list:
         return {"type": "array", "items": _value(of[0], parts)}
-    if origin is tuple:
-        return {"type": "array", "items": [_value(one, parts) for one in of],
-                "minItems": len(of), "maxItems": len(of)}
     if origin is dict:
         return {"type": "object", "additionalProperties": _value(of[1], parts)}
     if dataclasses.is_dataclass(kind):
@@ -140,20 +132,12 @@ def complaint(name: str, value: Any) -> str | None:
 
 
 def decoded(text: str | bytes) -> Any:
-    """JSON without what Python alone takes for JSON: NaN, infinities, numbers too large to be one.
-
-    ValueError or RecursionError if it is none.
-    """
+    """JSON without what Python alone takes for JSON: NaN and infinities. ValueError or
+    RecursionError if it is none."""
     def refuse(word: str) -> float:
         raise ValueError(f"{word} is no number")
 
-    def real(word: str) -> float:
-        return float(word) if math.isfinite(float(word)) else refuse(word)
-
-    def whole(word: str) -> int:
-        return int(word) if len(word) <= LONGEST_INTEGER else refuse(word)
-
-    return json.loads(text, parse_constant=refuse, parse_float=real, parse_int=whole)
+    return json.loads(text, parse_constant=refuse)
 
 
 def encoded(value: Any, width: int = WIDTH) -> str:

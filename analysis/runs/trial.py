@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal
-
-from analysis.runs.verdict import Word
 
 OWN_MALLOC, NO_MEMORY, LOCKED, FORKED, SITES_LOST = 1, 2, 4, 8, 16
 """Bits of an entry's flags."""
@@ -38,7 +35,7 @@ class Arm:
 
     name: str
     kind: str
-    """baseline, control, malloc, pool or ceiling."""
+    """baseline, null, delay, malloc, pool or ceiling."""
     preload: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     owner: str = ""
@@ -181,77 +178,3 @@ class Trial:
     notes: list[str]
     seed: int
     time_s: float
-
-
-# --- trial.json ----------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """What is said of an arm."""
-
-    arm: str
-    baseline: str
-    """The arm that ran beside it."""
-    kind: Literal["control", "malloc", "pool", "ceiling"]
-    ratio: float | None
-    """Of speeds: above 1 where the arm is faster."""
-    low: float | None
-    """Of the 99 % interval of the median; null: no interval yet."""
-    high: float | None
-    n: int
-    """Launches of the pair."""
-    verdict: Word
-
-
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """What one of the two took in a launch."""
-
-    user_s: float
-    system_s: float
-    cpu_s: float
-    """What is compared."""
-    wall_s: float
-    max_rss_bytes: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Samples:
-    """The launches of a pair."""
-
-    arm: str
-    baseline: str
-    final: bool
-    """The best pool beside the best malloc."""
-    proof: dict[str, int]
-    """What the arm's library served in the last launch."""
-    launches: list[tuple[Sample, Sample]]
-    """The arm's and then its baseline's."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Document:
-    """trial.json."""
-
-    schema: int = 1
-    version: str
-    sentence: str
-    """The answer, as a reader wants it."""
-    answer: Literal["yes", "no-malloc", "no", "unknown"]
-    verdicts: list[Row]
-    delta: float | None
-    """As a logarithm: how far apart glibc and itself may seem."""
-    delay_seen: bool
-    """Whether 2 % added to glibc was seen."""
-    notes: list[str]
-    command: Command
-    seed: int
-    time_s: float
-    host: dict[str, Any]
-    counted: dict[str, Any]
-    """What the program does, without timing."""
-    sites: list[Site]
-    advice: dict[str, Any]
-    pairs: list[Samples]
-    """Raw samples."""

@@ -27,15 +27,13 @@ YES, MALLOC, NO, UNKNOWN = "yes", "no-malloc", "no", "unknown"
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """An arm's ratio to its baseline. kind: control, malloc, pool or ceiling; role: "null",
-    "delay", "final" (the best pool beside the best malloc, on launches that chose neither)
-    or ""."""
+    """An arm's ratio to its baseline. kind: null, delay, malloc, pool, ceiling, or final: the best
+    pool beside the best malloc, on launches that chose neither."""
 
     arm: str
     baseline: str
     kind: str
     interval: Interval
-    role: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +98,11 @@ def percent_text(gain: float) -> str:
 def judge(measured: list[Measured], stated_limit: float) -> Judgement:
     """Yes, no (a malloc does it, or nothing does), or cannot tell. stated_limit: the gain that
     would be worth having, such as 0.05."""
-    null = next(one for one in measured if one.role == "null")
-    delay = next(one for one in measured if one.role == "delay")
+    null = next(one for one in measured if one.kind == "null")
+    delay = next(one for one in measured if one.kind == "delay")
     delta = noise(null.interval)
     seen = delay.interval.high < 0
-    real = [one for one in measured if one.kind in ("malloc", "pool") and one.role != "final"]
+    real = [one for one in measured if one.kind in ("malloc", "pool")]
     limit = max((_most(one) for one in real), default=math.inf)
     answer, sentence = _answer(measured, real, delta, limit, stated_limit)
     return Judgement(answer, sentence, delta, seen, limit)
@@ -116,7 +114,7 @@ def _answer(measured: list[Measured], real: list[Measured], delta: float, limit:
     if fewest < FEWEST:
         return UNKNOWN, (f"Cannot tell in this time: an arm has {fewest} launches of the {FEWEST} "
                          "that an interval needs; give more --time, or the program less to do.")
-    final = next((one for one in measured if one.role == "final"), None)
+    final = next((one for one in measured if one.kind == "final"), None)
     mallocs = [one for one in real if one.kind == "malloc"]
     best = max(mallocs, key=lambda one: one.interval.median, default=None)
     if final and verdict(final.interval, delta) == "faster":

@@ -93,15 +93,12 @@ class ArmResult:
     """One arm on one workload, over the launches of all its pairs."""
 
     arm: Arm
-    times_ns: list[float]
-    """Of an operation, one entry a launch, in the order in which they began."""
     time_ns: float
     low_ns: float
     """The median's interval; 0 and infinity where there is none."""
     high_ns: float
-    minor_faults: float
-    counters: dict[str, float]
-    """Medians over the launches, as are the two before."""
+    usable_share: float | None
+    """Of a capacity."""
     bias: Interval | None
     """Of the logarithm of its time in turns / its time alone: what taking turns does to it."""
 
@@ -308,15 +305,10 @@ def _arm_result(data: Measured, name: str) -> ArmResult:
     sides = data.sides(name)
     times = [side.time_ns for side in sides]
     low_ns, high_ns = inference.order_statistic_interval(numpy.log(times)).ends
-    counted = collections.defaultdict(list)
-    for side in sides:
-        for counter, value in side.counters.items():
-            counted[counter].append(value)
+    usable = [side.usable_share for side in sides if side.usable_share is not None]
     biases = [math.log(side.time_ns / side.alone_ns) for side in sides if side.alone_cpu_ns]
-    return ArmResult(data.plan.arm(name), times, statistics.median(times),
-                     low_ns, high_ns,
-                     float(statistics.median(side.minor_faults for side in sides)),
-                     {key: float(statistics.median(values)) for key, values in counted.items()},
+    return ArmResult(data.plan.arm(name), statistics.median(times), low_ns, high_ns,
+                     statistics.median(usable) if usable else None,
                      inference.order_statistic_interval(biases) if biases else None)
 
 

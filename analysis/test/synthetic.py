@@ -132,7 +132,7 @@ def _launch(run: Plan, truth: Truth, workload: Workload, pair: plan.Pair, number
         numpy.exp(shared + noise(generator))), generator) for name in (pair.arm, pair.baseline)]
     return Launch(workload.workload, number, number % 2, "".join(
         generator.choice(["a", "b"], workload.cycles)), 1_767_225_600 + 0.5 * index, 0.5, 0.01,
-        0.25, int(generator.integers(0, 4096)), sides)
+        0.25, sides)
 
 
 def _side(workload: Workload, arm: plan.Arm, time_ns: float,
@@ -145,17 +145,9 @@ def _side(workload: Workload, arm: plan.Arm, time_ns: float,
 
     return Side(
         arm.name, operations, turns(workload.cycles), turns(workload.alone),
-        int((4 << 20) * (1 + 0.1 * (len(arm.name) % 4)) * generator.uniform(0.99, 1.01)),
-        int(generator.integers(800, 900)), 0, 1, int(generator.integers(0, 9)),
-        _counters(workload, arm),
+        usable_share=1 - 0.0123 * (len(arm.name) - 3) if workload.capacity_bytes and (
+            arm.role in ("pool", "delay") or arm.name == "freelist") else None,
         **_PROOF | {"malloc_owner": arm.preload or _PROOF["malloc_owner"]})
-
-
-def _counters(workload: Workload, arm: plan.Arm) -> dict[str, float]:
-    """A capacity tells how much of it was usable; other workloads what they hold."""
-    if workload.capacity_bytes and (arm.role in ("pool", "delay") or arm.name == "freelist"):
-        return {"usable_share": 1 - 0.0123 * (len(arm.name) - 3)}
-    return {"peak_live_bytes": float(3 << 20)}
 
 
 def make_record(truths: Mapping[str, Truth], launches: int, noise: Noise, seed: int = 1,

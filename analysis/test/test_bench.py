@@ -170,8 +170,8 @@ def test_an_absent_rival_is_named_with_its_package(poolproof, tmp_path, monkeypa
 def test_a_kept_trace_is_played_where_it_lies():
     program = recorded_programs.programs()[0]
     trace, = planning.traces_of(words(f"--workload trace/{program.name} pair/64"))
-    assert (trace.file, trace.sha256) == (str(program.trace), program.kept.sha256)
-    assert f"{program.package} {program.kept.version}" in trace.origin
+    assert (trace.file, trace.sha256) == (str(program.trace), program.kept["sha256"])
+    assert f"{program.package} {program.kept['version']}" in trace.origin
 
 
 def test_each_mode_plays_what_the_smaller_ones_play():
@@ -202,24 +202,6 @@ def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolpr
     assert (done.returncode, done.stderr) == (0, "")
     keys = [(s.workload, s.arm, s.launch) for s in records.read(run).launches]
     assert len(keys) == len(set(keys)) == 12
-
-
-def test_killed_before_there_is_a_plan_it_is_planned_again(fake, poolproof, tmp_path):
-    settle(fake, seconds=0.5)
-    run = tmp_path / "run"
-    process = start(fake, "bench", *FEW, "-o", str(run), stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while not (run / "asked").exists():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    assert not (run / "run.json").exists()
-    settle(fake)
-    done = poolproof("bench", "--resume", str(run))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(records.read(run).launches) == 12 and records.read_plan(run).seed == 7
-    assert (run / "report.html").exists() and not (run / "asked").exists()
 
 
 @pytest.mark.parametrize("left", ["", "<!DOCTYPE html>half"])
@@ -331,7 +313,7 @@ def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
 
 @pytest.mark.parametrize(
     "words, complaint",
-    [(("--workload", "pair/46"), "no workload is called pair/46; did you mean pair/64"),
+    [(("--workload", "pair/46"), "no workload is called pair/46; did you mean 'pair/64"),
      (("--arm", "jmalloc"), "no arm is called jmalloc; did you mean"),
      (("--trace", "absent.trace"), "absent.trace: No such file or directory"),
      (("--trace", "near.trce"), "near.trce: No such file or directory; did you mean near.trace?"),
@@ -443,7 +425,7 @@ def test_arms_of_every_rival_and_both_calls():
 
 
 def outcome(text, code=0):
-    return Ended(code, False, text, b"why", 0.0, 1.0, 0, 0, None, 0, 0, 0, 0, 1)
+    return Ended(code, False, text, b"why", 0.0, 1.0, 1)
 
 
 @pytest.mark.parametrize(
@@ -459,7 +441,9 @@ def test_what_a_process_may_answer_wrongly(text, code, complaint):
 
 
 def test_a_workload_that_was_not_built_is_named_with_its_package(poolproof, monkeypatch):
-    monkeypatch.setattr(binaries, "absent_workloads", lambda _: {"app/ghost": "libghost-dev"})
+    asked = binaries.ask
+    monkeypatch.setattr(binaries, "ask", lambda *words: asked(*words) | {
+        "absent": {"app/ghost": "libghost-dev"}})
     done = poolproof("bench", "--workload", "app/ghost")
     assert done.returncode == UNFIT
     assert done.stderr == "poolproof: app/ghost was not built; install libghost-dev\n"

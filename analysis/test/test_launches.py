@@ -10,11 +10,10 @@ from analysis.runs.samples import Launch, Side
 def launch(mine, other, slices=1, operations=(10.0, 10.0), alone=((), ())):
     proof = dict.fromkeys(("malloc_owner", "malloc_sha256", "benchmark_sha256",
                            "benchmark_version", "compiler", "compiler_flags"), "")
-    sides = [Side(arm, count, list(cpu), list(own), None, 0, 0, 0, 0, {}, slices,
-                  **proof)
+    sides = [Side(arm, count, list(cpu), list(own), slices, **proof)
              for arm, count, cpu, own in
              zip(("pool", "glibc"), operations, (mine, other), alone)]
-    return Launch("w", 0, 0, "a" * len(mine), 0.0, 0.0, 0.0, None, 0, sides)
+    return Launch("w", 0, 0, "a" * len(mine), 0.0, 0.0, 0.0, None, sides)
 
 
 def test_a_cycle_hit_by_something_else_does_not_count():

@@ -157,9 +157,9 @@ class Raw:
         """The launches that Holm's correction needs for so many claims."""
         return max(6, math.ceil(1 + math.log2(family * len(self.run["looks"]) / 0.05)))
 
-    def counter(self, workload, arm, name):
-        values = [side["counters"][name] for side in self.sides[workload][arm]
-                  if name in side["counters"]]
+    def usable(self, workload, arm):
+        values = [side["usable_share"] for side in self.sides[workload][arm]
+                  if side.get("usable_share") is not None]
         return statistics.median(values) if values else None
 
     def beside(self, part, workload, arm):
@@ -315,7 +315,7 @@ class Expected:
             cells = [(time_of(raw.median_ns(name, arm)), spread),
                      self.pair(name, pool, arm) if compared else "–"]
             if "usable" in parts:
-                usable = raw.counter(name, arm, "usable_share")
+                usable = raw.usable(name, arm)
                 cells.append(("n/a", "no capacity") if usable is None
                              else f"{usable * 100:.1f} %")
             if "work" in parts:
@@ -482,6 +482,8 @@ def check_sentences(page, raw):
                       for pair in raw.claims(name))]
     able = [raw.smallest(name) for name in expected.names if raw.claims(name)]
     run_level += [share(value) for value in (*able, statistics.median(able))]
+    run_level += [share(raw.delta(name) + (high - low) / 2) for name in expected.names
+                  for _, low, high in (raw.difference(name, *pair) for pair in raw.claims(name))]
     known = numbers_of(flat(run_level)) | numbers_of(
         ["95 %", "1.25", "0.8", "1 %", "3 %", "5 %", "10 %"])
     widest = max(abs(raw.difference(name, "null", "glibc")[0]) for name in expected.names)

@@ -168,7 +168,7 @@ def test_threads_are_variants_of_what_is_named():
     assert chosen("pair/16", threads=[4]) == ["pair/16/4-threads"]
     with pytest.raises(UserError, match="recorded program"):
         chosen("trace/lua", threads=[4])
-    with pytest.raises(UserError, match="did you mean pair/16"):
+    with pytest.raises(UserError, match="did you mean 'pair/16"):
         chosen("pair/17", threads=[4])
 
 
@@ -190,7 +190,7 @@ def test_arms_are_chosen_by_pattern_and_a_quick_run_has_the_pool_beside_mallocs(
     picked = {arm.name for arm in catalogue.choose_arms(arms, ["pool*"], always=["own"])}
     assert picked == {"pool", "pool-keep", "pool-keep-delayed", "own", "own-calloc", "glibc",
                       "null"}
-    with pytest.raises(UserError, match="did you mean talloc"):
+    with pytest.raises(UserError, match="did you mean 'talloc"):
         catalogue.choose_arms(arms, ["taloc"])
 
 

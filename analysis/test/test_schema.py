@@ -14,7 +14,7 @@ PUBLISHED = {
     "run": ["reference/run.json"], "verdicts": ["reference/verdicts.json"],
     "launch": ["reference/launches.jsonl.gz"], "probe": ["reference/probes.jsonl.gz"],
     "bugs": ["bugs/scoreboard.json"],
-    "campaign": ["fuzz/*.json"], "trial": ["trial/*/trial.json"],
+    "campaign": ["fuzz/*.json"],
 }
 
 
@@ -45,7 +45,7 @@ def test_a_complaint_is_one_line_that_says_what_is_wrong(value: object, said: st
     assert complaint is not None and said in complaint and "\n" not in complaint
 
 
-@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "1e999", "9" * 21, "{", "\xff", "[" * 9999])
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "9" * 9999, "{", "\xff", "[" * 9999])
 def test_what_python_alone_takes_for_json_is_refused(text: str) -> None:
     with pytest.raises((ValueError, RecursionError)):
         schema.decoded(text)

@@ -23,10 +23,10 @@ def measured(**changes):
     arms = {"glibc again": (0.999, 1.0, 1.001), "glibc delayed": (0.975, 0.98, 0.985),
             "mimalloc": (0.99, 1.0, 1.01), "pool": (0.99, 1.0, 1.01), "final": (0.99, 1.0, 1.01),
             "bump": (0.98, 0.99, 1.015)} | changes
-    kinds = {"mimalloc": "malloc", "pool": "pool", "final": "pool", "bump": "ceiling"}
-    roles = {"glibc again": "null", "glibc delayed": "delay", "final": "final"}
-    return [Measured(arm, "mimalloc" if arm == "final" else "glibc", kinds.get(arm, "control"),
-                     speeds(*seen), roles.get(arm, "")) for arm, seen in arms.items()]
+    kinds = {"mimalloc": "malloc", "pool": "pool", "final": "final", "bump": "ceiling",
+             "glibc again": "null", "glibc delayed": "delay"}
+    return [Measured(arm, "mimalloc" if arm == "final" else "glibc", kinds[arm], speeds(*seen))
+            for arm, seen in arms.items()]
 
 
 def test_an_interval_needs_eight_launches():
@@ -121,8 +121,9 @@ def test_the_page_has_every_arm_and_what_it_served(tmp_path):
     factors = {("glibc again", "glibc"): 1.0, ("glibc delayed", "glibc"): 1.02,
                ("pool", "glibc"): 1 / 1.1, ("pool", "mimalloc"): 1 / 1.1,
                ("calls twice", "glibc"): 1.1, ("calls three times", "glibc"): 1.2}
-    kinds = {"pool": "pool", "calls twice": "ceiling", "calls three times": "ceiling"}
-    pairs = [Pair(Arm(arm, kinds.get(arm, "control")), Arm(base, "malloc"), base == "mimalloc",
+    kinds = {"pool": "pool", "calls twice": "ceiling", "calls three times": "ceiling",
+             "glibc again": "null", "glibc delayed": "delay"}
+    pairs = [Pair(Arm(arm, kinds[arm]), Arm(base, "malloc"), base == "mimalloc",
                   [(launch(arm, 2 * by, served=3, left=1), launch(base, 2.0))] * 10)
              for (arm, base), by in factors.items()]
     plain = launch("glibc", 2.0)

@@ -49,10 +49,10 @@ def record(workloads, looks=(8,), **more):
 def _launch(workload, pair, number, lead, alone):
     sides = [_side(name, BASE_NS * math.exp(-by * lead), BASE_NS * math.exp(-by * alone))
              for name, by in zip(pair, (1, 0))]
-    return Launch(workload, number, 0, "a", float(number), 0.5, 0.0, 0.0, 0, sides)
+    return Launch(workload, number, 0, "a", float(number), 0.5, 0.0, 0.0, sides)
 
 
 def _side(arm, time_ns, alone_ns):
     """A turn, and one alone, of a million operations."""
     turn, alone = ([round(1e6 * value)] for value in (time_ns, alone_ns))
-    return Side(arm, 1e6, turn, alone, None, 0, 0, 0, 0, {}, **synthetic._PROOF)
+    return Side(arm, 1e6, turn, alone, **synthetic._PROOF)

@@ -1,6 +1,5 @@
 """The recorder on programs whose allocations are known, and on real ones."""
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -387,10 +386,10 @@ def facts_of(lines):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_kept_trace_is_what_the_table_says_and_plays_verified(built, name):
     program = PROGRAMS[name]
-    assert hashlib.sha256(program.trace.read_bytes()).hexdigest() == program.kept.sha256
+    assert hashlib.sha256(program.trace.read_bytes()).hexdigest() == program.kept["sha256"]
     printed = subprocess.run([built / "core/trace/poolproof-trace", "print", program.trace],
                              stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-    said = {**vars(program.kept)}
+    said = program.kept
     said = {key: said[key] for key in facts_of([])}
     assert facts_of(printed) == said
     verify(built, program.trace)
@@ -410,32 +409,23 @@ def test_the_server_frees_on_one_thread_what_another_allocated(built):
     assert handed_over > 0
 
 
-def test_a_program_is_recorded_again_into_its_place(tools, tmp_path, monkeypatch):
-    table = {"programs": [{"name": "small", "package": "coreutils", "question": "?",
-                           "mode": "quick", "command": ["ls", "--color=never", "/"],
-                           "environment": {}, "process": None, "kept": None}]}
-    monkeypatch.setattr(recorded_programs, "PROGRAMS", tmp_path / "programs.json")
+def test_a_program_of_the_table_is_recorded_again(tools, tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "built_tools", lambda: tools)
-    recorded_programs.PROGRAMS.write_text(json.dumps(table))
-    [small] = recorded_programs.programs()
-    recorded_programs.keep(small)
-    [small] = recorded_programs.programs()
-    assert small.kept.program == "ls" and small.kept.operations > 10
-    assert small.kept.command == "ls --color=never /"
-    assert hashlib.sha256(small.trace.read_bytes()).hexdigest() == small.kept.sha256
-    before = small.trace.read_bytes()
-    with pytest.raises(UserError, match="ended with status"):
-        recorded_programs.keep(dataclasses.replace(small, command=["ls", "/no/such/folder"]))
-    assert small.trace.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["programs.json", "small.trace.gz"]
-
-
-def test_a_missing_program_is_named_with_its_package(tools, tmp_path):
-    ghost = recorded_programs.Program("ghost", "ghost-package", "?", ["no-such-program"], {})
-    with pytest.raises(UserError, match="no-such-program.*install ghost-package"):
-        recorded_programs.record_program(ghost, tmp_path / "x.trace")
-    with pytest.raises(UserError, match="no program is called sqlit; did you mean sqlite"):
-        recorded_programs.find_program("sqlit")
+    table = tmp_path / "programs.json"
+    monkeypatch.setattr(recorded_programs, "PROGRAMS", table)
+    table.write_text(json.dumps({"programs": [
+        {"name": name, "package": f"{name}-package", "question": "?", "mode": "quick",
+         "command": command, "environment": {}, "process": None, "kept": {}}
+        for name, command in (("small", ["ls", "--color=never", "/"]), ("fails", ["ls", "/no/x"]),
+                              ("ghost", ["no-such-program"]))]}))
+    trace = tmp_path / "x.trace"
+    [image] = recorded_programs.record_program("small", trace).converted
+    assert image["program"] == "ls" and image["operations"] > 10 and trace.exists()
+    for name, said in (("fails", "ended with status"), ("smal", "did you mean 'small'"),
+                       ("ghost", "no-such-program.*install ghost-package")):
+        with pytest.raises(UserError, match=said):
+            recorded_programs.record_program(name, tmp_path / "y.trace")
+        assert not (tmp_path / "y.trace").exists()
 
 
 def test_an_empty_argument_does_not_end_the_command(tools, tmp_path):
