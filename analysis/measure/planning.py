@@ -31,24 +31,18 @@ def given_traces(files: list[str]) -> list[Trace]:
     """The traces that the user named. UserError if one cannot be read, or two would have one
     name."""
     traces: dict[str, Trace] = {}
-    for trace in map(given_trace, map(pathlib.Path, files)):
-        if trace.name in traces:
-            raise UserError(f"two traces are called {trace.name}: {traces[trace.name].file} and"
-                            f" {trace.file}; rename one")
-        traces[trace.name] = trace
+    for file in map(pathlib.Path, files):
+        name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", file.name)
+        name = re.sub(r"(\.trace)?(\.gz)?$", "", name) or name
+        if name in traces:
+            raise UserError(f"two traces are called {name}: {traces[name].file} and {file}; rename"
+                            " one")
+        try:
+            traces[name] = Trace(name, str(file.resolve()), host.sha256(file), "")
+        except OSError as error:
+            hint = nearest(file) if isinstance(error, FileNotFoundError) else ""
+            raise UserError(f"{file}: {error.strerror}{hint}") from None
     return list(traces.values())
-
-
-def given_trace(file: pathlib.Path) -> Trace:
-    """A trace that the user named. UserError if it cannot be read."""
-    try:
-        digest = host.sha256(file)
-    except OSError as error:
-        hint = nearest(file) if isinstance(error, FileNotFoundError) else ""
-        raise UserError(f"{file}: {error.strerror}{hint}") from None
-    name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", file.name)
-    name = re.sub(r"(\.trace)?(\.gz)?$", "", name) or name
-    return Trace(name, str(file.resolve()), digest, "")
 
 
 def traces_of(args: argparse.Namespace) -> list[Trace]:

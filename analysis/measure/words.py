@@ -51,20 +51,6 @@ def _threads(text: str) -> int:
     return int(text)
 
 
-def natural(text: str) -> int:
-    """A whole number."""
-    if not re.fullmatch(r"\d{1,18}", text):
-        raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}")
-    return int(text)
-
-
-def positive(text: str) -> int:
-    """A number of launches or rounds."""
-    if not 1 <= natural(text) <= 10_000:
-        raise argparse.ArgumentTypeError("between 1 and 10000 are possible")
-    return int(text)
-
-
 def percent(text: str) -> float:
     """A share of time, in percent."""
     if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", text) or float(text) == 0:

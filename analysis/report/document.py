@@ -142,7 +142,6 @@ class Section:
     title: str
     blocks: list[Any]
     question: str = ""
-    label: str = ""
     kind: ClassVar[str] = "section"
 
 

@@ -10,7 +10,7 @@ from typing import Sequence
 
 from analysis.report.document import PROSE, Cell
 from analysis.runs import plan
-from analysis.runs.plan import is_app, is_cold, is_trace
+from analysis.runs.plan import is_trace
 from analysis.stats import inference
 from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
 from analysis.system import units
@@ -23,7 +23,7 @@ def interval(claim: Claim) -> str:
     """A claim's interval in words, such as "2.33 to 2.52"."""
     if not math.isfinite(claim.interval.low):
         return "no interval"
-    return f"{units.ratio(claim.low)} to {units.ratio(claim.high)}"
+    return " to ".join(map(units.ratio, claim.interval.ends))
 
 
 def arm_label(name: str) -> str:
@@ -34,15 +34,6 @@ def arm_label(name: str) -> str:
 def listed(words: Sequence[str]) -> str:
     """Words with commas, and the last with "and"."""
     return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
-
-
-def kind_of_workload(workload: str) -> str:
-    """ "micro workload", "recorded program, warm" or "… cold", or "whole program"."""
-    if is_app(workload):
-        return "whole program"
-    if not is_trace(workload):
-        return "micro workload"
-    return "recorded program, cold" if is_cold(workload) else "recorded program, warm"
 
 
 def amount(claim: Claim) -> str:
@@ -185,10 +176,6 @@ def warnings(analysis: Analysis) -> list[str]:
     if not analysis.complete:
         said.append(f"The run is not complete: {len(record.launches):,} launches are there, and"
                     " some pairs lack some.")
-    there = {line.part for line in (*record.probes, *record.probe_refusals)}
-    said += [f"The run was to measure {part}, and has nothing of it."
-             for part in analysis.plan.budgets_s
-             if part != "time" and part not in there and analysis.plan.measured(part)]
     return said + [f"{refusal.workload} with {refusal.arm} was refused: {refusal.refused}."
                    for refusal in record.refusals]
 
@@ -223,10 +210,8 @@ LARGE_HARNESS = 0.2
 
 
 def remarks(result: WorkloadResult) -> list[str]:
-    """How a workload was measured, and who left it."""
+    """How a workload was measured."""
     workload = result.workload
-    said = [f"{refusal.arm} left this workload in launch {refusal.round + 1}: {refusal.refused}."
-            for refusal in result.refusals]
     where = ("on all processors" if workload.form == "threads" else
              "two arms at a time on one processor")
     turn = units.count(workload.batch, "iteration") if workload.slices == 1 else \
@@ -234,7 +219,7 @@ def remarks(result: WorkloadResult) -> list[str]:
     form = f"in turns of {turn}, {where}, {units.count(workload.cycles, 'turn')} in a launch"
     if workload.form == "side by side":
         form = "once in each process, two processes side by side on one processor"
-    said.append(f"Run {form}. δ is {units.percent(result.limit)} here.")
+    said = [f"Run {form}. δ is {units.percent(result.limit)} here."]
     if result.harness_share:
         large = result.harness_share > LARGE_HARNESS and workload.harness
         why = f": {workload.harness}" if large else "."

@@ -65,7 +65,7 @@ def _workload(analysis: Analysis, result: WorkloadResult) -> Section:
         Figure(charts.workload(result, f"ratios-{name}"),
                tables.workload_grid(result, beside["work"], analysis.plan.arms),
                remarks=narrative.remarks(result)), *filter(None, more)],
-        result.workload.question, narrative.kind_of_workload(result.workload.workload))
+        result.workload.question)
 
 
 def _shown(folder: pathlib.Path) -> str:

@@ -75,7 +75,7 @@ class Mode:
 
 
 MODES = {
-    "quick": Mode((1, 1.5, 2.25), 0.05, {"time": 255, "memory": 15}),
+    "quick": Mode((1, 1.75, 3), 0.05, {"time": 255, "memory": 15}),
     "default": Mode((1, 1.5, 2.25, 3.5), 0.02, {"time": 1500, "memory": 50, "latency": 110}),
     "full": Mode((1, 1.5, 2.25, 3.5), 0.02,
                  {"time": 3000, "memory": 100, "latency": 240, "work": 500}),

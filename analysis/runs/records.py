@@ -13,7 +13,6 @@ import fcntl
 import gzip
 import io
 import json
-import math
 import os
 import pathlib
 import zlib
@@ -279,8 +278,3 @@ def write_plan(folder: pathlib.Path, plan: Plan) -> None:
         raise AssertionError(f"the plan {wrong}")
     with whole_file(folder / RUN_FILE) as stream:
         stream.write(encoded(value))
-
-
-def finite(value: float) -> float | None:
-    """JSON has no infinity: None stands for it."""
-    return value if math.isfinite(value) else None

@@ -17,7 +17,7 @@ from typing import Any, Mapping, Sequence
 import numpy
 
 from analysis.runs.plan import Arm, Pair, Plan, Workload, is_trace
-from analysis.runs.records import Record, finite
+from analysis.runs.records import Record
 from analysis.runs.samples import Launch, Refusal, Side
 from analysis.stats import inference
 from analysis.stats.inference import Interval
@@ -54,16 +54,6 @@ class Claim:
         return self.interval.ratio
 
     @property
-    def low(self) -> float:
-        """The interval's lower end, as a ratio; 0 where there is no interval."""
-        return self.interval.ends[0]
-
-    @property
-    def high(self) -> float:
-        """The interval's upper end, as a ratio; infinite where there is no interval."""
-        return self.interval.ends[1]
-
-    @property
     def proved(self) -> bool:
         """Whether the verdict is a claim: a difference, or its absence."""
         return self.verdict in inference.PROVED
@@ -71,11 +61,10 @@ class Claim:
     def to_json(self) -> dict[str, Any]:
         """The entry of verdicts.json."""
         smallest = inference.smallest_provable(self.interval, self.limit)
-        bounded = math.isfinite(self.interval.low)
+        low, high = self.interval.ends if math.isfinite(self.interval.low) else (None, None)
         return {
             "workload": self.workload, "arm": self.arm, "baseline": self.baseline,
-            "ratio": self.ratio, "low": self.low if bounded else None,
-            "high": finite(self.high) if bounded else None, "n": self.interval.launches,
+            "ratio": self.ratio, "low": low, "high": high, "n": self.interval.launches,
             "verdict": self.verdict, "kind": self.kind, "promise": self.promise,
             "time_ns": self.time_ns, "baseline_time_ns": self.baseline_time_ns,
             "delta": _share(self.limit), "p": self.p, "p_holm": self.p_holm,

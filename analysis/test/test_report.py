@@ -263,14 +263,6 @@ def test_a_report_of_a_full_run_is_small_and_whole(full_run, tmp_path):
         (tmp_path / "verdicts.json").read_text())) is None)
 
 
-def test_a_part_that_is_lost_is_said_to_be():
-    record = synthetic.with_parts(synthetic.full(launches=7, micro=2, traces=1))
-    assert not any("nothing of it" in said for said in narrative.warnings(verdicts.analyse(record)))
-    lost = verdicts.analyse(dataclasses.replace(
-        record, probes=[line for line in record.probes if line.part != "memory"]))
-    assert "The run was to measure memory, and has nothing of it." in narrative.warnings(lost)
-
-
 def test_what_does_not_apply_or_was_refused_is_shown_as_such():
     record = synthetic.full(launches=7, micro=2, traces=1)
     record.refusals.append(records.Refusal("trace/program0", "pmr", 0, "ended by SIGSEGV", True))
