@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
         played += [(name, words, None) for name, words in POOLS.items()]
     if args.on != "pool":
         played.append(("glibc", ("malloc",), None))
-        for rival in plan.RIVALS:
-            if path := plan.find_library(rival.files, plan.library_folders()):
+        for rival, path in plan.libraries().items():
+            if path:
                 played.append((rival.name, ("malloc",), path))
             else:
                 absent.append(f"{rival.name} is absent; install {rival.package}")

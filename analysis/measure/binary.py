@@ -7,14 +7,13 @@ import pathlib
 import subprocess
 from typing import Any, Sequence
 
-from analysis.runs.plan import Trace
+from analysis.runs.plan import Trace, Workload
 from analysis.system.exits import UNFIT, USAGE, UserError
 
 
 def ask(binary: pathlib.Path, traces: Sequence[Trace] = (), threads: int = 1) -> dict[str, Any]:
-    """What the benchmark binary lists: "workloads", each with workload, question, arms and more;
-    "arms" with about and limits; "absent", what it was built without → package. UserError if it
-    fails."""
+    """What the benchmark binary lists: "workloads"; "arms" with about and limits; "absent", what it
+    was built without → package. UserError if it fails."""
     flags = [f"--trace={trace.name}={trace.file}" for trace in traces]
     answer = subprocess.run([str(binary), *flags, f"--threads={threads}", "--list"],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
@@ -25,15 +24,13 @@ def ask(binary: pathlib.Path, traces: Sequence[Trace] = (), threads: int = 1) ->
     try:
         listed = json.loads(answer.stdout)
         return {
-            "workloads": [{
-                "workload": item["workload"], "question": item["question"],
-                "arms": list(item["arms"]), "parameters": item.get("parameters") or "",
-                "source": item.get("source") or "", "heap": item.get("heap", "fresh"),
-                "threads": int(item.get("threads", 1)), "harness": item.get("harness") or "",
-                "probes": item.get("probes", False) is True,
-                "capacity": int(item.get("capacity", 0)),
-                "excluded": dict(item.get("excluded", {}))
-            } for item in listed["workloads"]],
+            "workloads": [Workload(
+                item["workload"], item["question"], list(item["arms"]),
+                item.get("parameters") or "", item.get("source") or "",
+                item.get("heap", "fresh"), int(item.get("threads", 1)),
+                harness=item.get("harness") or "", probed=item.get("probes", False) is True,
+                capacity_bytes=int(item.get("capacity", 0)), excluded=item.get("excluded", {}))
+                for item in listed["workloads"]],
             "arms": {item["arm"]: {key: item.get(key) or "" for key in ("about", "limits")}
                      for item in listed.get("arms", [])},
             "absent": {item.get("arm") or item["workload"]: item["package"] for item in (

@@ -11,12 +11,12 @@ import fnmatch
 import os
 import pathlib
 import re
-from typing import Any, Collection, Iterable, Sequence
+from typing import Collection, Iterable, Sequence
 
 from analysis.measure import binary as binaries, runner, side_by_side
 from analysis.measure.words import Malloc
 from analysis.runs import plan
-from analysis.runs.plan import Arm, Trace
+from analysis.runs.plan import Arm, Trace, Workload
 from analysis.system import host
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.terminal import did_you_mean
@@ -31,8 +31,7 @@ OWNER_PATIENCE_S = 30.0
 class Offer:
     """Everything that this machine can measure."""
 
-    workloads: list[dict[str, Any]]
-    """As the benchmark binary lists them."""
+    workloads: list[Workload]
     arms: list[Arm]
     absent: dict[str, str]
     """Arm or workload that this machine lacks → the package that has it."""
@@ -43,8 +42,7 @@ class Offer:
 
 def rivals() -> tuple[dict[str, Library], dict[str, str]]:
     """(name → library of each rival, name → package of those that this machine lacks)."""
-    folders = plan.library_folders()
-    paths = {rival: plan.find_library(rival.files, folders) for rival in plan.RIVALS}
+    paths = plan.libraries()
     return ({rival.name: (str(path), host.sha256(path)) for rival, path in paths.items() if path},
             {rival.name: rival.package for rival, path in paths.items() if not path})
 
@@ -100,13 +98,13 @@ def _problem_with(binary: pathlib.Path, library: pathlib.Path) -> str:
 def offer(binary: pathlib.Path, traces: Sequence[Trace], mallocs: Sequence[Malloc] = (),
           threads: Sequence[int] = ()) -> Offer:
     """Asks the benchmark binary and looks for libraries. UserError if a named one is no good."""
-    listed: dict[str, dict[str, Any]] = {}
+    listed: dict[str, Workload] = {}
     for count in threads or [1]:
         told = binaries.ask(binary, traces, count)
         for item in told["workloads"]:
-            listed.setdefault(item["workload"], item)
+            listed.setdefault(item.workload, item)
     libraries, lacking = rivals()
-    offered = dict.fromkeys(arm for item in listed.values() for arm in item["arms"])
+    offered = dict.fromkeys(arm for item in listed.values() for arm in item.arms)
     taken = [arm.name for arm in plan.arms_for(offered, libraries)]
     libraries |= given_mallocs(binary, mallocs, taken)
     arms = [dataclasses.replace(arm, **told["arms"].get(arm.benchmark_arm, {}))
@@ -131,7 +129,7 @@ def matching(kind: str, wanted: Iterable[str], known: Sequence[str]) -> set[str]
 
 
 def choose(args: argparse.Namespace, offered: Offer) -> tuple[
-        list[dict[str, Any]], list[Arm], list[Arm]]:
+        list[Workload], list[Arm], list[Arm]]:
     """The workloads that a run has, the arms that apply to them, and those of these that it has.
     UserError if one that is named is not there, or does not apply."""
     for name in args.workload:
@@ -143,48 +141,48 @@ def choose(args: argparse.Namespace, offered: Offer) -> tuple[
                                        [malloc.name for malloc in args.malloc])
 
 
-def choose_workloads(listed: Sequence[dict[str, Any]], wanted: Sequence[str], quick: bool,
-                     threads: Sequence[int] = (), full: bool = True) -> list[dict[str, Any]]:
+def choose_workloads(listed: Sequence[Workload], wanted: Sequence[str], quick: bool,
+                     threads: Sequence[int] = (), full: bool = True) -> list[Workload]:
     """The wanted workloads; or else all on a fresh heap and those of plan.LITTERED, unless the run
     is full without those of plan.FULL, or for a quick run those of plan.QUICK and every trace.
     With threads, their variants with so many."""
     if threads:
         return _choose_threads(listed, wanted, quick, threads)
     if wanted:
-        names = matching("workload", wanted, [item["workload"] for item in listed])
-        return [item for item in listed if item["workload"] in names]
-    listed = [item for item in listed if item["threads"] == 1]
+        names = matching("workload", wanted, [item.workload for item in listed])
+        return [item for item in listed if item.workload in names]
+    listed = [item for item in listed if item.threads == 1]
     if quick:
         return [item for item in listed
-                if item["workload"] in plan.QUICK or plan.is_trace(item["workload"])]
+                if item.workload in plan.QUICK or plan.is_trace(item.workload)]
     return [item for item in listed
-            if (item["heap"] == "fresh" or item["workload"] in plan.LITTERED)
-            and (full or not plan.of_full_runs(item["workload"]))]
+            if (item.heap == "fresh" or item.workload in plan.LITTERED)
+            and (full or not plan.of_full_runs(item.workload))]
 
 
-def _choose_threads(listed: Sequence[dict[str, Any]], wanted: Sequence[str], quick: bool,
-                    threads: Sequence[int]) -> list[dict[str, Any]]:
+def _choose_threads(listed: Sequence[Workload], wanted: Sequence[str], quick: bool,
+                    threads: Sequence[int]) -> list[Workload]:
     for name in wanted:
         if plan.is_trace(name) or plan.is_app(name):
             raise UserError(f"{name} has no variant with threads: a recorded program is played by"
                             " one thread, in the order in which it happened")
-    of = {item["workload"]: item["workload"].rpartition("/")[0] for item in listed
-          if item["threads"] in threads}
+    of = {item.workload: item.workload.rpartition("/")[0] for item in listed
+          if item.threads in threads}
     bases = list(dict.fromkeys(of.values()))
     names = set(plan.QUICK) if quick and not wanted else set(bases)
     if wanted:
         names = matching("workload", wanted, [*bases, *of])
     return [item for item in listed
-            if item["workload"] in of and {item["workload"], of[item["workload"]]} & names]
+            if item.workload in of and {item.workload, of[item.workload]} & names]
 
 
-def applying(offered: Offer, listed: Sequence[dict[str, Any]], wanted: Sequence[str]) -> list[Arm]:
+def applying(offered: Offer, listed: Sequence[Workload], wanted: Sequence[str]) -> list[Arm]:
     """The arms that these workloads apply to. UserError if one that is named is not among them."""
-    names = {arm for item in listed for arm in item["arms"]}
+    names = {arm for item in listed for arm in item.arms}
     for arm in offered.arms:
         if arm.name in wanted and arm.benchmark_arm not in names:
-            reason = next((item["excluded"][arm.benchmark_arm] for item in listed
-                           if arm.benchmark_arm in item["excluded"]), arm.limits)
+            reason = next((item.excluded[arm.benchmark_arm] for item in listed
+                           if arm.benchmark_arm in item.excluded), arm.limits)
             raise UserError(f"{arm.name} applies to none of these workloads"
                             + (f". {reason}" if reason else ""))
     return [arm for arm in offered.arms if arm.benchmark_arm in names]
@@ -204,7 +202,7 @@ def choose_arms(arms: Sequence[Arm], wanted: Sequence[str], quick: bool = False,
     return [arm for arm in arms if arm.name in {*names, *always, plan.BASELINE, plan.NULL}]
 
 
-def left_out(args: argparse.Namespace, offered: Offer, listed: Sequence[dict[str, Any]],
+def left_out(args: argparse.Namespace, offered: Offer, listed: Sequence[Workload],
              usable: Sequence[Arm], arms: Sequence[Arm]) -> list[str]:
     """What a run has not although nobody chose anything else, as sentences."""
     said = [f"{name} is absent: install {package}." for name, package in offered.absent.items()
@@ -213,8 +211,8 @@ def left_out(args: argparse.Namespace, offered: Offer, listed: Sequence[dict[str
     if names and not args.arm:
         said.append(f"Left out: {', '.join(names)}; name them with --arm"
                     + (", or run longer." if args.quick else "."))
-    missing = [item["workload"] for item in offered.workloads
-               if item["threads"] == 1 and item["heap"] == "fresh" and item not in listed]
+    missing = [item.workload for item in offered.workloads
+               if item.threads == 1 and item.heap == "fresh" and item not in listed]
     if missing and not (args.workload or args.quick or args.threads):
         said.append(f"Left out: {', '.join(missing)}; a full run measures them.")
     return said

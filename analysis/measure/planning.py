@@ -121,14 +121,14 @@ def finished(args: argparse.Namespace, binary: pathlib.Path, arms: list[Arm],
         workloads=workloads, traces=used, notes=notes, environment=host.facts(), **more)
 
 
-def calibrated(binary: pathlib.Path, traces: list[Trace], listed: Sequence[dict[str, Any]],
+def calibrated(binary: pathlib.Path, traces: list[Trace], listed: Sequence[Workload],
                arms: list[Arm], console: Console) -> list[Workload]:
     """The workloads with their pairs and batches. UserError if nothing is left."""
     runner.go_first()
     console.print(f"calibrating {units.count(len(listed), 'workload')}", highlight=False)
     workloads = []
     for item in listed:
-        own = [arm for arm in arms if arm.benchmark_arm in item["arms"]]
+        own = [arm for arm in arms if arm.benchmark_arm in item.arms]
         pairs = plan.pairs_of(own)
         if pairs:
             workloads.append(_calibrated(binary, traces, item, own, pairs))
@@ -137,23 +137,21 @@ def calibrated(binary: pathlib.Path, traces: list[Trace], listed: Sequence[dict[
     return workloads
 
 
-def _calibrated(binary: pathlib.Path, traces: list[Trace], item: dict[str, Any], own: list[Arm],
+def _calibrated(binary: pathlib.Path, traces: list[Trace], item: Workload, own: list[Arm],
                 pairs: list[Pair]) -> Workload:
     """By the pool where it runs this workload, as its turns are to be long enough, else by the
     first arm that does. UserError if none does."""
     candidates = sorted(own, key=lambda arm: arm.role != "pool")
     for chosen in candidates:
         try:
-            seen = runner.calibrate(str(binary), traces, item["workload"], chosen.benchmark_arm,
+            seen = runner.calibrate(str(binary), traces, item.workload, chosen.benchmark_arm,
                                     chosen.preload)
             break
         except UserError as error:
             if error.exit_code == USAGE or chosen is candidates[-1]:
                 raise
-    threads = item["threads"] > 1 or item["workload"].startswith(("xmalloc-test", "cache-scratch"))
-    return Workload(
-        item["workload"], item["question"], [arm.name for arm in own], item["parameters"],
-        item["source"], harness=item["harness"], capacity_bytes=item["capacity"],
-        excluded=item["excluded"], pairs=pairs, probed=item["probes"],
+    threads = item.threads > 1 or item.workload.startswith(("xmalloc-test", "cache-scratch"))
+    return dataclasses.replace(
+        item, arms=[arm.name for arm in own], pairs=pairs,
         latency_iterations=max(1, round(probes.LATENCY_OPERATIONS / max(seen.operations, 1))),
-        **runner.turns_of(item["workload"], seen, threads))
+        **runner.turns_of(item.workload, seen, threads))

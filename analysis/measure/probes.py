@@ -23,7 +23,7 @@ from analysis.runs import plan
 from analysis.runs.plan import Arm, Plan, Workload
 from analysis.runs.records import Appender, Record
 from analysis.runs.samples import PERCENTILES, Probe, Refusal
-from analysis.system.process import find_program, processors
+from analysis.system.process import processors
 
 PATIENCE_S = {"memory": 120.0, "latency": 120.0, "work": 600.0}
 """A process may take so long before it is ended and refused."""
@@ -132,7 +132,7 @@ def with_countable(binary: str, arms: Sequence[Arm]) -> list[Arm]:
     for preload in dict.fromkeys(arm.preload for arm in arms if arm.preload):
         variables = runner.child_environment(None, 0)
         variables["LD_PRELOAD"] = f"{frozen_clock(binary)}:{preload}"
-        command = [find_program("valgrind") or "valgrind", "--quiet", "--tool=none",
+        command = ["valgrind", "--quiet", "--tool=none",
                    binary, "--owner"]
         dies[preload] = side_by_side.run(command, variables, PATIENCE_S["work"]).exit_code != 0
     return [dataclasses.replace(arm, counted=not dies[arm.preload]) for arm in arms]
@@ -143,7 +143,7 @@ def _count(run: Plan, workload: Workload, arm: Arm,
     """(operations of an iteration, the instructions of the loop, the proof) of a process."""
     with tempfile.TemporaryDirectory() as folder:
         counting = [
-            find_program("valgrind") or "valgrind", "--quiet", "--tool=callgrind",
+            "valgrind", "--quiet", "--tool=callgrind",
             "--collect-atstart=no", f"--toggle-collect={COUNTED}",
             f"--callgrind-out-file={folder}/%p"
         ]
@@ -162,7 +162,7 @@ def _count(run: Plan, workload: Workload, arm: Arm,
 @functools.lru_cache(maxsize=None)
 def valgrind_version() -> str:
     """Such as valgrind-3.19.0."""
-    answer = subprocess.run([find_program("valgrind") or "valgrind", "--version"],
+    answer = subprocess.run(["valgrind", "--version"],
                             stdout=subprocess.PIPE, text=True, check=False)
     return answer.stdout.strip()
 

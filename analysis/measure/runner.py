@@ -45,7 +45,8 @@ CYCLES = (9, 101)
 PLAYINGS = (3, 101)
 """Likewise of a sliced trace, of which a turn is a part."""
 LAUNCH_S = 0.15
-"""Set-up left out, with a neighbour that takes half again as long as the pool."""
+"""Set-up left out: of each turn's two batches, with a neighbour that takes half again as long as the
+pool."""
 
 NICE = -10
 """Of all processes of a launch and of the thread that conducts them, where that is allowed: a turn
@@ -278,19 +279,18 @@ def turns_of(workload: str, seen: Calibrated, threads: bool) -> dict[str, Any]:
     often. Their number is odd, so that each is in the untimed batches as often as in the timed.
     """
     if is_app(workload):
-        return {"form": "side by side", "turn_s": seen.iteration_s}
+        return {"form": "side by side"}
     if is_cold(workload):
         slices = max(1, round(seen.iteration_s / COLD_TURN_S))
-        return {"slices": slices, "cycles": slices, "turn_s": seen.iteration_s / slices}
+        return {"slices": slices, "cycles": slices}
     wanted_s = THREADS_TURN_S if threads else \
         min(max(seen.live_bytes / REFILLED_BYTES_S, TURN_S[0]), TURN_S[1])
     batch = max(1, round(wanted_s / seen.iteration_s))
     slices = 1
     if is_trace(workload):
         slices = max(1, 1 + 2 * round((seen.iteration_s / wanted_s - 1) / 2))
-    turn_s = 2 * batch * seen.iteration_s / slices
     fewest, most = PLAYINGS if slices > 1 else CYCLES
-    playings = max(fewest, min(round(LAUNCH_S / (2.5 * turn_s * slices)), -(-most // slices)))
+    playings = max(fewest, min(round(LAUNCH_S / (5 * batch * seen.iteration_s)),
+                               -(-most // slices)))
     return {"form": "threads" if threads else "turns", "batch": batch, "slices": slices,
-            "cycles": playings * slices, "alone": max(1, playings // 5) * slices,
-            "turn_s": turn_s}
+            "cycles": playings * slices, "alone": max(1, playings // 5) * slices}

@@ -9,7 +9,7 @@ import os
 import pathlib
 import shlex
 import signal
-from typing import Any, Iterator
+from typing import Iterator
 
 from rich.console import Console
 
@@ -105,29 +105,24 @@ def changes(known: Plan) -> list[str]:
 
 def measure(folder: pathlib.Path, console: Console) -> None:
     """Runs what is still to run. UserError with the way to go on if interrupted."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # they end it as Ctrl-C does
+        signal.signal(number, signal.default_int_handler)
+    shown = min(os.path.relpath(folder), str(folder), key=len)
+    go_on = f"go on with: ./poolproof bench --resume {shlex.quote(shown)}"
     _announce(records.read(folder), console)
-    path = folder / records.LAUNCHES_FILE
-    with appending(path) as appender, _stoppable(path):
-        _measure_time(records.read(folder), appender, console)
-    path = folder / records.PROBES_FILE
-    with appending(path) as appender, _stoppable(path):
-        known = records.read(folder)
-        for part, limit_s in known.plan.budgets_s.items():
-            if part != "time":
-                _probe(known, part, limit_s, appender, console)
-
-
-@contextlib.contextmanager
-def appending(path: pathlib.Path) -> Iterator[records.Appender]:
-    """A file of a run, open for this process alone. UserError if it cannot be."""
     try:
-        appender = records.Appender(path)
+        with records.Appender(folder / records.LAUNCHES_FILE) as appender:
+            _measure_time(records.read(folder), appender, console)
+        with records.Appender(folder / records.PROBES_FILE) as appender:
+            known = records.read(folder)
+            for part, limit_s in known.plan.budgets_s.items():
+                if part != "time":
+                    _probe(known, part, limit_s, appender, console)
+    except KeyboardInterrupt:
+        raise UserError(f"interrupted; {go_on}", INTERRUPTED) from None
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}", UNFIT) from None
-    try:
-        yield appender
-    finally:
-        appender.close()
+        raise UserError(f"{folder}: {error.strerror}; nothing recorded is lost; {go_on}",
+                        UNFIT) from None
 
 
 def _measure_time(known: Record, appender: records.Appender, console: Console) -> None:
@@ -166,41 +161,3 @@ def _announce(known: Record, console: Console) -> None:
     for note in planned.notes:
         console.print(f"mind: {note}", style="yellow", soft_wrap=True, markup=False,
                       highlight=False)
-
-
-@contextlib.contextmanager
-def _stoppable(path: pathlib.Path) -> Iterator[None]:
-    """Says how to go on where an interrupt, or a full disk, ends a measurement."""
-    try:
-        with _interruptible():
-            yield
-    except KeyboardInterrupt:
-        raise UserError(_how_to_go_on(path.parent), INTERRUPTED) from None
-    except OSError as error:
-        raise UserError(
-            f"{error.strerror}: {path}. Nothing recorded is lost; when that is mended,"
-            f" {_how_to_go_on(path.parent).partition('; ')[2]}", UNFIT) from None
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a measurement as Ctrl-C does."""
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _how_to_go_on(folder: pathlib.Path) -> str:
-    shown = os.path.relpath(folder)
-    if shown.startswith(".."):
-        shown = str(folder)
-    return f"interrupted; go on with: ./poolproof bench --resume {shlex.quote(shown)}"

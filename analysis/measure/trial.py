@@ -40,8 +40,8 @@ def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: s
     limit_s = max(20.0, 20 * baseline.wall_s)
     with tempfile.TemporaryDirectory(prefix="poolproof-sites-") as folder:
         counted = _count(tools, command, baseline, pathlib.Path(folder), cpus[-1], limit_s)
-        advice, region = (trial_sites.advise(counted.sites),
-                          trial_sites.advise_region(counted.sites))
+        advice, region = (trial_sites.advise(counted.sites, together)
+                          for together in (False, True))
         pairs, notes = _pairs(tools, pathlib.Path(folder), baseline, counted, advice, region,
                               mallocs, chosen)
         if note := own_memory(counted.launch):
@@ -92,10 +92,8 @@ def _count(tools: Tools, command: Command, baseline: Launch, folder: pathlib.Pat
 
 def installed_mallocs() -> dict[str, str]:
     """The mallocs of Debian's packages that are there: name → file."""
-    folders = plan.library_folders()
-    found = {rival.name: plan.find_library(rival.files, folders) for rival in plan.RIVALS
-             if rival.name in OPTIONAL}
-    return {name: str(path) for name, path in found.items() if path}
+    return {rival.name: str(path) for rival, path in plan.libraries().items()
+            if path and rival.name in OPTIONAL}
 
 
 def refuse_unserved(baseline: Launch, counted: Launch) -> None:
@@ -240,25 +238,18 @@ def _fill(pairs: list[Pair], each: _Launcher, until: float) -> None:
     lanes.work(each.cpus, choose, each.launch, take)
 
 
-def best_malloc(pairs: list[Pair]) -> Pair | None:
-    """The pair of the malloc with the largest gain over glibc; None if none gains at all."""
-    gaining = [pair for pair in pairs if pair.arm.kind == "malloc" and pair.launches
-               and interval(pair.logs).ratio > 1]
-    return max(gaining, key=lambda pair: interval(pair.logs).ratio, default=None)
-
-
-def best_pool(pairs: list[Pair]) -> Pair | None:
-    """The pair of the pool arm with the largest ratio to glibc."""
-    measured = [pair for pair in pairs if pair.arm.kind == "pool" and pair.launches
-                and not pair.final]
-    return max(measured, key=lambda pair: interval(pair.logs).ratio, default=None)
+def _best(pairs: list[Pair], kind: str) -> Pair | None:
+    """The pair of this kind with the largest gain over glibc."""
+    measured = [pair for pair in pairs if pair.arm.kind == kind and pair.launches]
+    return max(measured, key=lambda pair: interval(pair.logs).median, default=None)
 
 
 def _final(pairs: list[Pair]) -> Pair | None:
-    """The best pool beside the best malloc, on launches that chose neither."""
-    pool, malloc = best_pool(pairs), best_malloc(pairs)
+    """The best pool beside the best malloc, glibc's where none gains, on launches that chose
+    neither."""
+    pool, malloc = _best(pairs, "pool"), _best(pairs, "malloc")
     if pool is None:
         return None
-    against = malloc.arm if malloc else BASELINE
+    against = malloc.arm if malloc and interval(malloc.logs).median > 0 else BASELINE
     say(f"{pool.arm.name} beside {against.name}, on fresh launches")
     return Pair(pool.arm, against, final=True)

@@ -70,12 +70,8 @@ def _symbols(merged: dict[tuple[str, int], dict]) -> dict[tuple[str, int], str]:
     keys = list(merged)
     raw = [merged[key]["symbol"] for key in keys]
     try:
-        answer = subprocess.run(
-    ["c++filt"],
-    input="\n".join(raw),
-    stdout=subprocess.PIPE,
-    text=True,
-     check=True).stdout.split("\n")
+        answer = subprocess.run(["c++filt"], input="\n".join(raw), stdout=subprocess.PIPE,
+                                text=True, check=True).stdout.split("\n")
         raw = answer if len(answer) >= len(raw) else raw
     except (OSError, subprocess.CalledProcessError):
         pass
@@ -126,18 +122,10 @@ def _unfit(entry: dict, share: float, freed_by: tuple[tuple[str, int], ...]) -> 
     return ""
 
 
-def advise(sites: list[Site]) -> Advice:
-    """The candidates together, in one pool."""
-    chosen = tuple(site for site in sites if not site.unfit)[:MOST_SITES]
-    return _advice(chosen)
-
-
-def advise_region(sites: list[Site]) -> Advice:
-    """Those candidates whose objects die together."""
-    return _advice(tuple(site for site in sites if not site.unfit and site.together)[:MOST_SITES])
-
-
-def _advice(chosen: tuple[Site, ...]) -> Advice:
+def advise(sites: list[Site], together: bool = False) -> Advice:
+    """The candidates in one pool; or only those whose objects die together."""
+    chosen = tuple(site for site in sites
+                   if not site.unfit and (site.together or not together))[:MOST_SITES]
     needed = sum(site.live_bytes_most for site in chosen)
     capacity = max(65536, int(needed * MARGIN) + 4095 & ~4095)
     return Advice(chosen, sum(site.share for site in chosen), capacity)

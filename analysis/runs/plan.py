@@ -142,7 +142,8 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """One workload, calibrated."""
+    """One workload as the benchmark binary lists it, its arms by the binary's names; and once a run
+    is planned, with the run's arms, their pairs and what a launch of these is."""
 
     workload: Name
     question: str
@@ -151,6 +152,9 @@ class Workload:
     """What the parts of the name behind the first slash are."""
     source: str = ""
     """Where the field described it."""
+    heap: str = "fresh"
+    """Or "littered"."""
+    threads: Counting = 1
     pairs: list[Pair] = dataclasses.field(default_factory=list)
     form: Literal["turns", "side by side", "threads"] = "turns"
     """How the arms of a launch alternate. Threads take turns too, on all processors."""
@@ -162,8 +166,6 @@ class Workload:
     """Turns of each arm in a launch."""
     alone: int = 0
     """Turns of each arm without its neighbour, after those."""
-    turn_s: float = 0.0
-    """What a turn of the baseline was seen to take, its untimed batch included."""
     probed: bool = False
     """Whether it can be seen on one thread and a heap of its own, over and over, as everything
     beside time is."""
@@ -230,13 +232,9 @@ class Plan:
                    "traces": [Trace(**item) for item in value["traces"]]
                }))
 
-    def arms_by_name(self) -> dict[str, Arm]:
-        """Name → arm, in the plan's order."""
-        return {arm.name: arm for arm in self.arms}
-
     def arm(self, name: str) -> Arm:
         """The arm of this name. KeyError if there is none."""
-        return self.arms_by_name()[name]
+        return {arm.name: arm for arm in self.arms}[name]
 
     def most_launches(self, kind: str) -> int:
         """Of a pair of this kind."""
@@ -257,16 +255,15 @@ def library_folders() -> list[pathlib.Path]:
                "/usr/lib")
     there = [path for path in map(pathlib.Path, dict.fromkeys(folders)) if path.is_dir()]
     # Clang's own libraries, of its newest version first.
-    clang = pathlib.Path("/usr/lib").glob("llvm-*/lib/clang/*/lib/linux")
-    return there + sorted(clang, key=lambda path: int(path.parts[3].partition("-")[2] or 0)
-                          if path.parts[3].partition("-")[2].isdigit() else 0, reverse=True)
+    return there + sorted(pathlib.Path("/usr/lib").glob("llvm-*/lib/clang/*/lib/linux"),
+                          reverse=True)
 
 
-def find_library(files: Iterable[str], folders: Iterable[pathlib.Path]) -> pathlib.Path | None:
-    """The first of these files in the first folder that has one."""
-    folders = list(folders)
-    return next(
-        (folder / file for file in files for folder in folders if (folder / file).is_file()), None)
+def libraries() -> dict[Rival, pathlib.Path | None]:
+    """The first of each rival's files in the first folder that has one; None where none has."""
+    folders = library_folders()
+    return {rival: next((folder / file for file in rival.files for folder in folders
+                         if (folder / file).is_file()), None) for rival in RIVALS}
 
 
 def arms_for(offered: Iterable[str], libraries: dict[str, tuple[str, str]]) -> list[Arm]:

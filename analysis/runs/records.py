@@ -182,8 +182,6 @@ def _contradiction(entry: Line) -> str | None:
     lengths = {len(side.cpu_ns) for side in entry.sides}
     if lengths != {len(entry.first)} or not entry.first:
         return "cpu_ns and first differ in length"
-    if any(min(*side.cpu_ns, *side.alone_cpu_ns, side.operations) <= 0 for side in entry.sides):
-        return "a time is not positive"
     if any(len(times) % entry.sides[0].slices or side.slices != entry.sides[0].slices
            for side in entry.sides for times in (side.cpu_ns, side.alone_cpu_ns)):
         return "its turns are not as often of each slice"
@@ -231,6 +229,12 @@ class Appender:
         except UserError:
             self._stream.close()
             raise
+
+    def __enter__(self) -> Appender:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def append(self, entry: Line) -> None:
         """Adds a line and hands it to the kernel, all in one piece. On a full disk nothing of it

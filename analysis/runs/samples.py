@@ -7,7 +7,7 @@ import math
 import statistics
 from typing import Annotated, Literal, Sequence
 
-from analysis.runs.plan import Counting, Name, Sha256, SCHEMA
+from analysis.runs.plan import Counting, Name, Positive, Sha256, SCHEMA
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,11 @@ class Side(Proof):
     """What one arm's process told in a launch."""
 
     arm: Name
-    operations: float
+    operations: Positive
     """Allocator operations of a timed batch: an alloc and its free are two."""
-    cpu_ns: list[int]
+    cpu_ns: list[Counting]
     """Processor time of each timed batch, in the order of the cycles; likewise below."""
-    alone_cpu_ns: list[int]
+    alone_cpu_ns: list[Counting]
     """Of the same process, later, in turns that followed each other without the neighbour's."""
     slices: Counting = 1
     """Turns that are so many apart did the same part of the work."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
-import itertools
 import math
 import statistics
 from typing import Any, Mapping, Sequence
@@ -94,21 +93,77 @@ class ArmResult:
 
 @dataclasses.dataclass(frozen=True)
 class WorkloadResult:
-    """One workload: its arms from the fastest to the slowest, and what can be said of them."""
+    """One workload, and what can be said of it."""
 
+    plan: Plan
     workload: Workload
-    launches: int
-    """Of all its pairs."""
-    arms: list[ArmResult]
-    limit: float
-    """δ as a logarithm; infinite without a null pair."""
-    null: Claim | None
-    delay: Claim | None
-    claims: list[Claim]
-    others: list[Claim]
-    harness_share: float | None
-    """The no-op arm's time as a share of the fastest other arm's; None without that arm."""
+    pairs: Mapping[tuple[str, str], Sequence[Launch]]
+    """Launches by (arm, baseline)."""
     refusals: list[Refusal]
+    claims: list[Claim] = dataclasses.field(default_factory=list)
+    """Those of the family; none before it is judged."""
+
+    def differences(self, pair: tuple[str, str]) -> list[float]:
+        """One entry a launch."""
+        return [launch.difference for launch in self.pairs[pair]]
+
+    def p(self, pair: Pair) -> float:
+        """The p-value of "no difference", the number of looks in it."""
+        seen = self.differences((pair.arm, pair.baseline))
+        return min(1.0, len(self.plan.looks) * inference.sign_test(seen))
+
+    def there(self, *kinds: str) -> list[Pair]:
+        """The pairs of these kinds that have a launch."""
+        return [pair for pair in self.workload.pairs
+                if pair.kind in kinds and (pair.arm, pair.baseline) in self.pairs]
+
+    def sides(self, arm: str) -> list[Side]:
+        """What an arm told in all launches of it."""
+        return [side for launches in self.pairs.values() for launch in launches
+                for side in launch.sides if side.arm == arm]
+
+    @functools.cached_property
+    def limit(self) -> float:
+        """δ."""
+        nulls = self.there("null")
+        least = inference.BUILD_DELTA if self.plan.base else 0.0
+        return max(least, inference.noise_limit(
+            self.differences((nulls[0].arm, nulls[0].baseline)) if nulls else []))
+
+    @functools.cached_property
+    def arms(self) -> list[ArmResult]:
+        """From the fastest to the slowest."""
+        there = {name for pair in self.pairs for name in pair}
+        return sorted((_arm_result(self, name) for name in self.workload.arms if name in there),
+                      key=lambda result: (result.time_ns, result.arm.name))
+
+    @functools.cached_property
+    def controls(self) -> dict[str, Claim]:
+        """"null" and "delay", where they ran."""
+        return {pair.kind: _claim(self, pair) for pair in self.there("null", "delay")}
+
+    @property
+    def launches(self) -> int:
+        """Of all its pairs."""
+        return sum(map(len, self.pairs.values()))
+
+    @property
+    def null(self) -> Claim | None:
+        """The baseline under two names."""
+        return self.controls.get("null")
+
+    @property
+    def delay(self) -> Claim | None:
+        """The pool beside its delayed copy."""
+        return self.controls.get("delay")
+
+    @property
+    def harness_share(self) -> float | None:
+        """The no-op arm's time as a share of the fastest other arm's; None without that arm."""
+        times = {result.arm.name: result.time_ns for result in self.arms}
+        others = [times[result.arm.name] for result in self.arms
+                  if result.arm.role in ("pool", "rival")]
+        return times["noop"] / min(others) if "noop" in times and others else None
 
     def against_best(self, pool: str) -> Claim | None:
         """The claim of a pool arm against the fastest malloc of its promise."""
@@ -169,68 +224,27 @@ class Analysis:
 def analyse(record: Record) -> Analysis:
     """Everything that the launches of a run have to say. Pure."""
     found = by_workload(record)
-    family = [(data, pair) for data in found for pair in data.there("claim")]
-    adjusted = inference.holm([data.p(pair) for data, pair in family])
-    claims = [_claim(data, pair, p) for (data, pair), p in zip(family, adjusted)]
-    results = [_result(record, data, [claim for claim in claims
-                                      if claim.workload == data.workload.workload])
-               for data in found]
+    family = [(result, pair) for result in found for pair in result.there("claim")]
+    adjusted = inference.holm([result.p(pair) for result, pair in family])
+    claims = [_claim(result, pair, p) for (result, pair), p in zip(family, adjusted)]
+    results = [dataclasses.replace(result, claims=[
+        claim for claim in claims if claim.workload == result.workload.workload])
+        for result in found]
     return Analysis(record, results, [
-        *claims, *(claim for result in results for claim in (result.null, result.delay) if claim),
-        *(claim for result in results for claim in result.others)])
+        *claims, *(claim for result in results for claim in result.controls.values()),
+        *(_claim(result, pair) for result in results for pair in result.there("other"))])
 
 
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """The launches of one workload by (arm, baseline), before anything is judged."""
-
-    plan: Plan
-    workload: Workload
-    pairs: Mapping[tuple[str, str], Sequence[Launch]]
-
-    @property
-    def looks(self) -> int:
-        """How often a verdict may be looked at."""
-        return len(self.plan.looks)
-
-    def differences(self, pair: tuple[str, str]) -> list[float]:
-        """One entry a launch."""
-        return [launch.difference for launch in self.pairs[pair]]
-
-    def p(self, pair: Pair) -> float:
-        """The p-value of "no difference", the number of looks in it."""
-        seen = self.differences((pair.arm, pair.baseline))
-        return min(1.0, self.looks * inference.sign_test(seen))
-
-    def there(self, *kinds: str) -> list[Pair]:
-        """The pairs of these kinds that have a launch."""
-        return [pair for pair in self.workload.pairs
-                if pair.kind in kinds and (pair.arm, pair.baseline) in self.pairs]
-
-    def sides(self, arm: str) -> list[Side]:
-        """What an arm told in all launches of it, in their order."""
-        launches = sorted(itertools.chain(*self.pairs.values()),
-                          key=lambda launch: launch.started_unix_s)
-        return [side for launch in launches for side in launch.sides if side.arm == arm]
-
-    @functools.cached_property
-    def limit(self) -> float:
-        """δ."""
-        nulls = self.there("null")
-        least = inference.BUILD_DELTA if self.plan.base else 0.0
-        return max(least, inference.noise_limit(
-            self.differences((nulls[0].arm, nulls[0].baseline)) if nulls else []))
-
-
-def by_workload(record: Record) -> list[Measured]:
+def by_workload(record: Record) -> list[WorkloadResult]:
     """Workloads that have a launch. A refused arm leaves its workload with all its launches."""
     gone = {(refusal.workload, refusal.arm) for refusal in record.refusals}
     found: dict[str, dict[tuple[str, str], Sequence[Launch]]] = collections.defaultdict(dict)
     for (workload, arm, baseline), launches in record.by_pair().items():
         if not {(workload, arm), (workload, baseline)} & gone:
             found[workload][arm, baseline] = launches
-    return [Measured(record.plan, item, found[item.workload]) for item in record.plan.workloads
-            if item.workload in found]
+    return [WorkloadResult(record.plan, item, found[item.workload], [
+        refusal for refusal in record.refusals if refusal.workload == item.workload])
+        for item in record.plan.workloads if item.workload in found]
 
 
 Pairs = list[tuple[Workload, Pair]]
@@ -261,7 +275,7 @@ def open_pairs(record: Record) -> tuple[Pairs, Pairs]:
     return urgent, later
 
 
-def _claim(data: Measured, pair: Pair, p_holm: float | None = None) -> Claim:
+def _claim(data: WorkloadResult, pair: Pair, p_holm: float | None = None) -> Claim:
     """What is said of a pair; outside the family its p-value stands alone."""
     launches = data.pairs[pair.arm, pair.baseline]
     p = data.p(pair)
@@ -269,7 +283,7 @@ def _claim(data: Measured, pair: Pair, p_holm: float | None = None) -> Claim:
     alone = [launch.alone_difference for launch in launches
              if all(side.alone_cpu_ns for side in launch.sides)]
     interval, word, doubt = inference.judge(data.differences((pair.arm, pair.baseline)), data.limit,
-                                            p_holm, alone, data.looks)
+                                            p_holm, alone, len(data.plan.looks))
     times = [statistics.median(launch.sides[i].time_ns for launch in launches) for i in (0, 1)]
     kind = pair.kind if pair.kind in ("claim", "other") else "control"
     return Claim(data.workload.workload, pair.arm, pair.baseline, kind,
@@ -277,20 +291,7 @@ def _claim(data: Measured, pair: Pair, p_holm: float | None = None) -> Claim:
                  data.limit, p, p_holm, word, *times, doubt)
 
 
-def _result(record: Record, data: Measured, claims: list[Claim]) -> WorkloadResult:
-    names = [name for name in data.workload.arms if data.sides(name)]
-    arms = sorted((_arm_result(data, name) for name in names), key=lambda result:
-                  (result.time_ns, result.arm.name))
-    null, delay, others = ([_claim(data, pair) for pair in data.there(kind)]
-                           for kind in ("null", "delay", "other"))
-    return WorkloadResult(data.workload, sum(map(len, data.pairs.values())), arms, data.limit,
-                          next(iter(null), None), next(iter(delay), None), claims, others,
-                          _harness_share(arms),
-                          [refusal for refusal in record.refusals
-                           if refusal.workload == data.workload.workload])
-
-
-def _arm_result(data: Measured, name: str) -> ArmResult:
+def _arm_result(data: WorkloadResult, name: str) -> ArmResult:
     sides = data.sides(name)
     times = [side.time_ns for side in sides]
     low_ns, high_ns = inference.order_statistic_interval(numpy.log(times)).ends
@@ -299,9 +300,3 @@ def _arm_result(data: Measured, name: str) -> ArmResult:
     return ArmResult(data.plan.arm(name), statistics.median(times), low_ns, high_ns,
                      statistics.median(usable) if usable else None,
                      inference.order_statistic_interval(biases) if biases else None)
-
-
-def _harness_share(arms: Sequence[ArmResult]) -> float | None:
-    noop = next((result.time_ns for result in arms if result.arm.name == "noop"), None)
-    others = [result.time_ns for result in arms if result.arm.role in ("pool", "rival")]
-    return noop / min(others) if noop is not None and others else None

@@ -123,8 +123,8 @@ def test_files_that_are_no_libraries_are_refused(binary, tmp_path):
 
 
 LISTED = [
-    {"workload": name, "heap": "littered" if name.endswith("littered") else "fresh",
-     "threads": 4 if name.endswith("4-threads") else 1}
+    plan.Workload(name, "?", [], heap="littered" if name.endswith("littered") else "fresh",
+                  threads=4 if name.endswith("4-threads") else 1)
     for name in ("pair/64", "pair/16", "phase/1", "pair/64/littered", "pair/16/littered",
                  "pair/64/4-threads", "pair/16/4-threads", "trace/lua", "trace-cold/lua")
 ]
@@ -132,7 +132,7 @@ LISTED = [
 
 def chosen(*wanted, **more):
     more.setdefault("quick", False)
-    return [item["workload"] for item in catalogue.choose_workloads(LISTED, wanted, **more)]
+    return [item.workload for item in catalogue.choose_workloads(LISTED, wanted, **more)]
 
 
 def test_workloads_are_chosen_by_name_and_by_pattern():
@@ -150,7 +150,7 @@ def test_without_names_littered_heaps_are_few_and_threads_none():
 
 def test_a_full_run_alone_measures_every_size(binary):
     offered = catalogue.offer(binary, []).workloads
-    names = [[item["workload"]
+    names = [[item.workload
               for item in catalogue.choose_workloads(offered, [], quick, full=full)]
              for quick, full in ((True, False), (False, False), (False, True))]
     quick, default, full = map(set, names)
@@ -158,7 +158,7 @@ def test_a_full_run_alone_measures_every_size(binary):
     assert full - default == {name for name in full if plan.of_full_runs(name)}
     assert {"larson/8-1000/5000", "fleet/8-32768/10000", "app/lua"} <= default
     assert all(any(fnmatch.fnmatchcase(name, pattern) for name in full) for pattern in plan.FULL)
-    assert "pair/32" in [item["workload"] for item in
+    assert "pair/32" in [item.workload for item in
                          catalogue.choose_workloads(offered, ["pair/32"], False, full=False)]
 
 

@@ -13,7 +13,7 @@ from analysis.measure import planning, probes, runner, session, side_by_side
 from analysis.measure.side_by_side import Ended
 from analysis.report import render
 from analysis.runs import plan, records
-from analysis.system.exits import FINDING, UNFIT, USAGE, UserError
+from analysis.system.exits import FINDING, UNFIT, USAGE
 from analysis.test import synthetic
 from analysis.test.test_bench import fake, poolproof, settle, start
 
@@ -245,8 +245,10 @@ def test_a_cut_trace_is_refused_before_anything_is_measured(fake, poolproof, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
-    (tmp_path / "probes.jsonl.gz").mkdir()
-    with pytest.raises(UserError, match="probes.jsonl.gz cannot be written: Is a directory"):
-        with session.appending(tmp_path / "probes.jsonl.gz"):
-            pass
+def test_a_file_that_cannot_be_written_is_one_line(fake, poolproof, tmp_path):
+    run = tmp_path / "run"
+    without_probes(fake, poolproof, run)
+    (run / "probes.jsonl.gz").mkdir()
+    done = poolproof("bench", "--resume", str(run))
+    assert done.returncode == USAGE and done.stderr.count("\n") == 1
+    assert "Is a directory" in done.stderr
