@@ -45,7 +45,7 @@ CYCLES = (9, 101)
 PLAYINGS = (3, 101)
 """Likewise of a sliced trace, of which a turn is a part."""
 LAUNCH_S = 0.15
-"""Set-up left out: of each turn's two batches, with a neighbour that takes half again as long as the
+"""Set-up left out: of both batches of a turn, and a neighbour that takes half again as long as the
 pool."""
 
 NICE = -10
