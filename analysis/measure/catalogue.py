@@ -107,7 +107,8 @@ def offer(binary: pathlib.Path, traces: Sequence[Trace], mallocs: Sequence[Mallo
     offered = dict.fromkeys(arm for item in listed.values() for arm in item.arms)
     taken = [arm.name for arm in plan.arms_for(offered, libraries)]
     libraries |= given_mallocs(binary, mallocs, taken)
-    arms = [dataclasses.replace(arm, **told["arms"].get(arm.benchmark_arm, {}))
+    arms = [dataclasses.replace(arm, **told["arms"].get(arm.benchmark_arm, {})
+                                | ({"about": arm.about} if arm.about else {}))
             for arm in plan.arms_for(offered, libraries)]
     return Offer(list(listed.values()), arms, lacking | told["absent"])
 

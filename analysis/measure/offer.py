@@ -5,15 +5,13 @@ from __future__ import annotations
 from rich.console import Console
 
 from analysis.measure.catalogue import Offer
-from analysis.runs import plan
 
 
 def print_offer(offered: Offer, console: Console) -> None:
     """Arms and workloads, a line each."""
     littered = [item.workload for item in offered.workloads if item.heap == "littered"]
     shown = [item for item in offered.workloads if item.workload not in littered]
-    arms = {arm.name: plan.describe(arm) + (f". {arm.limits}" if arm.limits else "")
-            for arm in offered.arms}
+    arms = {arm.name: ". ".join(filter(None, (arm.about, arm.limits))) for arm in offered.arms}
     lists = {"Arms": arms,
              "Workloads": {item.workload: item.question for item in shown},
              "Absent": {name: f"install {package}" for name, package in offered.absent.items()}}

@@ -202,7 +202,7 @@ def workload_grid(result: WorkloadResult, work: Medians, arms: Sequence[plan.Arm
     for promise, group in by_promise(result).items():
         pool = narrative.PROMISES[promise][0] if promise else ""
         for arm in group:
-            about = "" if arm.arm.role == "rival" else plan.describe(arm.arm)
+            about = "" if arm.arm.role == "rival" else arm.arm.about
             spread = (f"{units.time(arm.low_ns)} to {units.time(arm.high_ns)}"
                       if math.isfinite(arm.high_ns) else "no interval")
             rows.append(Row([Cell(narrative.arm_label(arm.arm.name), about),

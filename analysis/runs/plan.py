@@ -120,7 +120,7 @@ class Arm:
     delay_percent: float = 0.0
     """Time added to each iteration on purpose."""
     about: str = ""
-    """What it is, as a phrase of the benchmark binary."""
+    """What it is, as a phrase."""
     limits: str = ""
     """What it cannot do, as a sentence."""
     counted: bool = True
@@ -275,17 +275,18 @@ def arms_for(offered: Iterable[str], libraries: dict[str, tuple[str, str]]) -> l
     for name in offered:
         if name in ("malloc", "calloc"):
             suffix = "" if name == "malloc" else "-calloc"
-            arms.append(Arm(f"{BASELINE}{suffix}", name, "rival", name))
             arms += [
-                Arm(f"{rival}{suffix}", name, "rival", name, path, digest)
-                for rival, (path, digest) in libraries.items()
+                Arm(f"{rival}{suffix}", name, "rival", name, path, digest,
+                    about=f"{name} of {rival}")
+                for rival, (path, digest) in ({BASELINE: (None, None)} | libraries).items()
             ]
             if name == "malloc":
-                arms.append(Arm(NULL, name, "null", ""))
+                arms.append(Arm(NULL, name, "null", "", about="glibc again: the run’s noise"))
         elif name in POOLS:
             arms.append(Arm(name, name, "pool", POOLS[name]))
             if name == "pool-keep":
-                arms.append(Arm(DELAY, name, "delay", "", delay_percent=DELAY_PERCENT))
+                arms.append(Arm(DELAY, name, "delay", "", delay_percent=DELAY_PERCENT,
+                                about="pool-keep with a known delay added"))
         else:
             arms.append(Arm(name, name, "floor" if name in FLOORS else "other", ""))
     return arms
@@ -354,19 +355,3 @@ def probe_order(plan: Plan, part: str, round_: int) -> list[tuple[Workload, Arm]
 def compared(workload: Workload) -> list[tuple[str, str]]:
     """The (pool arm, rival) pairs of one workload that the family's claims are about."""
     return [(pair.arm, pair.baseline) for pair in workload.pairs if pair.kind == "claim"]
-
-
-_ARMS = {
-    "pool": "the pool, zeroing and wiping", "pool-keep": "the pool, keeping contents",
-    "null": "glibc again: the run’s noise",
-    "pool-keep-delayed": "pool-keep with 5 % of delay added",
-    "noop": "no allocator: what the harness costs", "freelist": "an unchecked free list: a floor",
-    "bump": "a bump pointer: a floor"
-}
-
-
-def describe(arm: Arm) -> str:
-    """What an arm is, in a phrase."""
-    if arm.role == "rival":
-        return f"{arm.benchmark_arm} of {arm.name.removesuffix('-calloc')}"
-    return _ARMS.get(arm.name) or arm.about or "another arm of the benchmark binary"
