@@ -142,7 +142,8 @@ def test_workloads_are_chosen_by_name_and_by_pattern():
     assert chosen("pair/64/4-threads") == ["pair/64/4-threads"]
 
 
-def test_without_names_littered_heaps_are_few_and_threads_none():
+def test_without_names_littered_heaps_are_few_and_threads_none(monkeypatch):
+    monkeypatch.setattr(plan, "QUICK", ("pair/64",))
     assert chosen() == ["pair/64", "pair/16", "phase/1", "pair/64/littered", "trace/lua",
                         "trace-cold/lua"]
     assert chosen(quick=True) == ["pair/64", "trace/lua", "trace-cold/lua"]
@@ -162,7 +163,8 @@ def test_a_full_run_alone_measures_every_size(binary):
                          catalogue.choose_workloads(offered, ["pair/32"], False, full=False)]
 
 
-def test_threads_are_variants_of_what_is_named():
+def test_threads_are_variants_of_what_is_named(monkeypatch):
+    monkeypatch.setattr(plan, "QUICK", ("pair/64",))
     assert chosen(threads=[4]) == ["pair/64/4-threads", "pair/16/4-threads"]
     assert chosen(threads=[4], quick=True) == ["pair/64/4-threads"]
     assert chosen("pair/16", threads=[4]) == ["pair/16/4-threads"]
