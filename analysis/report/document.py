@@ -50,7 +50,7 @@ class Cell:
     note: str = ""
     verdict: str = ""
     kind: str = ""
-    """"off" for what does not apply, is absent or was refused; "theirs" for a rival's victory."""
+    """"off" for what does not apply or was refused."""
 
     @property
     def sign(self) -> str:
@@ -155,7 +155,6 @@ class Page:
     sections: list[Section]
     footer: str
     points: Points | None = None
-    glance: Sequence[Grid] = ()
     warnings: Sequence[str] = ()
     meta: str = ""
 

@@ -8,8 +8,7 @@ import shlex
 import statistics
 from typing import Sequence
 
-from analysis.report.document import PROSE, Cell
-from analysis.runs import plan
+from analysis.report.document import PROSE
 from analysis.runs.plan import is_trace
 from analysis.stats import inference
 from analysis.stats.verdicts import Analysis, Claim, WorkloadResult
@@ -129,32 +128,6 @@ def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
     needed = inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
     enough = all(claim.interval.launches >= needed for claim in result.claims)
     return result.smallest_provable() if enough else math.inf
-
-
-def sight(analysis: Analysis) -> list[tuple[str, Cell]]:
-    """What became of the run's controls."""
-    results = analysis.results
-    untested = "not put to the test"
-    nulls = [result.null for result in results if result.null]
-    delays = [result.delay for result in results if result.delay]
-    seen = sum(claim.interval.high < 0 and claim.p <= inference.ALPHA for claim in delays)
-    widest = max((abs(claim.interval.median) for claim in nulls), default=0.0)
-    delay = max((arm.delay_percent for arm in analysis.plan.arms), default=0.0)
-    return [
-        ("false claims seen", Cell(
-            f"{len(false_claims(analysis))} of {len(nulls)}" if nulls else untested,
-            "where the same allocator ran under two names, medians at most"
-            f" {units.percent(widest)} apart")),
-        (f"a known delay of {delay or plan.DELAY_PERCENT:g} %", Cell(
-            f"seen on {seen} of {len(delays)}" if delays else untested,
-            "workloads, with the pool slowed down on purpose")),
-        ("arms changed by turns", Cell(
-            f"{sum(len(result.biased) for result in results)} of"
-            f" {sum(arm.bias is not None for result in results for arm in result.arms)}",
-            "against the same processes alone, beyond 3 % (traces: 5 %)")),
-        ("verdicts taken back", Cell(
-            str(sum(bool(claim.doubt) for claim in analysis.family)),
-            "each was put to the turns of the arms alone"))]
 
 
 def false_claims(analysis: Analysis) -> list[Claim]:

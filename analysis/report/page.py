@@ -24,7 +24,6 @@ def page(analysis: Analysis) -> Page:
         f"Made by Poolproof {run.environment.get('poolproof', version())} from"
         f" {units.count(len(analysis.record.launches), 'launch')}.",
         Points("The claims that say most", headlines) if headlines else None,
-        [tables.facts_grid("sight-facts", "What this run could see", narrative.sight(analysis))],
         narrative.warnings(analysis), narrative.meta(analysis))
 
 

@@ -10,6 +10,7 @@ from analysis.report import narrative
 from analysis.report.document import Cell, Column, Grid, Row, cells, slug
 from analysis.runs import plan
 from analysis.runs.samples import Side
+from analysis.stats import inference
 from analysis.stats.secondary_metrics import Medians
 from analysis.stats.verdicts import Analysis, ArmResult, Claim, WorkloadResult
 from analysis.system import units
@@ -27,7 +28,8 @@ def claim_cell(claim: Claim | None) -> Cell:
     """A ratio with its interval and verdict."""
     if claim is None:
         return Cell("–")
-    return Cell(f"{units.ratio(claim.ratio)}×", narrative.interval(claim), claim.verdict)
+    note = "; ".join(filter(None, (narrative.interval(claim), claim.doubt)))
+    return Cell(f"{units.ratio(claim.ratio)}×", note, claim.verdict)
 
 
 def map_grid(analysis: Analysis, promise: str) -> Grid | None:
@@ -58,48 +60,54 @@ def _map_cell(result: WorkloadResult, pool: str, rival: str) -> Cell:
 
 
 def headlines(analysis: Analysis) -> list[Claim]:
-    """The claims that say most: of each pool against its fastest rival, those of workloads that
-    the user named, then the widest proved margin each way. Where nothing is proved, the claim that
-    came nearest to telling."""
-    named = narrative.named(analysis)[:3]
-    found: list[Claim | None] = []
-    for pairs in (against_best(analysis, promise) for promise in narrative.PROMISES):
-        found += [claim for result, claim in pairs if result in named]
-        claims = [claim for _, claim in pairs]
-        proved = [claim for claim in claims if claim.proved]
-        found += [max((claim for claim in proved if claim.verdict == verdict), default=None,
-                      key=lambda claim: max(claim.interval.low, -claim.interval.high))
-                  for verdict in ("faster", "slower", "equal")]
-        if not proved and claims:
-            found.append(min(claims, key=lambda claim: claim.interval.half_width))
-    return list({(claim.workload, claim.arm): claim for claim in found if claim}.values())
+    """Each pool against its fastest rival on the workloads that the user named, or on all: the
+    three with the widest proved margins, or, where nothing is proved, the narrowest interval."""
+    named = narrative.named(analysis)
+    found = [claim for promise in narrative.PROMISES
+             for result, claim in against_best(analysis, promise)
+             if result in named or not named]
+    return sorted(found, key=lambda claim: (
+        not claim.proved, -max(claim.interval.low, -claim.interval.high) if claim.proved
+        else claim.interval.half_width))[:3]
 
 
 # --- What the run could see -----------------------------------------------------------------------
 
 
 def noise_grid(analysis: Analysis) -> Grid:
-    """δ and what it makes provable, for each workload."""
+    """δ and what it makes provable, and what became of the controls, for each workload."""
     rows = [Row(cells(
         result.workload.workload, str(result.launches),
         units.signed_percent(result.null.interval.median) if result.null else "none",
-        units.percent(result.limit),
-        units.percent(narrative.smallest_provable(analysis, result)), _bias_cell(result)))
-        for result in analysis.results]
-    return Grid("noise-table", "The noise of each workload, and the smallest difference that its"
-                " claims could have proved",
+        units.percent(result.limit), units.percent(narrative.smallest_provable(analysis, result)),
+        _delay_cell(result), _bias_cell(result))) for result in analysis.results]
+    return Grid("noise-table", "The noise of each workload, the smallest difference that its claims"
+                " could have proved, and its controls",
                 [Column("workload"), Column("launches", True), Column("null pair, median", True),
                  Column("δ", True), Column("smallest provable difference", True),
-                 Column("largest bias of turns", True)], rows)
+                 Column("known delay", True), Column("largest bias of turns", True)], rows)
+
+
+def _delay_cell(result: WorkloadResult) -> Cell:
+    """Whether the delay that was added to the pool was found."""
+    claim = result.delay
+    if claim is None:
+        return Cell("–")
+    seen = claim.interval.high < 0 and claim.p <= inference.ALPHA
+    added = next(arm.arm.delay_percent for arm in result.arms if arm.arm.name == claim.arm)
+    return Cell("seen" if seen else "missed", f"of {added:g} %")
 
 
 def _bias_cell(result: WorkloadResult) -> Cell:
-    """The arm whose time in turns is farthest from its time alone."""
+    """The arm whose time in turns is farthest from its time alone, and those that are surely
+    farther than the method allows itself."""
     biases = {arm.arm.name: arm.bias.median for arm in result.arms if arm.bias}
     if not biases:
         return Cell("–")
     name = max(biases, key=lambda name: abs(biases[name]))
-    return Cell(units.signed_percent(biases[name]), narrative.arm_label(name))
+    beyond = ", ".join(narrative.arm_label(arm.arm.name) for arm in result.biased)
+    return Cell(units.signed_percent(biases[name]), narrative.arm_label(name)
+                + (f"; too much: {beyond}" if beyond else ""))
 
 
 # --- What it ran on -------------------------------------------------------------------------------
