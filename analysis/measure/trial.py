@@ -54,8 +54,7 @@ def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: s
             _fill([final], each, end - (end - time.monotonic()) / 2)
         _fill(pairs, each, end)
         notes += each.notes
-    return Trial(command, baseline, counted, advice, region, pairs, notes, seed,
-                 time.monotonic() - began)
+    return Trial(command, baseline, counted, advice, pairs, notes, seed, time.monotonic() - began)
 
 
 def _first(tools: Tools, command: Command, cpu: int, time_s: float) -> Launch:

@@ -173,7 +173,6 @@ class Trial:
     baseline: Launch
     counted: Counted
     advice: Advice
-    region: Advice
     pairs: list[Pair]
     notes: list[str]
     seed: int

@@ -128,7 +128,7 @@ def test_the_page_has_every_arm_and_what_it_served(tmp_path):
              for (arm, base), by in factors.items()]
     plain = launch("glibc", 2.0)
     none = Advice((), 0.0, 0)
-    trial = Trial(Command(("prog", "a|b<i>")), plain, Counted(plain, [], False, 0.01), none, none,
+    trial = Trial(Command(("prog", "a|b<i>")), plain, Counted(plain, [], False, 0.01), none,
                   pairs, ["A note."], 7, 60.0)
     judgement = report.write(tmp_path, trial, {}, 0.05)
     assert judgement.answer == "yes"
