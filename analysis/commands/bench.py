@@ -9,7 +9,6 @@ import argparse
 import pathlib
 
 from analysis.measure import words
-from analysis.system import arguments
 from analysis.system.exits import PASS, UserError
 from analysis.system.files import named_path
 
@@ -23,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
                         help="the run's folder (default: results/runs/ and the time)")
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="go on with a run")
-    parser.add_argument("--seed", type=arguments.seed, metavar="N",
+    parser.add_argument("--seed", type=words.number, metavar="N",
                         help="orders everything that is random")
-    parser.add_argument("--launches", type=arguments.count, metavar="N",
+    parser.add_argument("--launches", type=words.number, metavar="N",
                         help="run every pair so often, whatever that proves")
     parser.add_argument("--delay", type=words.percent, default=words.DELAY_PERCENT,
                         metavar="PERCENT", help="slow the delayed copy of the pool by so much"

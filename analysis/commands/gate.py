@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 
 from analysis.measure import words
-from analysis.system import arguments
 from analysis.system.files import named_path
 
 
@@ -27,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="on these workloads (default: those of a quick run)")
     parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
                         help="play these recorded traces as well")
-    parser.add_argument("--launches", type=arguments.count, metavar="N",
+    parser.add_argument("--launches", type=words.number, metavar="N",
                         help="run every pair so often, whatever that proves")
-    parser.add_argument("--seed", type=arguments.seed, metavar="N",
+    parser.add_argument("--seed", type=words.number, metavar="N",
                         help="orders everything that is random")
     parser.add_argument("--no-work", action="store_true", help="count no instructions")
     parser.add_argument("--format", choices=("text", "json", "markdown"), default="text",

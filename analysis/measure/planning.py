@@ -115,7 +115,7 @@ def finished(args: argparse.Namespace, binary: pathlib.Path, arms: list[Arm],
     return Plan(
         schema=plan.SCHEMA, command=shlex.join(["./poolproof", *sys.argv[1:]]), mode=mode_of(args),
         started=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        seed=secrets.randbelow(10**9) if args.seed is None else args.seed, looks=looks,
+        seed=1 + secrets.randbelow(10**9) if args.seed is None else args.seed, looks=looks,
         budgets_s=budgets_s, precision=mode.precision,
         benchmark={"path": str(binary), "sha256": host.sha256(binary)}, arms=arms,
         workloads=workloads, traces=used, notes=notes, environment=host.facts(), **more)

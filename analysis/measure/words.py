@@ -51,6 +51,13 @@ def _threads(text: str) -> int:
     return int(text)
 
 
+def number(text: str) -> int:
+    """A whole number of launches, or that orders what is random."""
+    if not re.fullmatch(r"\d{1,10}", text) or not 1 <= int(text) <= 10**9:
+        raise argparse.ArgumentTypeError(f"invalid number '{text}': use 1 to 1000000000")
+    return int(text)
+
+
 def percent(text: str) -> float:
     """A share of time, in percent."""
     if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", text) or float(text) == 0:
