@@ -148,7 +148,9 @@ def choose_workloads(listed: Sequence[Workload], wanted: Sequence[str], quick: b
     is full without those of plan.FULL, or for a quick run those of plan.QUICK and every trace.
     With threads, their variants with so many."""
     if threads:
-        return _choose_threads(listed, wanted, quick, threads)
+        listed = [item for item in listed if item.threads in threads]
+        wanted = [name if name.endswith("-threads") else f"{name}/*-threads"
+                  for name in wanted or (plan.QUICK if quick else ["*"])]
     if wanted:
         names = matching("workload", wanted, [item.workload for item in listed])
         return [item for item in listed if item.workload in names]
@@ -159,22 +161,6 @@ def choose_workloads(listed: Sequence[Workload], wanted: Sequence[str], quick: b
     return [item for item in listed
             if (item.heap == "fresh" or item.workload in plan.LITTERED)
             and (full or not plan.of_full_runs(item.workload))]
-
-
-def _choose_threads(listed: Sequence[Workload], wanted: Sequence[str], quick: bool,
-                    threads: Sequence[int]) -> list[Workload]:
-    for name in wanted:
-        if plan.is_trace(name) or plan.is_app(name):
-            raise UserError(f"{name} has no variant with threads: a recorded program is played by"
-                            " one thread, in the order in which it happened")
-    of = {item.workload: item.workload.rpartition("/")[0] for item in listed
-          if item.threads in threads}
-    bases = list(dict.fromkeys(of.values()))
-    names = set(plan.QUICK) if quick and not wanted else set(bases)
-    if wanted:
-        names = matching("workload", wanted, [*bases, *of])
-    return [item for item in listed
-            if item.workload in of and {item.workload, of[item.workload]} & names]
 
 
 def applying(offered: Offer, listed: Sequence[Workload], wanted: Sequence[str]) -> list[Arm]:

@@ -222,19 +222,6 @@ class Plan:
     base: Binary | None = None
     """path, sha256 and name of the benchmark binary before a change; None but in a gate's run."""
 
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Plan":
-        """The plan of a run.json that fits its schema."""
-        return cls(
-            **(value
-               | {
-                   "arms": [Arm(**item) for item in value["arms"]],
-                   "workloads": [Workload(**item | {"pairs": [Pair(**pair) for pair
-                                                              in item["pairs"]]})
-                                 for item in value["workloads"]],
-                   "traces": [Trace(**item) for item in value["traces"]]
-               }))
-
     def arm(self, name: str) -> Arm:
         """The arm of this name. KeyError if there is none."""
         return {arm.name: arm for arm in self.arms}[name]

@@ -19,8 +19,8 @@ import zlib
 from typing import Any, Callable, Iterator
 
 from analysis.runs.plan import Plan
-from analysis.runs.samples import Launch, Line, Probe, Refusal, Side
-from analysis.runs.schema import complaint, decoded, encoded
+from analysis.runs.samples import Launch, Line, Probe, Refusal
+from analysis.runs.schema import built, complaint, decoded, encoded
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, nearest, whole_file
 
@@ -59,9 +59,9 @@ def read(folder: pathlib.Path) -> Record:
     """A run folder up to its last whole line. UserError names the file and the line that is
     wrong."""
     plan = read_plan(folder)
-    launches, refusals = _read_lines(folder / LAUNCHES_FILE, plan, "launch")
+    launches, refusals = _read_lines(folder / LAUNCHES_FILE, plan, Launch)
     return Record(folder, plan, launches, refusals,
-                  *_read_lines(folder / PROBES_FILE, plan, "probe"))
+                  *_read_lines(folder / PROBES_FILE, plan, Probe))
 
 
 def read_plan(folder: pathlib.Path) -> Plan:
@@ -77,15 +77,15 @@ def read_plan(folder: pathlib.Path) -> Plan:
         raise UserError(f"{folder} is not a run folder: it has no {RUN_FILE}") from None
     for item, key in _paths(plan):
         item[key] = str(ROOT / item[key])
-    known = Plan.from_json(plan)
+    known = built(Plan, plan)
     wrong = _plan_contradiction(known)
     if wrong:
         raise UserError(f"{path} contradicts itself: {wrong}")
     return known
 
 
-def _read_lines(path: pathlib.Path, plan: Plan, kind: str) -> tuple[list[Any], list[Refusal]]:
-    """A file up to its last whole line: (lines, refusals).
+def _read_lines(path: pathlib.Path, plan: Plan, kind: type) -> tuple[list[Any], list[Refusal]]:
+    """A file of such lines up to its last whole one: (lines, refusals).
 
     Empty if there is no such file. UserError names the file and the line that is wrong.
     """
@@ -95,7 +95,8 @@ def _read_lines(path: pathlib.Path, plan: Plan, kind: str) -> tuple[list[Any], l
              text.splitlines(keepends=True)] if path.exists() else []
     for number, line in enumerate(lines, start=1):
         where = f"{path}, line {number}"
-        entry = _parsed(_checked(where, line, kind))
+        value = _checked(where, line, kind.__name__.lower())
+        entry = built(Refusal if "refused" in value else kind, value)
         place = _place(entry)
         wrong = _contradiction(entry) or unplanned(entry) or (
             "it is there twice" if place in entries else None)
@@ -117,14 +118,6 @@ def _checked(where: str, text: bytes, schema: str) -> dict[str, Any]:
     if wrong:
         raise UserError(f"{where} {wrong}")
     return value
-
-
-def _parsed(value: dict[str, Any]) -> Line:
-    if "refused" in value:
-        return Refusal(**value)
-    if "sides" in value:
-        return Launch(**value | {"sides": [Side(**side) for side in value["sides"]]})
-    return Probe(**value)
 
 
 def _place(entry: Line) -> str:

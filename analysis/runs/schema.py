@@ -102,6 +102,22 @@ def _value(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
     return {str: {"type": "string"}, bool: {"type": "boolean"}}.get(kind, {})
 
 
+@functools.lru_cache(maxsize=None)
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def built(kind: Any, value: Any) -> Any:
+    """What a dataclass holds, from JSON that fits its schema."""
+    if dataclasses.is_dataclass(kind):
+        hints = _hints(kind)
+        return kind(**{name: built(hints[name], item) for name, item in value.items()})
+    of = typing.get_args(kind)
+    if typing.get_origin(kind) is list and dataclasses.is_dataclass(of[0]):
+        return [built(of[0], item) for item in value]
+    return value
+
+
 # --- Files ---------------------------------------------------------------------------------------
 
 

@@ -45,8 +45,6 @@ class Judgement:
     delta: float
     """In logs."""
     delay_seen: bool
-    limit: float
-    """The largest upper limit of a malloc or pool arm, as a gain: 0.018 is 1.8 %."""
 
 
 def interval(logs: Sequence[float]) -> Interval:
@@ -105,7 +103,7 @@ def judge(measured: list[Measured], stated_limit: float) -> Judgement:
     real = [one for one in measured if one.kind in ("malloc", "pool")]
     limit = max((_most(one) for one in real), default=math.inf)
     answer, sentence = _answer(measured, real, delta, limit, stated_limit)
-    return Judgement(answer, sentence, delta, seen, limit)
+    return Judgement(answer, sentence, delta, seen)
 
 
 def _answer(measured: list[Measured], real: list[Measured], delta: float, limit: float,

@@ -321,7 +321,8 @@ def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
      (("-o", "near.trace"), "near.trace is a file; name a folder"),
      (("--resume", "absent"), "absent: no such folder"),
      (("--resume", "absent", "--quick"), "leave out --quick"),
-     (("--launches", "0"), "argument --launches: invalid number '0': use 1 to"), (("--seed", "x"), "invalid number 'x'"), ])
+     (("--launches", "0"), "argument --launches: invalid number '0': use 1 to"),
+     (("--seed", "x"), "invalid number 'x'")])
 def test_bad_arguments_get_one_line(poolproof, tmp_path, monkeypatch, words, complaint):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "near.trace").touch()

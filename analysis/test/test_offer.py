@@ -168,7 +168,7 @@ def test_threads_are_variants_of_what_is_named(monkeypatch):
     assert chosen(threads=[4]) == ["pair/64/4-threads", "pair/16/4-threads"]
     assert chosen(threads=[4], quick=True) == ["pair/64/4-threads"]
     assert chosen("pair/16", threads=[4]) == ["pair/16/4-threads"]
-    with pytest.raises(UserError, match="recorded program"):
+    with pytest.raises(UserError, match="no workload is called trace/lua"):
         chosen("trace/lua", threads=[4])
     with pytest.raises(UserError, match="did you mean 'pair/16"):
         chosen("pair/17", threads=[4])
