@@ -89,15 +89,13 @@ def _run(plan: Plan, todo: Sequence[Task], appender: Appender, listener: Listene
 
     def choose(processor: int | None) -> Task | None:
         waiting = queues[processor]
+        if not waiting and processor is not None:  # rather than idle, take another's
+            waiting = max((queues[other] for other in used), key=len)
         while waiting and not (end and time.monotonic() >= end):
             item, pair, number = waiting.pop()
             if not {(item.workload, pair.arm), (item.workload, pair.baseline)} & gone:
                 return item, pair, number
         return None
-
-    def launch(task: Task, processor: int | None) -> list[Launch | Refusal]:
-        runner.go_first()
-        return runner.launch(plan, *task, processor)
 
     def take(_: Task, entries: list[Launch | Refusal]) -> None:
         for entry in entries:
@@ -109,6 +107,7 @@ def _run(plan: Plan, todo: Sequence[Task], appender: Appender, listener: Listene
             found.append(entry)
             listener(entry)
 
-    lanes.work(used, choose, launch, take)
-    lanes.work([None], choose, launch, take)
+    runner.go_first()
+    for some in (used, [None]):
+        lanes.work(some, choose, lambda task, lane: runner.launch(plan, *task, lane), take)
     return found
