@@ -14,7 +14,7 @@ from analysis.commands import COMMANDS
 from analysis.system import packages
 from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, USAGE, UserError
 from analysis.system.files import ROOT, version
-from analysis.system.terminal import did_you_mean
+from analysis.system.terminal import require
 
 
 PURPOSE = "a memory pool, and instruments that say whether it is correct and whether it pays off"
@@ -63,9 +63,7 @@ def run(words: list[str]) -> int:
     if command == "--version":
         print(f"poolproof {version()}")
         return PASS
-    if command not in COMMANDS:
-        raise UserError(f"there is no command '{command}'; {did_you_mean(command, COMMANDS)}"
-                        " (./poolproof --help)")
+    require(command, COMMANDS, "command")
     # Its module needs the standard library alone.
     module = importlib.import_module(f"analysis.commands.{command.replace('-', '_')}")
     parser = Parser(prog=f"poolproof {command}", description=module.__doc__,

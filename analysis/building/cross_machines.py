@@ -12,7 +12,6 @@ import dataclasses
 import os
 import pathlib
 import shutil
-import subprocess
 
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.process import find_program, outcome, say
@@ -160,10 +159,7 @@ def _fetch(name: str, libraries: pathlib.Path) -> None:
     machine = MACHINES[name]
     script = ([FETCH, "sh", machine.debian] if machine.system == "linux"
               else [FETCH_FOR_WINDOWS, "sh", machine.triplet])
-    try:
-        code, said = outcome(["sh", "-e", "-c", *script], folder=state, limit_s=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        raise UserError(f"no libraries for {name}: no answer in {LIMIT_S} s", UNFIT) from None
+    code, said = outcome(["sh", "-e", "-c", *script], folder=state, limit_s=LIMIT_S)
     if code != 0:
         last = (said.strip().splitlines() or ["no reason given"])[-1]
         raise UserError(f"no libraries for {name}: {last}", UNFIT)

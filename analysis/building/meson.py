@@ -20,8 +20,7 @@ from analysis.building import cross_machines
 from analysis.system import packages
 from analysis.system.exits import FINDING, UNFIT, UserError
 from analysis.system.files import ROOT, only_one, whole_file
-from analysis.system.process import clean_environment, find_program, say
-from analysis.system.terminal import watch
+from analysis.system.process import clean_environment, find_program, outcome, say
 
 BUILD_ROOT = ROOT / "build"
 MACHINES = BUILD_ROOT / "machines"
@@ -204,6 +203,6 @@ def _compile(folder: pathlib.Path, targets: Sequence[str]) -> None:
 
 def _run(command: list[str], folder: pathlib.Path, variables: dict[str, str]) -> tuple[int, str]:
     """Runs a step of the build, its output kept in the folder's log."""
-    code, output = watch(command, clean_environment() | variables, f"build/{folder.name}")
+    code, output = outcome(command, clean_environment() | variables, ROOT)
     (folder / LOG).write_text(output)
     return code, output

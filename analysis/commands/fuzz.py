@@ -25,7 +25,7 @@ from analysis.building import meson
 from analysis.system import arguments
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
 from analysis.system.files import only_one
-from analysis.system.terminal import LiveLine
+from analysis.system.terminal import require
 
 CORPUS = meson.BUILD_ROOT / "fuzz-corpus"
 CAMPAIGNS = meson.BUILD_ROOT / "fuzz-campaign"
@@ -71,7 +71,9 @@ def run_alone(args: argparse.Namespace) -> int:
     if args.executions is None and args.record is not None:
         raise UserError("--record keeps count of --executions; give both")
     folder = meson.ensure_build(meson.FUZZERS[args.sanitizer])
-    targets = session.check_targets(args.target, findings.targets(folder))
+    known = findings.targets(folder)
+    targets = list(dict.fromkeys(require(name, known, "fuzz target") for name in args.target))
+    targets = targets or known
     crew = Crew(args.jobs)
     path = None if args.executions is None else (
         args.record or CAMPAIGNS / f"libfuzzer-{args.sanitizer}.json").absolute()
@@ -89,9 +91,7 @@ def run_alone(args: argparse.Namespace) -> int:
     attack.rescue()
     interrupted = False
     try:
-        with LiveLine() as live:
-            crew.each(attack.job, range(crew.jobs), lambda *_: None,
-                      lambda: live.show(attack.state()))
+        crew.each(attack.job, range(crew.jobs))
     except KeyboardInterrupt:
         interrupted = True
     print(attack.ending(interrupted))

@@ -23,7 +23,7 @@ from analysis.building import meson
 from analysis.fuzzing import findings
 from analysis.system.exits import FINDING, PASS, UserError
 from analysis.system.files import ROOT, named_path, whole_file
-from analysis.system.terminal import did_you_mean
+from analysis.system.terminal import require
 
 
 ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing", "cost",
@@ -77,9 +77,9 @@ def run(args: argparse.Namespace) -> int:
 
 def choose(name: str | None, path: pathlib.Path, known: list[str]) -> str:
     """The target of this name, or whose name is nearest in the path; UserError if there is none."""
-    if name is not None and name not in known:
-        raise UserError(f"there is no fuzz target '{name}'; {did_you_mean(name, known)}")
-    found = name or next((part for part in reversed(path.absolute().parts) if part in known), None)
+    if name is not None:
+        return require(name, known, "fuzz target")
+    found = next((part for part in reversed(path.absolute().parts) if part in known), None)
     if found is None:
         raise UserError(f"{path}: cannot tell the target; give --target {'|'.join(known)}")
     return found

@@ -7,6 +7,7 @@ other code.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 import math
@@ -38,18 +39,17 @@ STALLED = 4
 """A target that ends so often in a row with what is already known gets no more turns."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Turn:
-    """A process on a target, and how far it is."""
+    """A process on a target."""
 
     target: str
     number: int
-    """How many turns the target had before."""
+    """How many turns there were before, of any target."""
     start: float
     seconds: float
     executions: int | None
     """What it may do at most; None for as many as it can."""
-    done: int = 0
 
 
 class Count:
@@ -64,26 +64,27 @@ class Count:
         rounds = math.ceil(len(programs) / jobs) if goal is None else 1
         self.turn_s = min(LONGEST_TURN_S, seconds / rounds)
         self.part = max(1, min(CHUNK, (goal or 0) // (PARTS * len(programs))))
-        self.lock = threading.RLock()
-        self.running: list[Turn] = []
-        self.turns = dict.fromkeys(programs, 0)
+        self.lock = threading.Lock()
+        self.turns = 0
+        self.running: collections.Counter[str] = collections.Counter()
         self.in_vain = dict.fromkeys(programs, 0)
-        known = {share.target: share for share in read(path, self.facts)} if path else {}
-        self.shares: dict[str, Share] = {}
+        self.shares = {share.target: share for share in read(path, self.facts)} if path else {}
         for target, program in programs.items():
             mark = hashlib.sha256(program.read_bytes()).hexdigest()[:16]
-            share = known.pop(target, None)
-            self.shares[target] = share if share and share.program == mark else Share(target, mark)
-        self.others = list(known.values())
+            if target not in self.shares or self.shares[target].program != mark:
+                self.shares[target] = Share(target, mark)
         self.before = self.executions
         self._write()  # or say now that it cannot be written
 
     @property
+    def chosen(self) -> list[Share]:
+        """The targets of this run; the file may hold others."""
+        return [self.shares[target] for target in self.in_vain]
+
+    @property
     def executions(self) -> int:
-        """Of all targets, this run's and those before."""
-        with self.lock:
-            return sum(share.executions for share in self.shares.values()) + sum(
-                turn.done for turn in self.running)
+        """Of all targets of this run, its own and those before."""
+        return sum(share.executions for share in self.chosen)
 
     @property
     def complete(self) -> bool:
@@ -95,35 +96,27 @@ class Count:
             now, part = time.monotonic(), None
             self.end = min(self.end, now + self.seconds)
             if self.goal is not None:
-                under_way = sum((turn.executions or 0) - turn.done for turn in self.running)
+                under_way = self.running.total() * self.part
                 part = min(self.goal - self.executions - under_way, self.part)
             ready = [target for target, times in self.in_vain.items() if times < STALLED]
             if self.end - now < LEAST_S or not ready or (part is not None and part <= 0):
                 return None
-            busy = [turn.target for turn in self.running]
-            target = min(ready, key=lambda name: (busy.count(name),
+            target = min(ready, key=lambda name: (self.running[name],
                                                   self.shares[name].busy_seconds))
-            turn = Turn(target, self.turns[target], now, min(self.end - now, self.turn_s), part)
-            self.turns[target] += 1
-            self.running.append(turn)
-            return turn
+            self.turns += 1
+            self.running[target] += 1
+            return Turn(target, self.turns - 1, now, min(self.end - now, self.turn_s), part)
 
-    def learn(self, turn: Turn, status: Status) -> None:
-        """Takes note of how far a process is."""
-        with self.lock:
-            share = self.shares[turn.target]
-            turn.done = max(turn.done, status.executions)
-            share.edges = max(share.edges, status.edges)
-            share.features = max(share.features, status.features)
-            share.corpus = max(share.corpus, status.corpus)
-
-    def settle(self, turn: Turn, news: int | None) -> None:
+    def settle(self, turn: Turn, status: Status, news: int | None) -> None:
         """Takes note of a process that has ended, and of how much of what it found is new; None if
         it found nothing."""
         with self.lock:
             share = self.shares[turn.target]
-            self.running.remove(turn)
-            share.executions += turn.done
+            self.running[turn.target] -= 1
+            share.executions += status.executions
+            share.edges = max(share.edges, status.edges)
+            share.features = max(share.features, status.features)
+            share.corpus = max(share.corpus, status.corpus)
             share.busy_seconds = round(share.busy_seconds + time.monotonic() - turn.start, 1)
             share.findings += news or 0
             self.in_vain[turn.target] = self.in_vain[turn.target] + 1 if news == 0 else 0
@@ -132,7 +125,7 @@ class Count:
     def _write(self) -> None:
         if self.path is None or self.goal is None:
             return
-        shares = sorted([*self.shares.values(), *self.others], key=lambda share: share.target)
+        shares = sorted(self.shares.values(), key=lambda share: share.target)
         busy = sum(share.busy_seconds for share in shares)
         executions = sum(share.executions for share in shares)
         made = Campaign(

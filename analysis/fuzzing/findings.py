@@ -25,7 +25,8 @@ import zlib
 from analysis.building import meson
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment, find_program, sanitizer_environment
+from analysis.system.process import (TIMED_OUT, clean_environment, find_program, outcome,
+                                     sanitizer_environment)
 
 TRACE_START = "poolproof trace"
 """How the text of a trace begins."""
@@ -113,15 +114,9 @@ def run_once(folder: pathlib.Path, target: str | None, file: pathlib.Path) -> tu
     """
     program = folder / "fuzz" / ("fuzz-translate" if target is None else f"{target}-replay")
     command = [program, file] if target else [program, "run", file]
-    try:
-        done = subprocess.run(
-            command, env=surroundings(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=PATIENCE_S, check=False)
-    except subprocess.TimeoutExpired as late:
-        said = late.stdout or b""
-        text = said.decode(errors="replace") if isinstance(said, bytes) else said
-        return True, f"{text}\nSUMMARY: Time: hang after {PATIENCE_S} s\n"
-    return done.returncode != 0, done.stdout
+    code, said = outcome(command, surroundings(), limit_s=PATIENCE_S)
+    hang = f"SUMMARY: Time: hang after {PATIENCE_S} s\n" if code == TIMED_OUT else ""
+    return code != 0, said + hang
 
 
 def minimise(folder: pathlib.Path, target: str, file: pathlib.Path) -> bytes | None:
@@ -129,11 +124,8 @@ def minimise(folder: pathlib.Path, target: str, file: pathlib.Path) -> bytes | N
     program = folder / "fuzz" / f"{target}-minimise"
     if not program.exists():
         return None
-    try:
-        done = subprocess.run([program, file], env=surroundings(), stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=MINIMISE_S, check=False)
-    except subprocess.TimeoutExpired:
-        return None
+    done = subprocess.run(["timeout", str(MINIMISE_S), program, file], env=surroundings(),
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return done.stdout if done.returncode == 0 and done.stdout else None
 
 
@@ -223,20 +215,11 @@ def write_program(folder: pathlib.Path, draft: pathlib.Path) -> bool:
         (draft / "alone.c").write_bytes(translate(folder, "c", draft / "trace.txt"))
     except (UserError, FileNotFoundError):
         return False  # what the target made of its input cannot be said in calls alone
-    compiler = find_program("clang-19", "clang", "cc")
+    compiler = find_program("clang-19", "clang") or "cc"
     core = ROOT / "core"
-    sources = [str(file) for file in sorted(core.glob("*.c"))]
     with tempfile.TemporaryDirectory() as scratch:
         program = pathlib.Path(scratch) / "program"
-        built = subprocess.run(
-            [compiler or "cc", "-g", "-fsanitize=address,undefined", f"-I{core}", "-o", program,
-             draft / "alone.c", *sources], env=clean_environment(),
-            capture_output=True, check=False)
-        if built.returncode != 0:
-            return False
-        try:
-            ran = subprocess.run([program], env=surroundings(), stdin=subprocess.DEVNULL,
-                                 capture_output=True, timeout=PATIENCE_S, check=False)
-        except subprocess.TimeoutExpired:
-            return True
-    return ran.returncode != 0
+        code, _ = outcome([compiler, "-g", "-fsanitize=address,undefined", f"-I{core}", "-o",
+                           program, draft / "alone.c", *sorted(core.glob("*.c"))],
+                          clean_environment())
+        return code == 0 and outcome([program], surroundings(), limit_s=PATIENCE_S)[0] != 0

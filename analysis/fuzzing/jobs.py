@@ -13,8 +13,6 @@ from typing import Any, Callable, Iterable, Iterator
 
 from analysis.system.process import processors
 
-TICK_S = 0.25
-
 
 class Stopped(Exception):
     """The crew was told to stop before this could begin."""
@@ -30,7 +28,7 @@ class Crew:
         self._running: set[subprocess.Popen] = set()
 
     def each(self, work: Callable[[Any], Any], items: Iterable[Any],
-             tell: Callable[[Any, Any], None], tick: Callable[[], None] = lambda: None) -> None:
+             tell: Callable[[Any, Any], None] = lambda *_: None) -> None:
         """Does the work on every item; tells (item, result) as they come.
 
         Interrupted, also by SIGTERM, it ends the processes and waits until the jobs have kept what
@@ -39,13 +37,8 @@ class Crew:
         with _interrupted_by_sigterm(), concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
             waiting = {pool.submit(work, item): item for item in items}
             try:
-                rest = set(waiting)
-                while rest:
-                    done, rest = concurrent.futures.wait(
-                        rest, TICK_S, concurrent.futures.FIRST_COMPLETED)
-                    for one in done:
-                        tell(waiting[one], one.result())
-                    tick()
+                for one in concurrent.futures.as_completed(waiting):
+                    tell(waiting[one], one.result())
             except BaseException:
                 self.stop()  # before signals are ignored, which a new process would inherit
                 for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,7 +73,7 @@ class Crew:
             with self._lock:
                 self._running.discard(process)
 
-    def run(self, command: list[str], seconds: float, **how: Any) -> int | None:
+    def run(self, command: list[str], seconds: float | None, **how: Any) -> int | None:
         """A process's exit code; None if it had to be ended after so long. Stopped if the crew was
         meanwhile, so that its answer is none."""
         with self.process(command, **how) as process:

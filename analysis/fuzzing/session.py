@@ -8,6 +8,7 @@ a process for its whole turn.
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import pathlib
 import random
@@ -22,10 +23,10 @@ from analysis.building import meson
 from analysis.fuzzing import findings, libfuzzer
 from analysis.fuzzing.campaign import Count, Turn
 from analysis.fuzzing.jobs import Crew, Stopped
+from analysis.fuzzing.libfuzzer import Status
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, relative
 from analysis.system.process import say
-from analysis.system.terminal import did_you_mean
 from analysis.system.units import count, duration
 
 SEEDS = ROOT / "fuzz"
@@ -69,14 +70,6 @@ def learn_traces(folder: pathlib.Path, traces: Sequence[pathlib.Path], targets: 
         say(f"pieces of {trace}: {len(pieces)}, for {', '.join(pools)}")
 
 
-def check_targets(wanted: list[str], known: list[str]) -> list[str]:
-    """The targets that are meant, each once; all if none is named. UserError for an unknown one."""
-    for name in wanted:
-        if name not in known:
-            raise UserError(f"there is no fuzz target '{name}'; {did_you_mean(name, known)}")
-    return list(dict.fromkeys(wanted)) or known
-
-
 class Session:
     """What the jobs of a run share."""
 
@@ -98,44 +91,42 @@ class Session:
         for work in sorted(self.work.glob("*-*")):
             target = work.name.rpartition("-")[0]
             if any(libfuzzer.artifacts(work)) and target in findings.targets(self.folder):
-                self._keep(target, work, {})
+                self._keep(target, work, "", {})
             shutil.rmtree(work, ignore_errors=True)
 
     def job(self, slot: int) -> None:
-        """Takes turns, one after the other, until there are none."""
+        """Takes turns, one after the other, until there are none; says how each ended."""
         while not self.crew.stopping.is_set() and (turn := self.count.claim()):
-            news: int | None = 0
+            status, news = Status(), 0
             try:
-                news = self._attack(turn, self.work / f"{turn.target}-{slot}")
-            except Stopped:
-                pass
+                status, news = self._attack(turn, self.work / f"{turn.target}-{slot}")
             except (OSError, UserError) as error:
                 self.troubles.append(f"{turn.target}: {error}")
             finally:
-                self.count.settle(turn, news)
+                self.count.settle(turn, status, news)
+            say(f"{turn.target}: {status.executions:,} executions, {status.edges:,} edges,"
+                f" {count(news or 0, 'new finding')}; {self.left()} left")
 
-    def _attack(self, turn: Turn, work: pathlib.Path) -> int | None:
-        """Runs one process. None if it found nothing, else how much of that is new."""
+    def _attack(self, turn: Turn, work: pathlib.Path) -> tuple[Status, int | None]:
+        """Runs one process: how far it came, and how much of what it found is new, None if it found
+        nothing."""
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        seed = random.Random(f"{self.seed}/{turn.target}/{turn.number}").randrange(1, 1 << 32)
-        with (work / "log.txt").open("w", encoding="utf-8", errors="replace") as log, \
-                self.crew.process(self._command(turn, work, seed), cwd=work,
-                                  env=findings.surroundings(), stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE, text=True, errors="replace") as process:
-            for line in process.stderr or ():
-                log.write(line)
-                if status := libfuzzer.parse_status(line):
-                    self.count.learn(turn, status)
-            code = process.wait()
+        seed = random.Random(f"{self.seed}/{turn.number}").randrange(1, 1 << 32)
+        code: int | None = 0
+        with contextlib.suppress(Stopped), (work / "log.txt").open("wb") as stream:
+            code = self.crew.run(
+                self._command(turn, work, seed), None, cwd=work, env=findings.surroundings(),
+                stdout=subprocess.DEVNULL, stderr=stream)
+        log = (work / "log.txt").read_text(encoding="utf-8", errors="replace")
+        status = libfuzzer.read_status(log)
         if any(libfuzzer.artifacts(work)):
-            return self._keep(turn.target, work, {"process_seed": seed})
+            return status, self._keep(turn.target, work, log, {"process_seed": seed})
         if code == 0 or self.crew.stopping.is_set():
-            return None
-        said = (work / "log.txt").read_text(encoding="utf-8", errors="replace").split("\n")
-        last = [line for line in said if line.strip()][-1:]
+            return status, None
+        last = [line for line in log.split("\n") if line.strip()][-1:]
         self.troubles.append(f"{turn.target} ended with {code} and no input: {' '.join(last)}")
-        return 0
+        return status, 0
 
     def _command(self, turn: Turn, work: pathlib.Path, seed: int) -> list[str]:
         longest = libfuzzer.SHORT_INPUT_BYTES if seed % LONG_EVERY else libfuzzer.MOST_INPUT_BYTES
@@ -150,10 +141,8 @@ class Session:
             *([f"-runs={turn.executions}"] if turn.executions else []),
         ]
 
-    def _keep(self, target: str, work: pathlib.Path, facts: dict[str, object]) -> int:
+    def _keep(self, target: str, work: pathlib.Path, log: str, facts: dict[str, object]) -> int:
         """Keeps what a process that failed left behind. Returns how much of it is new."""
-        log_file = work / "log.txt"
-        log = log_file.read_text(encoding="utf-8", errors="replace") if log_file.exists() else ""
         news = 0
         facts = facts | {"seed": self.seed, "sanitizer": self.sanitizer,
                          "executions": self.count.executions - self.count.before,
@@ -171,20 +160,17 @@ class Session:
 
     # --- What is told ----------------------------------------------------------------------------
 
-    def state(self) -> str:
-        """How far the run is, in a line."""
-        done = self.count.executions
-        left_s = min(self.count.seconds, self.count.end - time.monotonic())
-        left = duration(max(0.0, left_s))
+    def left(self) -> str:
+        """What the run has still to do."""
         if self.count.goal is not None:
-            left = f"{max(0, self.count.goal - done):,} of {self.count.goal:,} executions"
-        return (f"{done - self.count.before:,} executions, {count(len(self.found), 'finding')},"
-                f" {left} left")
+            done = self.count.executions
+            return f"{max(0, self.count.goal - done):,} of {self.count.goal:,} executions"
+        return duration(max(0.0, self.count.end - time.monotonic()))
 
     def table(self) -> str:
         """What was done on every target, this run and those before that are counted."""
         rows = [("target", "executions", "a second", "edges", "features", "corpus", "findings")]
-        for share in self.count.shares.values():
+        for share in self.count.chosen:
             speed = share.executions / share.busy_seconds if share.busy_seconds else 0
             found = sum(about["target"] == share.target for about in self.found.values())
             rows.append((share.target, f"{share.executions:,}", f"{speed:,.0f}",

@@ -19,7 +19,7 @@ from analysis.fuzzing.planted import Patch
 from analysis.fuzzing.session import folders_of
 from analysis.runs.attacks import Score, Trial
 from analysis.system.exits import UserError
-from analysis.system.terminal import did_you_mean
+from analysis.system.terminal import require
 
 WORK = meson.BUILD_ROOT / "bugs"
 
@@ -40,9 +40,7 @@ def choose(wanted: list[str], quick: bool, known: list[Patch]) -> list[Patch]:
     unknown one."""
     names = {bug.name: bug for bug in known}
     for name in wanted:
-        if name not in names:
-            hint = did_you_mean(name, names, "see ./poolproof bugs --list")
-            raise UserError(f"there is no planted bug '{name}'; {hint}")
+        require(name, names, "planted bug", "see ./poolproof bugs --list")
     chosen = wanted or ([name for name in QUICK if name in names] if quick else list(names))
     bugs = [names[name] for name in dict.fromkeys(chosen)]
     places = sorted({(bug.target, bug.sanitizer) for bug in bugs})

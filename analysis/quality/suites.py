@@ -23,7 +23,7 @@ from analysis.quality import coverage, linters, rules, testing
 from analysis.quality.testing import Result
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT, only_one, whole_file
-from analysis.system.terminal import did_you_mean
+from analysis.system.terminal import require
 
 BUILDS = ("release", "sanitize")
 MORE_BUILDS = ("gcc-release-checked",)
@@ -67,8 +67,7 @@ class Group:
 def run(names: list[str], every: bool, again: bool) -> int:
     """Runs the suites of these names, or all that are quick, or all; returns the exit code."""
     for name in names:
-        if name not in known():
-            raise UserError(f"there is no test suite '{name}'; {did_you_mean(name, known())}")
+        require(name, known(), "test suite")
     meson.BUILD_ROOT.mkdir(exist_ok=True)
     with only_one(meson.BUILD_ROOT / ".test.lock",
                   "another command is running the tests; waiting for it"):

@@ -19,8 +19,8 @@ from typing import Callable, Iterable, Iterator
 from analysis.building import meson
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment, processors, sanitizer_environment
-from analysis.system.terminal import watch
+from analysis.system.process import (clean_environment, outcome, processors,
+                                     sanitizer_environment)
 
 LOGS = meson.BUILD_ROOT / "test"
 FAILURES = "failures.log"
@@ -78,7 +78,7 @@ def run_meson(configuration: str, folder: pathlib.Path, words: Iterable[str] = (
         log.unlink()
     command = ["meson", "test", "-C", str(folder), "--no-rebuild",
                "--timeout-multiplier", "4", *words]
-    code, output = watch(command, sanitizer_environment() | (variables or {}), configuration)
+    code, output = outcome(command, sanitizer_environment() | (variables or {}), ROOT)
     log = next(logs.glob("testlog*.json"), None)  # named after the wrapper, if there is one
     if log is None and code == 0 and "No suitable tests" in output:
         return []
@@ -98,7 +98,7 @@ def run_pytest(files: Iterable[pathlib.Path], left_out: Iterable[str] = ()) -> l
                "--import-mode=importlib", "-n", str(processors()), f"--rootdir={ROOT}",
                f"--junitxml={report}", "-o", "junit_family=xunit1",
                *(f"--deselect={name}" for name in left_out), *map(str, files)]
-    code, output = watch(command, clean_environment() | {"PYTHONPATH": str(ROOT)}, "python")
+    code, output = outcome(command, clean_environment() | {"PYTHONPATH": str(ROOT)}, ROOT)
     if "No module named pytest" in output or "unrecognized arguments: -n" in output:
         return [Result("python: pytest", "skipped", "pytest or xdist is missing; install "
                        "python3-pytest python3-pytest-xdist")]

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from typing import Mapping, Sequence
@@ -24,15 +25,25 @@ def find_program(*names: str) -> str | None:
     return next((path for path in map(shutil.which, names) if path), None)
 
 
-def outcome(command: Sequence[str], variables: Mapping[str, str] | None = None,
-            folder: pathlib.Path | str | None = None,
-            limit_s: float | None = None) -> tuple[int, str]:
-    """A command's exit code and all that it printed, without input. subprocess.TimeoutExpired
-    after limit_s."""
-    answer = subprocess.run(command, env=variables, cwd=folder, timeout=limit_s, check=False,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, errors="replace")
-    return answer.returncode, answer.stdout
+TIMED_OUT = 124
+"""The exit code of a command that was ended because it took too long."""
+
+
+def outcome(command: Sequence[str | os.PathLike], variables: Mapping[str, str] | None = None,
+            folder: pathlib.Path | str | None = None, limit_s: float = 3600) -> tuple[int, str]:
+    """A command's exit code and all that it printed, without input. After limit_s it is ended, with
+    what it started, and says so."""
+    with subprocess.Popen(["timeout", "-k", "5", str(limit_s), *command], env=variables, cwd=folder,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        try:
+            said, _ = process.communicate()
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode in (TIMED_OUT, 128 + signal.SIGKILL):
+        return TIMED_OUT, f"{said}\nerror: timed out after {limit_s:g} s\n"
+    return process.returncode, said
 
 
 def processors() -> int:

@@ -1,5 +1,6 @@
 """Campaigns: executions are shared, counted, resumed, and forgotten when the program changes."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -31,9 +32,8 @@ def work(count: campaign.Count, done: int | None = None, took_s: float = 0.5,
          news: int | None = None) -> str:
     turn = count.claim()
     assert turn is not None and turn.executions is not None
-    turn.start -= took_s
-    count.learn(turn, Status(turn.executions if done is None else done, 7, 8, 9))
-    count.settle(turn, news)
+    turn = dataclasses.replace(turn, start=turn.start - took_s)
+    count.settle(turn, Status(turn.executions if done is None else done, 7, 8, 9), news)
     return turn.target
 
 
@@ -89,8 +89,7 @@ def test_what_is_under_way_is_not_given_twice(programs: dict[str, pathlib.Path],
     assert [(turn.target, turn.executions) for turn in turns if turn] == [
         ("pool_a", 15), ("pool_b", 15)]
     assert count.claim() is None and not count.complete
-    count.learn(turns[1], Status(4))
-    count.settle(turns[1], 1)
+    count.settle(turns[1], Status(4), 1)
     left = count.claim()
     assert left is not None and (left.target, left.executions) == ("pool_b", 11)
 

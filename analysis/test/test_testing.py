@@ -9,6 +9,7 @@ import pytest
 
 from analysis.quality import suites, testing
 from analysis.quality.testing import Result
+from analysis.system import process
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
 
@@ -108,9 +109,9 @@ def test_of_a_python_failure_only_its_own_words_are_shown():
         "E   assert 1 == 2", "analysis/plan.py:3: AssertionError"]
 
 
-def test_watch_ends_what_hangs():
-    code, output = testing.watch(["sh", "-c", "echo a; exec sleep 60"], dict(os.environ), "t", 1)
-    assert code != 0 and "timed out" in output
+def test_what_hangs_is_ended():
+    code, output = process.outcome(["sh", "-c", "echo a; sleep 60"], dict(os.environ), limit_s=1)
+    assert code == process.TIMED_OUT and output == "a\n\nerror: timed out after 1 s\n"
 
 
 # --- Suites --------------------------------------------------------------------------------------
