@@ -9,7 +9,7 @@ examples:
   ./poolproof fuzz                          every target, 60 s in all
   ./poolproof fuzz pool_api --time 10m      one target for ten minutes
   ./poolproof fuzz --time 8h --jobs 8 --seed 1
-  ./poolproof fuzz --executions 200m        goes on where it was when it is run again
+  ./poolproof fuzz --executions 200m        as many, however long that takes
   ./poolproof fuzz --trace mine.trace       begins with pieces of a recorded program
   ./poolproof fuzz --sanitizer undefined --time 5m
 """
@@ -28,7 +28,6 @@ from analysis.system.files import only_one
 from analysis.system.terminal import require
 
 CORPUS = meson.BUILD_ROOT / "fuzz-corpus"
-CAMPAIGNS = meson.BUILD_ROOT / "fuzz-campaign"
 
 LOCK = ".fuzzing.lock"
 """In the build folder; a build of the targets holds another meanwhile."""
@@ -39,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time", type=arguments.duration, default=None, metavar="TIME",
                         help="for all targets together: 30s, 5m, 2h or 1d (default 60s)")
     parser.add_argument("--executions", type=arguments.amount, default=None, metavar="N",
-                        help="until so many are done, by this run or one before: 5000, 500k, 200m")
+                        help="until so many are done: 5000, 500k, 200m")
     parser.add_argument("--record", type=pathlib.Path, default=None, metavar="FILE",
-                        help="where --executions keeps count (default build/fuzz-campaign/…)")
+                        help="write what the executions came to, for results/fuzz")
     parser.add_argument("--sanitizer", choices=list(meson.FUZZERS), default="address",
                         help="address watches the shadow; under undefined a pool takes the fast"
                              " path of alloc and free (default address)")
@@ -69,19 +68,17 @@ def run_alone(args: argparse.Namespace) -> int:
     from analysis.fuzzing.jobs import Crew
 
     if args.executions is None and args.record is not None:
-        raise UserError("--record keeps count of --executions; give both")
+        raise UserError("--record tells of --executions; give both")
     folder = meson.ensure_build(meson.FUZZERS[args.sanitizer])
     known = findings.targets(folder)
     targets = list(dict.fromkeys(require(name, known, "fuzz target") for name in args.target))
     targets = targets or known
     crew = Crew(args.jobs)
-    path = None if args.executions is None else (
-        args.record or CAMPAIGNS / f"libfuzzer-{args.sanitizer}.json").absolute()
-    facts = {"engine": "libfuzzer", "sanitizer": args.sanitizer,
-             "compiler": f"clang {meson.compiler_version(meson.compilers('clang')[0])}"}
     done = Count({target: folder / "fuzz" / target for target in targets}, crew.jobs,
-                 args.time or (60.0 if path is None else 366.0 * 86400), args.executions, path,
-                 facts)
+                 args.time or (366.0 * 86400 if args.executions else 60.0), args.executions)
+    compiler = f"clang {meson.compiler_version(meson.compilers('clang')[0])}"
+    if args.record is not None:
+        done.write(args.record, args.sanitizer, compiler)  # or say now that it cannot be written
     corpus = args.corpus.absolute()
     for target in targets:
         (corpus / target).mkdir(parents=True, exist_ok=True)
@@ -94,9 +91,10 @@ def run_alone(args: argparse.Namespace) -> int:
         crew.each(attack.job, range(crew.jobs))
     except KeyboardInterrupt:
         interrupted = True
+    if args.record is not None:
+        done.write(args.record, args.sanitizer, compiler)
     print(attack.ending(interrupted))
     sys.stdout.flush()
     if attack.found:
         return FINDING
-    idle = done.executions == done.before and not done.complete
-    return UNFIT if (idle or attack.troubles) and not interrupted else PASS
+    return UNFIT if (done.executions == 0 or attack.troubles) and not interrupted else PASS

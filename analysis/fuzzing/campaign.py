@@ -1,9 +1,4 @@
-"""How much every target has been attacked, whose turn it is, and the file that keeps count.
-
-The file is written whole after every process, so that a campaign goes on where it was after an
-interruption. A target whose program has changed since starts at nothing: what was done was done on
-other code.
-"""
+"""How much every target has been attacked, whose turn it is, and the file that says so."""
 
 from __future__ import annotations
 
@@ -20,7 +15,6 @@ from typing import Mapping
 from analysis.fuzzing.libfuzzer import Status
 from analysis.runs import schema
 from analysis.runs.attacks import Campaign, Share
-from analysis.system.exits import UserError
 from analysis.system.files import version, whole_file
 
 CHUNK = 1_000_000
@@ -56,9 +50,8 @@ class Count:
     """What was done on each target; used by several jobs at a time."""
 
     def __init__(self, programs: Mapping[str, pathlib.Path], jobs: int, seconds: float,
-                 goal: int | None = None, path: pathlib.Path | None = None,
-                 facts: Mapping[str, str] | None = None) -> None:
-        self.goal, self.path, self.facts = goal, path, dict(facts or {})
+                 goal: int | None = None) -> None:
+        self.goal = goal
         self.seconds, self.end = seconds, math.inf  # until the first turn is claimed
         # Before the time is over every target has had as many turns as the others.
         rounds = math.ceil(len(programs) / jobs) if goal is None else 1
@@ -68,27 +61,13 @@ class Count:
         self.turns = 0
         self.running: collections.Counter[str] = collections.Counter()
         self.in_vain = dict.fromkeys(programs, 0)
-        self.shares = {share.target: share for share in read(path, self.facts)} if path else {}
-        for target, program in programs.items():
-            mark = hashlib.sha256(program.read_bytes()).hexdigest()[:16]
-            if target not in self.shares or self.shares[target].program != mark:
-                self.shares[target] = Share(target, mark)
-        self.before = self.executions
-        self._write()  # or say now that it cannot be written
-
-    @property
-    def chosen(self) -> list[Share]:
-        """The targets of this run; the file may hold others."""
-        return [self.shares[target] for target in self.in_vain]
+        self.shares = {target: Share(target, hashlib.sha256(program.read_bytes()).hexdigest()[:16])
+                       for target, program in programs.items()}
 
     @property
     def executions(self) -> int:
-        """Of all targets of this run, its own and those before."""
-        return sum(share.executions for share in self.chosen)
-
-    @property
-    def complete(self) -> bool:
-        return self.goal is not None and self.executions >= self.goal
+        """Of all targets."""
+        return sum(share.executions for share in self.shares.values())
 
     def claim(self) -> Turn | None:
         """The next turn of the target that had the least time; None if all is done or under way."""
@@ -120,41 +99,17 @@ class Count:
             share.busy_seconds = round(share.busy_seconds + time.monotonic() - turn.start, 1)
             share.findings += news or 0
             self.in_vain[turn.target] = self.in_vain[turn.target] + 1 if news == 0 else 0
-            self._write()
 
-    def _write(self) -> None:
-        if self.path is None or self.goal is None:
-            return
-        shares = sorted(self.shares.values(), key=lambda share: share.target)
-        busy = sum(share.busy_seconds for share in shares)
-        executions = sum(share.executions for share in shares)
+    def write(self, path: pathlib.Path, sanitizer: str, compiler: str) -> None:
+        """The file of a campaign: what a goal of executions came to."""
+        busy = sum(share.busy_seconds for share in self.shares.values())
         made = Campaign(
-            **self.facts, version=version(), machine=platform.machine(), goal=self.goal,
-            executions=executions, busy_seconds=round(busy, 1),
-            executions_per_second=round(executions / busy, 1) if busy > 0 else None,
-            findings=sum(share.findings for share in shares), complete=self.complete,
-            targets=shares)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.path) as stream:
+            engine="libfuzzer", sanitizer=sanitizer, compiler=compiler, version=version(),
+            machine=platform.machine(), goal=self.goal, executions=self.executions,
+            busy_seconds=round(busy, 1),
+            executions_per_second=round(self.executions / busy, 1) if busy > 0 else None,
+            findings=sum(share.findings for share in self.shares.values()),
+            complete=self.executions >= self.goal, targets=list(self.shares.values()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as stream:
             stream.write(schema.encoded(dataclasses.asdict(made), schema.NARROW))
-
-
-def read(path: pathlib.Path, facts: Mapping[str, str]) -> list[Share]:
-    """What a campaign's file says was done; nothing if there is none.
-
-    UserError if the file is another's, or of a campaign under other circumstances.
-    """
-    if not path.exists():
-        return []
-    try:
-        made = schema.decoded(path.read_bytes())
-        wrong = schema.complaint("campaign", made)
-    except ValueError as error:
-        wrong = str(error)
-    if wrong:
-        raise UserError(f"{path}: not the file of a campaign: {wrong}")
-    for name, value in facts.items():
-        if made[name] != value:
-            raise UserError(f"{path}: a campaign with {name} {made[name]}, not {value};"
-                            " name another file")
-    return [Share(**share) for share in made["targets"]]

@@ -145,7 +145,7 @@ class Session:
         """Keeps what a process that failed left behind. Returns how much of it is new."""
         news = 0
         facts = facts | {"seed": self.seed, "sanitizer": self.sanitizer,
-                         "executions": self.count.executions - self.count.before,
+                         "executions": self.count.executions,
                          "seconds": round(time.monotonic() - self.start, 1)}
         with self.keeping:
             for artifact in libfuzzer.artifacts(work):
@@ -168,9 +168,9 @@ class Session:
         return duration(max(0.0, self.count.end - time.monotonic()))
 
     def table(self) -> str:
-        """What was done on every target, this run and those before that are counted."""
+        """What was done on every target."""
         rows = [("target", "executions", "a second", "edges", "features", "corpus", "findings")]
-        for share in self.count.chosen:
+        for share in self.count.shares.values():
             speed = share.executions / share.busy_seconds if share.busy_seconds else 0
             found = sum(about["target"] == share.target for about in self.found.values())
             rows.append((share.target, f"{share.executions:,}", f"{speed:,.0f}",
@@ -191,12 +191,8 @@ class Session:
             lines += [f"\nfinding in {about['target']} after {about['executions']:,} executions"
                       f"{known}: the {about['oracle']} oracle{where}", f"  {about['message']}",
                       f"  ./poolproof reproduce {relative(place / 'input')}"]
-        executions = self.count.executions
-        lines.append(f"\n{executions - self.count.before:,} executions"
+        lines.append(f"\n{self.count.executions:,} executions"
                      f" {'interrupted after' if interrupted else 'in'}"
                      f" {time.monotonic() - self.start:.0f} s, {count(len(self.found), 'finding')}"
                      f" (seed {self.seed})")
-        if self.count.path:
-            lines.append(f"campaign: {executions:,} of {self.count.goal:,} executions done"
-                         f" ({relative(self.count.path)})")
         return "\n".join(lines)

@@ -257,7 +257,7 @@ def test_a_trace_without_operations_is_refused(
         session.learn_traces(workshop, [tmp_path / "empty.trace"], ["pool_fake"], fuzz.CORPUS)
 
 
-def test_a_campaign_that_cannot_be_kept_is_refused_before_it_begins(
+def test_a_record_that_cannot_be_written_is_refused_before_the_run_begins(
         workshop: pathlib.Path, tmp_path: pathlib.Path) -> None:
     engine(workshop, "sys.exit(3)\n")
     (tmp_path / "file").write_text("")
@@ -406,7 +406,7 @@ def test_an_interrupt_ends_every_process_and_is_no_failure(
     assert fuzz.run(arguments("--executions", "99", "--jobs", "1", "--record", str(record))) == PASS
     assert time.monotonic() < start + 20
     assert json.loads(record.read_text())["executions"] == 10
-    assert "campaign: 10 of 99 executions done" in capsys.readouterr().out
+    assert "10 executions interrupted after" in capsys.readouterr().out
 
 
 def test_an_exception_in_a_job_ends_the_others() -> None:
