@@ -1,11 +1,12 @@
-"""What the trials of planted bugs say: verdicts, medians, survival, and the files of a scoreboard.
+"""What the trials of planted bugs say: verdicts, medians, survival, and a scoreboard's files.
 
-A trial ends at its finding or, censored, at the end of its budget; survival is estimated by Kaplan
-and Meier (Nonparametric estimation from incomplete observations, JASA 1958).
+All trials have the same budget, so the share of those that are still going is Kaplan and Meier's
+estimate of survival.
 """
 
 from __future__ import annotations
 
+import bisect
 import collections
 import dataclasses
 import math
@@ -85,40 +86,20 @@ def verdict(made: Scoreboard) -> str:
             f"{made.seconds:.0f} s")
 
 
-@dataclasses.dataclass(frozen=True)
-class Curve:
-    """Kaplan and Meier's estimate: the share that is left after so many executions, with the
-    limits of its pointwise interval of 95 %."""
-
-    executions: list[float]
-    left: list[float]
-    low: list[float]
-    high: list[float]
-
-    def at(self, executions: float) -> float:
-        """The share that is left after so many."""
-        before = [left for when, left in zip(self.executions, self.left) if when <= executions]
-        return before[-1] if before else 1.0
-
-
-def curve(scores: Sequence[Score], phase: str) -> Curve:
-    """Survival of the planted bugs until a phase, over all bugs and seeds."""
-    from statsmodels.duration.survfunc import SurvfuncRight  # a second to load, needed at the end
-
+def ends(scores: Sequence[Score], phase: str) -> list[float]:
+    """When each trial of a planted bug came to a phase, in order; infinity for never."""
     trials = [trial for score in scores if score.kind == "bug" for trial in score.trials]
-    ends = [getattr(trial, phase) for trial in trials]
-    times = [end if end is not None else max(trial.executions, 1)
-             for end, trial in zip(ends, trials)]
-    estimate = SurvfuncRight(times, [int(end is not None) for end in ends])
-    spread = [0.0 if math.isnan(error) else 1.96 * error for error in estimate.surv_prob_se]
-    left = [float(share) for share in estimate.surv_prob]
-    return Curve([float(when) for when in estimate.surv_times], left,
-                 [max(0.0, share - wide) for share, wide in zip(left, spread)],
-                 [min(1.0, share + wide) for share, wide in zip(left, spread)])
+    found = [getattr(trial, phase) for trial in trials]
+    return sorted(math.inf if end is None else end for end in found)
 
 
-def draw(curves: dict[str, Curve], executions: int) -> str:
-    """The curves as an SVG file."""
+def left(when: list[float], executions: float) -> float:
+    """The share that is left after so many executions."""
+    return 1 - bisect.bisect_right(when, executions) / len(when)
+
+
+def draw(scores: Sequence[Score], executions: int) -> str:
+    """Survival until each phase as an SVG file."""
     from matplotlib.ticker import MaxNLocator  # here, so that commands start without it
 
     from analysis.system import drawing
@@ -127,20 +108,13 @@ def draw(curves: dict[str, Curve], executions: int) -> str:
     axes.set_xscale("log")
     axes.set_xlim(1, executions)
     axes.set_ylim(0, 1.02)
-    names = {"reached": ("not reached yet", drawing.RIVAL), "wrong": ("not wrong yet",
-             drawing.SLOWER), "found": ("not found yet", drawing.POOL)}
-    for at, (phase, made) in enumerate(curves.items()):
-        label, colour = names[phase]
-        when = [1.0, *made.executions, float(executions)]
-        axes.step(when, [1.0, *made.left, made.left[-1] if made.left else 1.0], where="post",
-                  color=colour, clip_on=False)
-        if phase == "found" and made.left:
-            low, high = ([share for share in (1.0, *ends, ends[-1]) for _ in range(2)][:-1]
-                         for ends in (made.low, made.high))
-            along = [moment for moment in when for _ in range(2)][1:]
-            axes.fill(along + along[::-1], low + high[::-1], color=colour, alpha=0.15,
-                      linewidth=0, clip_on=False)
-        axes.text(0.99, 0.97 - 0.08 * at, label, ha="right", va="top", color=colour,
+    colours = {"reached": drawing.RIVAL, "wrong": drawing.SLOWER, "found": drawing.POOL}
+    for at, (phase, colour) in enumerate(colours.items()):
+        when = ends(scores, phase)
+        along = [1.0, *(end for end in when if end < executions), float(executions)]
+        axes.step(along, [left(when, end) for end in along], where="post", color=colour,
+                  clip_on=False)
+        axes.text(0.99, 0.97 - 0.08 * at, f"not {phase} yet", ha="right", va="top", color=colour,
                   transform=axes.transAxes)
     drawing.across(axes, [10.0**power for power in range(12)], lambda value: f"{value:,.0f}",
                    "executions from nothing")
@@ -153,17 +127,16 @@ def draw(curves: dict[str, Curve], executions: int) -> str:
 
 def write(made: Scoreboard, folder: pathlib.Path) -> None:
     """scoreboard.json, scoreboard.md and survival.svg, each whole or not at all."""
-    curves = {phase: curve(made.scores, phase) for phase in PHASES} if made.bugs else {}
     steps = [10 ** power for power in range(1, 10) if 10 ** power < made.executions]
-    rows = [(step, *(100 * curves[phase].at(step) for phase in PHASES))
-            for step in (*steps, made.executions)] if curves else []
+    rows = [(step, *(100 * left(ends(made.scores, phase), step) for phase in PHASES))
+            for step in (*steps, made.executions)] if made.bugs else []
     said: dict[str, Any] = dataclasses.asdict(  # class_ is written class
         made, dict_factory=lambda items: {name.rstrip("_"): value for name, value in items})
     page = fill(pathlib.Path(__file__).with_name("bugs.md.j2"), board=said, verdict=verdict(made),
                 rows=rows)
     files = {"scoreboard.json": encoded(said), "scoreboard.md": page}
-    if curves:
-        files["survival.svg"] = draw(curves, made.executions)
+    if made.bugs:
+        files["survival.svg"] = draw(made.scores, made.executions)
     for name, text in files.items():
         with whole_file(folder / name) as stream:
             stream.write(text)

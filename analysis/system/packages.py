@@ -69,7 +69,6 @@ _TABLE = (  # purpose, commands, packages
     ("recording this program", "test bench", "sqlite3 lua5.4 jq perl"),
     ("recording this program again", "test", "redis-tools gawk libxml2-utils xsltproc ruby"),
     ("reports", READING + " trial", "python3-numpy python3-scipy"),
-    ("survival in scoreboards", "test bugs", "python3-statsmodels"),
     ("the check of result files", READING + " fuzz", "python3-fastjsonschema"),
     ("pages and charts", READING + " trial bugs", "python3-matplotlib python3-jinja2"),
     ("live progress and tables", READING + " trial", "python3-rich"),

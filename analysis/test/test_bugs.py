@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import math
 import pathlib
 import shutil
 from typing import Any
@@ -146,13 +147,13 @@ def test_a_control_behaves(score: Score, behaves: bool) -> None:
     assert score.behaves is behaves
 
 
-def test_survival_is_the_one_that_kaplan_and_meier_give() -> None:
-    # Ends at 2, 4 and 8, one trial still going at its end of 5: left 3/4, 3/4 * 2/3, and then 0.
-    trials = [Trial(1, when, 1, 1, when if when != 5 else None, None) for when in (2, 4, 5, 8)]
-    made = scoreboard.curve([scoreboard.scored(a_bug(), trials[0], trials)], "found")
-    assert made.executions == [2, 4, 8]
-    assert made.left == pytest.approx([3 / 4, 1 / 2, 0])
-    assert [made.at(when) for when in (1, 3, 7)] == pytest.approx([1, 3 / 4, 1 / 2])
+def test_survival_is_the_share_that_is_still_going() -> None:
+    scores = [a_score((2, 2, 2), (1, 4, 4)), a_score((1, None, None), (8, 8, 8)),
+              a_score((1, 1, 1), kind="hollow")]
+    when = scoreboard.ends(scores, "found")
+    assert when == [2, 4, 8, math.inf]
+    assert [scoreboard.left(when, end) for end in (1, 2, 3, 7, 8, 9)] == [
+        1, 3 / 4, 3 / 4, 1 / 2, 1 / 4, 1 / 4]
 
 
 @pytest.mark.parametrize("found, control, holds", [
