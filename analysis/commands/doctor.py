@@ -25,19 +25,19 @@ ROOM_NEEDED_BYTES = 2 * GIB
 
 STEAL_WATCHED_S = 0.5
 
+
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A fact, whether it is as it should be ("ok", "note" or "unfit"), and what follows from it."""
+    """A fact; what follows from it, where it is not as it should be; whether nothing works so."""
 
     name: str
     value: str
-    state: str = "ok"
     cost: str = ""
+    unfit: bool = False
 
-
-def noted(name: str, value: str, cost: str, bad: bool) -> Row:
-    """A row that is a note, and names the cost, where something is bad."""
-    return Row(name, value, "note", cost) if bad else Row(name, value)
+    @property
+    def state(self) -> str:
+        return "unfit" if self.unfit else "note" if self.cost else "ok"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
             place_row("build", ROOT / "build"), place_row("results", ROOT / "results" / "runs"),
             room_row(shutil.disk_usage(ROOT).free), *compiler_rows(), *package_rows()]
     for row in rows:
-        print(f"{row.name:<22} {row.state:<5} {row.value}" + (f": {row.cost}" if row.cost else ""))
-    unfit = [row.name for row in rows if row.state == "unfit"]
+        print(f"{row.name:<22} {row.state:<5} {': '.join(filter(None, (row.value, row.cost)))}")
+    unfit = [row.name for row in rows if row.unfit]
     print(f"unfit: {', '.join(unfit)}" if unfit else
           f"fit, notes: {sum(row.state == 'note' for row in rows)}")
     return UNFIT if unfit else PASS
@@ -61,26 +61,25 @@ def machine_rows(facts: dict, stolen: float) -> list[Row]:
     """What matters of host.facts() and of the share of time that the hypervisor took."""
     governor, pages = facts["frequency_governor"], facts["huge_pages"]
     random = facts["address_randomisation"]
-    return [
-        Row("system", f"{facts['system']}, {facts['kernel']}, {facts['c_library']}"),
-        Row("processor", f"{facts['processor']}, {facts['architecture']}"),
-        noted("processors", str(facts["processors"]),
-              "one core: what measures disturbs what is measured", facts["processors"] < 2),
-        noted("memory", f"{facts['memory_bytes'] / GIB:.1f} GiB", "large workloads may not fit",
-              facts["memory_bytes"] < 2 * GIB),
-        noted("virtual machine", "yes" if facts["virtual_machine"] else "no",
-              "other guests' noise widens the intervals", facts["virtual_machine"]),
-        noted("time stolen", f"{stolen:.1%}", "somebody else uses this machine: intervals widen",
-              stolen > 0.02),
-        noted("frequency governor", governor or "not visible",
-              "the clock changes under the load: set it to performance",
-              governor not in (None, "performance")),
-        noted("huge pages", pages or "not visible", "POOL_HUGE_PAGES has no effect",
-              pages == "never"),
-        noted("address randomisation", {"0": "off", "1": "partly", "2": "on"}.get(
-            random or "", "not visible"), "layouts are not varied; bias may pass for a result",
-            random == "0"),
+    judged = [  # name, value, cost, whether it is to be paid
+        ("system", f"{facts['system']}, {facts['kernel']}, {facts['c_library']}", "", False),
+        ("processor", f"{facts['processor']}, {facts['architecture']}", "", False),
+        ("processors", f"{facts['processors']}",
+         "one core: what measures disturbs what is measured", facts["processors"] < 2),
+        ("memory", f"{facts['memory_bytes'] / GIB:.1f} GiB", "large workloads may not fit",
+         facts["memory_bytes"] < 2 * GIB),
+        ("virtual machine", "yes" if facts["virtual_machine"] else "no",
+         "other guests' noise widens the intervals", facts["virtual_machine"]),
+        ("time stolen", f"{stolen:.1%}", "somebody else uses this machine: intervals widen",
+         stolen > 0.02),
+        ("frequency governor", governor or "not visible",
+         "the clock changes under the load: set it to performance",
+         governor not in (None, "performance")),
+        ("huge pages", pages or "not visible", "POOL_HUGE_PAGES has no effect", pages == "never"),
+        ("address randomisation", random or "not visible",
+         "layouts are not varied; bias may pass for a result", random == "0"),
     ]
+    return [Row(name, value, cost if bad else "") for name, value, cost, bad in judged]
 
 
 def stolen_share(seconds: float = STEAL_WATCHED_S) -> float:
@@ -97,13 +96,13 @@ def place_row(name: str, folder: pathlib.Path) -> Row:
         there = there.parent
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
         return Row(name, "can be written")
-    return Row(name, "cannot be written", "unfit", f"no access to {there}")
+    return Row(name, "cannot be written", f"no access to {there}", unfit=True)
 
 
 def room_row(free_bytes: int) -> Row:
     enough = free_bytes >= ROOM_NEEDED_BYTES
-    return Row("disk", f"{free_bytes / GIB:.1f} GiB free", "ok" if enough else "unfit",
-               "" if enough else f"{ROOM_NEEDED_BYTES / GIB:.0f} GiB are needed")
+    return Row("disk", f"{free_bytes / GIB:.1f} GiB free",
+               "" if enough else f"{ROOM_NEEDED_BYTES / GIB:.0f} GiB are needed", not enough)
 
 
 def compiler_rows() -> list[Row]:
@@ -113,23 +112,19 @@ def compiler_rows() -> list[Row]:
         try:
             path, _ = meson.compilers(family)
         except UserError as error:
-            rows.append(Row(family, "missing", "note", str(error)))
+            rows.append(Row(family, "missing", str(error)))
             continue
         version = meson.compiler_version(path)
-        rows.append(noted(family, f"{version} ({path})",
-                          f"not {proven}: its warnings are printed, not errors",
-                          version.partition(".")[0] != proven))
+        rows.append(Row(family, f"{version} ({path})", "" if version.startswith(f"{proven}.") else
+                        f"not {proven}: its warnings are printed, not errors"))
     return rows
 
 
 def package_rows() -> list[Row]:
     """The packages that are missing, and what that costs; one row if none is."""
-    rows = []
-    for package in packages.missing(packages.PACKAGES):
-        cost = f"for {package.purpose} ({', '.join(sorted(package.commands))})"
-        if packages.root_prefix() is not None:
-            rows.append(Row(package.name, "installed when needed", "note", cost))
-        else:
-            essential = package.purpose == packages.ESSENTIAL
-            rows.append(Row(package.name, "missing", "unfit" if essential else "note", cost))
-    return rows or [Row("packages", f"all {len(packages.PACKAGES)} are there")]
+    there = packages.root_prefix() is not None
+    return [Row(package.name, "installed when needed" if there else "missing",
+                f"for {package.purpose} ({', '.join(sorted(package.commands))})",
+                package.purpose == packages.ESSENTIAL and not there)
+            for package in packages.missing(packages.PACKAGES)
+            ] or [Row("packages", f"all {len(packages.PACKAGES)} are there")]
