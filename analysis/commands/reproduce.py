@@ -15,14 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
-import re
 import sys
 import tempfile
 
 from analysis.building import meson
 from analysis.fuzzing import findings
 from analysis.system.exits import FINDING, PASS, UserError
-from analysis.system.files import ROOT, named_path, whole_file
+from analysis.system.files import named_path, whole_file
 from analysis.system.terminal import require
 
 
@@ -41,9 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="of an input of bytes; default: the folder of that name above FILE")
     parser.add_argument("--sanitizer", choices=list(meson.FUZZERS), default=None,
                         help="default: the one that it was found under, else address")
-    parser.add_argument("--keep", metavar="NAME",
-                        help="copy the input to fuzz/regressions/TARGET/NAME, which every build "
-                             "runs")
     parser.add_argument("--c", type=named_path, metavar="OUT.c",
                         help="write a C program of its own that makes the same calls")
 
@@ -61,15 +57,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{path} is a recorded trace, not an input that a fuzzer made; play it:"
                         f" ./poolproof replay {path}")
     folder = meson.ensure_build(meson.FUZZERS[args.sanitizer or found_under(path)])
-    target = None
+    target = None  # a text runs as it stands
     if args.target or not is_text:
-        target = choose(args.target, path, findings.targets(folder))
-    target = None if is_text else target  # a text runs as it stands
+        known = choose(args.target, path, findings.targets(folder))
+        target = None if is_text else known
     failed, printed = findings.run_once(folder, target, path)
     text = findings.text_of(folder, target, path, printed) if target else \
         findings.translate(folder, "text", path).decode()
-    if args.keep is not None:
-        keep(path, target, args.keep)
     if args.c is not None:
         write_program(folder, text, args.c)
     return show(target or "the trace", path, failed, printed, text)
@@ -92,18 +86,6 @@ def found_under(path: pathlib.Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return "address"
     return name if name in meson.FUZZERS else "address"
-
-
-def keep(path: pathlib.Path, target: str | None, name: str) -> None:
-    """Copies an input among the regressions; UserError if it is a text or the name is taken."""
-    if target is None:
-        raise UserError(f"{path}: a text; regressions are bytes")
-    place = ROOT / "fuzz" / "regressions" / target / name
-    if not re.fullmatch(r"[a-z0-9-]+", name) or place.exists():
-        raise UserError(f"'{name}' is taken, or not of small letters, digits and '-'")
-    with whole_file(place, "wb") as stream:
-        stream.write(path.read_bytes())
-    print(f"kept as {place.relative_to(ROOT)}")
 
 
 def write_program(folder: pathlib.Path, text: str | None, out: pathlib.Path) -> None:
