@@ -16,29 +16,24 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import re
 import secrets
 
+from analysis.measure import words
+from analysis.system.arguments import duration
 from analysis.system.exits import INCONCLUSIVE, PASS, USAGE, UserError
 from analysis.system.files import ROOT, named_path, output_folder
+from analysis.system.terminal import require
 
 TRIALS = ROOT / "results" / "runs"
 LEAST_S = 20.0
 
 
-def _seconds(text: str) -> float:
-    """30s, 5m or 2h in seconds. A type for argparse."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"invalid duration '{text}': use 30s, 5m or 2h")
-    return float(found.group(1)) * {"s": 1, "m": 60, "h": 3600}[found.group(2)]
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof trial."""
-    parser.add_argument("--time", type=_seconds, default=180.0, metavar="T",
+    parser.add_argument("--time", type=duration, default=180.0, metavar="T",
                         help="how long it may take (3m)")
-    parser.add_argument("--malloc", action="append", default=[], metavar="NAME=FILE.so",
+    parser.add_argument("--malloc", action="append", default=[], type=words.malloc_word,
+                        metavar="NAME=FILE.so",
                         help="try this library too")
     parser.add_argument("--arm", action="append", default=[], metavar="NAME",
                         help="try only these arms, and the controls")
@@ -48,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", default="", metavar="FILE", help="standard input")
     parser.add_argument("--setup", default="", metavar="LINE",
                         help="a line for the shell, run before each launch")
-    parser.add_argument("--stop-after", type=_seconds, default=0.0, metavar="T",
+    parser.add_argument("--stop-after", type=duration, default=0.0, metavar="T",
                         help="send SIGTERM after this long")
     parser.add_argument("--client", default="", metavar="LINE",
                         help="a line for the shell that drives a server, which then gets SIGTERM")
@@ -64,19 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("command", nargs="+", metavar="-- COMMAND", help="what to try")
 
 
-def _mallocs(given: list[str]) -> dict[str, str]:
-    """The libraries of --malloc: name → file."""
-    found = {}
-    for text in given:
-        name, _, file = text.partition("=")
-        if not name or not file:
-            raise UserError(f"--malloc {text}: write NAME=FILE.so")
-        if not pathlib.Path(file).is_file():
-            raise UserError(f"no such library: {file}")
-        found[name] = str(pathlib.Path(file).resolve())
-    return found
-
-
 def _folder(arguments: argparse.Namespace, seed: int) -> pathlib.Path:
     folder: pathlib.Path = arguments.output or TRIALS / f"trial-{seed}"
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "trial.json").exists():
@@ -90,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"--time: at least {LEAST_S:.0f}s", USAGE)
     if arguments.input and not pathlib.Path(arguments.input).is_file():
         raise UserError(f"no such file: {arguments.input}")
-    given = _mallocs(arguments.malloc)
+    given = {malloc.name: str(malloc.file.resolve(strict=True)) for malloc in arguments.malloc}
 
     from analysis.building import meson
     from analysis.measure import trial
@@ -101,12 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     mallocs = {**trial.installed_mallocs(), **given}
     known = [*trial.OPTIONAL, *given]
-    if unknown := [name for name in arguments.arm if name not in known]:
-        raise UserError(f"no arm '{unknown[0]}'; there are {', '.join(known)}")
-    chosen = set(arguments.arm or known)
-    words = (["/bin/sh", "-c", " ".join(arguments.command)] if arguments.shell
-             else arguments.command)
-    command = Command(tuple(words), str(pathlib.Path(arguments.input).resolve())
+    chosen = {require(name, known, "arm") for name in arguments.arm or known}
+    line = (["/bin/sh", "-c", " ".join(arguments.command)] if arguments.shell
+            else arguments.command)
+    command = Command(tuple(line), str(pathlib.Path(arguments.input).resolve())
                       if arguments.input else "", arguments.setup, arguments.client,
                       arguments.stop_after, arguments.process, arguments.ignore_output,
                       arguments.littered)
