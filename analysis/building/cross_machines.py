@@ -14,7 +14,7 @@ import pathlib
 import shutil
 
 from analysis.system.exits import UNFIT, UserError
-from analysis.system.process import find_program, outcome, say
+from analysis.system.process import outcome, require_program, say
 
 LIMIT_S = 300
 FETCH = """
@@ -118,8 +118,7 @@ def describe(name: str, root: pathlib.Path) -> str:
     c, cxx, archiver = machine.tools
     wrapper = machine.wrapper(libraries)
     for tool in filter(None, (c[0], cxx[0], machine.emulator)):
-        if not find_program(tool):
-            raise UserError(f"{tool} is missing; install {machine.packages}", UNFIT)
+        require_program(tool, machine.packages)
     if not libraries.exists():
         _fetch(name, libraries)
     compiled, linked = machine.arguments(libraries)

@@ -20,7 +20,7 @@ from analysis.building import cross_machines
 from analysis.system import packages
 from analysis.system.exits import FINDING, UNFIT, UserError
 from analysis.system.files import ROOT, only_one, whole_file
-from analysis.system.process import clean_environment, find_program, outcome, say
+from analysis.system.process import clean_environment, find_program, outcome, require_program, say
 
 BUILD_ROOT = ROOT / "build"
 MACHINES = BUILD_ROOT / "machines"
@@ -132,8 +132,7 @@ def build_elsewhere(source: pathlib.Path, folder: pathlib.Path, configuration: s
                     targets: Sequence[str] = ()) -> pathlib.Path:
     """The same of any sources, in any folder; of these targets alone where there are some."""
     for tool, package in (("meson", "meson"), ("ninja", "ninja-build")):
-        if not find_program(tool):
-            raise UserError(f"{tool} is missing; install {package}", UNFIT)
+        require_program(tool, package)
     settings = _settings(CONFIGURATIONS[configuration], source)
     waiting = f"another command is building build/{configuration}; waiting for it"
     with only_one(folder.parent / f".{folder.name}.lock", waiting):

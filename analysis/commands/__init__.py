@@ -6,7 +6,6 @@ Nobody imports one, not even another command; what two of them need is in a pack
 COMMANDS = {
     "test": "build with two compilers and run every test",
     "check": "run the tests under every compiler, sanitizer and tool",
-    "coverage": "measure what of the pool the tests and corpora run",
     "trial": "say whether a pool pays off in a program of yours",
     "bench": "measure the pool against the mallocs and report",
     "report": "make the report of a run again",

@@ -1,10 +1,10 @@
-"""Runs the test suite and the corpora in every build and under every tool, as one table.
+"""Runs the test suite and the corpora in every build and under every tool.
 
-A line is one instrument: a compiler's build, a sanitizer, Valgrind, another machine, or a tool that
-reads the sources. Its cells are what it looked at; tests that are the same in any build are left to
-./poolproof test. The cell `control` is a mistake made on purpose
-that the instrument must object to, told by a line of its report: an instrument that lets it pass
-has proved nothing. --quick takes the instruments that find most in ten minutes, --full takes all.
+An instrument is a compiler's build, a sanitizer, Valgrind, another machine, or a tool that reads
+the sources; a line says what one of them made of the tests, the corpora, or each misuse. Tests that
+are the same in any build are left to ./poolproof test. `control` is a mistake made on purpose that
+the instrument must object to, told by a line of its report: an instrument that lets it pass has
+proved nothing. --quick takes the instruments that find most in ten minutes, --full takes all.
 """
 
 from __future__ import annotations
@@ -25,19 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from analysis.quality import checks
+    from analysis.quality import checks, testing
     from analysis.quality.instruments import INSTRUMENTS, name_of
-    from analysis.system.exits import PASS, UserError
+    from analysis.system.exits import PASS
+    from analysis.system.terminal import require
 
     known = {name_of(instrument): instrument for instrument in INSTRUMENTS}
-    for word in arguments.instruments:
-        if word not in known:
-            raise UserError(f"no instrument '{word}'; there are {', '.join(known)}")
-    chosen = [known[word] for word in arguments.instruments] or [
+    chosen = [known[require(word, known, "instrument")] for word in arguments.instruments] or [
         instrument for instrument in INSTRUMENTS if instrument.quick or not arguments.quick]
     if arguments.list:
         for one in chosen:
             print(f"{name_of(one):<22} {one.title}{', quick' if one.quick else ''}")
         return PASS
-    with checks.alone():
+    with testing.alone():
         return checks.write_matrix() if arguments.matrix else checks.run(chosen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pathlib
@@ -10,16 +9,15 @@ import re
 import shlex
 import shutil
 import time
-from typing import Callable
 
 from analysis.building import cross_machines, meson
 from analysis.fuzzing import planted
 from analysis.quality import frama_c, linters, misuse, testing
 from analysis.quality.instruments import SUITES, Control, Instrument
 from analysis.quality.testing import Result
-from analysis.system.exits import FINDING, PASS, UNFIT, UserError
-from analysis.system.files import ROOT, only_one, whole_file
-from analysis.system.process import find_program, outcome, sanitizer_environment
+from analysis.system.exits import PASS
+from analysis.system.files import ROOT, whole_file
+from analysis.system.process import outcome, require_program, sanitizer_environment
 
 KEPT = meson.BUILD_ROOT / "check"
 LIMIT_S = 300
@@ -29,71 +27,39 @@ VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
             f"--suppressions={ROOT / 'analysis/quality/memcheck.supp'}"]
 
 
-def alone() -> contextlib.AbstractContextManager[None]:
-    """Nothing else runs the tests meanwhile."""
-    meson.BUILD_ROOT.mkdir(exist_ok=True)
-    waiting = "another command is running the tests; waiting for it"
-    return only_one(meson.BUILD_ROOT / ".test.lock", waiting)
-
-
 def run(chosen: list[Instrument]) -> int:
-    """Runs the instruments one after another, prints a line for each and what failed."""
+    """Runs the instruments one after another, prints a line for each cell and what failed."""
     shutil.rmtree(KEPT, ignore_errors=True)
     KEPT.mkdir(parents=True)
     begin = time.monotonic()
-    results = []
+    results: list[Result] = []
     for instrument in chosen:
-        start = time.monotonic()
-        cells = look(instrument)
-        print(f"{instrument.title:<24} {' | '.join(map(brief, cells.items()))}"
-              f" | {time.monotonic() - start:.0f} s", flush=True)
-        results += [result for found in cells.values() for result in found]
+        for cell in ("build", *instrument.cells):
+            start, title = time.monotonic(), f"{instrument.title}, {cell}"
+            found = testing.attempt(title, lambda: look(instrument, cell, title))
+            print(f"{title}: {testing.shown(found)}, {time.monotonic() - start:.0f} s", flush=True)
+            results += found
+            if cell == "build" and found[0].outcome != "passed":
+                break
     return testing.conclude(results, time.monotonic() - begin)
 
 
-def brief(cell: tuple[str, list[Result]]) -> str:
-    """A cell of the table: what was counted, or how many tests had which outcome."""
-    name, results = cell
-    counted = len(results) == 1 and results[0].outcome == "passed"
-    return f"{name}: {results[0].reason if counted else testing.shown(results)}"
-
-
-def look(instrument: Instrument) -> dict[str, list[Result]]:
-    """All cells of one instrument; without its build or its tool one that says why not."""
+def look(instrument: Instrument, cell: str, title: str) -> list[Result]:
+    """The results of one cell, none of which may object to the pool as it is."""
     folder = meson.BUILD_ROOT / instrument.configuration
-    work: dict[str, Callable[[], str | list[Result]]] = {
-        "build": lambda: made(instrument),
-        "control": lambda: controlled(instrument, folder),
-        "misuse": lambda: misused(instrument, folder),
-        "read": lambda: read_sources(instrument.tool, folder),
-        **{cell: lambda cell=cell: tested(instrument, folder, cell) for cell in SUITES},
-    }
-    cells: dict[str, list[Result]] = {}
-    for name in ("build", *instrument.cells):
-        cells[name] = done(f"{instrument.title}, {name}", work[name])
-        if cells["build"][0].outcome != "passed":
-            break
-    return cells
+    if cell == "build":
+        if instrument.tool == "valgrind":
+            require_program("valgrind")
+        return testing.build(instrument.configuration)
+    if cell in SUITES:
+        return tested(instrument, folder, SUITES[cell])
+    work = {"control": controlled, "read": read_sources, "misuse": misused}[cell]
+    complaints = work(instrument, folder)
+    return [Result(title, "failed" if complaints else "passed", output="\n".join(complaints))]
 
 
-def done(title: str, work: Callable[[], str | list[Result]]) -> list[Result]:
-    """The results of some work, or the one that it passed, with what it counted."""
-    def results() -> list[Result]:
-        found = work()
-        return [Result(title, "passed", found)] if isinstance(found, str) else found
-    return testing.attempt(title, results)
-
-
-def made(instrument: Instrument) -> str:
-    if instrument.tool == "valgrind" and not find_program("valgrind"):
-        raise UserError("valgrind is missing; install valgrind", UNFIT)
-    strict = meson.warnings_are_errors(meson.ensure_build(instrument.configuration))
-    return "no warnings" if strict else "warnings not judged by this compiler"
-
-
-def tested(instrument: Instrument, folder: pathlib.Path, cell: str) -> list[Result]:
+def tested(instrument: Instrument, folder: pathlib.Path, suite: str) -> list[Result]:
     """The tests of one suite, but for those that are the same in any build."""
-    suite = SUITES[cell]
     words = [f"--suite={suite}", "--no-suite=any-build"]
     if instrument.tool == "valgrind":  # which would watch a shell's memory, and the vast pools'
         tests = json.loads((folder / "meson-info" / "intro-tests.json").read_text())
@@ -119,14 +85,11 @@ def core_program(folder: pathlib.Path, name: str) -> pathlib.Path:
     return folder / "core" / "test" / (f"{name}.exe" if windows else name)
 
 
-def controlled(instrument: Instrument, folder: pathlib.Path) -> str:
-    """Whether each mistake on purpose is told of, by the line that only this report has."""
-    for control in instrument.controls:
-        said = make_mistake(control, instrument, folder)
-        if not re.search(control.line, said, re.M):
-            raise UserError(f"{control.maker} {control.word} was let pass; it said:\n{said}",
-                            FINDING)
-    return f"{len(instrument.controls)} tripped"
+def controlled(instrument: Instrument, folder: pathlib.Path) -> list[str]:
+    """The mistakes on purpose that are not told of by the line that only this report has."""
+    said = {control: make_mistake(control, instrument, folder) for control in instrument.controls}
+    return [f"{control.maker} {control.word} was let pass; it said:\n{text}"
+            for control, text in said.items() if not re.search(control.line, text, re.M)]
 
 
 def make_mistake(control: Control, instrument: Instrument, folder: pathlib.Path) -> str:
@@ -171,26 +134,16 @@ def read_mistakes(tool: str, folder: pathlib.Path) -> str:
     return "\n".join(READERS[tool]([place]))
 
 
-def read_sources(tool: str, folder: pathlib.Path) -> str:
-    if tool == "frama-c":
-        complaints = frama_c.unproved(folder / CONTRACTS)
-        functions = len(frama_c.CLOSED + frama_c.WRAPPING)
-        found = f"{functions} functions in {len(frama_c.BUILDS)} builds"
-    else:
-        folders = [folder, meson.ensure_build("sanitize")]  # which has a source or two of its own
-        complaints = READERS[tool](folders)
-        found = f"{len(linters.units(folders))} sources"
-    if complaints:
-        raise UserError("\n".join(complaints), FINDING)
-    return found
+def read_sources(instrument: Instrument, folder: pathlib.Path) -> list[str]:
+    if instrument.tool == "frama-c":
+        return frama_c.unproved(folder / CONTRACTS)
+    # The second build has a source or two of its own.
+    return READERS[instrument.tool]([folder, meson.ensure_build("sanitize")])
 
 
-def misused(instrument: Instrument, folder: pathlib.Path) -> str:
+def misused(instrument: Instrument, folder: pathlib.Path) -> list[str]:
     found = outcomes(instrument.configuration, folder)
-    wrong = misuse.differences(instrument.configuration, found, misuse.DOCUMENT.read_text())
-    if wrong:
-        raise UserError("\n".join(wrong), FINDING)
-    return f"{len(found)} as stated"
+    return misuse.differences(instrument.configuration, found, misuse.DOCUMENT.read_text())
 
 
 def outcomes(configuration: str, folder: pathlib.Path) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """Lines, branches and MC/DC of the pool that the tests and the corpora run, as llvm-cov has them.
 
-`measure` runs them in two builds, `read` joins what these covered, `judge` holds it against the
-rules and the exceptions.
+MC/DC asks more than branches: that each condition of a decision has been seen to decide it alone
+(Hayhurst et al., NASA/TM-2001-210876). `measure` runs all in two builds, of the ordinary pool and
+of the checked one; `read` joins what these covered; `judge` holds it against the rules and the
+exceptions.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from analysis.quality import testing
 from analysis.quality.testing import Result
 from analysis.system.exits import FINDING, UNFIT, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import find_program
+from analysis.system.process import require_program
 
 KEPT = meson.BUILD_ROOT / "coverage-report"
 EXCEPTIONS = ROOT / "core" / "test" / "coverage_exceptions.txt"
@@ -50,19 +52,20 @@ class Measured:
     nothing of a line."""
 
 
-def check(html: bool = False) -> list[Result]:
-    """Measures and says how much is covered, writes the pages if asked; one result for each rule.
+def check() -> list[Result]:
+    """Measures and says how much is covered, writes pages of it; one result for each rule.
 
     A skipped test that may cover what is missing is a skip of all.
     """
     found, programs, skipped = measure()
     for kind, (covered, every) in found.counts.items():
         print(f"{TITLES[kind]}: {covered} of {every}, {share(covered, every):.2%}")
-    if html:
-        shutil.rmtree(KEPT, ignore_errors=True)
-        for name in BUILDS:
-            render(name, programs[name])
-            print(f"kept in {os.path.relpath(KEPT / name)}: index.html")
+    shutil.rmtree(KEPT, ignore_errors=True)
+    for name, ran in programs.items():
+        tool("llvm-cov", ["show", "-format=html", f"-output-dir={KEPT / name}",
+                          "-show-branches=count", "-show-mcdc",
+                          *_words(meson.BUILD_ROOT / name, ran, sources_of_core())])
+        print(f"the sources, with each line's count: {os.path.relpath(KEPT / name)}/index.html")
     rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
     if skipped and any(rules.values()):
         raise UserError(f"cannot be judged without {skipped[0]}", UNFIT)
@@ -88,8 +91,7 @@ def measure() -> tuple[Measured, dict[str, list[pathlib.Path]], list[str]]:
     why."""
     for name, package in (("clang-19", "clang-19"), ("llvm-profdata-19", "llvm-19"),
                           ("llvm-cov-19", "llvm-19")):
-        if not find_program(name):
-            raise UserError(f"{name} is missing; install {package}", UNFIT)
+        require_program(name, package)
     sources = sources_of_core()
     programs: dict[str, list[pathlib.Path]] = {}
     exported, lines, skipped = [], [], []
@@ -246,13 +248,3 @@ def judge(found: Measured, exceptions: dict[str, str]) -> dict[str, list[str]]:
         f"{EXCEPTIONS.name} excuses what is covered: {place}" for place in exceptions
         if place not in found.missed]
     return rules
-
-
-# --- Showing --------------------------------------------------------------------------------------
-
-
-def render(name: str, programs: list[pathlib.Path]) -> None:
-    """The sources as HTML, each line with its count in one build."""
-    tool("llvm-cov", ["show", "-format=html", f"-output-dir={KEPT / name}",
-                      "-show-branches=count", "-show-mcdc",
-                      *_words(meson.BUILD_ROOT / name, programs, sources_of_core())])

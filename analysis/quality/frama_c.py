@@ -14,7 +14,7 @@ from typing import Iterable, Iterator
 from analysis.building import meson
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment, find_program, outcome, processors
+from analysis.system.process import clean_environment, outcome, processors, require_program
 
 CORE = ROOT / "core"
 WORK = meson.BUILD_ROOT / "check" / "contracts"
@@ -39,8 +39,7 @@ def unproved(contracts: pathlib.Path, core: pathlib.Path = CORE,
              patience_s: int = PATIENCE_S) -> list[str]:
     """What of the contracts, and of their lemmas, cannot be proved of the pool in a folder."""
     for program, package in TOOLS.items():
-        if not find_program(program):
-            raise UserError(f"{program} is missing; install {package}", UNFIT)
+        require_program(program, package)
     WORK.mkdir(parents=True, exist_ok=True)
     source = (WORK / "contracts").with_suffix(".c")
     shutil.copyfile(contracts, source)

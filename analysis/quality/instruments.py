@@ -26,7 +26,7 @@ class Control:
 
 @dataclasses.dataclass(frozen=True)
 class Instrument:
-    """One line of the table."""
+    """A build or a tool, and what it is asked for."""
 
     title: str
     configuration: str

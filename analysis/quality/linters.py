@@ -14,9 +14,8 @@ import shlex
 
 from analysis.building import meson
 from analysis.quality import rules
-from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT, whole_file
-from analysis.system.process import clean_environment, find_program, outcome, processors
+from analysis.system.process import clean_environment, outcome, processors, require_program
 
 WORK = meson.BUILD_ROOT / "lint"
 
@@ -42,17 +41,18 @@ def units(folders: list[pathlib.Path], only: set[pathlib.Path] | None = None) ->
 def check_format(_folders: list[pathlib.Path], _only: set[pathlib.Path] | None = None) -> list[str]:
     """Complaints of clang-format about the layout of any C or C++ file."""
     files = [file.path for file in rules.read_tree(ROOT) if file.is_c]
-    said = _run([find_tool("clang-format-19"), "--dry-run", "--Werror", *files]) if files else ""
+    tool = require_program("clang-format-19")
+    said = _run([tool, "--dry-run", "--Werror", *files]) if files else ""
     return [line for line in said.splitlines() if "error:" in line]
 
 
 def check_clang_tidy(folders: list[pathlib.Path],
                      only: set[pathlib.Path] | None = None) -> list[str]:
     """Complaints of clang-tidy about the sources that were compiled, or about some of them."""
-    runner, tool = find_tool("run-clang-tidy-19"), find_tool("clang-tidy-19")
+    tool = require_program("clang-tidy-19")
     if not _write_database(folders, only):
         return []
-    said = _run([runner, "-quiet", f"-clang-tidy-binary={tool}", "-p", str(WORK), "-j",
+    said = _run(["run-clang-tidy-19", "-quiet", f"-clang-tidy-binary={tool}", "-p", str(WORK), "-j",
                  str(processors())])
     return sorted({line for line in said.splitlines() if re.search(r"(warning|error): ", line)})
 
@@ -60,7 +60,7 @@ def check_clang_tidy(folders: list[pathlib.Path],
 def check_cppcheck(folders: list[pathlib.Path],
                    only: set[pathlib.Path] | None = None) -> list[str]:
     """Complaints of cppcheck about the sources that were compiled."""
-    tool = find_tool("cppcheck")
+    tool = require_program("cppcheck")
     if not _write_database(folders, only):
         return []
     said = _run([
@@ -110,14 +110,6 @@ def _run(command: list[str], folder: str = "") -> str:
     if code and not re.search("warning|error", said):
         said += f"{command[0]}: error: exit code {code}: {said.strip()[-200:]}\n"
     return said
-
-
-def find_tool(name: str) -> str:
-    """The path of a program; UserError that says how to get it."""
-    found = find_program(name)
-    if not found:
-        raise UserError(f"{name} is missing; install {name.removeprefix('run-')}", UNFIT)
-    return found
 
 
 CHECKS = {

@@ -22,7 +22,7 @@ from analysis.building import meson
 from analysis.quality import coverage, linters, rules, testing
 from analysis.quality.testing import Result
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT, only_one, whole_file
+from analysis.system.files import ROOT, whole_file
 from analysis.system.terminal import require
 
 BUILDS = ("release", "sanitize")
@@ -68,9 +68,7 @@ def run(names: list[str], every: bool, again: bool) -> int:
     """Runs the suites of these names, or all that are quick, or all; returns the exit code."""
     for name in names:
         require(name, known(), "test suite")
-    meson.BUILD_ROOT.mkdir(exist_ok=True)
-    with only_one(meson.BUILD_ROOT / ".test.lock",
-                  "another command is running the tests; waiting for it"):
+    with testing.alone():
         start = time.monotonic()
         if again:
             shutil.rmtree(MEMORY, ignore_errors=True)
@@ -80,36 +78,49 @@ def run(names: list[str], every: bool, again: bool) -> int:
 
 def groups(names: list[str], every: bool) -> Iterator[Group]:
     """The groups in their order; what is built is known only as it comes to be."""
-    chosen = set(names or known())
+    chosen, whole = set(names or known()), every or bool(names)
     compiled = sorted(chosen & declared_suites(ROOT))
-    files = [path for suite, paths in python_suites(ROOT).items() if suite in chosen
-             for path in paths]
-    slow = () if every or names else SLOW
-    folders: dict[str, pathlib.Path] = {}
     if "rules" in chosen:
         yield Group("rules", lambda: testing.attempt(
             "rules", lambda: testing.judged("rules", rules.check(ROOT))))
+    built: list[str] = []
     if compiled or "lint" in names or chosen - {"analysis", "rules", "coverage"}:
-        for name in (*BUILDS, *(MORE_BUILDS if every or names else ())):
-            targets = [] if every or names or name == BUILDS[0] else ["meson-test-prereq"]
-            yield Group(f"build {name}", lambda name=name, targets=targets:
-                        build(name, folders, targets))
-    for name, folder in folders.items() if compiled else ():
-        words = [f"--suite={suite}" for suite in compiled] if names else []
-        words += [] if every or names else ["--no-suite=slow"]
-        words += [] if name == BUILDS[0] else ["--no-suite=any-build"]
-        yield Group(name, lambda name=name, folder=folder, words=words:
-                    testing.run_meson(name, folder, words), SOURCES, tuple(words))
+        for name in (*BUILDS, *(MORE_BUILDS if whole else ())):
+            targets = [] if whole or name == BUILDS[0] else ["meson-test-prereq"]
+            yield Group(f"build {name}", lambda: build(name, targets, built))
+    for name in built if compiled else ():
+        words = [*(f"--suite={suite}" for suite in compiled if names),
+                 *([] if whole else ["--no-suite=slow"]),
+                 *([] if name == BUILDS[0] else ["--no-suite=any-build"])]
+        yield Group(name, lambda: testing.run_meson(name, meson.BUILD_ROOT / name, words), SOURCES,
+                    tuple(words))
+    files = [path for suite, paths in python_suites(ROOT).items() if suite in chosen
+             for path in paths]
     if files:
+        slow = () if whole else SLOW
         yield Group("python", lambda: testing.run_pytest(files, slow), (".",),
                     (*map(str, files), *slow))
     if "lint" in chosen:
-        some = None if every or "lint" in names else changed()
+        some = None if whole else changed()
+        folders = [meson.BUILD_ROOT / name for name in built if name in BUILDS]
         yield Group("lint", lambda: lint(folders, some), (*SOURCES, ".clang-format", ".clang-tidy"),
                     tuple(map(str, sorted(some or ()))))
-    if "coverage" in chosen and (every or "coverage" in names):
+    if "coverage" in chosen and whole:
         yield Group("coverage", lambda: testing.attempt(
             "coverage: measured", coverage.check, "./poolproof test coverage"), SOURCES)
+
+
+def build(name: str, targets: list[str], built: list[str]) -> list[Result]:
+    """Builds a configuration, and enters it among those that were built."""
+    results = testing.build(name, targets)
+    built += [name] if results[0].outcome == "passed" else []
+    return results
+
+
+def lint(folders: list[pathlib.Path], only: set[pathlib.Path] | None) -> list[Result]:
+    """One result for each linter, on all that is compiled or on some files."""
+    return [result for name, check in linters.CHECKS.items() for result in testing.attempt(
+        f"lint: {name}", lambda: testing.judged("lint", {name: check(folders, only)}))]
 
 
 def known() -> list[str]:
@@ -191,26 +202,3 @@ def changed() -> set[pathlib.Path] | None:
     if named is None or new is None:
         return None
     return {ROOT / name for name in (named + new).splitlines()}
-
-
-# --- Groups ---------------------------------------------------------------------------------------
-
-
-def build(name: str, folders: dict[str, pathlib.Path], targets: list[str]) -> list[Result]:
-    """That a configuration compiles, without a warning where the code is kept clean for its
-    compiler; its folder is entered in `folders`."""
-    title = f"build: {name} compiles without a warning"
-
-    def made() -> list[Result]:
-        folders[name] = meson.ensure_build(name, targets)
-        if meson.warnings_are_errors(folders[name]):
-            return [Result(title, "passed")]
-        return [Result(title, "skipped", "warnings are kept away only under gcc 12 and clang 19")]
-    return testing.attempt(title, made, f"ninja -C build/{name}")
-
-
-def lint(folders: dict[str, pathlib.Path], only: set[pathlib.Path] | None) -> list[Result]:
-    """One result for each linter, on all that is compiled or on some files."""
-    built = [folder for name, folder in folders.items() if name in BUILDS]
-    return [result for name, check in linters.CHECKS.items() for result in testing.attempt(
-        f"lint: {name}", lambda: testing.judged("lint", {name: check(built, only)}))]

@@ -6,6 +6,7 @@ stay in build/CONFIGURATION/meson-logs and in build/test.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -14,11 +15,11 @@ import re
 import signal
 import sys
 import xml.etree.ElementTree as ElementTree
-from typing import Callable, Iterable, Iterator
+from typing import Callable, Iterable, Iterator, Sequence
 
 from analysis.building import meson
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
-from analysis.system.files import ROOT
+from analysis.system.files import ROOT, only_one
 from analysis.system.process import (clean_environment, outcome, processors,
                                      sanitizer_environment)
 
@@ -59,6 +60,13 @@ def attempt(title: str, work: Callable[[], list[Result]], alone: str = "") -> li
         return [Result(title, "failed", output=str(error), alone=alone)]
 
 
+def alone() -> contextlib.AbstractContextManager[None]:
+    """Nothing else runs the tests meanwhile."""
+    meson.BUILD_ROOT.mkdir(exist_ok=True)
+    waiting = "another command is running the tests; waiting for it"
+    return only_one(meson.BUILD_ROOT / ".test.lock", waiting)
+
+
 def judged(title: str, complaints: dict[str, list[str]]) -> list[Result]:
     """One result for each rule, with its complaints."""
     return [Result(f"{title}: {rule}", "failed" if said else "passed", output="\n".join(said),
@@ -67,6 +75,18 @@ def judged(title: str, complaints: dict[str, list[str]]) -> list[Result]:
 
 
 # --- Running --------------------------------------------------------------------------------------
+
+
+def build(configuration: str, targets: Sequence[str] = ()) -> list[Result]:
+    """That a configuration compiles, which the first result says, and without a warning."""
+    title = f"build: {configuration} compiles"
+
+    def made() -> list[Result]:
+        strict = meson.warnings_are_errors(meson.ensure_build(configuration, targets))
+        reason = "" if strict else "warnings are kept away only under gcc 12 and clang 19"
+        return [Result(title, "passed"), Result(f"{title} without a warning",
+                                                "passed" if strict else "skipped", reason)]
+    return attempt(title, made, f"ninja -C build/{configuration}")
 
 
 def run_meson(configuration: str, folder: pathlib.Path, words: Iterable[str] = (),

@@ -28,9 +28,9 @@ class Package:
     commands: frozenset[str]
 
 
-BUILDING = "test check coverage trial bench record replay fuzz reproduce bugs mutants"
+BUILDING = "test check trial bench record replay fuzz reproduce bugs mutants"
 READING = "test bench report compare gate prove-statistics"
-FUZZING = "test check coverage fuzz reproduce bugs mutants"
+FUZZING = "test check fuzz reproduce bugs mutants"
 RUNNING = "test trial bench replay"
 
 ESSENTIAL = "every build"
@@ -38,7 +38,7 @@ ESSENTIAL = "every build"
 
 _TABLE = (  # purpose, commands, packages
     (ESSENTIAL, BUILDING, "gcc g++ libc6-dev meson ninja-build pkg-config zlib1g-dev"),
-    ("the C tests", "test check coverage mutants", "libcmocka-dev"),
+    ("the C tests", "test check mutants", "libcmocka-dev"),
     ("sanitizers and fuzzing", FUZZING, "clang-19"),
     ("sanitizers, fuzzing, the arm scudo", FUZZING + " bench replay", "libclang-rt-19-dev"),
     ("names in sanitizer reports", FUZZING, "llvm-19"),

@@ -14,6 +14,8 @@ import subprocess
 import sys
 from typing import Mapping, Sequence
 
+from analysis.system.exits import UNFIT, UserError
+
 
 def say(line: str) -> None:
     """One line about what a command is doing, on stderr, so that it never mixes with a result."""
@@ -23,6 +25,14 @@ def say(line: str) -> None:
 def find_program(*names: str) -> str | None:
     """The absolute path of the first of these programs that is on PATH, or None."""
     return next((path for path in map(shutil.which, names) if path), None)
+
+
+def require_program(name: str, package: str = "") -> str:
+    """The path of a program; UserError that says how to get it."""
+    found = find_program(name)
+    if not found:
+        raise UserError(f"{name} is missing; install {package or name}", UNFIT)
+    return found
 
 
 TIMED_OUT = 124

@@ -11,6 +11,7 @@ import pytest
 from analysis.building import cross_machines, meson
 from analysis.commands import check
 from analysis.quality import checks, instruments, misuse, testing
+from analysis.system import process
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
 
 
@@ -20,34 +21,35 @@ def kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(testing, "LOGS", tmp_path / "test")
 
 
-def test_an_instrument_without_its_compiler_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(configuration: str) -> pathlib.Path:
-        raise UserError("clang is missing; install clang-19", UNFIT)
-    monkeypatch.setattr(meson, "ensure_build", absent)
-    cells = checks.look(instruments.INSTRUMENTS[0])
-    assert [result.outcome for found in cells.values() for result in found] == ["skipped"]
+BROKEN = [(UserError("clang is missing; install clang-19", UNFIT), "skipped: gcc release, build"),
+          (UserError("error: expected ';'", FINDING), "failed: gcc release, build")]
 
 
-def test_sources_that_do_not_compile_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(configuration: str) -> pathlib.Path:
-        raise UserError("error: expected ';'", FINDING)
+@pytest.mark.parametrize("error, told", BROKEN)
+def test_what_cannot_be_built_is_told_and_asked_nothing(
+        monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: UserError,
+        told: str) -> None:
+    def broken(*_: object) -> pathlib.Path:
+        raise error
     monkeypatch.setattr(meson, "ensure_build", broken)
-    result, = checks.look(instruments.INSTRUMENTS[0])["build"]
-    assert result.outcome == "failed" and "expected ';'" in result.output
+    assert checks.run([instruments.INSTRUMENTS[0]]) == FINDING
+    out = capsys.readouterr().out
+    assert re.search(rf"(?s){told.replace('gcc release, build', '.*compiles')}.*{error}", out)
+    assert "control" not in out
 
 
-@pytest.mark.parametrize("said, outcome", [
-    ("==12==ERROR: AddressSanitizer: use-after-poison on address 0x1\n", "passed"),
-    ("note: about ==12==ERROR: AddressSanitizer: use-after-poison on x\n", "failed"),
-    ("outcome: unnoticed\n", "failed"),
-    ("", "failed"),
+@pytest.mark.parametrize("said, tripped", [
+    ("==12==ERROR: AddressSanitizer: use-after-poison on address 0x1\n", True),
+    ("note: about ==12==ERROR: AddressSanitizer: use-after-poison on x\n", False),
+    ("outcome: unnoticed\n", False),
+    ("", False),
 ])
 def test_a_control_is_told_by_its_own_line(
-        monkeypatch: pytest.MonkeyPatch, said: str, outcome: str) -> None:
+        monkeypatch: pytest.MonkeyPatch, said: str, tripped: bool) -> None:
     monkeypatch.setattr(checks, "make_mistake", lambda *_: said)
     one = instruments.Instrument("x", "sanitize", (instruments.POISON,))
-    result, = checks.done("x", lambda: checks.controlled(one, pathlib.Path("x")))
-    assert result.outcome == outcome and said in result.output + said * (outcome == "passed")
+    result, = checks.look(one, "control", "x, control")
+    assert (result.outcome == "passed") is tripped and (tripped or said in result.output)
 
 
 def test_every_instrument_has_a_control_and_a_build() -> None:
@@ -77,31 +79,31 @@ def test_a_build_is_held_to_the_column_of_its_kind() -> None:
     assert "no column MSan" in misuse.differences("memory", {}, text)[0]
 
 
-def test_a_line_for_each_instrument_then_what_failed_and_was_skipped(
+def test_a_line_for_each_cell_then_what_failed_and_was_skipped(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def look(one: instruments.Instrument) -> dict[str, list[testing.Result]]:
-        return {"control": [testing.Result(f"{one.title}, control", "passed", "3 tripped")],
-                "core": [testing.Result("a", "passed"), testing.Result("b", "failed", output="x"),
-                         testing.Result("c", "skipped", "no disk")]}
+    def look(one: instruments.Instrument, cell: str, title: str) -> list[testing.Result]:
+        return [testing.Result(title, "passed"), testing.Result("c", "skipped", "no disk")] + [
+            testing.Result("b", "failed", output="x")] * (cell == "core")
     monkeypatch.setattr(checks, "look", look)
     assert checks.run([instruments.INSTRUMENTS[0]]) == FINDING
     lines = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"gcc release +control: 3 tripped \| core: 1 passed, 1 failed, 1 skipped"
-                        r" \| 0 s", lines[0])
+    cells = ("build", *instruments.INSTRUMENTS[0].cells)
+    assert [line.partition(":")[0] for line in lines[:len(cells)]] == [
+        f"gcc release, {cell}" for cell in cells]
+    assert "gcc release, core: 1 passed, 1 failed, 1 skipped, 0 s" in lines
     assert "failed: b" in lines and "skipped: c: no disk" in lines
-    assert lines[-1] == "2 passed, 1 failed, 1 skipped"
+    assert lines[-1] == "6 passed, 1 failed, 6 skipped"
 
 
 def test_nothing_but_skips_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "look",
-                        lambda one: {"build": [testing.Result("x", "skipped", "no clang")]})
+    monkeypatch.setattr(checks, "look", lambda *_: [testing.Result("x", "skipped", "no clang")])
     assert checks.run([instruments.INSTRUMENTS[0]]) == FINDING
 
 
 def test_an_unknown_instrument_is_refused() -> None:
     parser = argparse.ArgumentParser()
     check.add_arguments(parser)
-    with pytest.raises(UserError, match="no instrument 'vax'; there are release"):
+    with pytest.raises(UserError, match="there is no instrument 'vax'; there are release"):
         check.run(parser.parse_args(["vax"]))
 
 
@@ -120,7 +122,7 @@ def test_the_list_shows_those_that_are_named(capsys: pytest.CaptureFixture) -> N
 def test_libraries_of_another_machine_are_not_fetched_against_the_users_word(
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POOLPROOF_INSTALL", "no")
-    monkeypatch.setattr(cross_machines, "find_program", lambda tool: f"/usr/bin/{tool}")
+    monkeypatch.setattr(process, "find_program", lambda tool: f"/usr/bin/{tool}")
     with pytest.raises(UserError, match="POOLPROOF_INSTALL=no") as caught:
         cross_machines.describe("s390x", tmp_path)
     assert caught.value.exit_code == UNFIT
@@ -131,7 +133,7 @@ def test_libraries_of_another_machine_are_not_fetched_against_the_users_word(
     ("windows", "wine is missing; install g.*-mingw-w64-x86-64 wine wine64$")])
 def test_a_machine_without_its_emulator_is_unfit(
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, machine: str, said: str) -> None:
-    monkeypatch.setattr(cross_machines, "find_program",
+    monkeypatch.setattr(process, "find_program",
                         lambda tool: None if tool[:4] in ("qemu", "wine") else f"/usr/bin/{tool}")
     with pytest.raises(UserError, match=said) as caught:
         cross_machines.describe(machine, tmp_path)

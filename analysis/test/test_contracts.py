@@ -8,6 +8,7 @@ import re
 import pytest
 
 from analysis.quality import frama_c
+from analysis.system import process
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT
 
@@ -51,7 +52,7 @@ def test_what_is_not_is_one(said: str, names: list[str], complaint: str) -> None
 
 def test_without_frama_c_the_proofs_are_skipped(
         monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
-    monkeypatch.setattr(frama_c, "find_program", lambda *names: None)
+    monkeypatch.setattr(process, "find_program", lambda *names: None)
     with pytest.raises(UserError, match="install frama-c-base") as refused:
         frama_c.unproved(tmp_path / "contracts")
     assert refused.value.exit_code == UNFIT

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.quality import coverage, testing
 from analysis.quality.coverage import Measured
+from analysis.system import process
 from analysis.system.exits import UserError
 
 SOURCE = """static int one(int a, int b)
@@ -99,7 +100,7 @@ def attempt() -> list[testing.Result]:
 
 
 def test_without_its_tools_it_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coverage, "find_program", lambda *names: None)
+    monkeypatch.setattr(process, "find_program", lambda *names: None)
     result, = attempt()
     assert (result.outcome, result.reason) == ("skipped", "clang-19 is missing; install clang-19")
 
@@ -113,7 +114,7 @@ def test_a_skipped_test_excuses_from_judging_alone(
     none = tmp_path / "coverage_exceptions.txt"
     none.write_text("")
     monkeypatch.setattr(coverage, "EXCEPTIONS", none)
-    monkeypatch.setattr(coverage, "measure", lambda: (read(source, second), [], skipped))
+    monkeypatch.setattr(coverage, "measure", lambda: (read(source, second), {}, skipped))
     results = attempt()
     assert {result.outcome for result in results} == outcomes
     assert all(skipped[0] in result.reason for result in results if result.outcome == "skipped")
