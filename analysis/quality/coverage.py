@@ -21,7 +21,7 @@ from typing import Iterable, Iterator, Sequence
 from analysis.building import meson
 from analysis.quality import testing
 from analysis.quality.testing import Result
-from analysis.system.exits import FINDING, UNFIT, UserError
+from analysis.system.exits import FINDING, UserError
 from analysis.system.files import ROOT
 from analysis.system.process import require_program
 
@@ -31,8 +31,6 @@ MCDC_LEAST = 0.95
 LIMIT_S = 900
 BUILDS = ("coverage", "coverage-checked")
 SUITES = ("--suite=core", "--suite=trace", "--suite=fuzz", "--no-suite=any-build")
-NOT_THESE_BUILDS = ("AddressSanitizer", "checked build", "ordinary pool")
-"""In the reason of a test that covers nothing of its own in a build that skips it."""
 
 KINDS = {"line": "every line runs", "branch": "every branch goes both ways",
          "mcdc": "every condition decides by itself"}
@@ -53,23 +51,11 @@ class Measured:
 
 
 def check() -> list[Result]:
-    """Measures and says how much is covered, writes pages of it; one result for each rule.
-
-    A skipped test that may cover what is missing is a skip of all.
-    """
-    found, programs, skipped = measure()
+    """Measures and says how much is covered, writes pages of it; one result for each rule."""
+    found = measure()
     for kind, (covered, every) in found.counts.items():
         print(f"{TITLES[kind]}: {covered} of {every}, {share(covered, every):.2%}")
-    shutil.rmtree(KEPT, ignore_errors=True)
-    for name, ran in programs.items():
-        tool("llvm-cov", ["show", "-format=html", f"-output-dir={KEPT / name}",
-                          "-show-branches=count", "-show-mcdc",
-                          *_words(meson.BUILD_ROOT / name, ran, sources_of_core())])
-        print(f"the sources, with each line's count: {os.path.relpath(KEPT / name)}/index.html")
-    rules = judge(found, read_exceptions(EXCEPTIONS.read_text()))
-    if skipped and any(rules.values()):
-        raise UserError(f"cannot be judged without {skipped[0]}", UNFIT)
-    return testing.judged("coverage", rules)
+    return testing.judged("coverage", judge(found, read_exceptions(EXCEPTIONS.read_text())))
 
 
 def share(covered: int, every: int) -> float:
@@ -86,36 +72,32 @@ def sources_of_core() -> list[pathlib.Path]:
 # --- Measuring ------------------------------------------------------------------------------------
 
 
-def measure() -> tuple[Measured, dict[str, list[pathlib.Path]], list[str]]:
-    """What tests and corpora cover, the programs that each build ran, and which were skipped and
-    why."""
+def measure() -> Measured:
+    """What tests and corpora cover in each build. UserError if a test fails: half of a run says
+    nothing about coverage."""
     for name, package in (("clang-19", "clang-19"), ("llvm-profdata-19", "llvm-19"),
                           ("llvm-cov-19", "llvm-19")):
         require_program(name, package)
     sources = sources_of_core()
-    programs: dict[str, list[pathlib.Path]] = {}
-    exported, lines, skipped = [], [], []
+    exported, lines = [], []
+    shutil.rmtree(KEPT, ignore_errors=True)
     for name in BUILDS:
         folder = meson.ensure_build(name)
-        programs[name], lacking = count(folder)
-        exported.append(export(folder, programs[name], sources, "text"))
-        lines.append(export(folder, programs[name], sources, "lcov"))
-        skipped += lacking
-    return read(exported, lines, sources), programs, skipped
+        words = ["-instr-profile", count(folder), *programs_of(folder), "-sources",
+                 *map(str, sources)]
+        exported.append(tool("llvm-cov", ["export", *words]))
+        lines.append(tool("llvm-cov", ["export", "-format=lcov", *words]))
+        tool("llvm-cov", ["show", "-format=html", f"-output-dir={KEPT / name}",
+                          "-show-branches=count", "-show-mcdc", *words])
+        print(f"the sources, with each line's count: {os.path.relpath(KEPT / name)}/index.html")
+    return read(exported, lines, sources)
 
 
-def count(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
-    """Runs the tests and the corpora with counters, merges what they counted.
-
-    Returns the programs, and the tests that this machine made skip. UserError if a test fails: half
-    of a run says nothing about coverage.
-    """
-    raw = folder / "counters"
+def count(folder: pathlib.Path) -> str:
+    """Runs the tests and the corpora with counters; the file that has them all."""
+    raw, merged = folder / "counters", folder / "counters.profdata"
     shutil.rmtree(raw, ignore_errors=True)
     raw.mkdir()
-    tests = json.loads((folder / "meson-info" / "intro-tests.json").read_text())
-    if any(test["name"] == "contract" for test in tests):
-        raise UserError("cmocka is missing; install libcmocka-dev", UNFIT)
     results = testing.run_meson(folder.name, folder, SUITES,
                                 {"LLVM_PROFILE_FILE": str(raw / "%m-%p.profraw")})
     failed = [result for result in results if result.outcome == "failed"]
@@ -123,15 +105,17 @@ def count(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
         said = [f"{result.name}: {line}" for result in failed[:1]
                 for line in testing.telling_lines(result.output, 4)]
         raise UserError("\n".join([f"{len(failed)} tests failed", *said]), FINDING)
-    counters = [str(path) for path in sorted(raw.iterdir())]
-    tool("llvm-profdata", ["merge", "-sparse", "-o", str(folder / "counters.profdata"), *counters])
-    words = {word for test in tests for word in test["cmd"] if word.startswith("/")}
-    programs = sorted(path for path in {pathlib.Path(word).resolve() for word in words}
-                      if path.is_relative_to(folder) and path.is_file()
-                      and os.access(path, os.X_OK))
-    return programs, [f"{result.name}: {result.reason}" for result in results
-                      if result.outcome == "skipped"
-                      and not any(words in result.reason for words in NOT_THESE_BUILDS)]
+    tool("llvm-profdata", ["merge", "-sparse", "-o", str(merged), *map(str, sorted(raw.iterdir()))])
+    return str(merged)
+
+
+def programs_of(folder: pathlib.Path) -> list[str]:
+    """The programs that the tests of a build run, as words for llvm-cov."""
+    tests = json.loads((folder / "meson-info" / "intro-tests.json").read_text())
+    words = {pathlib.Path(word).resolve() for test in tests for word in test["cmd"]
+             if word.startswith("/")}
+    return [word for path in sorted(words) if path.is_relative_to(folder) and path.is_file()
+            and os.access(path, os.X_OK) for word in ("-object", str(path))]
 
 
 def tool(name: str, words: list[str]) -> str:
@@ -142,18 +126,6 @@ def tool(name: str, words: list[str]) -> str:
     if answer.returncode != 0:
         raise UserError(f"{name} failed: {answer.stderr.strip()[-300:]}", FINDING)
     return answer.stdout
-
-
-def _words(folder: pathlib.Path, programs: list[pathlib.Path],
-           sources: list[pathlib.Path]) -> list[str]:
-    objects = [word for program in programs[1:] for word in ("-object", str(program))]
-    return ["-instr-profile", str(folder / "counters.profdata"), str(programs[0]), *objects,
-            "-sources", *map(str, sources)]
-
-
-def export(folder: pathlib.Path, programs: list[pathlib.Path], sources: list[pathlib.Path],
-           form: str) -> str:
-    return tool("llvm-cov", ["export", f"-format={form}", *_words(folder, programs, sources)])
 
 
 # --- Reading --------------------------------------------------------------------------------------
