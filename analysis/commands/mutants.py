@@ -24,8 +24,6 @@ from analysis.system.files import only_one
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof mutants."""
     parser.add_argument("function", nargs="*", help="only mutants of these functions")
-    parser.add_argument("--file", nargs="+", metavar="FILE", default=[],
-                        help="change only these files (default: all of core/)")
     parser.add_argument("--sample", type=arguments.amount, metavar="N",
                         help="only N, evenly spread")
     parser.add_argument("--executions", type=arguments.amount, default=20_000, metavar="N",
@@ -41,8 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from analysis.fuzzing.jobs import Crew
 
     c, _ = meson.compilers("clang")
-    wanted = mutants.chosen(args.file, args.function, args.sample,
-                            f"{meson.resource_folder(c)}/include")
+    wanted = mutants.chosen(args.function, args.sample, f"{meson.resource_folder(c)}/include")
     if args.list:
         for mutant in wanted:
             print(f"{mutant.file}:{mutant.line}: {mutant.name}")

@@ -22,12 +22,12 @@ import time
 from typing import Any
 
 from analysis.building import meson
-from analysis.fuzzing import findings, planted
+from analysis.fuzzing import planted, trials
 from analysis.fuzzing.jobs import Crew, Memory
 from analysis.fuzzing.mutants import EQUIVALENT, Mutant
 from analysis.system.exits import FINDING, PASS, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment, find_program, say
+from analysis.system.process import clean_environment, say
 
 WORK = meson.BUILD_ROOT / "mutants"
 SUITES = {"core", "trace", "fuzz"}
@@ -56,8 +56,9 @@ class Workshop:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.tree / name)
         c, cxx = meson.compilers("gcc")
-        if self._run(["meson", "setup", "-Dbuildtype=debugoptimized", "-Dbenchmarks=disabled",
-                      str(self.build), str(self.tree)], BUILD_S, CC=c, CXX=cxx) != 0 or \
+        if self._run(["meson", "setup", "-Doptimization=2", "-Ddebug=false",
+                      "-Dbenchmarks=disabled", str(self.build), str(self.tree)], BUILD_S, CC=c,
+                     CXX=cxx) != 0 or \
                 not self._compile():
             raise UserError("the tree does not compile without a mutant; ./poolproof test says why",
                             FINDING)
@@ -84,16 +85,12 @@ class Workshop:
         return self._run(["ninja", "-C", str(self.build)], BUILD_S) == 0
 
     def _object_code(self) -> bytes:
-        """A hash of the machine code of the core and its tests, debug information left out."""
+        """A hash of the machine code of the core and its tests."""
         made = hashlib.sha256()
         files = sorted((self.build / "core").rglob("*.o"))
         assert files, "the objects of the core are not where they were"
         for file in files:
-            bare = file.with_suffix(".bare")
-            subprocess.run([find_program("strip") or "strip", "--strip-debug", "-o", str(bare),
-                            str(file)], check=True)
-            made.update(bare.read_bytes())
-            bare.unlink()
+            made.update(file.read_bytes())
         return made.digest()
 
     def _passes(self, test: dict[str, Any], seconds: float) -> bool:
@@ -131,12 +128,8 @@ def fuzzed(crew: Crew, mutant: Mutant, executions: int, folder: pathlib.Path) ->
         bug = dataclasses.replace(planted.clean(FUZZED, "address"), files=(mutant.file,),
                                   path=work / "mutant.patch")
         program = planted.build_target(bug, folder, work)
-        code = crew.run(
-            [str(program), "-seed=1", f"-runs={executions}", "-timeout=10", "-rss_limit_mb=1024",
-             "-verbosity=0"], BUILD_S, cwd=work, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=findings.surroundings() | {"POOLPROOF_MARKS": str(work / "marks")})
-    return ("survived", "") if code == 0 else ("killed", FUZZED)
+        found = trials.attempt(crew, program, 1, executions, []).found
+    return ("survived", "") if found is None else ("killed", FUZZED)
 
 
 def state_of_core(root: pathlib.Path = ROOT) -> str:

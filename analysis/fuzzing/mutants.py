@@ -18,6 +18,7 @@ from clang import cindex
 
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT
+from analysis.system.terminal import require
 
 EQUIVALENT = ROOT / "core" / "test" / "equivalent_mutants.txt"
 """Mutants that no test can tell from the original, a line each: name, a tab, the reason."""
@@ -159,25 +160,17 @@ class _Reader:
                 yield self._mutant(start, end, "(void)0")
 
 
-def chosen(files: list[str], functions: list[str], sample: int | None,
-           headers: str) -> list[Mutant]:
+def chosen(functions: list[str], sample: int | None, headers: str) -> list[Mutant]:
     """The mutants that were asked for; `headers` is where clang's own are, which libclang does not
     know by itself. UserError if there are none."""
-    for file in files:
-        if not (ROOT / file).is_file():
-            raise UserError(f"no such file: {file}")
-    names = {str((ROOT / file).resolve().relative_to(ROOT)) for file in files}
     every: dict[tuple[str, int, int, str], Mutant] = {}
     for path in sorted((ROOT / "core").glob("*.c")):
         for mutant in of_unit(path, ["-std=c11", f"-I{path.parent}", f"-I{headers}"]):
             every.setdefault((mutant.file, mutant.start, mutant.end, mutant.text), mutant)
-    found = [mutant for mutant in every.values() if not names or mutant.file in names]
-    known = {mutant.function for mutant in found}
+    known = dict.fromkeys(mutant.function for mutant in every.values())
     for name in functions:
-        if name not in known:
-            raise UserError(f"no function {name} in {', '.join(files or ['core/'])};"
-                            " ./poolproof mutants --list names them")
-    found = [mutant for mutant in found if not functions or mutant.function in functions]
+        require(name, known, "function of core/", "./poolproof mutants --list names them")
+    found = [mutant for mutant in every.values() if not functions or mutant.function in functions]
     if sample and sample < len(found):
         found = [found[i * len(found) // sample] for i in range(sample)]
     return found

@@ -26,29 +26,27 @@ TOP = re.compile(
 VAGUE = re.compile(r"(utils?|common|misc|helpers?|stuff)(\..*)?", re.IGNORECASE)
 """Names of files and folders that say nothing."""
 
-FREESTANDING = {
+NEEDS = (
     "float.h", "iso646.h", "limits.h", "stdalign.h", "stdarg.h", "stdbool.h", "stddef.h",
-    "stdint.h", "stdnoreturn.h",
+    "stdint.h", "stdnoreturn.h",  # C11 gives these without a hosted library
+    "string.h", "stdlib.h", "sys/mman.h", "unistd.h",  # the block and its bytes
+)
+"""What the library may need of the system."""
+
+MORE_NEEDS = {
+    r"core/pool_report\.[ch]": ("stdatomic.h", "stdio.h", "sanitizer/asan_interface.h"),
+    r"core/pool_hooks\.h": ("assert.h", "sanitizer/asan_interface.h",
+                            "sanitizer/msan_interface.h", "valgrind/memcheck.h"),
+    r"core/\w+\.hpp": ("cstddef", "cstdint", "cstdlib", "exception", "limits", "memory_resource",
+                       "new", "utility"),
 }
-"""Headers that C11 gives without a hosted library."""
-
-MEMORY_SOURCE = {"stdlib.h", "sys/mman.h", "unistd.h"}
-"""What the library needs to get its block."""
-
-REPORT = re.compile(r"core/pool_report\.[ch]")
-"""Compiled into programs that are being debugged, never into the library."""
-
-REPORT_NEEDS = {"stdatomic.h", "stdio.h", "sanitizer/asan_interface.h"}
+"""Pattern of files that are not of the library proper → what they may need beside."""
 
 MAY_NEED = {
-    "pool_hooks.h": re.compile(r"core/mem_pool\.c"),
-    "pool_report.h": re.compile(r"core/pool_report\.[ch]|core/(?!example/)\w+/.*|(?!core/).*"),
+    "pool_hooks.h": r"core/mem_pool\.c",
+    "pool_report.h": r"core/pool_report\.[ch]|core/(?!example/)\w+/.*|(?!core/).*",
 }
 """Header → the files that may include it."""
-
-CPP_ADAPTOR = {
-    "cstddef", "cstdint", "cstdlib", "exception", "limits", "memory_resource", "new", "utility",
-}
 
 C_SUFFIXES = {".c", ".h", ".cc", ".cpp", ".hpp"}
 TEXT_SUFFIXES = C_SUFFIXES | {".py", ".md", ".build", ".txt", ".yml", ".yaml", ".j2", ".css", ".js"}
@@ -70,12 +68,14 @@ LONG = {
 }
 """Sources that may be longer than MAX_LINES."""
 
-FORBIDDEN = (
-    (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b"), "unfinished by its own word"),
-    (re.compile(r"(?<![\w.*}/-])(/(work|home|root|Users)/\w)|\.\./shared\b"),
-     "a path that only one machine has"),
-)
-"""What no file may say, and why."""
+FORBIDDEN = {
+    "unfinished by its own word": r"\b(TODO|FIXME|XXX|HACK)\b",
+    "a path that only one machine has":
+        r"(?<![\w.*}/-])(/(work|home|root|Users)/\w)|\.\./shared\b",
+}
+"""Why → what no file may say."""
+
+UNTIDY = {"space at the end of the line": r"\s$", "indented with a tab": r"^\t"}
 
 MAY_INCLUDE = {
     "core": {"core"},
@@ -111,6 +111,10 @@ class File:
         return self.suffix in C_SUFFIXES
 
     @property
+    def is_source(self) -> bool:
+        return self.is_c or self.suffix == ".py"
+
+    @property
     def is_text(self) -> bool:
         return self.suffix in TEXT_SUFFIXES or self.name in TEXT_NAMES
 
@@ -141,87 +145,78 @@ def room_of(path: str) -> str:
     return path.partition("/")[0] if "/" in path else ""
 
 
-def includes(file: File) -> Iterator[tuple[int, str]]:
-    """(line, name) for each include of a C file."""
-    for number, line in enumerate(file.lines(), 1):
-        if found := re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line):
-            yield number, found.group(1)
+def matches(tree: Tree, wanted: Callable[[File], bool],
+            pattern: str | re.Pattern) -> Iterator[tuple[File, str, re.Match]]:
+    """(file, "PATH:LINE", match) for each place where a pattern is in a wanted file's text."""
+    for file in filter(wanted, tree):
+        for number, line in enumerate(file.lines(), 1):
+            for found in re.finditer(pattern, line):
+                yield file, f"{file.path}:{number}", found
 
 
-def resolve(file: File, name: str, paths: set[str]) -> list[str]:
-    """The files of the repository that an include may mean; none for a system header."""
-    near = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), name))
-    if near in paths:
-        return [near]
-    tail = name.lstrip("./")
-    return sorted(path for path in paths if path == tail or path.endswith("/" + tail))
+def includes(tree: Tree) -> Iterator[tuple[File, str, str, list[str]]]:
+    """(file, "PATH:LINE", name, the files of the repository that it may mean) for each include of a
+    C file; of a system header there are none."""
+    paths = {file.path for file in tree if file.is_c}
+    for file, place, found in matches(tree, lambda file: file.is_c,
+                                      r'^\s*#\s*include\s*[<"]([^>"]+)[>"]'):
+        name = found.group(1)
+        near = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), name))
+        tail = name.lstrip("./")
+        yield file, place, name, [near] if near in paths else sorted(
+            path for path in paths if path == tail or path.endswith("/" + tail))
 
 
 # --- Who may lean on whom -------------------------------------------------------------------------
 
 
 def rooms_keep_apart(tree: Tree) -> Iterator[str]:
-    paths = {file.path for file in tree if file.is_c}
-    for file in tree:
-        allowed = MAY_INCLUDE.get(room_of(file.path))
-        if not file.is_c or allowed is None:
-            continue
-        for number, name in includes(file):
-            targets = resolve(file, name, paths)
-            if targets and not any(room_of(target) in allowed for target in targets):
-                yield (f"{file.path}:{number}: {room_of(file.path)} must not include {targets[0]}; "
-                       f"it may lean on {', '.join(sorted(allowed))}")
+    for file, place, _, targets in includes(tree):
+        room = room_of(file.path)
+        allowed = MAY_INCLUDE.get(room, ())
+        if allowed and targets and not any(room_of(target) in allowed for target in targets):
+            yield (f"{place}: {room} must not include {targets[0]}; it may lean on "
+                   f"{', '.join(sorted(allowed))}")
 
 
 def library_is_freestanding(tree: Tree) -> Iterator[str]:
-    paths = {file.path for file in tree if file.is_c}
-    allowed = FREESTANDING | MEMORY_SOURCE | {"string.h"}
-    for file in tree:
-        if not file.is_c or room_of(file.path) != "core":
-            continue
-        for number, name in includes(file):
-            if REPORT.fullmatch(file.path) and name in REPORT_NEEDS:
-                continue
-            tool = file.name == "pool_hooks.h" and name.startswith(
-                ("assert.h", "sanitizer/", "valgrind/"))
-            adaptor = file.suffix == ".hpp" and name in CPP_ADAPTOR
-            if name not in allowed and not tool and not adaptor and not resolve(file, name, paths):
-                yield f"{file.path}:{number}: the library must not need <{name}>"
+    for file, place, name, targets in includes(tree):
+        allowed = set(NEEDS).union(*(names for pattern, names in MORE_NEEDS.items()
+                                     if re.fullmatch(pattern, file.path)))
+        if room_of(file.path) == "core" and name not in allowed and not targets:
+            yield f"{place}: the library must not need <{name}>"
 
 
 def headers_keep_their_users(tree: Tree) -> Iterator[str]:
-    for file in tree:
-        for number, name in includes(file) if file.is_c else ():
-            header = posixpath.basename(name)
-            if header in MAY_NEED and not MAY_NEED[header].fullmatch(file.path):
-                yield f"{file.path}:{number}: must not include {header}"
+    for file, place, name, _ in includes(tree):
+        users = MAY_NEED.get(posixpath.basename(name))
+        if users and not re.fullmatch(users, file.path):
+            yield f"{place}: must not include {posixpath.basename(name)}"
 
 
 def analysis_names_no_c_file(tree: Tree) -> Iterator[str]:
-    names = sorted({re.escape(file.name) for file in tree if file.is_c})
-    if not names:
-        return
-    pattern = re.compile(rf"(?<![\w.])({'|'.join(names)})(?!\w)")
-    for file in tree:
-        if room_of(file.path) == "analysis" and file.path not in NAMES_THE_FORBIDDEN:
-            for number, line in enumerate(file.lines(), 1):
-                if found := pattern.search(line):
-                    yield f"{file.path}:{number}: analysis names the C file {found.group(1)}"
+    names = "|".join(sorted({re.escape(file.name) for file in tree if file.is_c}))
+    for _, place, found in matches(tree, lambda file: room_of(file.path) == "analysis"
+                                   and file.path not in NAMES_THE_FORBIDDEN,
+                                   rf"(?<![\w.])({names})(?!\w)"):
+        yield f"{place}: analysis names the C file {found.group(1)}"
 
 
 def analysis_leans_downwards(tree: Tree) -> Iterator[str]:
-    found = imports.graph({file.path: file.data.decode("utf-8", "replace") for file in tree})
-    for module, line, complaint in imports.wrong_arrows(found):
+    paths = {file.path for file in tree}
+    for module, line, complaint in imports.wrong_arrows(_graph(tree)):
         path = module.replace(".", "/")
-        there = next(file.path for file in tree
-                     if file.path in (f"{path}.py", f"{path}/__init__.py"))
+        there = f"{path}.py" if f"{path}.py" in paths else f"{path}/__init__.py"
         yield f"{there}:{line}: {complaint}"
 
 
 def analysis_has_no_circle(tree: Tree) -> Iterator[str]:
-    found = imports.graph({file.path: file.data.decode("utf-8", "replace") for file in tree})
-    if circle := imports.circle(found):
+    if circle := imports.circle(_graph(tree)):
         yield f"{circle[0].replace('.', '/')}.py: a circle: {' → '.join(circle)}"
+
+
+def _graph(tree: Tree) -> imports.Graph:
+    return imports.graph({file.path: file.data.decode("utf-8", "replace") for file in tree})
 
 
 # --- The house ------------------------------------------------------------------------------------
@@ -241,52 +236,43 @@ def names_say_something(tree: Tree) -> Iterator[str]:
 
 
 def nothing_forbidden_is_said(tree: Tree) -> Iterator[str]:
-    for file in tree:
-        if b"\0" in file.data or file.path in NAMES_THE_FORBIDDEN:
-            continue
-        for number, line in enumerate(file.lines(), 1):
-            for pattern, why in FORBIDDEN:
-                if found := pattern.search(line):
-                    yield f"{file.path}:{number}: {why}: {found.group(0)}"
+    for why, pattern in FORBIDDEN.items():
+        for _, place, found in matches(tree, lambda file: b"\0" not in file.data
+                                       and file.path not in NAMES_THE_FORBIDDEN, pattern):
+            yield f"{place}: {why}: {found.group(0)}"
 
 
 def files_are_small(tree: Tree) -> Iterator[str]:
     for file in tree:
-        source = file.is_c or file.suffix == ".py"
         lines = file.data.count(b"\n")
         if len(file.data) > MAX_BYTES:
             yield f"{file.path}: {len(file.data)} bytes; at most {MAX_BYTES}"
-        if (source and lines > MAX_LINES and "/test/" not in file.path
+        if (file.is_source and lines > MAX_LINES and "/test/" not in file.path
                 and file.path not in LONG):
             yield f"{file.path}: {lines} lines; at most {MAX_LINES}"
 
 
 def lines_are_tidy(tree: Tree) -> Iterator[str]:
     for file in tree:
-        if not file.is_text or not file.data:
-            continue
-        if not file.data.endswith(b"\n") or file.data.endswith(b"\n\n"):
+        if file.is_text and file.data and not re.search(rb"[^\n]\n\Z", file.data):
             yield f"{file.path}: must end with one line end"
-        for number, line in enumerate(file.lines(), 1):
-            if line != line.rstrip():
-                yield f"{file.path}:{number}: space at the end of the line"
-            if line.startswith("\t"):
-                yield f"{file.path}:{number}: indented with a tab"
-            if len(line) > MAX_COLUMNS and (file.is_c or file.suffix == ".py"):
-                yield f"{file.path}:{number}: {len(line)} columns; at most {MAX_COLUMNS}"
+    for why, pattern in UNTIDY.items():
+        for _, place, _ in matches(tree, lambda file: file.is_text, pattern):
+            yield f"{place}: {why}"
+    for _, place, found in matches(tree, lambda file: file.is_source,
+                                   rf"^.{{{MAX_COLUMNS + 1},}}"):
+        yield f"{place}: {len(found.group(0))} columns; at most {MAX_COLUMNS}"
 
 
 def links_lead_somewhere(tree: Tree) -> Iterator[str]:
     places = {str(place) for file in tree
               for place in (file.path, *pathlib.PurePosixPath(file.path).parents)}
-    for file in tree:
-        if file.suffix != ".md":
-            continue
-        for number, line in enumerate(file.lines(), 1):
-            for link in re.findall(r"\]\(([^)#\s]+)", line):
-                target = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), link))
-                if "://" not in link and target not in places:
-                    yield f"{file.path}:{number}: nothing stands at {link}"
+    for file, place, found in matches(tree, lambda file: file.suffix == ".md",
+                                      r"\]\(([^)#\s]+)"):
+        link = found.group(1)
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), link))
+        if "://" not in link and target not in places:
+            yield f"{place}: nothing stands at {link}"
 
 
 RULES: tuple[Callable[[Tree], Iterator[str]], ...] = (
