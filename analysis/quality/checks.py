@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
@@ -119,7 +120,8 @@ def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
                                 program="pool_api-replay")
 
 
-READERS = {"analyzer": linters.check_analyzer, **linters.CHECKS}
+READERS = {**linters.CHECKS,
+           "clang-tidy": functools.partial(linters.check_clang_tidy, analyzer="deep")}
 """Tool → what has it read the sources, and returns its complaints."""
 
 

@@ -5,12 +5,9 @@ What is read comes from the compilation databases that Meson writes, joined to o
 
 from __future__ import annotations
 
-import concurrent.futures
 import json
-import os
 import pathlib
 import re
-import shlex
 
 from analysis.building import meson
 from analysis.quality import rules
@@ -46,14 +43,16 @@ def check_format(_folders: list[pathlib.Path], _only: set[pathlib.Path] | None =
     return [line for line in said.splitlines() if "error:" in line]
 
 
-def check_clang_tidy(folders: list[pathlib.Path],
-                     only: set[pathlib.Path] | None = None) -> list[str]:
-    """Complaints of clang-tidy about the sources that were compiled, or about some of them."""
+def check_clang_tidy(folders: list[pathlib.Path], only: set[pathlib.Path] | None = None,
+                     analyzer: str = "shallow") -> list[str]:
+    """Complaints of clang-tidy about the sources that were compiled, or about some of them. Its
+    analyzer goes "shallow" or "deep", which takes ten times as long."""
     tool = require_program("clang-tidy-19")
     if not _write_database(folders, only):
         return []
+    mode = ["-Xclang", "-analyzer-config", "-Xclang", f"mode={analyzer}"]
     said = _run(["run-clang-tidy-19", "-quiet", f"-clang-tidy-binary={tool}", "-p", str(WORK), "-j",
-                 str(processors())])
+                 str(processors()), *(f"-extra-arg={word}" for word in mode)])
     return sorted({line for line in said.splitlines() if re.search(r"(warning|error): ", line)})
 
 
@@ -72,28 +71,6 @@ def check_cppcheck(folders: list[pathlib.Path],
     return [line for line in said.splitlines() if line]
 
 
-def check_analyzer(folders: list[pathlib.Path],
-                   only: set[pathlib.Path] | None = None) -> list[str]:
-    """Complaints of gcc's -fanalyzer about the sources that were compiled.
-
-    It does not know that a failed assertion of cmocka ends a test, nor what the hidden state of
-    another library owns, so tests and benchmarks are not read.
-    """
-    compiler, _ = meson.compilers("gcc")
-
-    def read(unit: dict) -> str:
-        words = shlex.split(unit["command"])[1:]
-        words[words.index("-o") + 1] = os.devnull
-        return _run([compiler, *words, "-fanalyzer", "-fdiagnostics-color=never"],
-                    unit["directory"])
-
-    chosen = [unit for unit in units(folders, only) if unit["file"].endswith(".c")
-              and "/test/" not in unit["file"] and not unit["file"].startswith(f"{ROOT}/bench/")]
-    with concurrent.futures.ThreadPoolExecutor(processors()) as pool:
-        return sorted({line for said in pool.map(read, chosen) for line in said.splitlines()
-                       if re.search(r": (warning|error): ", line)})
-
-
 def _write_database(folders: list[pathlib.Path], only: set[pathlib.Path] | None) -> bool:
     """Writes the sources that are to be read; whether there are any."""
     chosen = units(folders, only)
@@ -103,9 +80,9 @@ def _write_database(folders: list[pathlib.Path], only: set[pathlib.Path] | None)
     return bool(chosen)
 
 
-def _run(command: list[str], folder: str = "") -> str:
+def _run(command: list[str]) -> str:
     """What a linter says; paths in it count from the repository's top."""
-    code, said = outcome(command, clean_environment(), folder or ROOT)
+    code, said = outcome(command, clean_environment(), ROOT)
     said = re.sub(rf"^({re.escape(str(ROOT))}/|(\.\./)+)", "", said, flags=re.MULTILINE)
     if code and not re.search("warning|error", said):
         said += f"{command[0]}: error: exit code {code}: {said.strip()[-200:]}\n"
