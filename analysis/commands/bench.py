@@ -54,13 +54,10 @@ def _resume(args: argparse.Namespace) -> int:
     """Goes on with a run, if nothing that it depends on has changed."""
     from analysis.measure import session
     from analysis.report import render
-    fixed = {
-        "--quick": args.quick, "--full": args.full, "--workload": args.workload, "--arm": args.arm,
-        "--trace": args.trace, "--malloc": args.malloc, "--threads": args.threads,
-        "-o": args.output, "--seed": args.seed is not None, "--launches": args.launches,
-        "--delay": args.delay != words.DELAY_PERCENT, "--list": args.list
-    }
-    given = [flag for flag, value in fixed.items() if value]
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = [f"--{name}" for name, value in vars(args).items()
+             if name != "resume" and value != parser.get_default(name)]
     if given:
         raise UserError(f"--resume goes on as the run was planned; leave out {' '.join(given)}")
     folder = args.resume.resolve()

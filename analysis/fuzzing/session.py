@@ -167,22 +167,13 @@ class Session:
             return f"{max(0, self.count.goal - done):,} of {self.count.goal:,} executions"
         return duration(max(0.0, self.count.end - time.monotonic()))
 
-    def table(self) -> str:
-        """What was done on every target."""
-        rows = [("target", "executions", "a second", "edges", "features", "corpus", "findings")]
-        for share in self.count.shares.values():
-            speed = share.executions / share.busy_seconds if share.busy_seconds else 0
-            found = sum(about["target"] == share.target for about in self.found.values())
-            rows.append((share.target, f"{share.executions:,}", f"{speed:,.0f}",
-                         f"{share.edges:,}", f"{share.features:,}", f"{share.corpus:,}",
-                         str(found)))
-        wide = max(len(row[0]) for row in rows)
-        return "\n".join(f"{row[0]:<{wide}}" + "".join(f"{cell:>12}" for cell in row[1:])
-                         for row in rows)
-
     def ending(self, interrupted: bool) -> str:
         """What was done, what was found, and how to see each finding again."""
-        lines = [self.table(), *(f"trouble: {trouble}" for trouble in self.troubles)]
+        lines = [f"{share.target:<20} {share.executions:>14,} executions,"
+                 f" {share.busy_seconds:.0f} s, {share.edges:,} edges, {share.features:,} features,"
+                 f" {share.corpus:,} inputs"
+                 for share in self.count.shares.values()]
+        lines += [f"trouble: {trouble}" for trouble in self.troubles]
         lines += [f"{target} failed {count(times, 'time')} more with what is below"
                   for target, times in self.repeated.items()]
         for place, about in self.found.items():

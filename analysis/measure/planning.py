@@ -21,7 +21,6 @@ from analysis.runs.plan import Arm, Pair, Plan, Trace, Workload
 from analysis.stats import inference
 from analysis.system import host, units
 from analysis.system.exits import USAGE, UserError
-from analysis.system.files import nearest
 from analysis.system.process import find_program
 
 # --- Traces --------------------------------------------------------------------------------------
@@ -40,8 +39,7 @@ def given_traces(files: list[str]) -> list[Trace]:
         try:
             traces[name] = Trace(name, str(file.resolve()), host.sha256(file), "")
         except OSError as error:
-            hint = nearest(file) if isinstance(error, FileNotFoundError) else ""
-            raise UserError(f"{file}: {error.strerror}{hint}") from None
+            raise UserError(f"{file}: {error.strerror}") from None
     return list(traces.values())
 
 

@@ -22,7 +22,7 @@ from analysis.runs.plan import Plan
 from analysis.runs.samples import Launch, Line, Probe, Refusal
 from analysis.runs.schema import built, complaint, decoded, encoded
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT, nearest, whole_file
+from analysis.system.files import ROOT, whole_file
 
 RUN_FILE = "run.json"
 LAUNCHES_FILE, PROBES_FILE = "launches.jsonl.gz", "probes.jsonl.gz"
@@ -69,7 +69,7 @@ def read_plan(folder: pathlib.Path) -> Plan:
     schema."""
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "no such folder"
-        raise UserError(f"{folder}: {what}{nearest(folder)}")
+        raise UserError(f"{folder}: {what}")
     path = folder / RUN_FILE
     try:
         plan = _checked(str(path), path.read_bytes(), "run")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import fcntl
 import os
 import pathlib
@@ -23,18 +22,6 @@ def version() -> str:
     """Poolproof's version, as meson.build states it."""
     found = re.search(r"^\s*version: '([^']+)'", (ROOT / "meson.build").read_text(), re.MULTILINE)
     return found.group(1) if found else "unknown"
-
-
-def nearest(path: pathlib.Path) -> str:
-    """What stands where a path leads that has almost its name, as part of a sentence; "" if
-    nothing."""
-    try:
-        names = os.listdir(path.parent)
-    except OSError:
-        return ""
-    near = difflib.get_close_matches(path.name, sorted({*names} - {path.name}), n=2, cutoff=0.6)
-    found = " or ".join(str(path.parent / name) for name in near)
-    return f"; did you mean {found}?" if near else ""
 
 
 def named_path(text: str) -> pathlib.Path:

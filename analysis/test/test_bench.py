@@ -316,8 +316,6 @@ def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
     [(("--workload", "pair/46"), "no workload is called pair/46; did you mean 'pair/64"),
      (("--arm", "jmalloc"), "no arm is called jmalloc; did you mean"),
      (("--trace", "absent.trace"), "absent.trace: No such file or directory"),
-     (("--trace", "near.trce"), "near.trce: No such file or directory; did you mean near.trace?"),
-     (("--resume", "far"), "/fair?"),
      (("-o", "near.trace"), "near.trace is a file; name a folder"),
      (("--resume", "absent"), "absent: no such folder"),
      (("--resume", "absent", "--quick"), "leave out --quick"),
@@ -326,7 +324,6 @@ def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
 def test_bad_arguments_get_one_line(poolproof, tmp_path, monkeypatch, words, complaint):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "near.trace").touch()
-    (tmp_path / "fair").mkdir()
     done = poolproof("bench", *words)
     assert done.returncode == USAGE
     assert complaint in done.stderr

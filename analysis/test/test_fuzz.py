@@ -220,8 +220,8 @@ def test_a_run_without_findings_passes(
         """)
     assert fuzz.run(arguments("--time", "1s", "--jobs", "1", "--seed", "1")) == PASS
     out = capsys.readouterr().out
-    name, executions, _, edges, features, corpus, found = out.splitlines()[1].split()
-    assert (name, edges, features, corpus, found) == ("pool_fake", "7", "8", "3", "0")
+    name, executions, *_ = out.split()
+    assert name == "pool_fake" and "s, 7 edges, 8 features, 3 inputs" in out.splitlines()[0]
     assert int(executions.replace(",", "")) % 417 == 0
     assert f"{executions} executions in 1 s, 0 findings (seed 1)" in out
 
