@@ -6,7 +6,6 @@ inputs that agree in these are one finding. Each is a folder build/findings/TARG
     trace.txt     the same for people: the settings and the operations
     log.txt       everything that the failing process printed
     found         what was found first, if the input has been made smaller
-    alone.c       the same calls as a C program of its own
     finding.json  target, oracle, operation, message, and what finding it took
 """
 
@@ -24,9 +23,7 @@ import zlib
 
 from analysis.building import meson
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT
-from analysis.system.process import (TIMED_OUT, clean_environment, find_program, outcome,
-                                     sanitizer_environment)
+from analysis.system.process import TIMED_OUT, outcome, sanitizer_environment
 
 TRACE_START = "poolproof trace"
 """How the text of a trace begins."""
@@ -34,9 +31,6 @@ TRACE_START = "poolproof trace"
 KEPT = meson.BUILD_ROOT / "findings"
 PATIENCE_S = 60
 """How long a single input may run before it counts as a hang."""
-
-MOST_KEPT = 100
-"""Findings of one target on the disk; whoever has so many needs no more."""
 
 MINIMISE_S = 180
 """How long making one input small may take."""
@@ -185,9 +179,6 @@ def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
     place = KEPT / target / report.name()
     if place.exists():
         return place, False
-    if place.parent.is_dir() and sum(1 for _ in place.parent.iterdir()) >= MOST_KEPT:
-        raise UserError(
-            f"{place.parent} holds {MOST_KEPT} findings; look at them before there are more")
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".draft-") as scratch:
         draft = pathlib.Path(scratch) / place.name
@@ -202,24 +193,7 @@ def keep(folder: pathlib.Path, target: str, artifact: pathlib.Path, log: str,
         if text is not None:
             (draft / "trace.txt").write_text(text, encoding="utf-8")
         (draft / "log.txt").write_text(printed, encoding="utf-8")
-        about = {"target": target, **dataclasses.asdict(read_report(printed) or report), **facts,
-                 "program_fails": text is not None and write_program(folder, draft)}
+        about = {"target": target, **dataclasses.asdict(read_report(printed) or report), **facts}
         (draft / "finding.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         draft.replace(place)
     return place, True
-
-
-def write_program(folder: pathlib.Path, draft: pathlib.Path) -> bool:
-    """Writes alone.c beside trace.txt; whether, compiled alone with the pool, it fails too."""
-    try:
-        (draft / "alone.c").write_bytes(translate(folder, "c", draft / "trace.txt"))
-    except (UserError, FileNotFoundError):
-        return False  # what the target made of its input cannot be said in calls alone
-    compiler = find_program("clang-19", "clang") or "cc"
-    core = ROOT / "core"
-    with tempfile.TemporaryDirectory() as scratch:
-        program = pathlib.Path(scratch) / "program"
-        code, _ = outcome([compiler, "-g", "-fsanitize=address,undefined", f"-I{core}", "-o",
-                           program, draft / "alone.c", *sorted(core.glob("*.c"))],
-                          clean_environment())
-        return code == 0 and outcome([program], surroundings(), limit_s=PATIENCE_S)[0] != 0
