@@ -15,6 +15,7 @@ from analysis.measure import trial, trial_sites
 from analysis.measure.trial_launch import Arm, Command, Tools, launch
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
+from analysis.system.process import outcome
 
 SOURCES = ROOT / "bench" / "trial"
 POOL = ("pool", ("pool.c", "heaps.c", "route.c", "ledger.c"))
@@ -201,18 +202,15 @@ PLANTED = {
 }
 
 
-def outcome(folder, built, library, mode):
-    """The status of a subject under a library built in a folder; None if it does not end."""
+def status_of(folder, built, library, mode):
+    """The status of a subject under a library built in a folder; not 0 if it does not end, as when
+    a child of it does not, which is ended too."""
     if mode == "stress":
-        command, preload = [str(folder / "stress"), "100000"], {}
+        command = [folder / "stress", "100000"]
     else:
         program = {"own": "trial-own", "operators": "trial-subject-cpp"}.get(mode, "trial-subject")
-        command, preload = [str(built / "test" / program), mode], {"LD_PRELOAD": str(library)}
-    try:
-        return subprocess.run(command, env=os.environ | preload, capture_output=True, timeout=40,
-                              check=False).returncode
-    except subprocess.TimeoutExpired:
-        return None
+        command = ["env", f"LD_PRELOAD={library}", built / "test" / program, mode]
+    return outcome(command, limit_s=40)[0]
 
 
 @pytest.mark.parametrize("bug", ["", *PLANTED])
@@ -239,5 +237,5 @@ def test_a_planted_bug_is_seen(built, tmp_path, bug):
                         "-fvisibility=hidden", "-DHEAPS_STATIC_TLS",
                         *(str(tmp_path / one) for one in files), *map(str, pool), "-ldl", "-o",
                         str(library)], check=True)
-    status = outcome(tmp_path, built, library, mode)
+    status = status_of(tmp_path, built, library, mode)
     assert status != 0 if bug else status == 0
