@@ -8,9 +8,7 @@ import pathlib
 import pytest
 
 from analysis.quality import coverage, testing
-from analysis.quality.coverage import Measured
 from analysis.system import process
-from analysis.system.exits import UserError
 
 SOURCE = """static int one(int a, int b)
 {
@@ -19,9 +17,8 @@ SOURCE = """static int one(int a, int b)
     return 0;
 }
 """
-LINE = "line one: return 1;"
-BRANCH = "branch one true: b"
-MCDC = "mcdc one condition 2: a && b"
+EXCUSED = SOURCE.replace("b)\n    ", "b) /* not covered: no b */\n    ").replace(
+    "1;", "1; /* not covered: no b */")
 
 
 @pytest.fixture
@@ -44,55 +41,45 @@ def lcov(source: pathlib.Path, times: int) -> str:
     return f"SF:{source}\nDA:3,6\nDA:4,{times}\nDA:5,6\nend_of_record\n"
 
 
-def read(source: pathlib.Path, second: int) -> Measured:
-    return coverage.read([exported(source, second)], [lcov(source, second)], [source])
+def broken(source: pathlib.Path, second: int, text: str = SOURCE) -> dict[str, list[str]]:
+    found = coverage.read([exported(source, second)], [lcov(source, second)])
+    rules = coverage.judge(found, {str(source): text.split("\n")})
+    return {rule: [line.partition("one.c:")[2] for line in complaints]
+            for rule, complaints in rules.items() if complaints}
 
 
-def broken(rules: dict[str, list[str]]) -> list[str]:
-    return [rule for rule, complaints in rules.items() if complaints]
-
-
-def test_what_is_missing_is_named(source: pathlib.Path) -> None:
-    found = read(source, 0)
-    assert found.counts == {"line": (2, 3), "branch": (3, 4), "mcdc": (1, 2)}
-    assert found.missed == {LINE: "one.c:4", BRANCH: "one.c:3", MCDC: "one.c:3"}
+def test_what_is_missing_is_named(source: pathlib.Path,
+                                  capsys: pytest.CaptureFixture[str]) -> None:
+    assert broken(source, 0) == {
+        "every line runs": ["4:0: line is not covered"],
+        "every branch goes both ways": ["3:14: branch true is not covered"],
+        "every condition decides by itself": ["3:9: mcdc condition 2 is not covered"],
+        "MC/DC is above 95%": [""]}
+    assert capsys.readouterr().out == (
+        "line: 2 of 3, 66.67%\nbranch: 3 of 4, 75.00%\nmcdc: 1 of 2, 50.00%\n")
 
 
 def test_what_any_program_covers_is_covered(source: pathlib.Path) -> None:
-    found = read(source, 1)
-    assert found.missed == {} and found.counts["mcdc"] == (2, 2)
-    assert broken(coverage.judge(found, {})) == []
+    found = coverage.read([exported(source, 0), exported(source, 1)],
+                          [lcov(source, 1), lcov(source, 0)])
+    assert all(found.values())
+    assert broken(source, 1) == {}
 
 
-def test_what_is_missing_fails_unless_it_is_excused(source: pathlib.Path) -> None:
-    found = read(source, 0)
-    excuses = {place: "a reason" for place in (LINE, BRANCH, MCDC)}
-    found.counts["mcdc"] = (99, 100)
-    assert broken(coverage.judge(found, excuses)) == []
-    for kind, place in zip(coverage.KINDS, (LINE, BRANCH, MCDC)):
-        fewer = {name: reason for name, reason in excuses.items() if name != place}
-        assert broken(coverage.judge(found, fewer)) == [coverage.KINDS[kind]]
+def test_an_excuse_does_not_lower_the_least_of_mcdc(source: pathlib.Path) -> None:
+    assert broken(source, 0, EXCUSED) == {"MC/DC is above 95%": [""]}
 
 
 def test_an_excuse_for_what_is_covered_fails(source: pathlib.Path) -> None:
-    rules = coverage.judge(read(source, 1), {LINE: "a reason"})
-    assert broken(rules) == ["every exception is one"]
-
-
-def test_an_excuse_needs_a_reason() -> None:
-    assert coverage.read_exceptions(f"# how\n\n{LINE} -- no way\n") == {LINE: "no way"}
-    with pytest.raises(UserError):
-        coverage.read_exceptions(f"{LINE}\n")
-
-
-def test_excuses_do_not_lower_the_least_of_mcdc(source: pathlib.Path) -> None:
-    excuses = {place: "a reason" for place in (LINE, BRANCH, MCDC)}
-    assert broken(coverage.judge(read(source, 0), excuses)) == ["MC/DC is above 95%"]
+    assert broken(source, 1, EXCUSED) == {
+        "every excuse is one": ["3: all is covered", "4: all is covered"]}
+    reasonless = EXCUSED.replace("no b", "")
+    assert set(broken(source, 0, reasonless)) == set(broken(source, 0))
 
 
 def test_nothing_measured_is_no_success() -> None:
-    rules = coverage.judge(Measured({kind: (0, 0) for kind in coverage.KINDS}, {}), {})
-    assert set(coverage.KINDS.values()) <= set(broken(rules))
+    rules = coverage.judge({}, {})
+    assert all(rules[rule] == ["nothing was measured"] for rule in coverage.RULES.values())
 
 
 def test_without_its_tools_it_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,9 +90,7 @@ def test_without_its_tools_it_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("second, outcomes", [(0, {"failed", "passed"}), (1, {"passed"})])
 def test_each_rule_is_a_result(second: int, outcomes: set[str], source: pathlib.Path,
-                               tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    none = tmp_path / "coverage_exceptions.txt"
-    none.write_text("")
-    monkeypatch.setattr(coverage, "EXCEPTIONS", none)
-    monkeypatch.setattr(coverage, "measure", lambda: read(source, second))
+                               monkeypatch: pytest.MonkeyPatch) -> None:
+    found = coverage.read([exported(source, second)], [lcov(source, second)])
+    monkeypatch.setattr(coverage, "measure", lambda: found)
     assert {result.outcome for result in coverage.check()} == outcomes
