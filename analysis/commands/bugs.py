@@ -11,7 +11,6 @@ examples:
   ./poolproof bugs --quick                  a few bugs, a minute
   ./poolproof bugs                          all of them, two million executions each for five seeds
   ./poolproof bugs no-merge-left --seeds 1
-  ./poolproof bugs --refresh                rewrite patches that apply elsewhere than they say
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from __future__ import annotations
 import argparse
 import pathlib
 import sys
-import tempfile
 import time
 
 from analysis.building import meson
@@ -27,7 +25,7 @@ from analysis.fuzzing import planted, scoreboard, trials
 from analysis.fuzzing.jobs import Crew
 from analysis.fuzzing.planted import Patch
 from analysis.system import arguments
-from analysis.system.exits import FINDING, PASS, UserError
+from analysis.system.exits import FINDING, PASS
 from analysis.system.files import named_path, only_one, output_folder, relative
 
 BUDGET, SEEDS = 2_000_000, 5
@@ -48,35 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         metavar="DIR",
                         help="where the scoreboard goes (default build/bugs/results)")
     parser.add_argument("--list", action="store_true", help="name the bugs, and what each breaks")
-    parser.add_argument("--refresh", action="store_true",
-                        help="rewrite patches that apply elsewhere than they say; plant nothing")
-
-
-def refresh(bugs: list[Patch]) -> int:
-    """Rewrites what applies elsewhere; returns the exit code."""
-    failed = 0
-    for bug in bugs:
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                if planted.refresh(bug, pathlib.Path(scratch)):
-                    print(f"{bug.name}: rewritten")
-            except UserError as error:
-                failed += 1
-                print(error)
-    print(f"{len(bugs) - failed} of {len(bugs)} patches apply")
-    return FINDING if failed else PASS
 
 
 def run(args: argparse.Namespace) -> int:
     known = planted.read_all()
     bugs = trials.choose(args.bug, args.quick, known)
-    named = [bug for bug in bugs if bug in known]
     if args.list:
-        for bug in named:
+        for bug in filter(known.__contains__, bugs):
             print(f"{bug.name:<28}{bug.target:<18}{bug.oracle_due:<20}{bug.what}")
         return PASS
-    if args.refresh:
-        return refresh(named)
     output_folder(args.output)
     folders = {sanitizer: meson.ensure_build(meson.FUZZERS[sanitizer])
                for sanitizer in sorted({bug.sanitizer for bug in bugs})}

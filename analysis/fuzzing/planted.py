@@ -17,7 +17,7 @@ from typing import Any
 
 from analysis.runs.attacks import Bug
 from analysis.system.exits import FINDING, UserError
-from analysis.system.files import ROOT, whole_file
+from analysis.system.files import ROOT
 from analysis.system.process import clean_environment
 
 FOLDER = ROOT / "fuzz" / "bugs"
@@ -92,26 +92,6 @@ def copy_with(bug: Patch, tree: pathlib.Path, root: pathlib.Path = ROOT) -> None
         said = " ".join((done.stdout + done.stderr).split())
         raise UserError(f"{bug.path}: the patch no longer applies: {said}",
                                     FINDING)
-
-
-def refresh(bug: Patch, scratch: pathlib.Path, root: pathlib.Path = ROOT) -> bool:
-    """Rewrites a patch that applies somewhere else than it says; whether it had to."""
-    assert bug.path is not None
-    copy_with(bug, scratch / "b", root)
-    for file in bug.files:
-        (scratch / "a" / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root / file, scratch / "a" / file)
-    old = bug.path.read_text(encoding="utf-8")
-    new = old.partition("\n--- ")[0] + "\n"
-    for file in bug.files:
-        new += subprocess.run(
-            ["diff", "-U2", "--label", f"a/{file}", "--label", f"b/{file}", f"a/{file}",
-             f"b/{file}"], cwd=scratch, capture_output=True, text=True, check=False).stdout
-    if new == old:
-        return False
-    with whole_file(bug.path) as stream:
-        stream.write(new)
-    return True
 
 
 # --- Building -------------------------------------------------------------------------------------

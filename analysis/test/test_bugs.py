@@ -91,17 +91,6 @@ def test_a_patch_that_no_longer_applies_is_named(tree: pathlib.Path) -> None:
         planted.copy_with(planted.read(tree / "a-bug.patch"), tree / "copy", tree)
 
 
-def test_a_patch_is_rewritten_where_its_lines_have_moved(tree: pathlib.Path) -> None:
-    bug = planted.read(tree / "a-bug.patch")
-    assert not planted.refresh(bug, tree / "scratch", tree)
-    (tree / "core" / "one.txt").write_text("zeroth\n" * 9 + "first\nsecond\nthird\n")
-    assert planted.refresh(bug, tree / "scratch", tree)
-    text = (tree / "a-bug.patch").read_text()
-    assert text.startswith(PATCH.partition("--- ")[0])
-    assert "@@ -9,4 +9,3 @@" in text
-    assert not planted.refresh(bug, tree / "scratch", tree)
-
-
 def test_a_trial_is_remembered_and_an_input_that_is_new_is_tried(
         tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
