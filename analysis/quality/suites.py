@@ -150,7 +150,7 @@ def python_suites(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
 
 def tell(group: Group) -> list[Result]:
     """Runs a group, or recalls it, prints one line about it and returns its results."""
-    start = time.monotonic()
+    start, before = time.monotonic(), os.times()
     key = digest(group) if group.inputs else ""
     memory = MEMORY / group.title
     if key and memory.exists():
@@ -160,8 +160,10 @@ def tell(group: Group) -> list[Result]:
                   flush=True)
             return [Result(*row) for row in kept["results"]]
     results = group.run()
+    after = os.times()
+    busy_s = sum(after[:4]) - sum(before[:4])
     print(f"{group.title}: {testing.shown(results) or 'nothing to run'}, "
-          f"{time.monotonic() - start:.1f} s", flush=True)
+          f"{time.monotonic() - start:.1f} s, {busy_s:.1f} s of processor time", flush=True)
     counts = testing.tally(results)
     if key and counts["passed"] and not counts["failed"]:
         MEMORY.mkdir(exist_ok=True)
