@@ -54,33 +54,24 @@ class Crew:
             for process in self._running:
                 process.send_signal(signal.SIGINT)
 
-    @contextlib.contextmanager
-    def process(self, command: list[str], **how: Any) -> Iterator[subprocess.Popen]:
-        """A process that is over, or ended, at the end. Stopped if the crew is."""
+    def run(self, command: list[str], seconds: float | None, **how: Any) -> int | None:
+        """A process's exit code; None if it had to be ended after so long. Stopped if the crew was
+        meanwhile, so that its answer is none."""
         with self._lock:
             if self.stopping.is_set():
                 raise Stopped
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
                                        **how)
             self._running.add(process)
-        try:
-            with process:
-                try:
-                    yield process
-                finally:
-                    process.kill()
-        finally:
-            with self._lock:
-                self._running.discard(process)
-
-    def run(self, command: list[str], seconds: float | None, **how: Any) -> int | None:
-        """A process's exit code; None if it had to be ended after so long. Stopped if the crew was
-        meanwhile, so that its answer is none."""
-        with self.process(command, **how) as process:
+        with process:
             try:
                 code: int | None = process.wait(seconds)
             except subprocess.TimeoutExpired:
                 code = None
+            finally:
+                process.kill()
+                with self._lock:
+                    self._running.discard(process)
         if self.stopping.is_set():
             raise Stopped
         return code

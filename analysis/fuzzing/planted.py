@@ -18,7 +18,7 @@ from typing import Any
 from analysis.runs.attacks import Bug
 from analysis.system.exits import FINDING, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment
+from analysis.system.process import clean_environment, outcome
 
 FOLDER = ROOT / "fuzz" / "bugs"
 KINDS = ("bug", "equivalent", "hollow")
@@ -86,12 +86,11 @@ def copy_with(bug: Patch, tree: pathlib.Path, root: pathlib.Path = ROOT) -> None
                 shutil.copy(file, tree / folder / file.name)
     if bug.path is None:
         return
-    done = subprocess.run(["patch", "--force", "--silent", "--fuzz=1", "-p1", "-d", tree, "-i",
-                           bug.path], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        said = " ".join((done.stdout + done.stderr).split())
-        raise UserError(f"{bug.path}: the patch no longer applies: {said}",
-                                    FINDING)
+    code, said = outcome(["patch", "--force", "--silent", "--fuzz=1", "-p1", "-d", tree, "-i",
+                          bug.path])
+    if code != 0:
+        raise UserError(f"{bug.path}: the patch no longer applies: {' '.join(said.split())}",
+                        FINDING)
 
 
 # --- Building -------------------------------------------------------------------------------------
@@ -120,10 +119,9 @@ def _dependents(build: pathlib.Path, files: tuple[str, ...],
 
 
 def _run(command: list[str], build: pathlib.Path, what: str) -> None:
-    done = subprocess.run(command, cwd=build, capture_output=True, text=True, check=False,
-                          env=clean_environment())
-    if done.returncode != 0:
-        wrong = [line for line in done.stderr.splitlines() if "error" in line] or ["no reason"]
+    code, said = outcome(command, clean_environment(), build)
+    if code != 0:
+        wrong = [line for line in said.splitlines() if "error" in line] or ["no reason"]
         raise UserError(f"{what} does not compile: {wrong[0]}", FINDING)
 
 
