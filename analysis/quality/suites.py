@@ -34,23 +34,6 @@ ROOMS = ("core", "bench", "fuzz", "analysis")
 """The folders that have tests."""
 SOURCES = ("core", "bench", "fuzz", "meson.build", "meson_options.txt")
 
-SLOW = (
-    "core/test/cost/", "core/test/embedded/", "core/test/package/", "core/test/test_misuse.py",
-    "fuzz/test/", "bench/record/test/", "bench/trial/test/", "bench/test/test_probe.py",
-    "bench/test/test_bench.py::test_every",
-    "analysis/test/test_bugs.py", "analysis/test/test_build.py",
-    "analysis/test/test_launcher.py::test_a_report",
-    "analysis/test/test_comparison.py::test_an_identical_build",
-    "analysis/test/test_numbers.py", "analysis/test/test_open_report.py",
-    "analysis/test/test_probes.py", "analysis/test/test_report.py::test_a_report_of_a_full_run",
-    "analysis/test/test_report.py::test_a_report_does_no_more_work", *(
-        f"analysis/test/test_bench.py::test_{name}" for name in (
-            "killed", "interrupted", "resume", "rivals", "an_a", "a_folder_with", "a_binary_that",
-            "a_process_that")),
-)
-"""Python tests, or how their names begin, that only --all or their suite's name runs; Meson has a
-suite `slow`."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Group:
@@ -97,9 +80,8 @@ def groups(names: list[str], every: bool) -> Iterator[Group]:
     files = [path for suite, paths in python_suites(ROOT).items() if suite in chosen
              for path in paths]
     if files:
-        slow = () if whole else SLOW
-        yield Group("python", lambda: testing.run_pytest(files, slow), (".",),
-                    (*map(str, files), *slow))
+        yield Group("python", lambda: testing.run_pytest(files, whole), (".",),
+                    (*map(str, files), str(whole)))
     if "lint" in chosen:
         some = None if whole else changed()
         folders = [meson.BUILD_ROOT / name for name in built if name in BUILDS]

@@ -108,17 +108,15 @@ def run_meson(configuration: str, folder: pathlib.Path, words: Iterable[str] = (
     return results
 
 
-def run_pytest(files: Iterable[pathlib.Path], left_out: Iterable[str] = ()) -> list[Result]:
-    """Runs test files by pytest, as many at a time as there are processors, without the tests whose
-    names begin with one of `left_out`."""
+def run_pytest(files: Iterable[pathlib.Path], slow: bool) -> list[Result]:
+    """Runs test files by pytest, as many at a time as there are processors; also the slow ones, or
+    not."""
     LOGS.mkdir(parents=True, exist_ok=True)
     report = LOGS / "python.xml"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no",
-               "--import-mode=importlib", "-n", str(processors()), f"--rootdir={ROOT}",
-               f"--junitxml={report}", "-o", "junit_family=xunit1",
-               *(f"--deselect={name}" for name in left_out), *map(str, files)]
-    code, output = outcome(command, clean_environment() | {"PYTHONPATH": str(ROOT)}, ROOT)
+    command = [sys.executable, "-m", "pytest", "--color=no", "-n", str(processors()),
+               f"--junitxml={report}", *([] if slow else ["-m", "not slow"]), *map(str, files)]
+    code, output = outcome(command, clean_environment(), ROOT)
     if "No module named pytest" in output or "unrecognized arguments: -n" in output:
         return [Result("python: pytest", "skipped", "pytest or xdist is missing; install "
                        "python3-pytest python3-pytest-xdist")]
@@ -163,7 +161,7 @@ def read_pytest(report: str) -> Iterator[Result]:
         skip = case.find("skipped")
         if wrong:
             chosen = f"::{name}" if name.isascii() and " " not in name else ""
-            alone = f"{sys.executable} -m pytest --import-mode=importlib '{file}{chosen}'"
+            alone = f"{sys.executable} -m pytest '{file}{chosen}'"
             yield Result(title, "failed", output="\n".join(wrong), alone=alone)
         elif skip is not None:
             yield Result(title, "skipped", skip.get("message") or "no reason given")

@@ -135,6 +135,7 @@ def test_a_run_from_the_command_to_the_report(fake, poolproof, tmp_path):
                                                                       "verdicts.json").read_text()
 
 
+@pytest.mark.slow
 def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
     found, _ = catalogue.rivals()
     if not found:
@@ -159,6 +160,7 @@ def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
     assert sample.malloc_sha256 == found[name][1]
 
 
+@pytest.mark.slow
 def test_an_absent_rival_is_named_with_its_package(poolproof, tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "library_folders", lambda: [])
     done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
@@ -181,6 +183,7 @@ def test_each_mode_plays_what_the_smaller_ones_play():
     assert len(full) == len(recorded_programs.programs())
 
 
+@pytest.mark.slow
 def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolproof, tmp_path):
     settle(fake, seconds=0.2)
     run = tmp_path / "run"
@@ -204,6 +207,7 @@ def test_killed_in_mid_write_and_resumed_nothing_is_lost_or_doubled(fake, poolpr
     assert len(keys) == len(set(keys)) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", ["", "<!DOCTYPE html>half"])
 def test_killed_while_it_reports_it_reports_again(fake, poolproof, tmp_path, left):
     run = tmp_path / "run"
@@ -230,6 +234,7 @@ render.write_all = stall
     assert (run / "verdicts.json").exists()
 
 
+@pytest.mark.slow
 def test_interrupted_it_says_how_to_go_on(fake, poolproof, tmp_path):
     settle(fake, seconds=0.5)  # the interrupt comes long before the end
     run = tmp_path / "run"
@@ -248,6 +253,7 @@ def test_interrupted_it_says_how_to_go_on(fake, poolproof, tmp_path):
     assert said == "poolproof: interrupted; go on with: ./poolproof bench --resume run\n"
 
 
+@pytest.mark.slow
 def test_resume_refuses_a_changed_binary_and_names_it(fake, poolproof, tmp_path):
     run = tmp_path / "run"
     assert poolproof("bench", *FEW, "-o", str(run)).returncode == 0
@@ -259,6 +265,7 @@ def test_resume_refuses_a_changed_binary_and_names_it(fake, poolproof, tmp_path)
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_binary_that_changes_meanwhile_ends_the_run(fake, poolproof, tmp_path, monkeypatch):
     measured = runner.launch
 
@@ -291,6 +298,7 @@ def test_a_sample_without_proof_is_none(key, tmp_path):
         runner.proven(run, arm, context | {key: ""})
 
 
+@pytest.mark.slow
 def test_an_arm_that_fails_leaves_and_the_exit_code_says_so(fake, poolproof, tmp_path):
     settle(fake, crash=[["pair/64", "pool"]])
     run = tmp_path / "run"
@@ -303,6 +311,7 @@ def test_an_arm_that_fails_leaves_and_the_exit_code_says_so(fake, poolproof, tmp
     assert "out of memory" in (run / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
     settle(fake, liar=True)
     done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
@@ -331,6 +340,7 @@ def test_bad_arguments_get_one_line(poolproof, tmp_path, monkeypatch, words, com
     assert not list(session.RUNS.glob("*")), "a run that was never planned leaves no folder"
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_run_is_not_written_over(fake, poolproof, tmp_path):
     assert poolproof("bench", *FEW, "-o", str(tmp_path / "run")).returncode == 0
     done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
@@ -393,6 +403,7 @@ def test_a_turn_is_short_but_for_what_fills_caches(workload, iteration_s, live_b
         form, batch, slices, cycles, alone)
 
 
+@pytest.mark.slow
 def test_an_arm_that_stops_answering_is_named_and_the_others_go_on(fake, poolproof, tmp_path,
                                                                    monkeypatch):
     monkeypatch.setattr(runner, "PATIENCE_S", 3.0)

@@ -19,6 +19,8 @@ from analysis.runs import schema
 from analysis.system.exits import PASS, UserError
 from analysis.system.process import find_program
 
+pytestmark = pytest.mark.slow
+
 PATCH = """A line goes.
 
 Class: no merge

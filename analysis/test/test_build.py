@@ -10,6 +10,8 @@ from analysis.quality import linters, rules
 from analysis.system import files
 from analysis.system.exits import FINDING, UserError
 
+pytestmark = pytest.mark.slow
+
 GOOD = "int answer(void);\n\nint answer(void)\n{\n    return 42;\n}\n"
 WARNS = GOOD.replace("return 42", "unsigned u = 42; return u > -1")
 ERRS = GOOD.replace("42;", "42 +;")

@@ -122,6 +122,7 @@ NOISES = {"calm": synthetic.normal(0.005), "noisy": synthetic.normal(0.05),
           "heavy tails": synthetic.heavy_tailed(0.02), "bimodal": synthetic.bimodal(0.3, 0.01)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
 def test_an_identical_build_is_no_regression_in_twenty_of_twenty(noise):
     truth = {"w": synthetic.Truth("?", {"pool-keep": 5.0} | synthetic.rivals(8, 6, 5.5, 7))}

@@ -164,12 +164,14 @@ def test_an_empty_name_is_refused(words):
     assert f": the name is empty (./poolproof {words[0]} --help)\n" in answer.stderr
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_made_leaves_no_folder(tmp_path):
     answer = launch("report", tmp_path / "nothing", "-o", tmp_path / "new")
     assert answer.returncode == 2 and answer.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_report_into_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("precious")
     answer = launch("report", ROOT / "results" / "reference", "-o", tmp_path / "file")

@@ -18,6 +18,8 @@ from analysis.stats import verdicts
 from analysis.test import synthetic
 from analysis.system.files import ROOT
 
+pytestmark = pytest.mark.slow
+
 SVG = "{http://www.w3.org/2000/svg}"
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
 POOLS = {"malloc": "pool-keep", "calloc": "pool"}

@@ -22,8 +22,8 @@ except ImportError:
 LACKING = [name for name, there in (("chromium", shutil.which("chromium")),
                                     ("chromium-driver", shutil.which("chromedriver")),
                                     ("python3-selenium", webdriver)) if not there]
-pytestmark = pytest.mark.skipif(
-    bool(LACKING), reason=f"nothing can open the report; install {' '.join(LACKING)}")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(
+    bool(LACKING), reason=f"nothing can open the report; install {' '.join(LACKING)}")]
 
 SCREENS = [(1280, "light", "screen"), (1280, "dark", "screen"), (400, "light", "screen"),
            (400, "dark", "screen"), (700, "light", "print")]

@@ -17,6 +17,8 @@ from analysis.system.exits import FINDING, UNFIT, USAGE
 from analysis.test import synthetic
 from analysis.test.test_bench import fake, poolproof, settle, start
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["fake", "poolproof"]  # fixtures
 
 FEW = ("--workload", "pair/64", "--arm", "pool-keep", "noop", "--seed", "7")

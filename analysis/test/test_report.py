@@ -242,6 +242,7 @@ load of the machine changes: a tenth more than the 3.42 million calls that it ma
 written."""
 
 
+@pytest.mark.slow
 def test_a_report_does_no_more_work_than_it_did(tmp_path):
     synthetic.write(synthetic.full(micro=2, traces=1), tmp_path)
     profile = cProfile.Profile()
@@ -250,6 +251,7 @@ def test_a_report_does_no_more_work_than_it_did(tmp_path):
     assert sum(entry.callcount for entry in profile.getstats()) < MOST_CALLS
 
 
+@pytest.mark.slow
 def test_a_report_of_a_full_run_is_small_and_whole(full_run, tmp_path):
     record = records.read(full_run)
     paths = render.write_all(verdicts.analyse(record), tmp_path)

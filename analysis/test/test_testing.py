@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 
 import pytest
@@ -132,14 +131,6 @@ def test_suites_are_known_before_anything_is_built():
 def test_an_unknown_suite_is_refused():
     with pytest.raises(UserError, match="did you mean 'rules'"):
         suites.run(["rulse"], False, False)
-
-
-def test_every_slow_test_is_there():
-    tests = [f"{path.relative_to(ROOT)}::{name}"
-             for paths in suites.python_suites(ROOT).values() for path in paths
-             for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)]
-    for beginning in suites.SLOW:
-        assert any(test.startswith(beginning) for test in tests), beginning
 
 
 @pytest.fixture

@@ -89,6 +89,7 @@ def test_list_names_every_arm_that_applies(bench, trace):
             workload["source"] and workload["parameters"] and workload["operations"] > 0)
 
 
+@pytest.mark.slow
 def test_every_workload_runs_on_every_arm(bench):
     """One iteration each: no arm runs out of memory, none crashes."""
     answer = bench("--iterations=1", "--benchmark_format=json")
@@ -99,6 +100,7 @@ def test_every_workload_runs_on_every_arm(bench):
     assert len(json.loads(answer.stdout)["benchmarks"]) == expected
 
 
+@pytest.mark.slow
 def test_every_arm_runs_on_a_littered_heap_where_its_litter_stays(bench):
     listed = json.loads(bench("--list").stdout)
     littered = {item["workload"]: item for item in listed["workloads"] if item["heap"] != "fresh"}

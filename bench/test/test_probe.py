@@ -15,6 +15,8 @@ from analysis.measure import probes
 from analysis.runs import plan
 from analysis.system import host
 
+pytestmark = pytest.mark.slow
+
 LIBRARIES = [pathlib.Path("/usr/lib/x86_64-linux-gnu"), pathlib.Path("/usr/lib64")]
 TRACE = """\
 poolproof trace 1

@@ -9,6 +9,8 @@ from analysis.quality import misuse
 from analysis.system.exits import UserError
 from analysis.system.process import sanitizer_environment
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("configuration", ["release", "sanitize", "gcc-release-checked"])
 def test_document_states_what_happens(configuration: str) -> None:

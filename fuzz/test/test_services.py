@@ -27,7 +27,8 @@ ENGINES = {"libfuzzer": ("-fsanitize=fuzzer-no-link", "-fsanitize=fuzzer"),
 BUILDS = [("libfuzzer", sanitizer) for sanitizer in SANITIZERS] + [("afl", "address")]
 THERE = re.compile(r"lib(c|m|dl|rt|pthread|resolv|gcc_s|stdc\+\+)\.so\.\d|ld-linux\S*")
 TOOLS = ("clang-19", "objdump", "afl-fuzz")
-pytestmark = pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"needs {TOOLS}")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not all(map(shutil.which, TOOLS)),
+                                                   reason=f"needs {TOOLS}")]
 PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 RUN = PATH | {"UBSAN_OPTIONS": "silence_unsigned_overflow=1", "AFL_NO_UI": "1",
               "AFL_SKIP_CPUFREQ": "1", "AFL_NO_AFFINITY": "1", "AFL_FORKSRV_INIT_TMOUT": "30000",

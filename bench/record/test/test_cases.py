@@ -18,6 +18,8 @@ from analysis.measure import recorder
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
 
+pytestmark = pytest.mark.slow
+
 MEMORY_BYTES = 8 << 20
 """The ring and a program's tables are to be less."""
 

@@ -16,6 +16,8 @@ from analysis.building import meson
 from analysis.measure import recorded_programs, recorder
 from analysis.system.exits import UserError
 
+pytestmark = pytest.mark.slow
+
 MANY = 100_000
 
 

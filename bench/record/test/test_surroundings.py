@@ -14,6 +14,8 @@ from analysis.measure import recorder
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT
 
+pytestmark = pytest.mark.slow
+
 LAUNCHER = ROOT / "poolproof"
 
 

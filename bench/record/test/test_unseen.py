@@ -11,6 +11,8 @@ from analysis.building import meson
 from analysis.measure import recorder, recording, unseen
 from analysis.system.exits import INCONCLUSIVE, UserError
 
+pytestmark = pytest.mark.slow
+
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 ANOTHER_WIDTH = """
 void _start(void);

@@ -17,6 +17,8 @@ from analysis.system.exits import UserError
 from analysis.system.files import ROOT
 from analysis.system.process import outcome
 
+pytestmark = pytest.mark.slow
+
 SOURCES = ROOT / "bench" / "trial"
 POOL = ("pool", ("pool.c", "heaps.c", "route.c", "ledger.c"))
 COUNT = ("count", ("count.c", "ledger.c"))

@@ -19,6 +19,8 @@ import tempfile
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HERE = pathlib.Path(__file__).resolve().parent
 CORE = HERE.parents[1]
 GOLDEN = HERE / "golden.json"

@@ -14,6 +14,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TOP = pathlib.Path(__file__).resolve().parents[3]
 CORE = TOP / "core"
 SANITIZED = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
