@@ -21,7 +21,6 @@ from typing import Callable, Iterator
 from analysis.building import meson
 from analysis.quality import coverage, linters, rules, testing
 from analysis.quality.testing import Result
-from analysis.system.exits import UserError
 from analysis.system.files import ROOT, whole_file
 from analysis.system.terminal import require
 
