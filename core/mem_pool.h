@@ -503,8 +503,9 @@ POOL_INLINE int pool_free_unsized(void **ptr, struct m_pool *pool)
     g = pool_granule(pool, chunk);
     if (POOL_LIKELY(g < pool->fast_limit))
         n = pool->tags[g] ^ POOL_TAG_LIVE; /* its length, if a small chunk is live here */
-    if (!(POOL_LIKELY(n && n < POOL_SMALL) && pool_free_inline(pool, chunk, n)) &&
-        pool_free_unsized_slow(pool, chunk) != 0)
+    if (POOL_LIKELY(n && n < POOL_SMALL))
+        pool_cache_inline(pool, chunk, g, n);
+    else if (pool_free_unsized_slow(pool, chunk) != 0)
         return -1;
     memset(ptr, 0, sizeof chunk);
     return 0;
