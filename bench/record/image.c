@@ -86,11 +86,11 @@ const char *image_program(const struct image *image)
 
 void image_command(const struct image *image, char *text, size_t room)
 {
-    const char *end = image->text.bytes + image->text.size;
     size_t used = 0;
     text[0] = '\0';
     if (!image->text.bytes)
         return;
+    const char *end = image->text.bytes + image->text.size;
     for (const char *word = image->text.bytes + strlen(image->text.bytes) + 1;
          word < end && used + 1 < room; word += strlen(word) + 1) {
         const char *quote = *word == '\0' || strpbrk(word, " \t\n\"'$") ? "'" : "";

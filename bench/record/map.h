@@ -26,6 +26,6 @@ void map_remove(struct map *map, uint64_t key);
 void map_drop(struct map *map);
 
 /* Ends the program with one line and status 4. */
-_Noreturn void out_of_memory(void);
+__attribute__((noreturn)) void out_of_memory(void);
 
 #endif

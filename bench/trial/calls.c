@@ -2,15 +2,14 @@
  * whether the trial can see a small difference. */
 #define _GNU_SOURCE
 #define ARM_NAME "calls"
+#include "glibc.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum { DELAY_UNIT_PS = 2000 * 1000 }; /* long against a reading of the clock */
-
-void *__libc_malloc(size_t);
-void __libc_free(void *);
 
 static size_t more_calls, delay_ps;
 static _Thread_local size_t owed_ps __attribute__((tls_model("initial-exec")));

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #define ARM_NAME "count"
 #include "count.h"
+#include "glibc.h"
 #include "ledger.h"
 
 #include <dlfcn.h>
@@ -16,11 +17,6 @@
 #include <unistd.h>
 
 enum { TEMPORARY = 100, TABLE_BITS_MOST = 27, TABLE_BITS_LEAST = 16 };
-
-void *__libc_malloc(size_t);
-void __libc_free(void *);
-void *__libc_memalign(size_t, size_t);
-void *__libc_realloc(void *, size_t);
 
 /* A live object, filed by its address. Linked among its site's from the oldest to the youngest. */
 struct object {

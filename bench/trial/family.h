@@ -12,6 +12,7 @@
  * The C library's allocator stays beside it: glibc has names of its own for that (__libc_malloc),
  * so nothing is looked up and no lookup can recurse. */
 #define _GNU_SOURCE
+#include "glibc.h"
 #include "ledger.h"
 
 #include <dlfcn.h>
@@ -20,6 +21,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -28,13 +30,6 @@
 #define RARELY(x) __builtin_expect(!!(x), 0)
 
 enum { PLAIN_ALIGN = 16, PAGE = 4096, LARGE_ZEROED = 128 * 1024 };
-
-extern char **environ;
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void __libc_free(void *);
-void *__libc_memalign(size_t, size_t);
 
 static enum { ASLEEP, STARTING, STARTED, ASIDE } stage;
 static void *(*next_new)(size_t);
@@ -400,7 +395,6 @@ DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, void *ptr, size_t a UNUSED, const vo
 /* --- The program's memory at large ---------------------------------------------------------- */
 
 /* The whole reservation would be made resident; on the first touch is soon enough. */
-EXPORT int mlockall(int flags);
 EXPORT int mlockall(int flags)
 {
     static int (*next)(int);
