@@ -16,6 +16,10 @@ from analysis.system.process import clean_environment, outcome, processors, requ
 
 WORK = meson.BUILD_ROOT / "lint"
 
+ON_PURPOSE = [f"--suppress={mistake}:*/bench/trial/test/*" for mistake in (
+    "doubleFree", "leakReturnValNotUsed", "memleakOnRealloc")]
+"""What the programs do that a malloc under trial is tried on."""
+
 NOT_FOR_LINTERS = re.compile(r" (-f(sanitize|no-omit|profile|lto|diagnostics)\S*|-W\S*|-MD"
                              r"|-M[QF] \S+|-pipe)(?= )")
 """Words of a compiler's command line that other programs have no use for."""
@@ -66,7 +70,7 @@ def check_cppcheck(folders: list[pathlib.Path],
         tool, f"--project={WORK / 'compile_commands.json'}", f"--cppcheck-build-dir={WORK}",
         f"-j{processors()}", "--enable=warning,performance,portability", "--inline-suppr",
         "--quiet", "--template={file}:{line}: {severity}: {message} [{id}]",
-        "--template-location=", "--suppress=*:/usr/*",
+        "--template-location=", "--suppress=*:/usr/*", *ON_PURPOSE,
     ])
     return [line for line in said.splitlines() if line]
 
