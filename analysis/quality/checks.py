@@ -121,7 +121,7 @@ def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
 
 
 READERS = {**linters.CHECKS,
-           "clang-tidy": functools.partial(linters.check_clang_tidy, analyzer="deep")}
+           "clang-tidy": functools.partial(linters.check_clang_tidy, analyzer=True)}
 """Tool → what has it read the sources, and returns its complaints."""
 
 

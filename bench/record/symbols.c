@@ -62,14 +62,15 @@ static void read_functions(struct symbols *symbols, const ElfW(Ehdr) * header,
     if (!table || !named || names[text->sh_size - 1] != '\0')
         return;
     symbols->functions = calloc(entries + 1, sizeof *symbols->functions);
-    for (size_t i = 0; symbols->functions && i < entries; i++) {
+    if (!symbols->functions)
+        return;
+    for (size_t i = 0; i < entries; i++) {
         if ((table[i].st_info & 0xf) == STT_FUNC && table[i].st_value != 0 &&
             table[i].st_name < text->sh_size)
             symbols->functions[symbols->count++] =
                 (struct symbol){table[i].st_value, table[i].st_size, names + table[i].st_name};
     }
-    if (symbols->count > 0)
-        qsort(symbols->functions, symbols->count, sizeof *symbols->functions, by_address);
+    qsort(symbols->functions, symbols->count, sizeof *symbols->functions, by_address);
 }
 
 struct symbols symbols_read(const char *path)

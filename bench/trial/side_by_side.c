@@ -193,7 +193,7 @@ static void say(const struct arm *arm)
 
 int main(int argc, char **argv)
 {
-    struct arm arms[ARMS_MOST] = {0};
+    static struct arm arms[ARMS_MOST];
     size_t count = 0;
     int at = 1 + FIXED_WORDS, gate[2];
     if (argc <= at) {

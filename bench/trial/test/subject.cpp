@@ -56,6 +56,6 @@ int main()
         hide(::operator new(huge));
         return 3;
     } catch (const std::bad_alloc &) {
+        return asked == 1 ? 0 : 4;
     }
-    return asked == 1 ? 0 : 4;
 }
