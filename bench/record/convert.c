@@ -25,7 +25,7 @@ struct conversion *conversion_open(const char *folder)
 void conversion_close(struct conversion *conversion)
 {
     trace_stream_close(conversion->stream);
-    map_drop(&conversion->slots);
+    slots_drop(&conversion->slots);
     map_drop(&conversion->sites);
     free(conversion->site);
     free(conversion->objects);
@@ -160,10 +160,10 @@ static void emit(struct conversion *conversion, const struct event *event, unsig
 static void forget(struct conversion *conversion, const struct event *event)
 {
     uint32_t slot;
-    if (!map_get(&conversion->slots, event->address, &slot))
+    if (!slots_get(&conversion->slots, event->address, &slot))
         return;
     conversion->summary.missed_frees++;
-    map_remove(&conversion->slots, event->address);
+    slots_remove(&conversion->slots, event->address);
     emit(conversion, event, TRACE_FREE, slot);
 }
 
@@ -171,27 +171,27 @@ static void convert_alloc(struct conversion *conversion, const struct event *eve
 {
     forget(conversion, event);
     uint32_t slot = slot_take(conversion);
-    map_put(&conversion->slots, event->address, slot);
+    slots_put(&conversion->slots, event->address, slot);
     emit(conversion, event, kind, slot);
 }
 
 static void convert_free(struct conversion *conversion, const struct event *event)
 {
     uint32_t slot;
-    if (!map_get(&conversion->slots, event->address, &slot)) {
+    if (!slots_get(&conversion->slots, event->address, &slot)) {
         conversion->summary.unknown_frees++;
         return;
     }
-    map_remove(&conversion->slots, event->address);
+    slots_remove(&conversion->slots, event->address);
     emit(conversion, event, TRACE_FREE, slot);
 }
 
 static void convert_realloc_from(struct conversion *conversion, const struct event *event)
 {
     struct pending pending = {.address = event->address, .thread = event->thread};
-    pending.known = map_get(&conversion->slots, event->address, &pending.slot);
+    pending.known = slots_get(&conversion->slots, event->address, &pending.slot);
     if (pending.known)
-        map_remove(&conversion->slots, event->address);
+        slots_remove(&conversion->slots, event->address);
     else
         conversion->summary.unknown_frees++;
     if (conversion->pending_count == conversion->pending_room)
@@ -210,10 +210,10 @@ static void convert_realloc_to(struct conversion *conversion, const struct event
     conversion->pending[i - 1] = conversion->pending[--conversion->pending_count];
     if (event->address == 0) {
         if (pending.known)
-            map_put(&conversion->slots, pending.address, pending.slot);
+            slots_put(&conversion->slots, pending.address, pending.slot);
     } else if (pending.known) {
         forget(conversion, event);
-        map_put(&conversion->slots, event->address, pending.slot);
+        slots_put(&conversion->slots, event->address, pending.slot);
         emit(conversion, event, TRACE_REALLOC, pending.slot);
     } else {
         convert_alloc(conversion, event, TRACE_ALLOC);

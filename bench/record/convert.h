@@ -2,7 +2,7 @@
 #ifndef POOLPROOF_CONVERT_H
 #define POOLPROOF_CONVERT_H
 
-#include "map.h"
+#include "slots.h"
 #include "ring.h"
 #include "trace.h"
 
@@ -32,7 +32,7 @@ struct summary {
 struct conversion {
     struct trace_stream *stream;
     struct summary summary;
-    struct map slots;  /* address → slot */
+    struct slots slots;
     struct map sites;  /* module and address, or the next key that is free → index from 1 */
     struct call_site { /* by index */
         uint64_t address;

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +30,9 @@ enum {
     GIVE_BACK_EVENTS = 256, /* so many at a time are free again */
     MANY = 1024,            /* events: fewer are let gather, or each would cost both sides more */
     ROUNDS = 16,
-    AHEAD = 16, /* events */
-    PAUSE_NS = 200 * 1000,
-    IDLE_NS = 1000 * 1000,
-    LOOK_MS = 20, /* how often the processes that are left are looked at */
+    AHEAD = 16,             /* events */
+    PAUSE_NS = 1000 * 1000, /* the ring holds what a fast program writes meanwhile */
+    LOOK_MS = 20,           /* how often the processes that are left are looked at */
     LOOKS = 4,
     HOLE_MS = 2000,    /* a writer that takes longer is taken for dead */
     LAST_HOLE_MS = 50, /* the same once the recording is over */
@@ -178,7 +178,7 @@ static void expect(const struct drain *drain, uint64_t ticket)
 {
     const struct ring_event *event = &drain->ring->events[ticket % RING_EVENTS];
     if (drain->last && drain->last->conversion)
-        map_expect(&drain->last->conversion->slots, event->address);
+        slots_expect(&drain->last->conversion->slots, event->address);
 }
 
 /* Drains what is there, or much of it; returns how many events that were. */
@@ -264,7 +264,7 @@ static void drain_all(struct drain *drain)
         const uint64_t drained = drain_some(drain);
         if (drained >= MANY && ++rounds % ROUNDS != 0)
             continue;
-        listen(drain, drained >= MANY ? 0 : drained != 0 ? PAUSE_NS : IDLE_NS);
+        listen(drain, drained >= MANY ? 0 : PAUSE_NS);
         if (drained != 0)
             continue;
         if (drain->ended && now_ms() - looked > LOOK_MS) {
@@ -370,6 +370,8 @@ int main(int argc, char **argv)
     if (!ring_make(&file, request.folder))
         fail("no room for the ring in /dev/shm and beside the output", strerror(errno));
     drain.ring = file.ring;
+    /* Where all processors are busy, its waking interrupts no program. */
+    sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
     printf("%s\n", file.path);
     fflush(stdout);
     drain_all(&drain);

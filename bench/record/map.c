@@ -4,17 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Addresses that are near each other are near in the map, sixteen of an allocator's granules. */
+/* Keys that are near each other are near in the map, sixteen in a row. */
 static size_t map_home(const struct map *map, uint64_t key)
 {
     const uint64_t group = (key >> 8) * UINT64_C(0x9e3779b97f4a7c15) >> 24;
     return (size_t)(group << 4 | (key >> 4 & 15)) & (map->room - 1);
-}
-
-void map_expect(const struct map *map, uint64_t key)
-{
-    if (map->room != 0)
-        __builtin_prefetch(&map->places[map_home(map, key)], 1);
 }
 
 /* The place of the key, or the empty one where it belongs. The map has room. */

@@ -17,8 +17,6 @@ struct map {
 };
 
 bool map_get(const struct map *map, uint64_t key, uint32_t *value);
-/* Says that a key will be asked for soon. */
-void map_expect(const struct map *map, uint64_t key);
 /* Adds a key or changes its value. */
 void map_put(struct map *map, uint64_t key, uint32_t value);
 /* Removes a key that is there. */
