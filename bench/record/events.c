@@ -26,6 +26,10 @@
 #define PREFETCH(place) __builtin_prefetch(&(place), 1)
 #endif
 
+/* An event takes few instructions as long as what is rare is not in its way. */
+#define INLINE inline __attribute__((always_inline))
+#define APART __attribute__((noinline))
+
 enum {
     MODULES = 1 << 14, /* more have unknown call sites */
     PROBES = 64,
@@ -33,8 +37,8 @@ enum {
     AHEAD = 12, /* events: the drainer's processor has their lines */
     SPINS = 200,
     ROOM = RING_EVENTS / 4, /* that must be free again for who has slept */
-    WAIT_NS = 100 * 1000,
-    MAX_WAITS = 150 * 1000,  /* about 15 s without a drained event: the command is gone */
+    WAIT_NS = 500 * 1000,
+    MAX_WAITS = 30 * 1000,   /* about 15 s without a drained event: the command is gone */
     COMMAND_BYTES = 8 * 1024 /* of a command line that are kept */
 };
 
@@ -82,7 +86,7 @@ static _Thread_local struct {
 /* --- Places in the ring ----------------------------------------------------------------------- */
 
 /* Waits until the ticket's place is free; false if the recording is over. */
-static bool wait_for_room(uint64_t ticket)
+static APART bool wait_for_room(uint64_t ticket)
 {
     uint64_t seen = 0, slept = 0;
     for (uint64_t spins = 0, waits = 0;; spins++) {
@@ -117,7 +121,7 @@ static bool wait_for_room(uint64_t ticket)
     return false;
 }
 
-static struct ring_event *take_place(uint64_t *ticket)
+static INLINE struct ring_event *take_place(uint64_t *ticket)
 {
     for (;;) {
         *ticket = atomic_fetch_add_explicit(&ring->taken, 1, memory_order_acq_rel);
@@ -133,7 +137,8 @@ static struct ring_event *take_place(uint64_t *ticket)
     }
 }
 
-static void put(struct ring_event fields, uint32_t image, unsigned align, enum event_kind kind)
+static INLINE void put(struct ring_event fields, uint32_t image, unsigned align,
+                       enum event_kind kind)
 {
     uint64_t ticket;
     struct ring_event *event = take_place(&ticket);
@@ -148,7 +153,7 @@ static void put(struct ring_event fields, uint32_t image, unsigned align, enum e
                           memory_order_release);
 }
 
-static void put_text(const char *text, size_t size, uint32_t image, uint32_t module)
+static APART void put_text(const char *text, size_t size, uint32_t image, uint32_t module)
 {
     for (size_t at = 0; at < size; at += RING_TEXT_BYTES) {
         struct ring_event event = {.thread = (uint32_t)at, .module = module};
@@ -219,7 +224,7 @@ static uint32_t number_of(const struct link_map *map, uint32_t image, uint32_t n
 }
 
 /* Looks an address up without the loader's lock; its module stays while its code is calling. */
-static uint32_t find_module(uint64_t site, uint32_t image, uint32_t now)
+static APART uint32_t find_module(uint64_t site, uint32_t image, uint32_t now)
 {
     struct dl_find_object found;
     struct place place = {.start = site, .size = 1, .generation = now};
@@ -254,7 +259,7 @@ EXPORT int dlclose(void *handle)
 /* --- Events ----------------------------------------------------------------------------------- */
 
 /* Announces a forked child. One thread does it; a signal handler that interrupts it is left out. */
-static uint32_t announce_child(void)
+static APART uint32_t announce_child(void)
 {
     uint32_t image = 0, none = 0;
     if (self.busy)
