@@ -77,7 +77,7 @@ CASES = [
     Case("filtered", 200_001),
     Case("drops", 200_001, everything=True, root=True),
     Case("drops {folder}", 200_001, everything=True, root=True),
-    Case("threads 70000", 70_004, resizes=400_000, threads=70_005),
+    Case("threads 100000", 100_004, resizes=400_000, threads=100_005),
     Case("reserves", 16, resizes=1),
     Case("leaves", 200_000, everything=True),
     Case("libraries {folder}", LIBRARIES * 200),
