@@ -9,6 +9,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import sys
 import time
 
 from analysis.building import cross_machines, meson
@@ -16,6 +17,7 @@ from analysis.fuzzing import planted
 from analysis.quality import frama_c, linters, misuse, testing
 from analysis.quality.instruments import SUITES, Control, Instrument
 from analysis.quality.testing import Result
+from analysis.system import packages
 from analysis.system.exits import PASS
 from analysis.system.files import ROOT, whole_file
 from analysis.system.process import outcome, require_program, sanitizer_environment
@@ -23,6 +25,7 @@ from analysis.system.process import outcome, require_program, sanitizer_environm
 KEPT = meson.BUILD_ROOT / "check"
 LIMIT_S = 300
 CONTRACTS = "core/test/contracts"
+PROGRAMS = ROOT / "bench" / "record" / "test" / "programs.py"
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
             "--errors-for-leak-kinds=definite",
             f"--suppressions={ROOT / 'analysis/quality/memcheck.supp'}"]
@@ -51,9 +54,12 @@ def look(instrument: Instrument, cell: str, title: str) -> list[Result]:
     if cell == "build":
         if instrument.tool == "valgrind":
             require_program("valgrind")
+        packages.ensure(instrument.tool)
         return testing.build(instrument.configuration)
     if cell in SUITES:
         return tested(instrument, folder, SUITES[cell])
+    if cell == "programs":
+        return testing.run_pytest([PROGRAMS], slow=True)
     work = {"control": controlled, "read": read_sources, "misuse": misused}[cell]
     complaints = work(instrument, folder)
     return [Result(title, "failed" if complaints else "passed", output="\n".join(complaints))]
@@ -106,12 +112,15 @@ def make_mistake(control: Control, instrument: Instrument, folder: pathlib.Path)
         program = plant(control.word, folder)
         corpus = ROOT / "fuzz" / "corpus" / "pool"
         return said_by([*watcher(folder), str(program), str(corpus)])
+    if control.maker == "recorder":
+        return said_by([sys.executable, "-m", "pytest", "-k", "nginx", str(PROGRAMS)],
+                       {"RECORDER_BUG": control.word, "PYTHONPATH": str(ROOT)})
     program = core_program(folder, control.maker)
     return said_by([*watcher(folder), str(program), control.word])
 
 
-def said_by(command: list[str]) -> str:
-    return outcome(command, sanitizer_environment(), ROOT, LIMIT_S)[1]
+def said_by(command: list[str], variables: dict[str, str] | None = None) -> str:
+    return outcome(command, sanitizer_environment() | (variables or {}), ROOT, LIMIT_S)[1]
 
 
 def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:

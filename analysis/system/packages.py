@@ -1,8 +1,9 @@
 """What each command needs from Debian, and how it gets there.
 
-One table, PACKAGES: package, what is lost without it, which commands need it. `ensure` installs
-what the chosen command lacks, after saying what and for what, and goes on without what cannot be
-had: the code that needs it says so. Standard library alone.
+One table, PACKAGES: package, what is lost without it, which commands need it; `programs` is what
+./poolproof check programs needs beyond check. `ensure` installs what the chosen command lacks,
+after saying what and for what, and goes on without what cannot be had: the code that needs it says
+so. Standard library alone.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ _TABLE = (  # purpose, commands, packages
     ("the arm talloc", "test bench", "libtalloc-dev"),
     ("recording this program", "test bench", "sqlite3 lua5.4 jq perl"),
     ("recording this program again", "test", "redis-tools gawk libxml2-utils xsltproc ruby"),
+    ("recording this server or program", "programs", "nginx curl redis-server nodejs"
+     " openjdk-17-jdk-headless"),
     ("reports", READING + " trial", "python3-numpy python3-scipy"),
     ("the check of result files", READING + " fuzz", "python3-fastjsonschema"),
     ("pages and charts", READING + " trial bugs", "python3-matplotlib python3-jinja2"),

@@ -104,5 +104,5 @@ def test_every_package_serves_a_command():
     names = [package.name for package in packages.PACKAGES]
     assert len(names) == len(set(names))
     for package in packages.PACKAGES:
-        assert package.commands and package.commands <= set(__main__.COMMANDS)
+        assert package.commands and package.commands <= {*__main__.COMMANDS, "programs"}
         assert package.purpose
