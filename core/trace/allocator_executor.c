@@ -146,9 +146,11 @@ static int run_realloc(struct run *run, uint32_t slot, size_t size, size_t align
     struct object before = run->objects[slot];
     if (check_contents(run, slot) != 0)
         return -1;
+    size_t kept = before.size < size ? before.size : size;
+    pattern_fill(before.bytes, kept, kept, before.seed);
     unsigned char *bytes =
         run->allocator->resize(run->allocator->context, before.bytes, before.size, size, align);
-    return receive(run, slot, bytes, size, align, before.size < size ? before.size : size);
+    return receive(run, slot, bytes, size, align, kept);
 }
 
 static int run_free(struct run *run, uint32_t slot)

@@ -1,7 +1,10 @@
 /* Eight bytes at a time, by memcpy, for objects have any alignment. */
+#define _GNU_SOURCE
 #include "pattern.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WORD sizeof(uint64_t)
 
@@ -22,8 +25,11 @@ static unsigned char byte_of(uint64_t seed, size_t at)
 void pattern_fill(unsigned char *object, size_t from, size_t to, uint64_t seed)
 {
     size_t at = from;
-    if (to > PATTERN_BYTES)
+    if (to > PATTERN_BYTES) {
+        for (size_t i = to - WORD; i < to; i++)
+            object[i] = byte_of(seed, i);
         to = PATTERN_BYTES;
+    }
     for (; at < to && at % WORD != 0; at++)
         object[at] = byte_of(seed, at);
     for (; at < to && to - at >= WORD; at += WORD) {
@@ -59,10 +65,37 @@ size_t pattern_differs(const unsigned char *object, size_t size, uint64_t seed)
     }
     while (at < size && object[at] == byte_of(seed, at))
         at++;
-    return at == size ? whole : at;
+    if (at == size && whole > size)
+        for (at = whole - WORD; at < whole && object[at] == byte_of(seed, at);)
+            at++;
+    return at;
 }
 
-size_t first_not_zero(const unsigned char *object, size_t from, size_t to)
+/* --- Zeroes ----------------------------------------------------------------------------------- */
+
+/* What the system says of the process's pages, or -1. It is believed where it knows this very page
+ * to be there, which an emulator's system does not. */
+static int open_pages(size_t page)
+{
+    uint64_t own = 0;
+    const int pages = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    const off_t place = (off_t)((uintptr_t)&own / page * sizeof own);
+    if (pages >= 0 && pread(pages, &own, sizeof own, place) == sizeof own && own >> 63 != 0)
+        return pages;
+    if (pages >= 0)
+        close(pages);
+    return -1;
+}
+
+/* Whether a page was never touched: it is neither in memory nor swapped out. */
+static int is_untouched(int pages, const unsigned char *at, size_t page)
+{
+    uint64_t said = 0;
+    const off_t place = (off_t)((uintptr_t)at / page * sizeof said);
+    return pread(pages, &said, sizeof said, place) == sizeof said && said >> 62 == 0;
+}
+
+static size_t find_not_zero(const unsigned char *object, size_t from, size_t to)
 {
     size_t at = from;
     for (; to - at >= STRIDE; at += STRIDE) {
@@ -76,4 +109,22 @@ size_t first_not_zero(const unsigned char *object, size_t from, size_t to)
     while (at < to && object[at] == 0)
         at++;
     return at;
+}
+
+size_t first_not_zero(const unsigned char *object, size_t from, size_t to)
+{
+    size_t at = from;
+    if (to - from > PATTERN_BYTES) {
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        const int pages = open_pages(page);
+        for (size_t end = at; pages >= 0 && at < to; at = end) {
+            const size_t left = page - (uintptr_t)(object + at) % page;
+            end = left < to - at ? at + left : to;
+            if (!is_untouched(pages, object + at, page) && find_not_zero(object, at, end) != end)
+                break;
+        }
+        if (pages >= 0)
+            close(pages);
+    }
+    return find_not_zero(object, at, to);
 }

@@ -108,6 +108,8 @@ int run_realloc(struct run *run, uint32_t slot, size_t size, unsigned align)
     if (check_contents(run, slot) != 0)
         return -1;
     struct due due = due_of(run, 0, 1, slot, size, align);
+    size_t kept = before.size < size ? before.size : size;
+    pattern_fill(object_of(state), kept, kept, state->seed);
     if (due.reason != POOL_OK)
         run_remember(run);
     void *chunk = object_of(state);
@@ -127,7 +129,7 @@ int run_realloc(struct run *run, uint32_t slot, size_t size, unsigned align)
         state->freed = freed; /* nothing was freed: it has only changed its size */
     if (run->oracles & ORACLE_SHADOW)
         shadow_close(&run->shadow, before.address, granules_of(before.size) * POOL_GRANULE);
-    return receive(run, slot, chunk, size, align, before.size < size ? before.size : size);
+    return receive(run, slot, chunk, size, align, kept);
 }
 
 int run_free(struct run *run, uint32_t slot)

@@ -1,7 +1,12 @@
 /* Random traces pass on the pool in each of its kinds, and on malloc. */
+#define _GNU_SOURCE
 #include "samples.h"
 
 #include "executor.h"
+#include "pattern.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 static void fail_with(const struct trace *trace, const struct finding *finding, uint64_t seed,
                       const struct pool_config *config)
@@ -304,6 +309,97 @@ static void a_wrong_allocator_is_found_out(void **state)
     trace_free(&trace);
 }
 
+/* --- Large objects ---------------------------------------------------------------------------- */
+
+enum { LARGE = 3000001 };
+
+/* Spoils the last byte of the large object when a small one is asked for, or when it moves. */
+struct spoiler {
+    unsigned char *large;
+    int when_moved;
+};
+
+static void *spoiler_alloc(void *context, size_t size, size_t align, int zero)
+{
+    struct spoiler *spoiler = context;
+    (void)align;
+    unsigned char *object = zero ? calloc(1, size) : malloc(size);
+    if (size == LARGE)
+        spoiler->large = object;
+    else if (!spoiler->when_moved)
+        spoiler->large[LARGE - 1] ^= 1;
+    return object;
+}
+
+static void *spoiler_resize(void *context, void *object, size_t old_size, size_t new_size,
+                            size_t align)
+{
+    struct spoiler *spoiler = context;
+    (void)align;
+    unsigned char *moved = realloc(object, new_size);
+    if (moved != NULL && spoiler->when_moved)
+        moved[(old_size < new_size ? old_size : new_size) - 1] ^= 1;
+    return moved;
+}
+
+static void spoiler_release(void *context, void *object, size_t size)
+{
+    (void)context;
+    (void)size;
+    free(object);
+}
+
+static void the_end_of_a_large_object_is_verified(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int when_moved, due;
+    } cases[] = {
+        {"alloc 0 3000001 8\nalloc 1 1 1\nfree 0", 0, -1},
+        {"alloc 0 3000001 8\nfree 0", 0, 0},
+        {"alloc 0 3000001 8\nrealloc 0 2000003 8\nrealloc 0 5000001 8\nrealloc 0 9 8\nfree 0", 0,
+         0},
+        {"alloc 0 3000001 8\nrealloc 0 5000001 8\nfree 0", 1, -1},
+        {"alloc 0 3000001 8\nrealloc 0 2000003 8\nfree 0", 1, -1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct spoiler spoiler = {.when_moved = cases[i].when_moved};
+        struct allocator allocator = {.name = "spoiler",
+                                      .context = &spoiler,
+                                      .alloc = spoiler_alloc,
+                                      .resize = spoiler_resize,
+                                      .release = spoiler_release};
+        struct trace trace = from_text(cases[i].text);
+        struct finding finding;
+        assert_int_equal(execute_on_allocator(&trace, &allocator, NULL, &finding), cases[i].due);
+        if (cases[i].due != 0)
+            assert_string_equal(finding.oracle, "contents");
+        trace_free(&trace);
+    }
+}
+
+static void zeroes_that_nobody_touched_stay_untouched(void **state)
+{
+    (void)state;
+    enum { BYTES = 32 << 20, PAGES = BYTES / 4096 };
+    static unsigned char there[PAGES];
+    size_t touched = 0;
+    unsigned char *memory =
+        mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    memory[5000000] = 0; /* touched, and zero */
+    assert_int_equal(first_not_zero(memory, 3, BYTES - 3), BYTES - 3);
+    assert_int_equal(mincore(memory, BYTES, there), 0);
+    for (size_t i = 0; i < PAGES; i++)
+        touched += there[i] & 1;
+    if (access("/proc/self/pagemap", R_OK) == 0)
+        assert_true(touched < PAGES / 4); /* a huge page at most */
+    memory[20000000] = 1;
+    assert_int_equal(first_not_zero(memory, 3, BYTES - 3), 20000000);
+    assert_int_equal(munmap(memory, BYTES), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +415,8 @@ int main(void)
         cmocka_unit_test(the_model_runs_alone),
         cmocka_unit_test(malloc_passes),
         cmocka_unit_test(a_wrong_allocator_is_found_out),
+        cmocka_unit_test(the_end_of_a_large_object_is_verified),
+        cmocka_unit_test(zeroes_that_nobody_touched_stay_untouched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
