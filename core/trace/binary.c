@@ -26,7 +26,6 @@
 #define HEADER_SIZE (BINARY_MAGIC_SIZE + 1)
 #define BLOCK_HEAD 5
 #define BLOCK_TAIL 4
-#define MAX_PAYLOAD BINARY_MAX_PAYLOAD
 
 /* Flags beside the kind in an operation's first byte; each announces a field, in this order. */
 #define KIND_MASK 0x1f
@@ -35,15 +34,12 @@
 #define HAS_SITE 0x80   /* the site is not that of the operation before */
 #define USUAL_ALIGN 4
 
-/* The longest operation: first byte, alignment, and thread, site, slot and size at their
- * longest. */
-#define MAX_OP BINARY_MAX_OP
 #define MAX_VARINT 10
 
 enum block { BLOCK_ORIGIN = 'N', BLOCK_SITES = 'S', BLOCK_OPS = 'O', BLOCK_END = 'E' };
 
 _Static_assert(TRACE_KINDS <= KIND_MASK + 1, "a kind fits beside the flags");
-_Static_assert(TRACE_MAX_TEXT + MAX_VARINT <= MAX_PAYLOAD, "a text fits into a block");
+_Static_assert(TRACE_MAX_TEXT + MAX_VARINT <= BINARY_MAX_PAYLOAD, "a text fits into a block");
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
@@ -51,7 +47,7 @@ struct writer {
     struct sink *sink;
     uint32_t crc;
     size_t size; /* of the payload */
-    uint8_t payload[MAX_PAYLOAD];
+    uint8_t payload[BINARY_MAX_PAYLOAD];
 };
 
 static size_t put_varint(uint8_t *bytes, uint64_t value)
@@ -103,7 +99,7 @@ static void write_sites(struct writer *writer, const struct trace *trace)
 {
     for (uint32_t i = 1; i < trace->site_count; i++) {
         size_t size = strlen(trace->sites[i]);
-        if (writer->size + MAX_VARINT + size > MAX_PAYLOAD)
+        if (writer->size + MAX_VARINT + size > BINARY_MAX_PAYLOAD)
             end_block(writer, BLOCK_SITES);
         writer->size += put_varint(writer->payload + writer->size, size);
         put_text(writer, trace->sites[i], size);
@@ -155,7 +151,7 @@ int binary_write(struct sink *sink, const struct trace *trace, const struct pack
     uint32_t thread = 0;
     uint32_t site = 0;
     for (size_t i = 0; i < trace->count; i++) {
-        if (writer->size + MAX_OP > MAX_PAYLOAD)
+        if (writer->size + BINARY_MAX_OP > BINARY_MAX_PAYLOAD)
             end_block(writer, BLOCK_OPS);
         writer->size += binary_put_op(writer->payload + writer->size, &trace->ops[i], thread, site);
         thread = trace->ops[i].thread;
@@ -281,6 +277,14 @@ static int parse_fields(struct reader *reader, struct trace_op *op)
     return fields & FIELD_SIZE ? get_varint(reader, UINT64_MAX, &op->size) : 0;
 }
 
+size_t binary_get_op(const uint8_t *bytes, size_t size, struct trace_op *op)
+{
+    struct reader reader = {
+        .bytes = bytes, .size = size, .end = size, .thread = op->thread, .site = op->site};
+    *op = (struct trace_op){0};
+    return parse_fields(&reader, op) == 0 ? reader.at : 0;
+}
+
 static int parse_ops(struct reader *reader)
 {
     while (reader->at < reader->end) {
@@ -327,7 +331,7 @@ static int open_block(struct reader *reader, uint8_t *type)
                        left == 0 ? "the file is cut short before its end block"
                                  : "the file is cut short in a block's head");
     uint32_t length = get_u32(reader->bytes + at + 1);
-    if (length > MAX_PAYLOAD)
+    if (length > BINARY_MAX_PAYLOAD)
         return damaged(reader, at + 1, "a block's length is out of range");
     if (left - BLOCK_HEAD < (size_t)length + BLOCK_TAIL)
         return damaged(reader, reader->size, "the file is cut short in a block");

@@ -29,6 +29,10 @@ void sink_put(struct sink *sink, const void *bytes, size_t size);
  * */
 size_t binary_put_op(uint8_t *bytes, const struct trace_op *op, uint32_t thread, uint32_t site);
 
+/* Unpacks the operation that bytes begin with; *op holds the one before, at first all 0. Returns
+ * its bytes, 0 if it is damaged. */
+size_t binary_get_op(const uint8_t *bytes, size_t size, struct trace_op *op);
+
 /* Operations that wait packed in blocks of at most BINARY_MAX_PAYLOAD bytes. next copies the next
  * block: 1 if there was one, 0 at the end, -1 on failure. */
 struct packed {
@@ -37,11 +41,11 @@ struct packed {
     uint64_t count;
 };
 
-/* Both keep the rules; what they are given has been checked for them. Failure is in the sink, or
- * for binary_write -1 for lack of memory or of the packed operations, which are written instead of
- * the trace's own if there are any. */
+/* Both keep the rules; what they are given has been checked for them. Failure is in the sink, or -1
+ * for lack of memory or of the packed operations, which are written instead of the trace's own
+ * unless packed is NULL. */
 int binary_write(struct sink *sink, const struct trace *trace, const struct packed *packed);
-void text_write(struct sink *sink, const struct trace *trace);
+int text_write(struct sink *sink, const struct trace *trace, const struct packed *packed);
 
 /* As trace_write, which checks the rules first. */
 int file_write(const char *path, enum trace_form form, const struct trace *trace,

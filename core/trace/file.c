@@ -121,11 +121,8 @@ static int write_open(int descriptor, enum trace_form form, const struct trace *
     }
     struct sink sink = {.file = file};
     errno = 0;
-    int result = 0;
-    if (form == TRACE_TEXT)
-        text_write(&sink, trace);
-    else
-        result = binary_write(&sink, trace, packed);
+    int result =
+        form == TRACE_TEXT ? text_write(&sink, trace, packed) : binary_write(&sink, trace, packed);
     int why = result != 0 ? ENOMEM : errno;
     if (gzclose(file) != Z_OK && !sink.failed) {
         sink.failed = 1;

@@ -90,7 +90,7 @@ static int print(const char *path)
     struct sink sink = {.file = descriptor >= 0 ? gzdopen(descriptor, "wbT") : NULL};
     errno = 0;
     if (sink.file != NULL)
-        text_write(&sink, &trace);
+        (void)text_write(&sink, &trace, NULL);
     trace_free(&trace);
     if (sink.file == NULL || gzclose(sink.file) != Z_OK || sink.failed)
         return fail("standard output", errno != 0 ? strerror(errno) : "cannot be written");

@@ -112,16 +112,7 @@ int trace_stream_write(struct trace_stream *stream, const char *path, enum trace
                        const struct trace *head, struct trace_error *error)
 {
     struct packed packed = {next_block, stream, stream->count};
-    struct trace whole;
     if (stream->file != NULL && fseek(stream->file, 0, SEEK_SET) != 0)
         return trace_fail(error, 0, 0, "cannot write it: %s", strerror(errno));
-    if (file_write(path, form == TRACE_TEXT ? TRACE_BINARY : form, head, &packed, error) != 0)
-        return -1;
-    if (form != TRACE_TEXT)
-        return 0;
-    int result = trace_read(path, &whole, error);
-    if (result == 0)
-        result = trace_write(path, form, &whole, error);
-    trace_free(&whole);
-    return result;
+    return file_write(path, form, head, &packed, error);
 }

@@ -19,8 +19,36 @@
 
 #define VERSION 1
 
-void text_write(struct sink *sink, const struct trace *trace)
+static void put_op(struct sink *sink, const struct trace_op *op)
 {
+    char line[80];
+    trace_print_op(op, line, sizeof line - 1);
+    size_t end = strlen(line);
+    line[end] = '\n';
+    sink_put(sink, line, end + 1);
+}
+
+static int put_packed(struct sink *sink, const struct packed *packed)
+{
+    struct trace_op op = {0};
+    uint8_t *payload = malloc(BINARY_MAX_PAYLOAD);
+    size_t size;
+    int result = payload != NULL ? 1 : -1;
+    while (result > 0 && !sink->failed &&
+           (result = packed->next(packed->context, payload, &size)) > 0)
+        for (size_t at = 0, took; at < size && result > 0; at += took) {
+            took = binary_get_op(payload + at, size - at, &op);
+            result = took != 0 ? 1 : -1;
+            if (took != 0)
+                put_op(sink, &op);
+        }
+    free(payload);
+    return result < 0 ? -1 : 0;
+}
+
+int text_write(struct sink *sink, const struct trace *trace, const struct packed *packed)
+{
+    uint64_t count = packed != NULL ? packed->count : trace->count;
     char line[TRACE_MAX_TEXT + 16];
     int size = snprintf(line, sizeof line, TEXT_MAGIC " %d\n", VERSION);
     sink_put(sink, line, (size_t)size);
@@ -32,14 +60,13 @@ void text_write(struct sink *sink, const struct trace *trace)
         size = snprintf(line, sizeof line, "site %s\n", trace->sites[i]);
         sink_put(sink, line, (size_t)size);
     }
-    for (size_t i = 0; i < trace->count && !sink->failed; i++) {
-        trace_print_op(&trace->ops[i], line, sizeof line);
-        size_t end = strlen(line);
-        line[end] = '\n';
-        sink_put(sink, line, end + 1);
-    }
-    size = snprintf(line, sizeof line, "end %zu\n", trace->count);
+    for (size_t i = 0; i < trace->count && !sink->failed; i++)
+        put_op(sink, &trace->ops[i]);
+    if (packed != NULL && put_packed(sink, packed) != 0)
+        return -1;
+    size = snprintf(line, sizeof line, "end %llu\n", (unsigned long long)count);
     sink_put(sink, line, (size_t)size);
+    return 0;
 }
 
 /* The line being read: its words are taken from the front. */

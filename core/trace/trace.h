@@ -118,8 +118,8 @@ struct trace_stream *trace_stream_open(const char *folder);
 int trace_stream_append(struct trace_stream *stream, const struct trace_op *op,
                         struct trace_error *error);
 
-/* Writes the operations with the origin and the sites of `head` as trace_write does. The text form
- * takes memory for the whole trace. At most once. */
+/* Writes the operations with the origin and the sites of `head` as trace_write does. At most
+ * once. */
 int trace_stream_write(struct trace_stream *stream, const char *path, enum trace_form form,
                        const struct trace *head, struct trace_error *error);
 void trace_stream_close(struct trace_stream *stream);
