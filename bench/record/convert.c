@@ -125,7 +125,7 @@ static void emit(struct conversion *conversion, const struct event *event, unsig
                  uint32_t slot)
 {
     struct summary *summary = &conversion->summary;
-    struct slot *object = &conversion->objects[slot];
+    union slot *object = &conversion->objects[slot];
     struct trace_op op = {.kind = (uint8_t)kind, .slot = slot, .thread = event->thread};
     op.site = site_index(conversion, event);
     if (kind != TRACE_ALLOC && kind != TRACE_CALLOC) {

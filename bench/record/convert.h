@@ -39,7 +39,7 @@ struct conversion {
         uint32_t module;
     } *site;
     uint32_t site_count, site_room; /* the unused first one included */
-    struct slot {
+    union slot {
         uint64_t size;
         uint32_t next; /* a free slot's successor, plus one */
     } *objects;

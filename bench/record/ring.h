@@ -23,7 +23,7 @@
 /* The first ticket: every longer recording passes 2^32. */
 #define RING_FIRST (UINT64_C(0x100000000) - 1000)
 
-enum { RING_EVENTS = 1 << 15, RING_TEXT_BYTES = 24 };
+enum { RING_EVENTS = 1 << 14, RING_TEXT_BYTES = 24 };
 
 enum event_kind {
     EVENT_IMAGE = 1,    /* address: process id, size: its parent's, site: the image forked from
