@@ -66,6 +66,14 @@ def recorded(command, output):
     return recorder.record(command, output, quiet=True, folder=ROOT)
 
 
+def pair(command, output, number):
+    """Alone and recorded, by turns in which order."""
+    if number % 2 == 0:
+        return bare_s(command), recorded(command, output)
+    taken = recorded(command, output)
+    return bare_s(command), taken
+
+
 def row(name, pairs):
     """A program's line of the table."""
     def ratio(of):
@@ -116,7 +124,7 @@ def main(what):
             if counts:
                 print(counted_row(name, command, recorder.built_tools(), output), flush=True)
                 continue
-            pairs = [(bare_s(command), recorded(command, output)) for _ in range(int(what))]
+            pairs = [pair(command, output, number) for number in range(int(what))]
             print(row(name, pairs), flush=True)
 
 
