@@ -62,9 +62,6 @@ MAX_LINES = 400
 
 LONG = {
     "core/mem_pool.c", "core/mem_pool.h",
-    # Still to be cut:
-    "analysis/stats/verdicts.py",
-    "bench/trial/count.c", "bench/trial/family.h",
 }
 """Sources that may be longer than MAX_LINES."""
 

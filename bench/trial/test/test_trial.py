@@ -194,8 +194,8 @@ PLANTED = {
         "        return NULL;\n    }\n    return resize",
                                "    bytes = count * size;\n    return resize", "family"),
     "the program's own malloc is not seen": (POOL, "family.h", "stage = ASIDE;", ";", "own"),
-    "operator new returns no memory": (POOL, "family.h", "chunk ? chunk : new_short(size, align)",
-                                       "chunk", "operators"),
+    "operator new returns no memory": (
+        POOL, "operators.h", "chunk ? chunk : new_short(size, align)", "chunk", "operators"),
     "the lock is not freed in a child": (
         COUNT, "count.c", "    atomic_flag_clear(&lock);\n    if (!table)",
                                          "    if (!table)", "forks"),
