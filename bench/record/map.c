@@ -29,7 +29,7 @@ bool map_get(const struct map *map, uint64_t key, uint32_t *value)
     return map->places[place].key == key;
 }
 
-_Noreturn void out_of_memory(void)
+void out_of_memory(void)
 {
     fprintf(stderr, "poolproof-convert: out of memory; record a shorter run\n");
     exit(4);

@@ -11,12 +11,14 @@ static uint64_t group_key(uint64_t address)
     return address / GROUP_BYTES * 16 + 1;
 }
 
-/* The place of an address in its group, NULL if there is no such group. */
-static uint32_t *find(const struct slots *slots, uint64_t address, uint32_t *index)
+static bool find_group(const struct slots *slots, uint64_t address, uint32_t *index)
 {
-    if (!map_get(&slots->groups, group_key(address), index))
-        return NULL;
-    return &slots->group[*index].slot[address / GRANULE % SLOTS_GROUP];
+    return map_get(&slots->groups, group_key(address), index);
+}
+
+static uint32_t *place_in(const struct slots *slots, uint32_t index, uint64_t address)
+{
+    return &slots->group[index].slot[address / GRANULE % SLOTS_GROUP];
 }
 
 bool slots_get(const struct slots *slots, uint64_t address, uint32_t *slot)
@@ -24,19 +26,17 @@ bool slots_get(const struct slots *slots, uint64_t address, uint32_t *slot)
     uint32_t index;
     if (address % GRANULE != 0)
         return map_get(&slots->odd, address, slot);
-    const uint32_t *place = find(slots, address, &index);
-    if (!place || *place == 0)
+    if (!find_group(slots, address, &index))
         return false;
-    *slot = *place - 1;
-    return true;
+    *slot = *place_in(slots, index, address) - 1;
+    return *slot != UINT32_MAX;
 }
 
 void slots_expect(const struct slots *slots, uint64_t address)
 {
     uint32_t index;
-    const uint32_t *place = find(slots, address, &index);
-    if (place)
-        __builtin_prefetch(place, 1);
+    if (find_group(slots, address, &index))
+        __builtin_prefetch(place_in(slots, index, address), 1);
 }
 
 static uint32_t group_take(struct slots *slots)
@@ -66,11 +66,11 @@ void slots_put(struct slots *slots, uint64_t address, uint32_t slot)
         map_put(&slots->odd, address, slot);
         return;
     }
-    if (!find(slots, address, &index)) {
+    if (!find_group(slots, address, &index)) {
         index = group_take(slots);
         map_put(&slots->groups, group_key(address), index);
     }
-    slots->group[index].slot[address / GRANULE % SLOTS_GROUP] = slot + 1;
+    *place_in(slots, index, address) = slot + 1;
     slots->used[index]++;
 }
 
@@ -81,7 +81,9 @@ void slots_remove(struct slots *slots, uint64_t address)
         map_remove(&slots->odd, address);
         return;
     }
-    *find(slots, address, &index) = 0;
+    if (!find_group(slots, address, &index))
+        return;
+    *place_in(slots, index, address) = 0;
     if (--slots->used[index] != 0)
         return;
     map_remove(&slots->groups, group_key(address));

@@ -22,7 +22,7 @@ void sink_put(struct sink *sink, const void *bytes, size_t size);
 
 /* The longest block of operations, and the longest of them: its first byte, alignment, and thread,
  * site, slot and size at their longest. */
-#define BINARY_MAX_PAYLOAD (64 * 1024)
+#define BINARY_MAX_PAYLOAD TRACE_STREAM_BYTES
 #define BINARY_MAX_OP (1 + 1 + 5 + 5 + 5 + 10)
 
 /* Packs an operation; thread and site are those of the one before, at first 0. Returns its bytes.

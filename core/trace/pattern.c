@@ -117,11 +117,12 @@ size_t first_not_zero(const unsigned char *object, size_t from, size_t to)
     if (to - from > PATTERN_BYTES) {
         const size_t page = (size_t)sysconf(_SC_PAGESIZE);
         const int pages = open_pages(page);
-        for (size_t end = at; pages >= 0 && at < to; at = end) {
+        while (pages >= 0 && at < to) {
             const size_t left = page - (uintptr_t)(object + at) % page;
-            end = left < to - at ? at + left : to;
+            const size_t end = left < to - at ? at + left : to;
             if (!is_untouched(pages, object + at, page) && find_not_zero(object, at, end) != end)
                 break;
+            at = end;
         }
         if (pages >= 0)
             close(pages);

@@ -21,9 +21,6 @@ struct trace_stream {
     uint8_t payload[BINARY_MAX_PAYLOAD];
 };
 
-_Static_assert(TRACE_STREAM_BYTES == BINARY_MAX_PAYLOAD, /* NOLINT: both may change */
-               "one block waits in memory");
-
 struct trace_stream *trace_stream_open(const char *folder)
 {
     struct trace_stream *stream = malloc(sizeof *stream);
