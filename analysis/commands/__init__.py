@@ -17,7 +17,6 @@ COMMANDS = {
     "bugs": "plant bugs in copies of the pool and see who finds them",
     "mutants": "change the core in small ways and see which tests notice",
     "reproduce": "run one input that the fuzzer kept",
-    "prove-statistics": "try the statistics on runs with known truth",
     "doctor": "say what this machine has and what it lacks",
 }
 """Command → what it does. Its module here has its name, add_arguments and run, and is imported only

@@ -30,7 +30,7 @@ class Package:
 
 
 BUILDING = "test check trial bench record replay fuzz reproduce bugs mutants"
-READING = "test bench report compare gate prove-statistics"
+READING = "test bench report compare gate"
 FUZZING = "test check fuzz reproduce bugs mutants"
 RUNNING = "test trial bench replay"
 
@@ -75,8 +75,7 @@ _TABLE = (  # purpose, commands, packages
     ("the check of result files", READING + " fuzz", "python3-fastjsonschema"),
     ("pages and charts", READING + " trial bugs", "python3-matplotlib python3-jinja2"),
     ("live progress and tables", READING + " trial", "python3-rich"),
-    ("the Python tests", "test prove-statistics", "python3-pytest"),
-    ("the Python tests", "test", "python3-pytest-xdist python3-hypothesis"),
+    ("the Python tests", "test", "python3-pytest python3-pytest-xdist python3-hypothesis"),
     ("the tests of the open report", "test", "chromium chromium-driver python3-selenium"),
 )
 

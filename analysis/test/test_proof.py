@@ -1,15 +1,16 @@
-"""The published figures of the statistics are what the command computes, and what is promised."""
+"""The published figures of the statistics are what is computed here, and what is promised."""
 
 import re
 
 import numpy
 import pytest
 
-from analysis.commands import prove_statistics
-from analysis.stats import inference, proof
-from analysis.system.exits import UserError
+from analysis.stats import inference
+from analysis.system.files import ROOT
+from analysis.test import proof
 
-PUBLISHED = prove_statistics.published(prove_statistics.README.read_text(encoding="utf-8"))
+PUBLISHED = re.search(r"<!-- proof: begin -->\n\n(.*\n)\n<!-- proof: end -->",
+                      (ROOT / "analysis" / "README.md").read_text(encoding="utf-8"), re.S).group(1)
 
 
 def rows():
@@ -70,10 +71,6 @@ def test_a_wrong_statistic_would_be_seen(monkeypatch):
     assert any({"faster", "slower"} & set(item.verdicts) for item in judged)
 
 
-def test_figures_are_replaced_in_their_place_alone():
-    readme = f"a{prove_statistics.BEGIN}old\n{prove_statistics.END}b"
-    assert prove_statistics.replaced(readme, "new\n") == (
-        f"a{prove_statistics.BEGIN}\nnew\n\n{prove_statistics.END}b")
-    assert prove_statistics.published(prove_statistics.replaced(readme, "new\n")) == "new\n"
-    with pytest.raises(UserError, match="no place for the figures"):
-        prove_statistics.published("nothing")
+@pytest.mark.slow
+def test_the_published_figures_are_computed_again():
+    assert proof.figures() == PUBLISHED
