@@ -74,9 +74,8 @@ def begin(args: argparse.Namespace, console: Console) -> pathlib.Path:
         raise UserError("--base and --new are both builds or both libraries")
     old = binary if libraries else base_binary(args.base)
     new = base_binary(args.new) if args.new and not libraries else binary
-    traces = planning.traces_of(args)
-    with session.new_folder(args.output) as folder:
-        records.write_plan(folder, _plan(args, new, old, traces, console))
+    folder = session.new_folder(args.output)
+    records.write_plan(folder, _plan(args, new, old, planning.traces_of(args), console))
     return folder
 
 

@@ -44,7 +44,7 @@ def missing(known: Record, look: int) -> list[Task]:
     groups = (every,) if look == plan.looks[0] else verdicts.open_pairs(known)
     return [
         (item, pair, number) for wanted in groups for number in range(look)
-        for item, pair in plans.launch_order(plan, wanted, number)
+        for item, pair in plans.shuffled(plan, wanted, number)
         if number < plan.most_launches(pair.kind)
         and (item.workload, pair.arm, pair.baseline, number) not in there
         and not {(item.workload, pair.arm), (item.workload, pair.baseline)} & gone

@@ -106,8 +106,8 @@ def finished(args: argparse.Namespace, binary: pathlib.Path, arms: list[Arm],
     mode = plan.MODES[mode_of(args)]
     used = [trace for trace in traces
             if any(item.workload.endswith(f"/{trace.name}") for item in workloads)]
-    fewest = inference.launches_needed(sum(len(plan.compared(item)) for item in workloads),
-                                       len(mode.stretch))
+    claims = sum(pair.kind == "claim" for item in workloads for pair in item.pairs)
+    fewest = inference.launches_needed(claims, len(mode.stretch))
     looks = [args.launches] if args.launches else sorted(
         {math.ceil(fewest * stretch) for stretch in mode.stretch})
     return Plan(

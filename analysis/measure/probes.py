@@ -178,8 +178,9 @@ def missing(known: Record, part: str) -> list[Task]:
     gone = {(line.workload, line.arm) for line in known.probe_refusals if line.part == part}
     arms = {arm.name for arm in run.arms
             if arm.role in ROLES and (part != "work" or arm.counted)}
+    every = [(item, run.arm(name)) for item in run.measured(part) for name in item.arms]
     return [(round_, item, arm, part) for round_ in range(ROUNDS[part])
-            for item, arm in plan.probe_order(run, part, round_)
+            for item, arm in plan.shuffled(run, every, round_)
             if arm.name in arms and (round_, item.workload, arm.name) not in there
             and (item.workload, arm.name) not in gone]
 

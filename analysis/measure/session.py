@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import os
 import pathlib
 import shlex
 import signal
-from typing import Iterator
 
 from rich.console import Console
 
@@ -20,7 +18,7 @@ from analysis.runs.plan import Plan
 from analysis.runs.records import Record
 from analysis.system import host, units
 from analysis.system.exits import UNFIT, UserError
-from analysis.system.files import ROOT, output_folder
+from analysis.system.files import ROOT
 
 RUNS = ROOT / "results" / "runs"
 INTERRUPTED = 130
@@ -35,39 +33,23 @@ def benchmark_binary() -> pathlib.Path:
     return binary
 
 
-@contextlib.contextmanager
-def new_folder(wanted: pathlib.Path | None) -> Iterator[pathlib.Path]:
-    """A folder for a run that is being planned; taken away again if that fails and nothing else
-    is in it.
-
-    UserError if a run is in it already or it is a file, OSError if it cannot be made.
-    """
-    if wanted is None:
-        stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H-%M-%SZ")
-        folder = RUNS / stamp
-    else:
-        folder = wanted
+def new_folder(wanted: pathlib.Path | None) -> pathlib.Path:
+    """Where a new run goes. UserError if a run is there already or it is a file."""
+    stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H-%M-%SZ")
+    folder = (wanted or RUNS / stamp).resolve()
     if (folder / records.LAUNCHES_FILE).exists() or (folder / records.RUN_FILE).exists():
-        raise UserError(
-            f"{folder} holds a run already: go on with --resume {shlex.quote(str(folder))},"
-            " or name another folder")
-    existed = folder.exists()
-    output_folder(folder)
-    try:
-        yield folder.resolve()
-    except BaseException:
-        if not existed:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
+        raise UserError(f"{wanted} holds a run already: go on with --resume"
+                        f" {shlex.quote(str(wanted))}, or name another folder")
+    if folder.is_file():
+        raise UserError(f"{wanted} is a file; name a folder")
+    return folder
 
 
 def begin(args: argparse.Namespace, console: Console) -> pathlib.Path:
     """Plans a run, and returns its folder."""
+    folder = new_folder(args.output)
     traces = planning.traces_of(args)
-    binary = benchmark_binary()
-    with new_folder(args.output) as folder:
-        records.write_plan(folder, planning.make_plan(args, binary, traces, console))
+    records.write_plan(folder, planning.make_plan(args, benchmark_binary(), traces, console))
     return folder
 
 

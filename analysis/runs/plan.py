@@ -12,11 +12,12 @@ import pathlib
 import platform
 import random
 import sysconfig
-from typing import Annotated, Any, Iterable, Literal, Sequence
+from typing import Annotated, Any, Iterable, Literal, Sequence, TypeVar
 
 SCHEMA = 3
 """The version of every file in a run folder. It rises when a column changes its meaning or goes."""
 
+Item = TypeVar("Item")
 Name = Annotated[str, ("minLength", 1)]
 Sha256 = Annotated[str, ("pattern", "^[0-9a-f]{64}$")]
 Positive = Annotated[float, ("exclusiveMinimum", 0)]
@@ -327,21 +328,8 @@ def pairs_of(arms: Sequence[Arm]) -> list[Pair]:
     return found
 
 
-def launch_order(plan: Plan, pairs: Sequence[tuple[Workload, Pair]],
-                 launch: int) -> list[tuple[Workload, Pair]]:
-    """The pairs in the order of their launches of this number."""
-    order = list(pairs)
-    random.Random(f"{plan.seed}/{launch}").shuffle(order)
+def shuffled(plan: Plan, items: Iterable[Item], number: int) -> list[Item]:
+    """What is done for the time of this number, in the order that the plan's seed gives."""
+    order = list(items)
+    random.Random(f"{plan.seed}/{number}").shuffle(order)
     return order
-
-
-def probe_order(plan: Plan, part: str, round_: int) -> list[tuple[Workload, Arm]]:
-    """The workloads of a part with their arms, in the order of one round of probes."""
-    order = [(item, plan.arm(name)) for item in plan.measured(part) for name in item.arms]
-    random.Random(f"{plan.seed}/{round_}").shuffle(order)
-    return order
-
-
-def compared(workload: Workload) -> list[tuple[str, str]]:
-    """The (pool arm, rival) pairs of one workload that the family's claims are about."""
-    return [(pair.arm, pair.baseline) for pair in workload.pairs if pair.kind == "claim"]

@@ -22,7 +22,7 @@ from analysis.runs.plan import Plan
 from analysis.runs.samples import Launch, Line, Probe, Refusal
 from analysis.runs.schema import built, complaint, decoded, encoded
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT, whole_file
+from analysis.system.files import ROOT, output_folder, whole_file
 
 RUN_FILE = "run.json"
 LAUNCHES_FILE, PROBES_FILE = "launches.jsonl.gz", "probes.jsonl.gz"
@@ -265,7 +265,8 @@ def _paths(plan: dict[str, Any]) -> Iterator[tuple[dict, str]]:
 
 
 def write_plan(folder: pathlib.Path, plan: Plan) -> None:
-    """run.json, whole or not at all."""
+    """run.json, whole or not at all, in a folder that is made if need be."""
+    output_folder(folder)
     value = dataclasses.asdict(plan)
     for item, key in _paths(value):
         if pathlib.Path(item[key]).is_relative_to(ROOT):

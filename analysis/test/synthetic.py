@@ -117,7 +117,7 @@ def make_launches(run: Plan, truths: Mapping[str, Truth], noise: Noise,
     pairs = [(workload, pair) for workload in run.workloads for pair in workload.pairs]
     taken: list[Launch] = []
     for number in range(run.looks[-1]):
-        for workload, pair in plan.launch_order(run, pairs, number):
+        for workload, pair in plan.shuffled(run, pairs, number):
             if number < run.most_launches(pair.kind):
                 taken.append(_launch(run, truths[workload.workload], workload, pair, number, noise,
                                      machine, len(taken), generator))
