@@ -89,9 +89,9 @@ OTHER_LAUNCHES = 7
 QUICK = ("lifo/64x1000", "random/64x1000", "churn/mixed16-512/1000",
          "churn/mixed16-1024/10000")
 """The micro workloads of a quick run: reuse in reverse and in no order, mixed sizes within the
-caches and beyond them. Not the shortest path, pair/64: where two processors share a core, the pool
-has two states on it, a factor of two apart, which no number of launches narrows. With 12 launches
-beside other programs it could have shown a difference of 51 %, and lifo/64x1000 one of 2 %."""
+caches and beyond them. Not the shortest path, pair/64: on it the pool has two states, a factor of
+two apart, for a reason not found, and no number of launches narrows that. With 12 launches beside
+other programs it could have shown a difference of 51 %, where lifo/64x1000 could show 2 to 15 %."""
 
 FULL = ("pair/32", "pair/128", "[lf]ifo/[!6]*", "random/32x*", "random/128x*", "churn/16/*",
         "churn/32/*", "churn/128/*", "churn/256/*", "butterfly/mixed*", "larson/8-64/*",
