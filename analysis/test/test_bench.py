@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 
@@ -30,6 +31,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 DRIVER = """
 import pathlib, sys
+import threading
 sys.path.insert(0, {root!r})
 from analysis import __main__
 from analysis.measure import recorded_programs, session
@@ -270,7 +272,7 @@ def test_a_binary_that_changes_meanwhile_ends_the_run(fake, poolproof, tmp_path,
     measured = runner.launch
 
     def change(*words):
-        changed = fake.with_name("changed")
+        changed = fake.with_name(f"changed-{threading.get_ident()}")  # of two lanes at a time
         shutil.copy(fake, changed)
         with changed.open("a") as stream:
             stream.write("# changed\n")
