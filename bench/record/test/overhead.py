@@ -29,7 +29,7 @@ SELECT substr(k, 1, 3) AS p, count(*), group_concat(i) FROM t GROUP BY p;
 """
 PERL = """
 my (%h, $n);
-for my $i (1 .. 800000) { push @{$h{$i % 5003}}, "item $i" }
+for my $i (1 .. 200000) { push @{$h{$i % 5003}}, "item $i" }
 for my $k (sort keys %h) { $n += length join ",", sort @{$h{$k}} }
 print $n
 """
@@ -46,6 +46,7 @@ COMMANDS = {
                 f"{os.uname().machine}-linux-gnu", "-O2", "-Icore", "-o", "/dev/null",
                 "core/mem_pool.c"],
     "perl": ["perl", "-e", PERL],
+    "perl, four times as much": ["perl", "-e", PERL.replace("200000", "800000")],
     "python3, PYTHONMALLOC=malloc": ["/usr/bin/python3", "-c", PYTHON],
 }
 
