@@ -5,7 +5,6 @@ import os
 import pathlib
 import resource
 import shutil
-import statistics
 import struct
 import subprocess
 
@@ -217,7 +216,8 @@ def test_known_delay_takes_longer(folder):
     context, slower = turns_of(folder, *words, "--delay=200")
     assert float(context["delay_percent"]) == 200
     assert len(plain) == len(slower) == 9
-    assert statistics.median(slower) > 1.5 * statistics.median(plain)
+    # The least disturbed turn of each: a neighbour can only add time.
+    assert min(slower) > 1.5 * min(plain)
 
 
 @pytest.mark.parametrize("workload, turns", [("trace-cold/small", 3), ("trace/small", 6)])
