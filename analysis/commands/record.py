@@ -7,9 +7,6 @@ that it starts are noted too, each by itself; the trace is that of the command's
 
     ./poolproof record -o shop.trace -- sqlite3 :memory: '.read shop.sql'
     ./poolproof record -o cc1.trace --process cc1 -- make
-    ./poolproof record --program sqlite -o again.trace
-
-The last records one of Poolproof's own programs anew.
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from analysis.system.exits import PASS, UserError
+from analysis.system.exits import UserError
 from analysis.system.files import named_path
 
 
@@ -25,8 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument("-o", "--output", metavar="FILE", type=named_path,
                         help="where the trace goes; it appears whole or not at all")
-    parser.add_argument("--program", metavar="NAME", dest="known",
-                        help="one of bench/traces/programs.json, instead of a command")
     parser.add_argument("--text", action="store_true",
                         help="write the text form; FILE.gz compresses the binary form")
     whose = parser.add_mutually_exclusive_group()
@@ -46,8 +41,6 @@ def run(args: argparse.Namespace) -> int:
     if not args.output:
         raise UserError("name the file that the trace goes to: ./poolproof record -o FILE --"
                         " COMMAND …")
-    if args.known:
-        return run_known(args, command)
     if not command:
         raise UserError("name the command to record: ./poolproof record -o FILE -- COMMAND …")
     if args.text and args.output.suffix == ".gz":
@@ -58,13 +51,3 @@ def run(args: argparse.Namespace) -> int:
                                 form=form)
     print(describe(recording), file=sys.stderr)
     return recording.exit_code
-
-
-def run_known(args: argparse.Namespace, command: list[str]) -> int:
-    """Records one of Poolproof's own programs."""
-    from analysis.measure import recorded_programs
-    from analysis.measure.recording import describe
-    if command or args.process or args.all or args.text:
-        raise UserError("--program says what to record and how; it goes with -o alone")
-    print(describe(recorded_programs.record_program(args.known, args.output)), file=sys.stderr)
-    return PASS

@@ -1,4 +1,4 @@
-"""The real programs that Poolproof keeps traces of: their table, and recording one again."""
+"""The real programs that Poolproof keeps traces of."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ import json
 import pathlib
 from typing import Any
 
-from analysis.measure.recorder import record
-from analysis.measure.recording import Recording
-from analysis.system import packages
-from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT
-from analysis.system.terminal import did_you_mean
 from analysis.system.units import count
 
 PROGRAMS = ROOT / "bench" / "traces" / "programs.json"
@@ -52,26 +47,3 @@ def programs() -> list[Program]:
     """The programs of the table."""
     return [Program(**entry)
             for entry in json.loads(PROGRAMS.read_text(encoding="utf-8"))["programs"]]
-
-
-def record_program(name: str, output: pathlib.Path) -> Recording:
-    """Records one of the programs quietly; UserError, with its package if that is missing, if there
-    is none of this name, it cannot be run or fails."""
-    known = {program.name: program for program in programs()}
-    if name not in known:
-        raise UserError(f"no program is called {name}; {did_you_mean(name, known)}")
-    program = known[name]
-    form = "gzip" if output.suffix == ".gz" else "binary"
-    try:
-        recording = record(program.command, output.absolute(), variables=program.environment,
-                           process=program.process, form=form, quiet=True,
-                           folder=ROOT)
-        if recording.status != 0:
-            output.unlink()
-            raise UserError(f"{program.name}, being recorded, ended with status"
-                            f" {recording.status}", UNFIT)
-    except UserError as error:
-        if packages.installed([program.package]):
-            raise
-        raise UserError(f"{error}; install {program.package}", UNFIT) from None
-    return recording

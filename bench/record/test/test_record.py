@@ -1,7 +1,6 @@
 """The recorder on programs whose allocations are known, and on real ones."""
 
 import hashlib
-import json
 import os
 import pathlib
 import re
@@ -409,25 +408,6 @@ def test_the_server_frees_on_one_thread_what_another_allocated(built):
             handed_over += fields[0] == "free" and owner[fields[1]] != thread
             owner[fields[1]] = thread
     assert handed_over > 0
-
-
-def test_a_program_of_the_table_is_recorded_again(tools, tmp_path, monkeypatch):
-    monkeypatch.setattr(recorder, "built_tools", lambda: tools)
-    table = tmp_path / "programs.json"
-    monkeypatch.setattr(recorded_programs, "PROGRAMS", table)
-    table.write_text(json.dumps({"programs": [
-        {"name": name, "package": f"{name}-package", "question": "?", "mode": "quick",
-         "command": command, "environment": {}, "process": None, "kept": {}}
-        for name, command in (("small", ["ls", "--color=never", "/"]), ("fails", ["ls", "/no/x"]),
-                              ("ghost", ["no-such-program"]))]}))
-    trace = tmp_path / "x.trace"
-    [image] = recorded_programs.record_program("small", trace).converted
-    assert image["program"] == "ls" and image["operations"] > 10 and trace.exists()
-    for name, said in (("fails", "ended with status"), ("smal", "did you mean 'small'"),
-                       ("ghost", "no-such-program.*install ghost-package")):
-        with pytest.raises(UserError, match=said):
-            recorded_programs.record_program(name, tmp_path / "y.trace")
-        assert not (tmp_path / "y.trace").exists()
 
 
 def test_an_empty_argument_does_not_end_the_command(tools, tmp_path):
