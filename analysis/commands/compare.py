@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof compare."""
     parser.add_argument("base", type=pathlib.Path, metavar="DIR", help="the run that came first")
     parser.add_argument("new", type=pathlib.Path, metavar="DIR", help="the run to judge by it")
-    parser.add_argument("--format", choices=("text", "json", "markdown"), default="text",
+    parser.add_argument("--format", choices=("text", "markdown"), default="text",
                         help="how the result is written (default: text)")
 
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=words.number, metavar="N",
                         help="orders everything that is random")
     parser.add_argument("--no-work", action="store_true", help="count no instructions")
-    parser.add_argument("--format", choices=("text", "json", "markdown"), default="text",
+    parser.add_argument("--format", choices=("text", "markdown"), default="text",
                         help="how the result is written (default: text)")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
                         help="the run's folder (default: results/runs/ and the time)")

@@ -1,8 +1,7 @@
-"""A comparison of two builds or runs as text, JSON and Markdown."""
+"""A comparison of two builds or runs as text and as Markdown."""
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from typing import Callable
@@ -87,12 +86,5 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join(parts)
 
 
-def as_json(comparison: Comparison) -> str:
-    """Everything."""
-    return json.dumps(comparison.to_json(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-FORMATS: dict[str, Callable[[Comparison], str]] = {
-    "text": text, "json": as_json, "markdown": markdown
-}
+FORMATS: dict[str, Callable[[Comparison], str]] = {"text": text, "markdown": markdown}
 """Name → the function that writes a comparison so."""

@@ -16,7 +16,7 @@ import collections
 import dataclasses
 import math
 import statistics
-from typing import Any, Mapping, Sequence
+from typing import Mapping, Sequence
 
 from analysis.runs.plan import BASELINE, NULL
 from analysis.runs.records import Record
@@ -25,10 +25,6 @@ from analysis.stats import inference, verdicts
 from analysis.stats.verdicts import Claim
 from analysis.system import host
 from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, UserError
-from analysis.system.files import version
-
-SCHEMA = 3
-"""The version of a comparison's JSON."""
 
 MORE_INSTRUCTIONS = 0.01
 """A pool that runs more than this share more is a regression; within it two counts are equal."""
@@ -54,10 +50,6 @@ class Change(Claim):
         margin = min(self.limit, inference.LARGEST_EQUALITY)
         passes = math.isfinite(self.limit) and self.interval.low >= -margin and not self.doubt
         return "pass" if passes else "inconclusive"
-
-    def to_json(self) -> dict[str, Any]:
-        """The entry of a comparison's JSON."""
-        return super().to_json() | {"outcome": self.outcome}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,15 +83,6 @@ class Count:
         """"regression", "pass" or "inconclusive"."""
         return {"more": "regression", "inconclusive": "inconclusive"}.get(self.verdict, "pass")
 
-    def to_json(self) -> dict[str, Any]:
-        """The entry of a comparison's JSON."""
-        return {
-            "workload": self.workload, "arm": self.arm, "ratio": self.ratio,
-            "verdict": self.verdict, "outcome": self.outcome,
-            "base_instructions": statistics.median(self.base),
-            "new_instructions": statistics.median(self.new)
-        }
-
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -132,14 +115,6 @@ class Comparison:
         if self.crashed or "regression" in said:
             return "regression"
         return "inconclusive" if self.left_out or "inconclusive" in said else "pass"
-
-    def to_json(self) -> dict[str, Any]:
-        """What `--format json` writes."""
-        return {"schema": SCHEMA, "poolproof": version(), "outcome": self.outcome,
-                "exit_code": EXIT_CODES[self.outcome]} | {
-            name: [item if isinstance(item, str) else dataclasses.asdict(item)
-                   if isinstance(item, Refusal) else item.to_json() for item in found]
-            for name, found in vars(self).items()}
 
 
 # --- Two runs ------------------------------------------------------------------------------------
