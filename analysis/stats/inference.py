@@ -249,7 +249,11 @@ def settled(word: str, interval: Interval, limit: float, precision: float) -> bo
 def smallest_provable(interval: Interval, limit: float) -> float:
     """The smallest true difference, as a logarithm, that a claim this precise would have shown.
 
-    Its median must lie beyond δ by half the width of its interval. Infinite if there is no
-    interval.
+    That end of its interval which is nearer to no difference must lie beyond δ. An interval that
+    contains no difference has two such ends: the farther one from the median counts. Infinite if
+    there is no interval.
     """
-    return limit + interval.half_width
+    below, above = interval.median - interval.low, interval.high - interval.median
+    if interval.low > 0:
+        return limit + below
+    return limit + (above if interval.high < 0 else max(below, above))

@@ -151,8 +151,19 @@ def test_verdicts_are_antisymmetric():
         assert inference.verdict(interval(-high, -low), 0.05, p) == turned.get(there, there)
 
 
-def test_smallest_provable_is_delta_and_half_the_interval():
-    assert inference.smallest_provable(interval(0.2, 0.3), 0.05) == pytest.approx(0.1)
+@pytest.mark.parametrize("low, median, high, expected", [
+    (0.2, 0.22, 0.3, 0.07), (-0.3, -0.28, -0.2, 0.13), (-0.01, 0.0, 0.03, 0.08),
+    (-0.03, 0.0, 0.01, 0.08), (-math.inf, 0.1, math.inf, math.inf)])
+def test_smallest_provable_is_delta_and_the_way_to_the_nearer_end(low, median, high, expected):
+    seen = inference.Interval(median, low, high, 0.96, 12)
+    assert inference.smallest_provable(seen, 0.05) == pytest.approx(expected)
+    # What lies as far from no difference, and is as precise, is told; what lies nearer is not.
+    if math.isfinite(expected):
+        for far, word in ((1.01, "faster"), (0.99, "small")):
+            shift = far * expected - median
+            moved = inference.Interval(median + shift, low + shift, high + shift, 0.96, 12)
+            if low > 0:
+                assert inference.verdict(moved, 0.05, 0.0) == word
 
 
 # --- What takes a verdict back -------------------------------------------------------------------
