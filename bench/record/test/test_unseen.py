@@ -1,23 +1,28 @@
 """Programs that cannot be recorded: they run as they do without, and are named with the reason."""
 
+import errno
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 
 import pytest
 
 from analysis.building import meson
 from analysis.measure import recorder, recording, unseen
-from analysis.system.exits import INCONCLUSIVE, UserError
+from analysis.system.exits import INCONCLUSIVE, PASS, USAGE, UserError
 
 pytestmark = pytest.mark.slow
 
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
-ANOTHER_WIDTH = """
-void _start(void);
-void _start(void) { __asm__ volatile("int $0x80" : : "a"(1), "b"(0)); }
-"""
+ANOTHER_WIDTH = (
+    struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1", 2, 3, 1, 0x8048054, 52, 0, 0, 52, 32, 1, 0, 0,
+                0)
+    + struct.pack("<8I", 1, 0, 0x8048000, 0x8048000, 93, 93, 5, 0x1000)
+    + bytes.fromhex("b801000000 31db cd80"))
+"""A whole program for i386: it calls exit(0)."""
+
 NOBODY = 65534
 
 BUILT = {
@@ -93,9 +98,24 @@ def test_a_program_with_a_sanitizer_is_named(tools, tmp_path):
 
 
 def test_a_program_of_another_word_size_is_named(tools, tmp_path):
-    program = compiled(tmp_path, ["gcc", "-m32", "-nostdlib", "-static"], ANOTHER_WIDTH)
-    with pytest.raises(UserError, match="is a program of another word size"):
+    """Also by a kernel that does not run it, and then says so to who starts it."""
+    program = tmp_path / "narrow"
+    program.write_bytes(ANOTHER_WIDTH)
+    program.chmod(0o755)
+    try:
+        runs = subprocess.run([program], check=False).returncode == 0
+    except OSError as error:
+        assert error.errno == errno.ENOEXEC
+        runs = False
+    with pytest.raises(UserError, match="is a program of another word size") as told:
         recorder.record([str(program)], tmp_path / "x.trace", tools=tools)
+    assert told.value.exit_code == USAGE and "\n" not in str(told.value)
+    assert runs or "Exec format error" in str(told.value)
+    assert not (tmp_path / "x.trace").exists()
+    found = recorder.record(["sh", "-c", f"{program}; true"], tmp_path / "y.trace", tools=tools,
+                            everything=True, quiet=True)
+    assert [one["program"] for one in found.unseen] == [str(program)] * runs
+    assert found.exit_code == (INCONCLUSIVE if runs else PASS)
 
 
 def test_a_script_of_a_program_that_cannot_be_seen(tmp_path):
