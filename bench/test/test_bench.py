@@ -194,6 +194,20 @@ def test_a_trace_is_played_warm_and_cold(measure, trace, arm):
     assert sample["page_faults"] >= 1
 
 
+@pytest.mark.parametrize("workload", ["trace", "trace-cold"])
+@pytest.mark.parametrize("arm", ["pool", "pool-keep", "malloc"])
+def test_the_player_touches_little_of_what_is_reserved(measure, tmp_path, arm, workload):
+    """A GiB in sixteen objects; malloc resizes one too, where the pool has to copy."""
+    trace = tmp_path / "reserves.txt"
+    trace.write_text("poolproof trace 1\n" + "".join(
+        [f"alloc {slot} {64 << 20} 16\n" for slot in range(16)]
+        + [f"realloc 0 {128 << 20} 16\n"] * (arm == "malloc")
+        + [f"free {slot}\n" for slot in range(16)]) + "end\n")
+    _, sample = measure(f"--trace=x={trace}", f"--workload={workload}/x", f"--arm={arm}")
+    assert sample["peak_live_bytes"] >= 1 << 30
+    assert sample["max_rss_bytes"] < 40_000_000
+
+
 def turns_of(folder, *words, turns=9):
     """Nanoseconds of processor time that each turn told; every turn is given beforehand."""
     (go, give), (hear, told) = os.pipe(), os.pipe()
