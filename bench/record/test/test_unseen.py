@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 ANOTHER_WIDTH = (
-    struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1", 2, 3, 1, 0x8048054, 52, 0, 0, 52, 32, 1, 0, 0,
-                0)
+    struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1", 2, 3, 1, 0x8048054, 52, 0, 0, 52, 32, 1, 0,
+                0, 0)
     + struct.pack("<8I", 1, 0, 0x8048000, 0x8048000, 93, 93, 5, 0x1000)
     + bytes.fromhex("b801000000 31db cd80"))
 """A whole program for i386: it calls exit(0)."""
