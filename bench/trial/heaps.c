@@ -100,14 +100,28 @@ static void fault_in(char *at, size_t bytes)
     ledger_add(&ledger_entry->prefault_ns, thread_time_ns() - start);
 }
 
+/* A heap's slot, as a pool asks for memory: it holds a pool's books beside what it was asked for. */
+static void *map_slot(void *at, size_t bytes)
+{
+    return bytes <= (size_t)1 << heaps.shift ? at : NULL;
+}
+
+static void unmap_slot(void *at, void *memory, size_t bytes)
+{
+    (void)at, (void)memory, (void)bytes;
+}
+
 static bool make(struct heap *heap)
 {
-    size_t slot = (size_t)1 << heaps.shift;
+    size_t slot = (size_t)1 << heaps.shift, room = slot - slot / 8;
     char *at = heaps.base + (size_t)(heap - heap_table) * slot;
-    /* A sixteenth is for the pool's books, and one for luck. */
-    size_t room = slot - slot / 8, wanted = pool_capacity ? pool_capacity : room;
-    struct pool_config config = {.flags = POOL_KEEP_CONTENTS, .buffer = at};
-    config.buffer_size = wanted < room ? wanted + wanted / 8 + 65536 : slot;
+    struct pool_config config = {
+        .capacity = pool_capacity && pool_capacity < room ? pool_capacity : room,
+        .flags = POOL_KEEP_CONTENTS,
+        .map = map_slot,
+        .unmap = unmap_slot,
+        .context = at,
+    };
     if (pool_init_with(&heap->pool, &config) != 0)
         return false;
     if (pool_prefault)
@@ -156,8 +170,7 @@ void heap_drain(struct heap *heap)
         void *chunk = heaps.base + offset;
         link = atomic_load_explicit(at, memory_order_relaxed);
         atomic_store_explicit(at, LINK_NONE, memory_order_relaxed);
-        size_t size = pool_size_of(&heap->pool, chunk);
-        if (!size || pool_free(&chunk, size, &heap->pool) != 0)
+        if (pool_free_unsized(&chunk, &heap->pool) != 0)
             ledger_add(&ledger_entry->refused, 1);
     }
 }

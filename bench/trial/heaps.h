@@ -92,8 +92,7 @@ static inline void heap_free(struct heap *heap, void *ptr)
     /* What others have freed first, so that a second free of it finds it free. */
     if (__builtin_expect(atomic_load_explicit(&heap->pending, memory_order_relaxed) != LINK_END, 0))
         heap_drain(heap);
-    size_t size = pool_size_of(&heap->pool, ptr);
-    if (__builtin_expect(!size || pool_free(&ptr, size, &heap->pool) != 0, 0))
+    if (__builtin_expect(pool_free_unsized(&ptr, &heap->pool) != 0, 0))
         ledger_add(&ledger_entry->refused, 1);
 }
 

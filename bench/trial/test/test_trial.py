@@ -179,8 +179,8 @@ PLANTED = {
     "a second remote free is not refused": (
         POOL, "heaps.c", "!atomic_compare_exchange_strong_explicit",
         "0 && !atomic_compare_exchange_strong_explicit", "stress"),
-    "the owner does not look at the list": (POOL, "heaps.h", "heap_drain(heap);\n    size_t size",
-                                            ";\n    size_t size", "stress"),
+    "the owner does not look at the list": (POOL, "heaps.h", "heap_drain(heap);\n    if (__builtin_expect(pool_free_unsized",
+                                            ";\n    if (__builtin_expect(pool_free_unsized", "stress"),
     "calloc does not clear": (POOL, "family.h", "memset(chunk, 0, bytes)", "chunk", "dirty"),
     "alignment is forgotten": (POOL, "pool.c", "align <= POOL_GRANULE", "align <= 4096", "family"),
     "another owner's chunk is resized in place": (POOL, "pool.c", "heap != heap_mine || !old",
