@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="try this library too")
     parser.add_argument("--arm", action="append", default=[], metavar="NAME",
                         help="try only these arms, and the controls")
+    parser.add_argument("--sites", action="append", default=[], metavar="NAME",
+                        help="serve this call site, by its name in a report, instead of those "
+                        "found fit")
+    parser.add_argument("--adopted", action="append", default=[], metavar="NAME=VALUE",
+                        help="a variable that switches the program to a pool of its own: an arm")
     parser.add_argument("--limit", type=float, default=5.0, metavar="PERCENT",
                         help="a gain that would be worth having (5)")
     parser.add_argument("--shell", action="store_true", help="the command is a line for the shell")
@@ -72,6 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"--time: at least {LEAST_S:.0f}s", USAGE)
     if arguments.input and not pathlib.Path(arguments.input).is_file():
         raise UserError(f"no such file: {arguments.input}")
+    for variable in arguments.adopted:
+        if not variable.partition("=")[0] or "=" not in variable:
+            raise UserError(f"--adopted {variable}: write NAME=VALUE", USAGE)
     given = {malloc.name: str(malloc.file.resolve(strict=True)) for malloc in arguments.malloc}
 
     from analysis.building import meson
@@ -89,13 +97,13 @@ def run(arguments: argparse.Namespace) -> int:
     command = Command(tuple(line), str(pathlib.Path(arguments.input).resolve())
                       if arguments.input else "", arguments.setup, arguments.client,
                       arguments.stop_after, arguments.process, arguments.ignore_output,
-                      arguments.littered)
+                      arguments.littered, tuple(arguments.adopted))
     seed = arguments.seed if arguments.seed is not None else secrets.randbelow(2**31)
     folder = _folder(arguments, seed)
     tools = Tools(meson.ensure_build("release") / "bench" / "trial")
     done = trial.run_trial(tools, command,
                            {name: path for name, path in mallocs.items() if name in chosen}, chosen,
-                           arguments.time, seed)
+                           arguments.time, seed, arguments.sites)
     output_folder(folder)
     judgement = report.write(folder, done, host.facts(),
                              arguments.limit / 100)

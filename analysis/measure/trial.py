@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import random
 import tempfile
 import time
+from typing import Sequence
 
 from analysis.measure import lanes, trial_sites, unseen
 from analysis.measure.trial_launch import Tools, launch
 from analysis.runs import plan
-from analysis.runs.trial import OWN_MALLOC, Arm, Command, Counted, Launch, Pair, Trial
+from analysis.runs.trial import OWN_MALLOC, Advice, Arm, Command, Counted, Launch, Pair, Trial
 from analysis.stats.trial_verdict import FEWEST, interval
 from analysis.system.exits import UNFIT, USAGE, UserError
 from analysis.system.process import say
 
-BASELINE = Arm("glibc", "baseline")
+PLAIN = "libc.so.6"
+"""Whose malloc serves most programs."""
 DELAY = 0.02
 """What the delay arm adds to the program."""
 ENOUGH = 0.01
@@ -29,7 +32,7 @@ OPTIONAL = ("jemalloc", "mimalloc", "tcmalloc", "pool", "pool at sites", "region
 
 
 def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: set[str],
-              time_s: float, seed: int) -> Trial:
+              time_s: float, seed: int, wanted: Sequence[str] = ()) -> Trial:
     """The whole trial. UserError, in one line, where no figure can be had."""
     began, randomness = time.monotonic(), random.Random(seed)
     path = unseen.find_command(command.words[0])
@@ -37,19 +40,21 @@ def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: s
         raise UserError(f"{path} {why}: a trial would measure nothing", UNFIT)
     cpus = sorted(os.sched_getaffinity(0))
     baseline = _first(tools, command, cpus[-1], time_s)
+    plain = _plain(baseline)
+    baseline = dataclasses.replace(baseline, arm=plain.name)
     limit_s = max(20.0, 20 * baseline.wall_s)
     with tempfile.TemporaryDirectory(prefix="poolproof-sites-") as folder:
         counted = _count(tools, command, baseline, pathlib.Path(folder), cpus[-1], limit_s)
-        advice, region = (trial_sites.advise(counted.sites, together)
-                          for together in (False, True))
-        pairs, notes = _pairs(tools, pathlib.Path(folder), baseline, counted, advice, region,
-                              mallocs, chosen)
+        sites = trial_sites.named(counted.sites, wanted)
+        advice, region = (trial_sites.advise(sites, together) for together in (False, True))
+        pairs, notes = _pairs(tools, pathlib.Path(folder), plain, baseline, counted, advice,
+                              region, mallocs, chosen, command.adopted)
         if note := own_memory(counted.launch):
             notes.append(note)
         end = began + time_s
         each = _Launcher(tools, command, baseline, cpus, limit_s, randomness)
         _fill(pairs, each, began + 0.75 * (end - began))
-        if final := _final(pairs):
+        if final := _final(pairs, plain):
             pairs.append(final)
             _fill([final], each, end - (end - time.monotonic()) / 2)
         _fill(pairs, each, end)
@@ -60,7 +65,7 @@ def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: s
 def _first(tools: Tools, command: Command, cpu: int, time_s: float) -> Launch:
     """The command as it is. It must end, and not by a signal that nobody sent on purpose."""
     limit_s = time_s / 4
-    first = launch(tools, command, [BASELINE], cpu, limit_s)[0]
+    first = launch(tools, command, [Arm("as it is", "baseline")], cpu, limit_s)[0]
     if first.killed:
         raise UserError(f"the command did not end within {limit_s:.0f} s, a quarter of --time; give"
                         " it less to do, or a server --stop-after 2s or --client COMMAND", USAGE)
@@ -69,6 +74,18 @@ def _first(tools: Tools, command: Command, cpu: int, time_s: float) -> Launch:
     if first.client_status != 0:
         raise UserError(f"--client ended with status {first.client_status}", USAGE)
     return first
+
+
+def _plain(first: Launch) -> Arm:
+    """The baseline: the malloc that the program runs on, by its own word. That may be a library
+    that it is linked with."""
+    linked = sorted(_owners(first) - {PLAIN})
+    name = linked[0].removeprefix("lib").split(".")[0] if linked else "glibc"
+    return Arm(f"{name}, linked" if linked else name, "baseline", owner=linked[0] if linked else "")
+
+
+def _owners(launch_: Launch) -> set[str]:
+    return {process.owner for process in launch_.processes if process.arm == "witness"}
 
 
 def _count(tools: Tools, command: Command, baseline: Launch, folder: pathlib.Path, cpu: int,
@@ -118,9 +135,9 @@ def own_memory(counted: Launch) -> str:
             " allocator of its own, which this trial does not replace")
 
 
-def _pairs(tools: Tools, folder: pathlib.Path, baseline: Launch, counted: Counted,
-           advice: trial_sites.Advice, region: trial_sites.Advice, mallocs: dict[str, str],
-           chosen: set[str]) -> tuple[list[Pair], list[str]]:
+def _pairs(tools: Tools, folder: pathlib.Path, plain: Arm, baseline: Launch, counted: Counted,
+           advice: Advice, region: Advice, mallocs: dict[str, str], chosen: set[str],
+           adopted: tuple[str, ...]) -> tuple[list[Pair], list[str]]:
     """The pairs to measure, and a note for each arm that is left out."""
     notes = []
     picosecond = baseline.cpu_s * DELAY / max(1, counted.operations) * 1e12
@@ -132,17 +149,21 @@ def _pairs(tools: Tools, folder: pathlib.Path, baseline: Launch, counted: Counte
                    "libpoolproof-trial-calls.so")
 
     once = calls("glibc, each call once", 1)
-    pairs = [Pair(Arm("glibc again", "null"), BASELINE),
+    pairs = [Pair(dataclasses.replace(plain, name=f"{plain.name} again", kind="null"), plain),
              Pair(calls("glibc delayed", 1, picosecond), once)]
-    pairs += [Pair(Arm(name, "malloc", (path,), (), pathlib.Path(path).name), BASELINE)
+    pairs += [Pair(Arm(name, "malloc", (path,), (), pathlib.Path(path).name), plain)
               for name, path in mallocs.items()]
+    if adopted:
+        variables = tuple((name, value) for name, _, value in (one.partition("=") for one in adopted))
+        pairs.append(Pair(dataclasses.replace(plain, name="adopted", kind="adopted",
+                                              variables=variables), plain))
 
     def own(name: str, kind: str, library: str, **variables: object) -> None:
         if name in chosen:
             named = tuple((f"POOLPROOF_TRIAL_{key.upper()}", str(value))
                           for key, value in variables.items())
             pairs.append(Pair(Arm(name, kind, (tools.library(library),), named,
-                                  f"libpoolproof-trial-{library}.so"), BASELINE))
+                                  f"libpoolproof-trial-{library}.so"), plain))
 
     own("pool", "pool", "pool")
     for name, library, what in (("pool at sites", "pool", advice),
@@ -196,11 +217,11 @@ class _Launcher:
         if result.output != self.baseline.output and not self.command.ignore_output:
             raise UserError(f"the output of the arm “{arm.name}” differs from glibc's; give "
                             "--ignore-output if it differs from run to run", UNFIT)
-        owners = {process.owner for process in result.processes if process.arm == "witness"}
-        wanted = arm.owner or "libc.so.6"
-        if owners - {wanted}:
+        owners = _owners(result)
+        wanted = {arm.owner} if arm.preload else _owners(self.baseline)
+        if owners - wanted:
             raise UserError(f"in the arm “{arm.name}” malloc came from {', '.join(sorted(owners))}"
-                            f", not from {wanted} alone: no figure", UNFIT)
+                            f", not from {', '.join(sorted(wanted))} alone: no figure", UNFIT)
         if refused := result.total("refused"):
             note = (f"in the arm “{arm.name}” {refused:,} frees were refused: the program frees "
                     "what is not live")
@@ -243,12 +264,12 @@ def _best(pairs: list[Pair], kind: str) -> Pair | None:
     return max(measured, key=lambda pair: interval(pair.logs).median, default=None)
 
 
-def _final(pairs: list[Pair]) -> Pair | None:
-    """The best pool beside the best malloc, glibc's where none gains, on launches that chose
-    neither."""
+def _final(pairs: list[Pair], plain: Arm) -> Pair | None:
+    """The best pool beside the best malloc, the baseline's where none gains, on launches that
+    chose neither."""
     pool, malloc = _best(pairs, "pool"), _best(pairs, "malloc")
     if pool is None:
         return None
-    against = malloc.arm if malloc and interval(malloc.logs).median > 0 else BASELINE
+    against = malloc.arm if malloc and interval(malloc.logs).median > 0 else plain
     say(f"{pool.arm.name} beside {against.name}, on fresh launches")
     return Pair(pool.arm, against, final=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import pathlib
 import struct
 import subprocess
+from typing import Sequence
 
 from analysis.runs.trial import Advice, Site
+from analysis.system.exits import USAGE, UserError
 
 SITE = struct.Struct("<QQ64s96s18Q" + "IIQ" * 8)
 """A site, as the counting library lays it out."""
@@ -120,6 +123,17 @@ def _unfit(entry: dict, share: float, freed_by: tuple[tuple[str, int], ...]) -> 
     if entry["reallocs"] > entry["allocs"]:
         return "its objects are resized more often than made"
     return ""
+
+
+def named(sites: list[Site], wanted: Sequence[str]) -> list[Site]:
+    """Those that the user names, fit or not; all if none is named."""
+    unknown = [name for name in wanted if not any(name in (site.symbol, site.name)
+                                                  for site in sites)]
+    if unknown:
+        known = ", ".join(site.symbol for site in sites[:5])
+        raise UserError(f"--sites: no call site {unknown[0]}; the busiest are {known}", USAGE)
+    return [dataclasses.replace(site, unfit="") for site in sites
+            if site.symbol in wanted or site.name in wanted] or sites
 
 
 def advise(sites: list[Site], together: bool = False) -> Advice:

@@ -12,19 +12,21 @@ from analysis.report import document
 from analysis.report.document import (PROSE, Cell, Code, Column, Figure, Grid, Page, Row, Section,
                                       cells)
 from analysis.runs.schema import encoded
-from analysis.runs.trial import LOCKED, Launch, Pair, Site, Trial
+from analysis.runs.trial import (LOCKED, Advised, Document, Launch, Pair, Samples, Site, Trial,
+                                 Verdict, Work)
 from analysis.stats import trial_verdict
 from analysis.stats.inference import Interval
 from analysis.stats.trial_verdict import Judgement, Measured, interval, verdict, without_calls
 from analysis.system import units
 from analysis.system.files import version, whole_file
 
-SCHEMA = 1
 SITES_SHOWN = 16
 
 PROVED = ("served", "left", "early", "unfit", "aligned", "foreign", "remote", "refused", "owners",
           "adopted")
 """What an arm's library says of itself."""
+
+
 def measure(trial: Trial) -> list[Measured]:
     """The arms as intervals; calls that cost nothing are extrapolated from arms that do more."""
     found = [Measured(pair.arm.name, pair.against.name, "final" if pair.final else pair.arm.kind,
@@ -33,7 +35,7 @@ def measure(trial: Trial) -> list[Measured]:
     more = {pair.arm.name: interval(pair.logs) for pair in trial.pairs}
     if "calls twice" in more:
         free = without_calls(more["calls twice"], more["calls three times"])
-        found.append(Measured("calls that cost nothing", "glibc", "ceiling", free))
+        found.append(Measured("calls that cost nothing", trial.baseline.arm, "ceiling", free))
     return found
 
 
@@ -41,43 +43,31 @@ def measure(trial: Trial) -> list[Measured]:
 
 
 def document_of(trial: Trial, measured: list[Measured], judgement: Judgement,
-                host: dict[str, Any]) -> dict[str, Any]:
-    """trial.json. An interval that has no end yet is null."""
+                host: dict[str, Any]) -> Document:
+    """trial.json. An interval that has no end yet is None."""
     def bounded(value: float) -> float | None:
         return round(value, 5) if 0 < value < 1e6 else None
 
-    def sample(one: Launch) -> dict[str, float]:
-        return {name: round(getattr(one, name), 6) for name in (
-            "user_s", "system_s", "cpu_s", "wall_s", "max_rss_bytes")}
+    def sample(one: Launch) -> list[int]:
+        return [round(one.cpu_s * 1e6), round(one.system_s * 1e6), round(one.wall_s * 1e6),
+                one.max_rss_bytes // 1024]
 
-    verdicts = []
-    for one in measured:
-        low, high = one.interval.ends
-        verdicts.append({
-            "arm": one.arm, "baseline": one.baseline, "kind": one.kind,
-            "ratio": bounded(one.interval.ratio), "low": bounded(low), "high": bounded(high),
-            "n": one.interval.launches, "verdict": verdict(one.interval, judgement.delta)})
-    counted = trial.counted
-    return {
-        "schema": SCHEMA, "version": version(), "sentence": judgement.sentence,
-        "answer": judgement.answer, "verdicts": verdicts,
-        "delta": round(judgement.delta, 5) if judgement.delta < 1e6 else None,
-        "delay_seen": judgement.delay_seen, "notes": trial.notes,
-        "command": dataclasses.asdict(trial.command), "seed": trial.seed,
-        "time_s": round(trial.time_s, 1), "host": host,
-        "counted": {"allocations": counted.operations,
-                    "bytes": counted.launch.total("served_bytes"),
-                    "repeats": counted.repeats, "spread": round(counted.spread, 5),
-                    "status": trial.baseline.status, "processes": len(trial.baseline.processes)},
-        "sites": [dataclasses.asdict(site) for site in counted.sites[:SITES_SHOWN]],
-        "advice": {"sites": [site.name for site in trial.advice.sites],
-                   "share": round(trial.advice.share, 4),
-                   "capacity_bytes": trial.advice.capacity_bytes},
-        "pairs": [{"arm": pair.arm.name, "baseline": pair.against.name, "final": pair.final,
-                   "proof": _proof(pair),
-                   "launches": [[sample(one), sample(other)] for one, other in pair.launches]}
-                  for pair in trial.pairs if pair.launches],
-    }
+    verdicts = [Verdict(one.arm, one.baseline, one.kind, bounded(one.interval.ratio),
+                        *map(bounded, one.interval.ends), one.interval.launches,
+                        verdict(one.interval, judgement.delta)) for one in measured]
+    counted, advice = trial.counted, trial.advice
+    return Document(
+        version(), judgement.sentence, judgement.answer, verdicts,
+        round(judgement.delta, 5) if judgement.delta < 1e6 else None, judgement.delay_seen,
+        [*trial.notes], trial.command, trial.seed, round(trial.time_s, 1), host,
+        Work(counted.operations, counted.launch.total("served_bytes"), counted.repeats,
+             round(counted.spread, 5), trial.baseline.status, len(trial.baseline.processes)),
+        counted.sites[:SITES_SHOWN],
+        Advised([site.name for site in advice.sites], round(advice.share, 4),
+                advice.capacity_bytes),
+        [Samples(pair.arm.name, pair.against.name, pair.final, _proof(pair),
+                 [[sample(one), sample(other)] for one, other in pair.launches])
+         for pair in trial.pairs if pair.launches])
 
 
 def _proof(pair: Pair) -> dict[str, int]:
@@ -157,6 +147,8 @@ def code(trial: Trial) -> str:
 def facts(trial: Trial, judgement: Judgement) -> list[str]:
     """What a reader must know beside the sentence."""
     base, counted = trial.baseline, trial.counted
+    crowded = [pair for pair in trial.pairs if pair.arm.name.endswith("at sites")
+                  and pair.launches and not pair.final and _proof(pair)["unfit"]]
     told = [
         f"The command takes {units.time(base.cpu_s * 1e9)} of processor time and "
         f"{units.size(base.max_rss_bytes)}; it makes {counted.operations:,} allocations in "
@@ -173,6 +165,8 @@ def facts(trial: Trial, judgement: Judgement) -> list[str]:
     if counted.launch.total("flags") & LOCKED:
         told.append("The program locks its memory; under the arms, pages are locked on first touch"
                     ".")
+    told += [f"The arm “{pair.arm.name}” had no room for {_proof(pair)['unfit']:,} allocations, which "
+             "the C library made." for pair in crowded]
     return told + trial.notes
 
 
@@ -209,7 +203,8 @@ def write(folder: pathlib.Path, trial: Trial, host: dict[str, Any],
     measured = measure(trial)
     judgement = trial_verdict.judge(measured, stated_limit)
     told = page(trial, measured, judgement)
-    texts = {"trial.json": encoded(document_of(trial, measured, judgement, host)),
+    texts = {"trial.json": encoded(dataclasses.asdict(
+        document_of(trial, measured, judgement, host))),
              "trial.md": document.markdown(told), "report.html": document.html(told)}
     for name, text in texts.items():
         with whole_file(folder / name) as stream:

@@ -18,6 +18,7 @@ from typing import Any, Callable
 from analysis.runs.attacks import Campaign, Scoreboard
 from analysis.runs.plan import Plan, SCHEMA
 from analysis.runs.samples import Launch, Probe, Refusal
+from analysis.runs.trial import Document
 from analysis.runs.verdict import Verdict
 from analysis.system.files import ROOT
 
@@ -30,6 +31,7 @@ MADE: dict[str, tuple[Any, str]] = {
     "verdicts": (list[Verdict], "verdicts.json: what a run claims, one entry a comparison"),
     "bugs": (Scoreboard, "scoreboard.json: which planted bugs the fuzzer reached and found"),
     "campaign": (Campaign, "How many executions a fuzzing campaign did of each target"),
+    "trial": (Document, "trial.json: whether a pool pays off in a program, and the launches"),
 }
 """Schema → what a file or a line is."""
 NARROW = 200
@@ -88,7 +90,7 @@ def _value(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
     if origin in (typing.Union, types.UnionType):
         value = _value(of[0], parts)  # and None
         return value | {"type": [value["type"], "null"]}
-    if origin is list:
+    if origin is list or of[1:] == (...,):
         return {"type": "array", "items": _value(of[0], parts)}
     if origin is dict:
         return {"type": "object", "additionalProperties": _value(of[1], parts)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Annotated, Any
 
 OWN_MALLOC, NO_MEMORY, LOCKED, FORKED, SITES_LOST = 1, 2, 4, 8, 16
 """Bits of an entry's flags."""
@@ -24,6 +25,8 @@ class Command:
     """The name of the processes whose time counts; empty: the whole tree's."""
     ignore_output: bool = False
     littered: bool = False
+    adopted: tuple[str, ...] = ()
+    """Variables, NAME=VALUE, with which the program uses a pool of its own: an arm of its own."""
 
     def numbered(self, number: int) -> list[str]:
         return [word.replace("{n}", str(number)) for word in self.words]
@@ -35,7 +38,7 @@ class Arm:
 
     name: str
     kind: str
-    """baseline, null, delay, malloc, pool or ceiling."""
+    """baseline, null, delay, malloc, pool, ceiling or adopted."""
     preload: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     owner: str = ""
@@ -177,3 +180,91 @@ class Trial:
     notes: list[str]
     seed: int
     time_s: float
+
+
+# --- trial.json -----------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """An arm's speed beside its baseline's: of whole launches, side by side on one processor."""
+
+    arm: str
+    baseline: str
+    kind: str
+    """null, delay, malloc, pool, ceiling, adopted, or final: the best pool beside the best malloc,
+    on launches that chose neither."""
+    ratio: float | None
+    """How many times as fast as the baseline, the median over launches; null: too few for one."""
+    low: float | None
+    """Lower end of the 99 % interval; null: there is none yet."""
+    high: float | None
+    n: int
+    """Launches."""
+    verdict: str
+    """faster, slower, equal, small or inconclusive, as everywhere."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """An arm's launches, each beside one of its baseline."""
+
+    arm: str
+    baseline: str
+    final: bool
+    proof: dict[str, int]
+    """What the arm's library served in its last launch, what it left, and why."""
+    launches: list[list[list[int]]]
+    """Of the arm and of its baseline: processor time, the share of it in the system, and wall time
+    in microseconds, and peak memory in KiB."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What the program does, from launches that were not timed."""
+
+    allocations: int
+    bytes: int
+    repeats: bool
+    """Whether a second launch asked for the same sizes in the same order."""
+    spread: float
+    """How far apart the two launches' numbers of allocations were, as a share."""
+    status: Annotated[int, ("minimum", -64)]
+    """The command's exit status; below 0: the signal that ended it."""
+    processes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Advised:
+    """The call sites that the arm “pool at sites” serves."""
+
+    sites: list[str]
+    share: float
+    """Of all allocations."""
+    capacity_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """All that a trial says, and what that follows from."""
+
+    version: str
+    sentence: str
+    answer: str
+    """yes, no-malloc, no or unknown."""
+    verdicts: list[Verdict]
+    delta: float | None
+    """How far apart equal programs may seem, as a logarithm, by the null pair; null: not known."""
+    delay_seen: bool
+    """Whether the added delay of 2 % was seen."""
+    notes: list[str]
+    command: Command
+    seed: int
+    time_s: float
+    host: dict[str, Any]
+    counted: Work
+    sites: list[Site]
+    """The busiest."""
+    advice: Advised
+    pairs: list[Samples]
+    schema: int = 2

@@ -27,8 +27,8 @@ YES, MALLOC, NO, UNKNOWN = "yes", "no-malloc", "no", "unknown"
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """An arm's ratio to its baseline. kind: null, delay, malloc, pool, ceiling, or final: the best
-    pool beside the best malloc, on launches that chose neither."""
+    """An arm's ratio to its baseline. kind: null, delay, malloc, pool, ceiling, adopted, or final:
+    the best pool beside the best malloc, on launches that chose neither."""
 
     arm: str
     baseline: str
@@ -102,12 +102,12 @@ def judge(measured: list[Measured], stated_limit: float) -> Judgement:
     seen = delay.interval.high < 0
     real = [one for one in measured if one.kind in ("malloc", "pool")]
     limit = max((_most(one) for one in real), default=math.inf)
-    answer, sentence = _answer(measured, real, delta, limit, stated_limit)
+    answer, sentence = _answer(measured, real, null.baseline, delta, limit, stated_limit)
     return Judgement(answer, sentence, delta, seen)
 
 
-def _answer(measured: list[Measured], real: list[Measured], delta: float, limit: float,
-            stated_limit: float) -> tuple[str, str]:
+def _answer(measured: list[Measured], real: list[Measured], plain: str, delta: float,
+            limit: float, stated_limit: float) -> tuple[str, str]:
     fewest = min(one.interval.launches for one in measured)
     if fewest < FEWEST:
         return UNKNOWN, (f"Cannot tell in this time: an arm has {fewest} launches of the {FEWEST} "
@@ -116,7 +116,7 @@ def _answer(measured: list[Measured], real: list[Measured], delta: float, limit:
     mallocs = [one for one in real if one.kind == "malloc"]
     best = max(mallocs, key=lambda one: one.interval.median, default=None)
     if final and verdict(final.interval, delta) == "faster":
-        against = ("glibc's malloc, the best there is for it" if final.baseline == "glibc"
+        against = (f"{plain}'s malloc, the best there is for it" if final.baseline == plain
                    else f"the best malloc, {final.baseline}")
         return YES, (f"Yes: a pool makes it {ratio_text(final.interval)} times as fast as "
                      f"{against}.")
@@ -135,7 +135,7 @@ def _answer(measured: list[Measured], real: list[Measured], delta: float, limit:
                key=lambda one: one.interval.median)
     more = ""
     if pool and verdict(pool.interval, delta) == "faster":
-        more = (f" A pool is {ratio_text(pool.interval)} times as fast as glibc; beside "
+        more = (f" A pool is {ratio_text(pool.interval)} times as fast as {plain}; beside "
                 f"{final.baseline if final else 'the best malloc'} that is not proved.")
     return UNKNOWN, ("Cannot tell in this time: a gain of less than "
                      f"{percent_text(math.expm1(unseen))} would not have been seen.{more}")

@@ -38,7 +38,6 @@ static atomic_flag lock = ATOMIC_FLAG_INIT;
 
 static _Thread_local uint32_t thread __attribute__((tls_model("initial-exec")));
 static _Thread_local uint64_t births __attribute__((tls_model("initial-exec")));
-static size_t (*usable_size)(void *);
 
 static void take_lock(void)
 {
@@ -84,7 +83,6 @@ static inline void arm_start(void)
            most = (size_t)each << TABLE_BITS_MOST;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         most = (size_t)limit.rlim_cur / 4;
-    *(void **)&usable_size = dlsym(RTLD_NEXT, "malloc_usable_size");
     for (size_t bits = TABLE_BITS_MOST; bits >= TABLE_BITS_LEAST && !table; bits--) {
         if (each << bits > most)
             continue;
@@ -170,9 +168,11 @@ static void note(struct partner *partners, uint32_t site)
 
 /* --- Objects -------------------------------------------------------------------------------- */
 
+/* Neighbours in a block of 64 KiB are neighbours here too: a page of the table serves many. */
 static size_t home_of(uintptr_t address)
 {
-    return (size_t)((address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - table_bits));
+    size_t block = (size_t)((address >> 16) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - table_bits));
+    return (block + (address >> 4 & 0xfff)) & (((size_t)1 << table_bits) - 1);
 }
 
 static struct object *find_object(uintptr_t address)
@@ -338,7 +338,7 @@ static inline void arm_free(void *owner, void *ptr, const void *site)
 static inline size_t arm_usable(void *owner, void *ptr)
 {
     (void)owner;
-    return usable_size ? usable_size(ptr) : 0;
+    return glibc_usable_size ? glibc_usable_size(ptr) : 0;
 }
 
 static inline void *arm_realloc(void *owner, void *ptr, size_t size, const void *site)

@@ -34,7 +34,6 @@ enum { PLAIN_ALIGN = 16, PAGE = 4096, LARGE_ZEROED = 128 * 1024 };
 static enum { ASLEEP, STARTING, STARTED, ASIDE } stage;
 static void *(*next_new)(size_t);
 static void *(*next_new_aligned)(size_t, size_t);
-static size_t (*next_usable)(void *);
 
 HIDDEN void *own_malloc(size_t size);
 
@@ -61,7 +60,7 @@ static __attribute__((noinline, cold)) void start(void)
     /* The C library's allocator starts now, by system calls that a program may forbid later. */
     __libc_free(__libc_malloc(1));
     ledger_open(ARM_NAME);
-    *(void **)&next_usable = dlsym(RTLD_NEXT, "malloc_usable_size");
+    glibc_start();
     if (ledger_own_malloc((uintptr_t)own_malloc)) {
         stage = ASIDE;
         return;
@@ -144,7 +143,7 @@ static inline size_t usable(void *ptr)
     void *owner = arm_owner(ptr);
     if (owner)
         return arm_usable(owner, ptr);
-    return ptr && next_usable ? next_usable(ptr) : 0;
+    return ptr && glibc_usable_size ? glibc_usable_size(ptr) : 0;
 }
 
 static inline void *resize(void *ptr, size_t size, const void *site)

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -57,9 +58,11 @@ static void open_as(int wanted, const char *path, int flags)
     close(file);
 }
 
+/* In what was started: signals as they were, and an end when this program is ended. */
 static void unblock(void)
 {
     sigset_t none;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -218,6 +221,7 @@ int main(int argc, char **argv)
     }
     int cpu = (int)strtol(argv[1], NULL, 10);
     sigset_t child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* with whoever asked for the figures */
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);
