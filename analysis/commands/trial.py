@@ -6,7 +6,8 @@ and free. Arms run side by side in pairs on one processor. The answer is one sen
     ./poolproof trial -- ./my-program its arguments
     ./poolproof trial --shell -- 'zcat big.gz | ./my-filter >/dev/null'
     ./poolproof trial --process cc1 -- make -B
-    ./poolproof trial --client 'redis-benchmark -p 700{n} -q -n 50000' -- redis-server --port 700{n}
+    ./poolproof trial --client 'until redis-cli -p 700{n} ping; do sleep 0.1; done
+        redis-benchmark -p 700{n} -q -n 50000' -- redis-server --port 700{n}
 
 Two arms run at a time: {n} in the command, in --setup and in --client is 1 or 2.
 Ends with 0 if there is an answer, 3 if the time was too short for one, 4 if none can be had.

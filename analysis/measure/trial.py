@@ -154,9 +154,9 @@ def _pairs(tools: Tools, folder: pathlib.Path, plain: Arm, baseline: Launch, cou
     pairs += [Pair(Arm(name, "malloc", (path,), (), pathlib.Path(path).name), plain)
               for name, path in mallocs.items()]
     if adopted:
-        variables = tuple((name, value) for name, _, value in (one.partition("=") for one in adopted))
-        pairs.append(Pair(dataclasses.replace(plain, name="adopted", kind="adopted",
-                                              variables=variables), plain))
+        own_pool = dataclasses.replace(plain, name="adopted", kind="adopted", variables=tuple(
+            one.partition("=")[::2] for one in adopted))
+        pairs.append(Pair(own_pool, plain))
 
     def own(name: str, kind: str, library: str, **variables: object) -> None:
         if name in chosen:

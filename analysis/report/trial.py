@@ -132,6 +132,14 @@ def proof_grid(trial: Trial) -> Grid:
         Column("arm"), Column("served", True), *(Column(name, True) for name in shown)], rows)
 
 
+def share_text(trial: Trial, one: Measured) -> str:
+    """Of a pool's arm: how much of the program's allocations it served; else nothing."""
+    proofs = [_proof(pair) for pair in trial.pairs
+              if one.kind in ("pool", "final") and pair.launches and pair.arm.name == one.arm]
+    return "".join(f", {units.share(proof['served'] / max(1, proof['served'] + proof['left']))}"
+                   " of the allocations" for proof in proofs[:1])
+
+
 def code(trial: Trial) -> str:
     """The lines of C that put the advised sites on a pool."""
     where = trial.advice.sites[0].symbol
@@ -147,8 +155,8 @@ def code(trial: Trial) -> str:
 def facts(trial: Trial, judgement: Judgement) -> list[str]:
     """What a reader must know beside the sentence."""
     base, counted = trial.baseline, trial.counted
-    crowded = [pair for pair in trial.pairs if pair.arm.name.endswith("at sites")
-                  and pair.launches and not pair.final and _proof(pair)["unfit"]]
+    crowded = {pair.arm.name: _proof(pair)["unfit"] for pair in trial.pairs
+               if pair.arm.name.endswith("at sites") and pair.launches}
     told = [
         f"The command takes {units.time(base.cpu_s * 1e9)} of processor time and "
         f"{units.size(base.max_rss_bytes)}; it makes {counted.operations:,} allocations in "
@@ -165,8 +173,8 @@ def facts(trial: Trial, judgement: Judgement) -> list[str]:
     if counted.launch.total("flags") & LOCKED:
         told.append("The program locks its memory; under the arms, pages are locked on first touch"
                     ".")
-    told += [f"The arm “{pair.arm.name}” had no room for {_proof(pair)['unfit']:,} allocations, which "
-             "the C library made." for pair in crowded]
+    told += [f"The arm “{name}” had no room for {unfit:,} allocations, which the C library made."
+             for name, unfit in crowded.items() if unfit]
     return told + trial.notes
 
 
@@ -174,7 +182,8 @@ def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> Page:
     """Everything that the templates lay out."""
     from analysis.report import charts
 
-    rows = [charts.Ratio(one.arm, f"{one.interval.ratio:.3f}× {one.baseline}", one.interval,
+    rows = [charts.Ratio(one.arm + share_text(trial, one),
+                         f"{one.interval.ratio:.3f}× {one.baseline}", one.interval,
                          judgement.delta, verdict(one.interval, judgement.delta))
             for one in measured if one.interval.half_width < 1e6]
     chart = charts.ratios(rows, "speed-chart", "Speed of the whole program with each arm",
@@ -182,7 +191,8 @@ def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> Page:
     sections = [
         Section("speed", "The whole program’s speed",
                 [Figure(chart, speed_grid(trial, measured, judgement),
-                        "The grey band is δ, the line the 99 % interval.",
+                        "The grey band is δ, the line the 99 % interval. A pool’s name has the "
+                        "share of the allocations that it serves.",
                         facts(trial, judgement))]),
         Section("sites", "Call sites", [sites_grid(trial.counted.sites)]),
         Section("served", "What was served", [proof_grid(trial), PROSE["served"]])]

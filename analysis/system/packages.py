@@ -69,7 +69,8 @@ _TABLE = (  # purpose, commands, packages
     ("the arm talloc", "test bench", "libtalloc-dev"),
     ("recording this program", "test bench", "sqlite3 lua5.4 jq perl"),
     ("recording this program again", "test", "redis-tools gawk libxml2-utils xsltproc ruby"),
-    ("recording this server or program", "programs", "nginx curl redis-server nodejs"
+    ("recording or trying this server", "test programs", "redis-server"),
+    ("recording this server or program", "programs", "nginx curl nodejs"
      " openjdk-17-jdk-headless"),
     ("reports", READING + " trial", "python3-numpy python3-scipy"),
     ("the check of result files", READING + " fuzz", "python3-fastjsonschema"),

@@ -14,7 +14,7 @@ PUBLISHED = {
     "run": ["reference/run.json"], "verdicts": ["reference/verdicts.json"],
     "launch": ["reference/launches.jsonl.gz"], "probe": ["reference/probes.jsonl.gz"],
     "bugs": ["bugs/scoreboard.json"],
-    "campaign": ["fuzz/*.json"],
+    "campaign": ["fuzz/*.json"], "trial": ["trial/*.json.gz"],
 }
 
 

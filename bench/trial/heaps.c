@@ -100,7 +100,7 @@ static void fault_in(char *at, size_t bytes)
     ledger_add(&ledger_entry->prefault_ns, thread_time_ns() - start);
 }
 
-/* A heap's slot, as a pool asks for memory: it holds a pool's books beside what it was asked for. */
+/* A heap's slot, when its pool asks for memory for its chunks and its books. */
 static void *map_slot(void *at, size_t bytes)
 {
     return bytes <= (size_t)1 << heaps.shift ? at : NULL;

@@ -1,19 +1,51 @@
 #!/bin/sh
-# programs.sh INPUTS RESULTS [OPTION…]: tries the published programs, each into a folder of RESULTS.
-set -u
-top=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-mkdir -p "$2"
-results=$(cd "$2" && pwd)
-cd "$1"
-shift 2
+# programs.sh [FOLDER]: tries the published programs on a clean and on a littered heap, and a program
+# with a no again with the mallocs that AUDIT names (--malloc NAME=FILE.so ...). Writes samples and
+# table into FOLDER, this one if none is given. ONLY='lua jq' tries these alone. 45 minutes at most.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+top=$here/../..
+results=$(CDPATH='' cd -- "${1:-$here}" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+needed='lua5.4 jq perl gawk xmllint cppcheck dot gcc minisat gs z3 python3 sqlite3'
+for program in $needed; do
+    command -v "$program" >/dev/null || missing="${missing-} $program"
+done
+[ -z "${missing-}" ] || { echo "programs.sh: not installed:$missing" >&2; exit 4; }
+"$here/inputs.sh" "$work"
+cd "$work"
 export PYTHONHASHSEED=0
-try() {
+
+# one NAME TIME OPTION... -- COMMAND: a trial, whose samples become NAME.json.gz
+one() {
     name=$1
-    shift
-    "$top/poolproof" trial --time "${TIME:-3m}" --seed 20 -o "$results/$name" $options "$@" \
-        >"$results/$name.log" 2>&1 || echo "$name: status $?"
+    time=$2
+    shift 2
+    "$top/poolproof" trial --time "$time" --seed 20 -o "$work/$name" "$@" >"$work/$name.log" 2>&1 ||
+        [ $? = 3 ] || { echo "$name: $(tail -n 1 "$work/$name.log")"; return 0; }
+    gzip -9nc "$work/$name/trial.json" >"$results/$name.json.gz"
+    echo "$name: $(grep -m 1 -E '^(Yes|No|Cannot)' "$work/$name.log")"
 }
-options=$*
+
+wanted() {
+    case " ${ONLY-$1} " in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+# try NAME OPTION... -- COMMAND
+try() {
+    program=$1
+    shift
+    wanted "$program" || return 0
+    one "$program" "${TIME:-100s}" "$@"
+    one "$program-littered" "${LITTERED_TIME:-50s}" --littered --arm jemalloc --arm mimalloc \
+        --arm tcmalloc --arm pool --arm 'pool at sites' "$@"
+    if [ -n "${AUDIT-}" ] && grep -q '^No:' "$work/$program.log"; then
+        arms=$(printf '%s\n' $AUDIT | sed -n 's/=.*//p' | grep -v -e '^--' | sed 's/^/--arm /')
+        one "$program-audit" 20s $AUDIT $arms "$@"
+    fi
+}
+
 try lua -- lua5.4 tables.lua
 try jq -- jq -c '{id, n: .tags[0], y: (.x * 2)}' rows.json
 try perl -- perl -ne '@w = split; $c{$_}++ for @w; push @l, [@w]; END { print scalar(@l), " ", scalar(keys %c), "\n" }' words.txt
@@ -25,5 +57,15 @@ try cc1 -- "$(gcc -print-prog-name=cc1)" -quiet -O2 code.c -o /dev/null
 try minisat --ignore-output -- minisat -verb=0 clauses.cnf
 try gs -- gs -q -dNOPAUSE -dBATCH -sDEVICE=ppmraw -r40 -sOutputFile=/dev/null page.ps
 try z3 -- z3 ints.smt2
-PYTHONMALLOC=malloc try python -- /usr/bin/python3 objects.py
-try sqlite -- sqlite3 -lookaside 0 0 :memory: '.read table.sql'
+
+# Known answers: programs whose own pool is switched off, and on in one arm.
+export PYTHONMALLOC=malloc LOOKASIDE='0 0' ARM=malloc
+try python --adopted PYTHONMALLOC=pymalloc -- /usr/bin/python3 objects.py
+try sqlite --adopted LOOKASIDE='1200 100' --shell -- \
+    'exec sqlite3 -lookaside $LOOKASIDE :memory: ".read table.sql"'
+if wanted lua-adopted; then
+    one lua-adopted "${TIME:-100s}" --adopted ARM=pool-keep --shell -- \
+        "exec '$top/build/release/bench/poolproof-bench' --workload=app/lua --arm=\$ARM >/dev/null"
+fi
+cd "$top"
+/usr/bin/python3 -m analysis.report.trials "$results"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # others.sh SOURCES LIBRARY...: other allocators' test programs, each with LIBRARY preloaded. SOURCES
 # holds clones of microsoft/mimalloc, mjansson/rpmalloc and GrapheneOS/hardened_malloc, at any
-# version; the programs are built in SOURCES/built. Ends with 1 if one of them fails.
+# version; the programs are built in SOURCES/built. Ends with 1 if one of them fails. For the arms
+# pool and bump; on the others glibc itself aborts programs that free what is not live.
 set -eu
 sources=$1
 shift

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -120,6 +121,36 @@ def test_a_server_is_stopped(built, tools):
     assert done.status == -15 and done.client_status == 0
 
 
+def test_a_real_server_is_tried_with_its_client(built, tmp_path):
+    """Debian's is linked with jemalloc, which then is the baseline."""
+    answer = cli("--time", "60s", "--arm", "pool", "--ignore-output", "--client",
+                 "until redis-cli -p 700{n} ping; do sleep 0.1; done;"
+                 "redis-benchmark -p 700{n} -q -n 1000 -t set,get", "-o", tmp_path / "out",
+                 "--", "redis-server", "--port", "700{n}", "--save", "")
+    assert answer.returncode in (0, 3), answer.stderr
+    told = json.loads((tmp_path / "out" / "trial.json").read_text())
+    assert answer.stdout.startswith(told["sentence"]) and told["counted"]["allocations"] > 2000
+    baselines = {row["baseline"] for row in told["verdicts"] if row["kind"] == "pool"}
+    assert baselines == {"jemalloc, linked"}
+    pool = next(pair for pair in told["pairs"] if pair["arm"] == "pool")
+    assert pool["proof"]["served"] > 2000 and pool["proof"]["refused"] == 0
+
+
+def test_what_was_started_ends_with_the_trial(built, tmp_path):
+    program = shutil.copy(built / "test" / "trial-subject", tmp_path / "endless")
+    starter = subprocess.Popen([Tools(built).starter, "0", "60", "0", "", tmp_path / "0", "", "0",
+                                "2", program, "forever"])
+    running = ["pgrep", "-f", str(program)]
+    while len(subprocess.run(running, stdout=subprocess.PIPE, check=False).stdout.split()) < 2:
+        time.sleep(0.05)
+    starter.kill()
+    starter.wait()
+    until = time.monotonic() + 20
+    while subprocess.run(running, stdout=subprocess.DEVNULL, check=False).returncode == 0:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_named_processes_alone_count(built, tools):
     line = (f"{built / 'test' / 'trial-subject'} threads;"
             " i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done")
@@ -157,10 +188,22 @@ def test_advice_is_served_and_fits(built, tools, tmp_path):
     assert done.total("unfit") == 0 and done.total("served") > 20000 and done.total("left") > 0
 
 
+def test_named_sites_alone_are_served(built, tools, tmp_path):
+    _, sites = count(tools, tmp_path, "lua5.4", "-e", "t = {} for i = 1, 20000 do t[i] = {i} end")
+    least = sites[-1]
+    assert least.unfit and trial_sites.named(sites, [])[0] == sites[0]
+    assert [site.name for site in trial_sites.advise(
+        trial_sites.named(sites, [least.name])).sites] == [least.name]
+    with pytest.raises(UserError, match="no call site nobody; the busiest are"):
+        trial_sites.named(sites, ["nobody"])
+
+
 def test_a_whole_trial_answers_and_keeps_its_samples(built, tools, tmp_path):
-    answer = cli("--time", "25s", "--arm", "pool", "-o", tmp_path / "out", "--", "lua5.4", "-e",
-                 "t = {} for i = 1, 30000 do t[i] = {i} end")
+    answer = cli("--time", "30s", "--arm", "pool", "--adopted", "CACHE=1", "-o", tmp_path / "out",
+                 "--", "lua5.4", "-e", "t = {} for i = 1, 30000 do t[i] = {i} end")
     assert answer.returncode in (0, 3), answer.stderr
+    assert {"adopted", "pool"} <= {pair["arm"] for pair in json.loads(
+        (tmp_path / "out" / "trial.json").read_text())["pairs"]}
     told = json.loads((tmp_path / "out" / "trial.json").read_text())
     assert answer.stdout.startswith(told["sentence"])
     assert (tmp_path / "out" / "trial.md").read_text().splitlines()[2] == told["sentence"]
@@ -179,8 +222,9 @@ PLANTED = {
     "a second remote free is not refused": (
         POOL, "heaps.c", "!atomic_compare_exchange_strong_explicit",
         "0 && !atomic_compare_exchange_strong_explicit", "stress"),
-    "the owner does not look at the list": (POOL, "heaps.h", "heap_drain(heap);\n    if (__builtin_expect(pool_free_unsized",
-                                            ";\n    if (__builtin_expect(pool_free_unsized", "stress"),
+    "the owner does not look at the list": (
+        POOL, "heaps.h", "heap_drain(heap);\n    if (__builtin_expect(pool_free",
+        ";\n    if (__builtin_expect(pool_free", "stress"),
     "calloc does not clear": (POOL, "family.h", "memset(chunk, 0, bytes)", "chunk", "dirty"),
     "alignment is forgotten": (POOL, "pool.c", "align <= POOL_GRANULE", "align <= 4096", "family"),
     "another owner's chunk is resized in place": (POOL, "pool.c", "heap != heap_mine || !old",
@@ -204,6 +248,36 @@ PLANTED = {
 }
 
 
+CORE = tuple(path for path in sorted((ROOT / "core").glob("*.c")) if path.name != "pool_report.c")
+
+
+def compiled(folder, output, *words):
+    """A program or library of a copy of the sources in a folder."""
+    subprocess.run([*map(str, words), "-std=c11", "-O1", "-w", "-pthread", f"-I{ROOT / 'core'}",
+                    f"-I{folder}", "-ldl", "-o", str(output)], check=True, cwd=folder)
+
+
+def build_stress(folder, *compiler):
+    compiled(folder, folder / "stress", *compiler, SOURCES / "test" / "stress.c", "heaps.c",
+             "ledger.c", *CORE)
+
+
+@pytest.mark.parametrize("sanitizer, order, well", [
+    ("thread", "release", True), ("address", "release", True), ("thread", "relaxed", False)])
+def test_ten_million_operations_of_four_threads_against_a_model(tmp_path, sanitizer, order, well):
+    """Double frees by another thread and the owner among them; ThreadSanitizer sees it if a chunk
+    is handed over without an order."""
+    for path in SOURCES.glob("*.[ch]"):
+        shutil.copy(path, tmp_path)
+    heaps = (tmp_path / "heaps.c").read_text()
+    assert heaps.count("own, memory_order_release") == 1
+    (tmp_path / "heaps.c").write_text(
+        heaps.replace("own, memory_order_release", f"own, memory_order_{order}"))
+    build_stress(tmp_path, "clang-19", "-g", f"-fsanitize={sanitizer}")
+    status, _ = outcome([tmp_path / "stress", "10000000" if well else "100000"], limit_s=900)
+    assert (status == 0) == well
+
+
 def status_of(folder, built, library, mode):
     """The status of a subject under a library built in a folder; not 0 if it does not end, as when
     a child of it does not, which is ended too."""
@@ -225,19 +299,12 @@ def test_a_planted_bug_is_seen(built, tmp_path, bug):
         text = (tmp_path / file).read_text()
         assert text.count(good) >= 1, "the planted bug no longer applies"
         (tmp_path / file).write_text(text.replace(good, bad))
-    core = ROOT / "core"
-    pool = sorted(core.glob("*.c")) if name == "pool" else []
-    pool = [path for path in pool if path.name != "pool_report.c"]
-    flags = ["gcc", "-std=c11", "-O1", "-w", "-pthread", f"-I{core}", f"-I{tmp_path}"]
     library = tmp_path / "library.so"
     if mode == "stress":
-        subprocess.run([*flags, str(SOURCES / "test" / "stress.c"), str(tmp_path / "heaps.c"),
-                        str(tmp_path / "ledger.c"), *map(str, pool), "-ldl", "-o",
-                        str(tmp_path / "stress")], check=True)
+        build_stress(tmp_path, "gcc")
     else:
-        subprocess.run([*flags, "-fPIC", "-shared", "-fno-builtin", "-fexceptions",
-                        "-fvisibility=hidden", "-DHEAPS_STATIC_TLS",
-                        *(str(tmp_path / one) for one in files), *map(str, pool), "-ldl", "-o",
-                        str(library)], check=True)
+        compiled(tmp_path, library, "gcc", "-fPIC", "-shared", "-fno-builtin", "-fexceptions",
+                 "-fvisibility=hidden", "-DHEAPS_STATIC_TLS", *files, *(
+                     CORE if name == "pool" else ()))
     status = status_of(tmp_path, built, library, mode)
     assert status != 0 if bug else status == 0
