@@ -1,4 +1,4 @@
-"""The published trials as one page: `python3 -m analysis.report.trials FOLDER` writes its README.md.
+"""The published trials as one page: `python3 -m analysis.report.trials FOLDER` writes README.md.
 
 NAME.json.gz is a trial on a clean heap, NAME-littered.json.gz on a used one, and NAME-audit.json.gz
 one with mallocs that the first did not know.
@@ -23,9 +23,10 @@ WIDEST = 0.015
 HEAD = """\
 # Trials of real programs
 
-`programs.sh` makes the inputs, tries each program of Debian 12 on a clean and on a littered heap, and writes this page;
-`AUDIT='--malloc NAME=FILE.so'` adds mallocs that are tried once a no is there. `NAME.json.gz` has every launch's times
-(`../schema/trial.schema.json`). A ratio is how many times as fast the whole program is, with its 99 % interval.
+`programs.sh` makes the inputs, tries each program of Debian 12 on a clean and on a littered heap,
+and writes this page. `AUDIT='--malloc NAME=FILE.so'` adds mallocs that are tried after a no.
+`NAME.json.gz` has every launch's times ([schema](../schema/trial.schema.json)). A ratio is how many
+times as fast the whole program is, with its 99 % interval.
 """
 
 
@@ -78,7 +79,7 @@ def trials_grid(trials: dict[str, Document]) -> Grid:
         widest = max(map(half_width, measured(trial)))
         rows.append(Row(cells(
             name.removesuffix("-littered"), "littered" if trial.command.littered else "clean",
-            trial.sentence, span(best(of_kind(trial, "malloc"))), span(best(of_kind(trial, "pool"))),
+            trial.sentence, *(span(best(of_kind(trial, kind))) for kind in ("malloc", "pool")),
             f"± {units.share(widest, 1)}" if widest < math.inf else "–", span(null), span(delay),
             f"{trial.time_s:.0f} s")))
     return Grid("trials", "", [
@@ -146,9 +147,9 @@ def page(found: dict[str, Document]) -> str:
     known = known_grid(trials)
     parts = [HEAD, "\n".join(f"- {line}" for line in facts(trials)), table(trials_grid(trials))]
     if known.rows:
-        parts += ["## Known answers", "The same program with a pool of its own and without: the gain "
-                  "should lie between the lower limit of the arm “pool” and the highest limit of "
-                  "all arms.", table(known)]
+        parts += ["## Known answers", "The same program with a pool of its own and without. What "
+                  "that gains should lie between the lower limit of the arm “pool” and the highest "
+                  "limit of all arms.", table(known)]
     if audits:
         parts += ["## Was the no right?", "No malloc tried afterwards should win more than the "
                   "trial’s limit.", table(audit_grid(trials, audits))]

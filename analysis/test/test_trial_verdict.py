@@ -3,14 +3,13 @@
 import json
 import math
 import random
-import subprocess
 
 import pytest
 
 from analysis.report import document, trial as report, trials
 from analysis.runs import schema
 from analysis.runs.trial import (Advice, Advised, Arm, Command, Counted, Document, Launch, Pair,
-                                 Process, Site, Trial, Verdict, Work)
+                                 Process, Trial, Verdict, Work)
 from analysis.stats.inference import Interval
 from analysis.stats.trial_verdict import (FEWEST, Measured, interval, judge, noise, verdict,
                                           without_calls)
@@ -90,7 +89,8 @@ def document_with(claims, littered=False):
     verdicts = [Verdict(arm, "glibc", kind, ratio, low, high, 20, "equal")
                 for arm, kind, low, ratio, high in claims]
     return Document("1", "No.", "no", verdicts, 0.002, True, [], command, 1, 60.0,
-                    {"load_at_start": 2.0}, Work(1, 1, True, 0.0, 0, 1), [], Advised([], 0.0, 0), [])
+                    {"load_at_start": 2.0}, Work(1, 1, True, 0.0, 0, 1), [], Advised([], 0.0, 0),
+                    [])
 
 
 @pytest.mark.parametrize("gain, said", [(1.05, "inside"), (0.9, "below"), (1.3, "above")])
@@ -186,19 +186,3 @@ def test_the_page_has_every_arm_and_what_it_served(tmp_path):
     assert served["pool"] == "75.00 %" and "75.00 %" in page
     assert "<i>" not in page and document.escaped("a|b<i>") in (
         tmp_path / "trial.md").read_text("utf-8")
-
-
-def test_the_lines_of_c_compile(tmp_path):
-    plain = launch("glibc", 2.0)
-    site = Site("prog", 16, "make_node", 9, 9, 0, 360, 40, 40, 3, 144, 0, "in order", 0.0, 1, 1, 0,
-                (), (), 1.0, "", True)
-    advice = Advice((site,), 1.0, 65536)
-    trial = Trial(Command(("prog",)), plain, Counted(plain, [site], True, 0.0), advice, [], [], 7,
-                  60.0)
-    lines = report.code(trial)
-    assert len(lines.splitlines()) == 5 and "make_node" in lines
-    source = tmp_path / "advice.c"
-    source.write_text('#include "mem_pool.h"\n'
-                      f"void *object; size_t size = 40;\nint main(void)\n{{\n{lines}\n}}\n")
-    subprocess.run(["gcc", "-std=c11", "-Wall", "-Werror", f"-I{ROOT / 'core'}", "-c", str(source),
-                    "-o", str(tmp_path / "advice.o")], check=True)

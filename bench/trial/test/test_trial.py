@@ -14,6 +14,8 @@ import pytest
 from analysis.building import meson
 from analysis.measure import trial, trial_sites
 from analysis.measure.trial_launch import Arm, Command, Tools, launch
+from analysis.report import trial as report
+from analysis.runs.trial import Counted, Trial
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
 from analysis.system.process import outcome
@@ -196,6 +198,19 @@ def test_named_sites_alone_are_served(built, tools, tmp_path):
         trial_sites.named(sites, [least.name])).sites] == [least.name]
     with pytest.raises(UserError, match="no call site nobody; the busiest are"):
         trial_sites.named(sites, ["nobody"])
+
+
+def test_the_lines_of_c_compile(tools, tmp_path):
+    done, sites = count(tools, tmp_path, "lua5.4", "-e", "t = {} for i = 1, 9000 do t[i] = {i} end")
+    advice = trial_sites.advise(sites)
+    lines = report.code(Trial(Command(("lua5.4",)), done, Counted(done, sites, True, 0.0), advice,
+                              [], [], 7, 60.0))
+    assert len(lines.splitlines()) == 5 and advice.sites[0].symbol in lines
+    source = tmp_path / "advice.c"
+    source.write_text('#include "mem_pool.h"\nvoid *object; size_t size = 40;\n'
+                      f"int main(void)\n{{\n{lines}\n}}\n")
+    subprocess.run(["gcc", "-std=c11", "-Wall", "-Werror", f"-I{ROOT / 'core'}", "-c", str(source),
+                    "-o", str(tmp_path / "advice.o")], check=True)
 
 
 def test_a_whole_trial_answers_and_keeps_its_samples(built, tools, tmp_path):
