@@ -259,7 +259,8 @@ PLANTED = {
         COUNT, "count.c", "    atomic_flag_clear(&lock);\n    if (!table)",
                                          "    if (!table)", "forks"),
     "the C library starts late": (
-        BUMP, "family.h", "__libc_free(__libc_malloc(1));", ";", "filtered"),
+        BUMP, "family.h", "__libc_free(__libc_malloc(1));\n    ledger_open(ARM_NAME);\n"
+        "    glibc_start();", "ledger_open(ARM_NAME);", "filtered"),
 }
 
 
