@@ -89,8 +89,8 @@ def speed_grid(trial: Trial, measured: list[Measured], judgement: Judgement) -> 
     for one in measured:
         share = memory.get((one.arm, one.baseline))
         said = verdict(one.interval, judgement.delta)
-        rows.append(Row(cells(one.arm, one.baseline, f"{one.interval.ratio:.3f}",
-                              _span(one.interval), Cell(said, verdict=said),
+        ratio = f"{one.interval.ratio:.3f}" if one.interval.launches else "–"
+        rows.append(Row(cells(one.arm, one.baseline, ratio, _span(one.interval), Cell(said, verdict=said),
                               "–" if share is None else f"{share:.2f}",
                               str(one.interval.launches)),
                         "own" if one.kind in ("pool", "final") else ""))

@@ -156,15 +156,15 @@ def page(found: dict[str, Document]) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def write(folder: pathlib.Path) -> None:
-    """Writes the page of a folder's trials."""
-    found = {path.name.removesuffix(".json.gz"): read(path)
-             for path in sorted(folder.glob("*.json.gz"))}
-    if not found:
+def published(folder: pathlib.Path) -> dict[str, Document]:
+    """A folder's trials, by name. UserError if there is none."""
+    names = sorted(path.name.removesuffix(".json.gz") for path in folder.glob("*.json.gz"))
+    if not names:
         raise UserError(f"{folder}: no trial there (NAME.json.gz)")
-    with whole_file(folder / "README.md") as stream:
-        stream.write(page(found))
+    return {name: read(folder / f"{name}.json.gz") for name in names}
 
 
 if __name__ == "__main__":
-    write(pathlib.Path(sys.argv[1]))
+    given = pathlib.Path(sys.argv[1])
+    with whole_file(given / "README.md") as stream:
+        stream.write(page(published(given)))

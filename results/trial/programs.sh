@@ -65,7 +65,7 @@ try sqlite --adopted LOOKASIDE='1200 100' --shell -- \
     'exec sqlite3 -lookaside $LOOKASIDE :memory: ".read table.sql"'
 if wanted lua-adopted; then
     one lua-adopted "${TIME:-100s}" --adopted ARM=pool-keep --shell -- \
-        "exec '$top/build/release/bench/poolproof-bench' --workload=app/lua --arm=\$ARM >/dev/null"
+        "exec '$top/build/release/bench/poolproof-bench' --workload=app/lua --arm=\$ARM >/dev/null 2>&1"
 fi
 cd "$top"
 /usr/bin/python3 -m analysis.report.trials "$results"
