@@ -90,8 +90,8 @@ def speed_grid(trial: Trial, measured: list[Measured], judgement: Judgement) -> 
         share = memory.get((one.arm, one.baseline))
         said = verdict(one.interval, judgement.delta)
         ratio = f"{one.interval.ratio:.3f}" if one.interval.launches else "–"
-        rows.append(Row(cells(one.arm, one.baseline, ratio, _span(one.interval), Cell(said, verdict=said),
-                              "–" if share is None else f"{share:.2f}",
+        rows.append(Row(cells(one.arm, one.baseline, ratio, _span(one.interval),
+                              Cell(said, verdict=said), "–" if share is None else f"{share:.2f}",
                               str(one.interval.launches)),
                         "own" if one.kind in ("pool", "final") else ""))
     return Grid("speeds", "Speed of the whole program with each arm", [

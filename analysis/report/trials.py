@@ -67,8 +67,10 @@ def best(found: list[Verdict]) -> Verdict | None:
 
 
 def most(trial: Document, *kinds: str) -> float:
-    """The largest ratio that an arm of these kinds may have."""
-    return max((one.high or math.inf for one in of_kind(trial, *kinds)), default=math.inf)
+    """The largest ratio to the baseline that an arm of these kinds may have."""
+    plain = next(one.baseline for one in trial.verdicts if one.kind == "null")
+    return max((one.high or math.inf for one in of_kind(trial, *kinds)
+                if one.baseline == plain or one.kind != "final"), default=math.inf)
 
 
 def trials_grid(trials: dict[str, Document]) -> Grid:
@@ -95,9 +97,9 @@ def known_grid(trials: dict[str, Document]) -> Grid:
         for own in of_kind(trial, "adopted"):
             pool = best([one for one in of_kind(trial, "pool") if one.arm == "pool"])
             ceiling, least = most(trial, "malloc", "pool", "ceiling"), (pool and pool.low) or 0.0
-            ratio = own.ratio or 0.0
-            said = ("inside" if least <= ratio <= ceiling else
-                    "above" if ratio > ceiling else "below")
+            low, ratio, high = own.low or 0.0, own.ratio or 0.0, own.high or math.inf
+            said = ("inside" if least <= ratio <= ceiling else "above" if low > ceiling else
+                    "below" if high < least else "inside, by its interval")
             rows.append(Row(cells(name, " ".join(trial.command.adopted), span(own),
                                   f"{least:.3f}", f"{ceiling:.3f}", said)))
     return Grid("known", "", [
@@ -109,7 +111,7 @@ def audit_grid(trials: dict[str, Document], audits: dict[str, Document]) -> Grid
     """Programs with a no, and mallocs that were tried afterwards."""
     rows = []
     for name, later in audits.items():
-        limit = most(trials[name], "malloc", "pool")
+        limit = most(trials[name], "malloc", "pool", "final")
         for one in of_kind(later, "malloc"):
             rows.append(Row(cells(name, f"{limit:.3f}", one.arm, span(one),
                                   "no" if (one.low or 0.0) > limit else "yes")))

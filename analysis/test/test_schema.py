@@ -27,8 +27,8 @@ def test_the_committed_schemas_are_those_of_the_dataclasses() -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_what_is_published_fits_and_is_written_compactly(name: str) -> None:
     for path in [path for pattern in PUBLISHED[name] for path in RESULTS.glob(pattern)]:
-        lines = gzip.decompress(path.read_bytes()).splitlines() if path.suffix == ".gz" else [
-            path.read_bytes()]
+        data = path.read_bytes() if path.suffix == ".json" else gzip.decompress(path.read_bytes())
+        lines = data.splitlines() if ".jsonl" in path.suffixes else [data]
         assert lines and [schema.complaint(name, schema.decoded(line)) for line in lines] == [
             None] * len(lines)
         if path.suffix == ".json":

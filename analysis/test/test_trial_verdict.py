@@ -83,6 +83,7 @@ def test_the_published_page_is_that_of_its_trials():
 
 
 def document_with(claims, littered=False):
+    claims = [("glibc again", "null", 0.999, 1.0, 1.001), *claims]
     command = Command(("prog",), littered=littered, adopted=("POOL=1",))
     verdicts = [Verdict(arm, "glibc", kind, ratio, low, high, 20, "equal")
                 for arm, kind, low, ratio, high in claims]
@@ -91,7 +92,8 @@ def document_with(claims, littered=False):
                     [])
 
 
-@pytest.mark.parametrize("gain, said", [(1.05, "inside"), (0.9, "below"), (1.3, "above")])
+@pytest.mark.parametrize("gain, said", [
+    (1.05, "inside"), (0.9, "below"), (1.3, "above"), (1.205, "inside, by its interval")])
 def test_a_known_answer_lies_inside_or_not(gain, said):
     rows = trials.known_grid({"prog": document_with([
         ("pool", "pool", 0.98, 1.0, 1.02), ("bump", "ceiling", 1.0, 1.1, 1.2),
@@ -130,6 +132,12 @@ def test_a_malloc_that_does_it_is_named():
 def test_no_gives_the_upper_limit_of_the_best_arm():
     said = judge(measured(), 0.05)
     assert said.answer == "no" and said.sentence.endswith("wins more than 1.5 %.")
+
+
+def test_a_no_is_no_less_than_the_last_launches_of_the_best_pool_allow():
+    final = [Measured("pool", "glibc", "final", speeds(0.99, 1.0, 1.03))]
+    said = judge([one for one in measured() if one.kind != "final"] + final, 0.05)
+    assert said.answer == "no" and said.sentence.endswith("wins more than 3.0 %.")
 
 
 def test_a_high_ceiling_is_said():
