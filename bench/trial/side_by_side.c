@@ -87,8 +87,11 @@ static void start(struct arm *arm, int cpu, const char *input, const int gate[2]
     open_as(1, path, O_WRONLY | O_CREAT | O_TRUNC);
     snprintf(path, sizeof path, "%s.err", arm->output);
     open_as(2, path, O_WRONLY | O_CREAT | O_TRUNC);
-    for (size_t i = 0; i < arm->variable_count; i++)
-        putenv(arm->variables[i]);
+    for (size_t i = 0; i < arm->variable_count; i++) {
+        char *value = strchr(arm->variables[i], '=');
+        *value++ = '\0';
+        setenv(arm->variables[i], value, 1);
+    }
     close(gate[1]);
     while (read(gate[0], &byte, 1) > 0)
         ;
