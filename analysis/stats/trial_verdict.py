@@ -125,12 +125,14 @@ def _answer(measured: list[Measured], real: list[Measured], plain: str, delta: f
         return MALLOC, (f"No, a malloc does it: preload {best.arm} for {ratio_text(best.interval)};"
                         f" a pool adds {_added(final, delta)} to that.")
     if limit <= stated_limit:
-        ceiling = max((_most(one) for one in measured if one.kind == "ceiling"),
-                      default=limit)
-        if ceiling <= stated_limit:
-            return NO, f"No: no arm known here wins more than {percent_text(max(limit, ceiling))}."
-        return NO, (f"No: no malloc and no pool tried here wins more than {percent_text(limit)}; "
-                    f"the ceiling of all that is known is {percent_text(ceiling)}.")
+        ceilings = [_most(one) for one in measured if one.kind == "ceiling"]
+        if ceilings and max(ceilings) <= stated_limit:
+            return NO, ("No: no arm known here wins more than "
+                        f"{percent_text(max(limit, *ceilings))}.")
+        more = (f"; the ceiling of all that is known is {percent_text(max(ceilings))}" if ceilings
+                else "")
+        return NO, (f"No: no malloc and no pool tried here wins more than {percent_text(limit)}"
+                    f"{more}.")
     unseen = max(one.interval.half_width for one in [*real, *([final] if final else [])]) + delta
     pool = max((one for one in real if one.kind == "pool"), default=None,
                key=lambda one: one.interval.median)

@@ -145,6 +145,11 @@ def test_a_high_ceiling_is_said():
     assert said.answer == "no" and "1.0 %" in said.sentence and "20.0 %" in said.sentence
 
 
+def test_without_a_ceiling_nothing_is_said_of_what_was_not_tried():
+    said = judge([one for one in measured() if one.kind != "ceiling"], 0.05)
+    assert said.sentence == "No: no malloc and no pool tried here wins more than 1.0 %."
+
+
 def test_wide_intervals_tell_nothing():
     said = judge(measured(pool=(0.9, 1.0, 1.12)), 0.05)
     assert said.answer == "unknown" and said.sentence.startswith("Cannot tell in this time")
