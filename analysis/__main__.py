@@ -37,10 +37,10 @@ def usage() -> str:
     return (
         "usage: ./poolproof COMMAND [ARGUMENT…]\n\n"
         f"{rows}\n\n"
-        "./poolproof COMMAND --help tells more; --version prints the version.\n"
-        "A command first installs the Debian packages that it lacks, and says which and why;\n"
-        "POOLPROOF_INSTALL=no keeps it from that.\n"
-        f"It ends with\n{exits}"
+        "Run ./poolproof COMMAND --help for more; --version prints the version.\n"
+        "A command installs the Debian packages that it lacks, after naming them;\n"
+        "POOLPROOF_INSTALL=no forbids that.\n"
+        f"Exit codes:\n{exits}"
     )
 
 

@@ -1,6 +1,6 @@
-"""Measures the pool against the mallocs of this machine and reports what that proves.
+"""Measure the pool beside the mallocs of this machine, and report what is proved.
 
-Every launch is a sample, recorded as it ends: a run that was stopped goes on with --resume.
+Each sample is kept as it ends: --resume continues a run that was stopped.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from analysis.system.files import named_path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof bench."""
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="a first answer within six minutes")
-    size.add_argument("--full", action="store_true", help="every size, and instructions")
+    size.add_argument("--quick", action="store_true", help="answer within six minutes")
+    size.add_argument("--full", action="store_true",
+                      help="measure every size, and count instructions")
     words.add_arguments(parser)
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
-                        help="the run's folder (default: results/runs/ and the time)")
-    parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="go on with a run")
+                        help="write to this folder (default: results/runs/TIME)")
+    parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="continue a run")
     parser.add_argument("--seed", type=words.number, metavar="N",
-                        help="orders everything that is random")
+                        help="seed for every random order")
     parser.add_argument("--launches", type=words.number, metavar="N",
-                        help="run every pair so often, whatever that proves")
+                        help="run every pair N times, whatever is proved")
     parser.add_argument("--delay", type=words.percent, default=words.DELAY_PERCENT,
-                        metavar="PERCENT", help="slow the delayed copy of the pool by so much"
+                        metavar="PERCENT", help="slow the pool's control copy by PERCENT"
                         f" (default: {words.DELAY_PERCENT:g})")
     parser.add_argument("--list", action="store_true",
                         help="list the workloads and arms and exit")
@@ -59,7 +60,7 @@ def _resume(args: argparse.Namespace) -> int:
     given = [f"--{name}" for name, value in vars(args).items()
              if name != "resume" and value != parser.get_default(name)]
     if given:
-        raise UserError(f"--resume goes on as the run was planned; leave out {' '.join(given)}")
+        raise UserError(f"--resume keeps the plan of the run; leave out {' '.join(given)}")
     folder = args.resume.resolve()
     session.benchmark_binary()
     session.go_on(folder)

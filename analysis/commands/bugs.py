@@ -1,11 +1,10 @@
-"""Plants bugs in copies of the pool, one at a time, and lets the fuzzer look for them.
+"""Plant bugs in copies of the pool, one at a time, and see whether the fuzzer finds them.
 
-Each bug's target starts from nothing with several seeds, each on a budget of executions, so that
-the same seed gives the same numbers again. The scoreboard says of every bug whether it was reached,
-went wrong and was found, after how many executions, and which oracle saw it. Controls stand beside
-it: the pool as it is and changes that make no difference must stay unfound, a call that does
-nothing must be found at once. Exit 0 if at least 95 % of the bugs that were reached are found and
-the controls behave, else 1. Interrupted, it goes on where it was when run again.
+Each target starts from nothing with several seeds and a budget of executions, so that a seed
+repeats its figures. The scoreboard shows when a bug was reached, went wrong and was found, and by
+which oracle. Controls: the pool as it is and equivalent changes must stay unfound; a hollow call
+must be found at once. Exit codes: 0 if the controls hold and at least 95 % of the reached bugs are
+found, else 1. An interrupted run continues when it is started again.
 
 examples:
   ./poolproof bugs --quick                  a few bugs, a minute
@@ -33,19 +32,21 @@ QUICK_BUDGET, QUICK_SEEDS = 100_000, 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bug", nargs="*", metavar="BUG", help="a patch's name in fuzz/bugs")
+    parser.add_argument("bug", nargs="*", metavar="BUG",
+                        help="plant this patch of fuzz/bugs (default: all)")
     parser.add_argument("--quick", action="store_true",
-                        help=f"{len(trials.QUICK)} of them, {QUICK_BUDGET:,} executions, one seed")
+                        help=f"plant {len(trials.QUICK)} bugs, {QUICK_BUDGET:,} executions each")
     parser.add_argument("--executions", type=arguments.amount, default=None, metavar="N",
-                        help=f"of each seed (default {BUDGET:,})")
+                        help=f"executions with each seed (default: {BUDGET:,})")
     parser.add_argument("--seeds", type=arguments.count, default=None, metavar="N",
-                        help=f"how many, from 1 on (default {SEEDS})")
+                        help=f"use seeds 1 to N (default: {SEEDS})")
     parser.add_argument("--jobs", type=arguments.count, default=None, metavar="N",
-                        help="processes at a time (default: one for each processor)")
+                        help="run N processes at a time (default: one a processor)")
     parser.add_argument("-o", "--output", type=named_path, default=trials.WORK / "results",
                         metavar="DIR",
-                        help="where the scoreboard goes (default build/bugs/results)")
-    parser.add_argument("--list", action="store_true", help="name the bugs, and what each breaks")
+                        help="write the scoreboard here (default: build/bugs/results)")
+    parser.add_argument("--list", action="store_true",
+                        help="list the bugs and what each breaks, and exit")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     folders = {sanitizer: meson.ensure_build(meson.FUZZERS[sanitizer])
                for sanitizer in sorted({bug.sanitizer for bug in bugs})}
     trials.WORK.mkdir(parents=True, exist_ok=True)
-    with only_one(trials.WORK / ".lock", "another command plants bugs; waiting for it"):
+    with only_one(trials.WORK / ".lock", "waiting for another command that plants bugs"):
         return plant(args, bugs, folders)
 
 

@@ -1,10 +1,9 @@
-"""Runs the test suite and the corpora in every build and under every tool.
+"""Run the test suite and the corpora in every build and under every tool.
 
 An instrument is a compiler's build, a sanitizer, Valgrind, another machine, or a tool that reads
-the sources; a line says what one of them made of the tests, the corpora, or each misuse. Tests that
-are the same in any build are left to ./poolproof test. `control` is a mistake made on purpose that
-the instrument must object to, told by a line of its report: an instrument that lets it pass has
-proved nothing. --quick takes the instruments that find most in ten minutes, --full takes all.
+the sources. A line gives its outcome for the tests, the corpora, or each misuse. Tests that are the
+same in any build are left to ./poolproof test. Each instrument must object to its `control`, a
+deliberate mistake; one that lets it pass has proved nothing.
 """
 
 from __future__ import annotations
@@ -14,14 +13,15 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     extent = parser.add_mutually_exclusive_group()
-    extent.add_argument("--quick", action="store_true", help="the instruments that find most")
-    extent.add_argument("--full", action="store_true", help="every instrument; the default")
+    extent.add_argument("--quick", action="store_true",
+                        help="run the instruments that find most, in ten minutes")
+    extent.add_argument("--full", action="store_true", help="run every instrument (default)")
     parser.add_argument("instruments", nargs="*", metavar="INSTRUMENT",
-                        help="these alone, by their build's or tool's name")
+                        help="run only these builds or tools")
     parser.add_argument("--list", action="store_true",
-                        help="name the instruments that are meant, and end")
+                        help="list the instruments and exit")
     parser.add_argument("--matrix", action="store_true",
-                        help="write core/MISUSE.md anew from what the builds say")
+                        help="write core/MISUSE.md from the builds' outcomes")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,9 +1,8 @@
-"""Compares two runs of different days: did a pool become faster or slower between them?
+"""Compare two runs of different days: did a pool become faster or slower?
 
-Each pool's time is taken relative to the C library's allocator in the same launches, so that a
-slower machine is no slower pool. The two runs were not measured in turns: take the answer as a
-hint, and let gate --base run both builds now. Ends as gate does; with 4 where the runs are of
-different machines, compilers, libraries or traces.
+Each pool's time is divided by that of the C library's allocator in the same launches, which cancels
+a slower machine. The runs were not measured in turns, so the answer is a hint; gate --base measures
+both builds now. Exit codes as for gate; 4 if machines, compilers, libraries or traces differ.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ import pathlib
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof compare."""
-    parser.add_argument("base", type=pathlib.Path, metavar="DIR", help="the run that came first")
-    parser.add_argument("new", type=pathlib.Path, metavar="DIR", help="the run to judge by it")
+    parser.add_argument("base", type=pathlib.Path, metavar="DIR", help="the earlier run")
+    parser.add_argument("new", type=pathlib.Path, metavar="DIR", help="the run to judge")
     parser.add_argument("--format", choices=("text", "markdown"), default="text",
-                        help="how the result is written (default: text)")
+                        help="format of the result (default: text)")
 
 
 def run(args: argparse.Namespace) -> int:

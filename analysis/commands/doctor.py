@@ -1,7 +1,7 @@
-"""Says what this machine has, what it lacks, and what that costs. Changes nothing.
+"""Show what this machine has, what it lacks, and what that costs. Change nothing.
 
-Ends with 0 where the pool can be built, tested and measured, with 4 where something essential is
-missing and cannot be installed.
+Exit codes: 0 if the pool can be built, tested and measured; 4 if something essential is missing and
+cannot be installed.
 """
 
 from __future__ import annotations

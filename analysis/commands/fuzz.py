@@ -1,16 +1,16 @@
-"""Attacks the pool with generated traces until the time is over.
+"""Attack the pool with generated traces until the time is over.
 
-Each target is a libFuzzer program under AddressSanitizer and UndefinedBehaviorSanitizer, unless
---sanitizer says otherwise. What it learns is kept in build/fuzz-corpus/TARGET between runs, and
-what fails in build/findings/TARGET, made small and readable, with the one command that runs it
-again. Exit 0 if nothing was found, 1 with findings.
+Each target is a libFuzzer program under AddressSanitizer and UndefinedBehaviorSanitizer, or the one
+that --sanitizer names. The corpus is kept in build/fuzz-corpus/TARGET between runs, each failure in
+build/findings/TARGET: minimised, readable, with the command that repeats it.
+Exit codes: 0 without findings, 1 with findings.
 
 examples:
   ./poolproof fuzz                          every target, 60 s in all
   ./poolproof fuzz pool_api --time 10m      one target for ten minutes
   ./poolproof fuzz --time 8h --jobs 8 --seed 1
-  ./poolproof fuzz --executions 200m        as many, however long that takes
-  ./poolproof fuzz --trace mine.trace       begins with pieces of a recorded program
+  ./poolproof fuzz --executions 200m        a number of executions instead of a time
+  ./poolproof fuzz --trace mine.trace       start from parts of a recorded program too
   ./poolproof fuzz --sanitizer undefined --time 5m
 """
 
@@ -34,30 +34,31 @@ LOCK = ".fuzzing.lock"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", nargs="*", metavar="TARGET", help="a file's name in fuzz/targets")
+    parser.add_argument("target", nargs="*", metavar="TARGET",
+                        help="fuzz this target of fuzz/targets (default: all)")
     parser.add_argument("--time", type=arguments.duration, default=None, metavar="TIME",
-                        help="for all targets together: 30s, 5m, 2h or 1d (default 60s)")
+                        help="time for all targets together: 30s, 5m, 2h or 1d (default: 60s)")
     parser.add_argument("--executions", type=arguments.amount, default=None, metavar="N",
-                        help="until so many are done: 5000, 500k, 200m")
+                        help="stop after N executions: 5000, 500k, 200m")
     parser.add_argument("--record", type=pathlib.Path, default=None, metavar="FILE",
-                        help="write what the executions came to, for results/fuzz")
+                        help="write the totals to FILE, as in results/fuzz")
     parser.add_argument("--sanitizer", choices=list(meson.FUZZERS), default="address",
-                        help="address watches the shadow; under undefined a pool takes the fast"
-                             " path of alloc and free (default address)")
+                        help="address checks the shadow, undefined takes the pool's fast path"
+                             " (default: address)")
     parser.add_argument("--jobs", type=arguments.count, default=None, metavar="N",
-                        help="processes at a time (default: one for each processor)")
+                        help="run N processes at a time (default: one a processor)")
     parser.add_argument("--seed", type=arguments.seed, default=None, metavar="N",
-                        help="the run's randomness (default: a new one, which is shown)")
+                        help="seed of the run (default: random, and printed)")
     parser.add_argument("--trace", type=pathlib.Path, nargs="+", action="extend", default=[],
-                        metavar="FILE", help="begin with pieces of these recorded traces too")
+                        metavar="FILE", help="start from parts of these recorded traces too")
     parser.add_argument("--corpus", type=pathlib.Path, default=CORPUS, metavar="DIR",
-                        help="where what is learned is kept (default build/fuzz-corpus)")
+                        help="keep the corpus here (default: build/fuzz-corpus)")
 
 
 def run(args: argparse.Namespace) -> int:
     meson.BUILD_ROOT.mkdir(parents=True, exist_ok=True)
     with only_one(meson.BUILD_ROOT / LOCK,
-                  "another ./poolproof fuzz works in this tree; waiting for it"):
+                  "waiting for another ./poolproof fuzz in this tree"):
         return run_alone(args)
 
 
@@ -68,7 +69,7 @@ def run_alone(args: argparse.Namespace) -> int:
     from analysis.fuzzing.jobs import Crew
 
     if args.executions is None and args.record is not None:
-        raise UserError("--record tells of --executions; give both")
+        raise UserError("--record needs --executions")
     folder = meson.ensure_build(meson.FUZZERS[args.sanitizer])
     known = findings.targets(folder)
     targets = list(dict.fromkeys(require(name, known, "fuzz target") for name in args.target))

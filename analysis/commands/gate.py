@@ -1,10 +1,8 @@
-"""Says whether the pool became slower since another build: for a pipeline that must not let that
-pass.
+"""Fail if the pool became slower than another build of it.
 
-Builds the base in a folder of its own and runs both builds now, in turns. Ends with 0 where every
-claim excludes a regression beyond what noise hides, with 1 where one is proved, with 3 where
-neither can be said, with 4 where nothing can. Instructions are counted beside time, where Valgrind
-is there: a pool that runs more than 1 % more is a regression, too.
+Builds the base in its own folder and runs both builds now, in turns. Exit codes: 0 if every claim
+excludes a regression beyond noise, 1 if one is proved, 3 if the run cannot tell, 4 if it cannot
+run. Where Valgrind is installed, 1 % more instructions are a regression too.
 """
 
 from __future__ import annotations
@@ -18,23 +16,23 @@ from analysis.system.files import named_path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof gate."""
     parser.add_argument("--base", required=True, metavar="REV|DIR|LIB",
-                        help="what to judge by: a revision, a folder of sources or of a build, or"
-                             " the shared library of a malloc")
+                        help="compare with this revision, source or build folder, or"
+                             " malloc's shared library")
     parser.add_argument("--new", metavar="DIR|LIB",
-                        help="what to judge (default: these sources as they are)")
+                        help="judge this build or library (default: these sources)")
     parser.add_argument("--workload", nargs="+", action="extend", default=[], metavar="W",
-                        help="on these workloads (default: those of a quick run)")
+                        help="run these workloads (default: those of a quick run)")
     parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
-                        help="play these recorded traces as well")
+                        help="play these recorded traces too")
     parser.add_argument("--launches", type=words.number, metavar="N",
-                        help="run every pair so often, whatever that proves")
+                        help="run every pair N times, whatever is proved")
     parser.add_argument("--seed", type=words.number, metavar="N",
-                        help="orders everything that is random")
-    parser.add_argument("--no-work", action="store_true", help="count no instructions")
+                        help="seed for every random order")
+    parser.add_argument("--no-work", action="store_true", help="do not count instructions")
     parser.add_argument("--format", choices=("text", "markdown"), default="text",
-                        help="how the result is written (default: text)")
+                        help="format of the result (default: text)")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
-                        help="the run's folder (default: results/runs/ and the time)")
+                        help="write to this folder (default: results/runs/TIME)")
     parser.set_defaults(quick=True, full=False, threads=[], arm=[], malloc=[],
                         delay=words.DELAY_PERCENT)
 

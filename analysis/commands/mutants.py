@@ -1,14 +1,14 @@
 """Change the core in one small way at a time, and list the changes that no test notices.
 
-Mutants are made from clang's syntax tree: each comparison, operator, integer, condition, statement
-and update of a field. Each is put to the tests of the core, the trace and the fuzz corpora, and
-what survives to a short fuzz. A survivor needs a new test, or a line in
-core/test/equivalent_mutants.txt with the reason why nothing could notice it.
+Mutants come from clang's syntax tree: each comparison, operator, integer, condition, statement and
+update of a field. Each runs the tests of the core, the trace and the fuzz corpora; a survivor runs
+a short fuzz too. What survives needs a new test, or a line in core/test/equivalent_mutants.txt that
+says why nothing can notice it.
 
 examples:
   ./poolproof mutants pool_free           the mutants of one function, minutes
   ./poolproof mutants --sample 40         forty, evenly spread
-  ./poolproof mutants                     all of them, hours; interrupted, it goes on when run again
+  ./poolproof mutants                     all of them, hours; run it again after an interrupt
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from analysis.system.files import only_one
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof mutants."""
-    parser.add_argument("function", nargs="*", help="only mutants of these functions")
+    parser.add_argument("function", nargs="*", help="change only these functions")
     parser.add_argument("--sample", type=arguments.amount, metavar="N",
-                        help="only N, evenly spread")
+                        help="try N mutants, evenly spread")
     parser.add_argument("--executions", type=arguments.amount, default=20_000, metavar="N",
-                        help="of the fuzz target on a survivor (default: 20000)")
+                        help="fuzz each survivor for N executions (default: 20000)")
     parser.add_argument("--jobs", type=arguments.count, metavar="N",
-                        help="copies of the tree at a time (default: one for each processor)")
+                        help="use N copies of the tree at a time (default: one a processor)")
     parser.add_argument("--list", action="store_true", help="list the mutants and exit")
 
 
@@ -46,6 +46,6 @@ def run(args: argparse.Namespace) -> int:
         return PASS
     equivalent = mutants.read_equivalent()
     mutant_trials.WORK.mkdir(parents=True, exist_ok=True)
-    with only_one(mutant_trials.WORK / ".lock", "another command tries mutants; waiting for it"):
+    with only_one(mutant_trials.WORK / ".lock", "waiting for another ./poolproof mutants"):
         outcomes = mutant_trials.try_all(wanted, Crew(args.jobs), args.executions)
     return mutant_trials.conclude(wanted, outcomes, equivalent)

@@ -1,9 +1,8 @@
 """Record the heap operations of a program as a trace.
 
-The program runs as it would without, some tens of nanoseconds slower for each allocation, with a
-library preloaded that notes sizes, alignments, threads and call sites; never contents. Programs
-that it starts are noted too, each by itself; the trace is that of the command's own process unless
---process or --all says otherwise.
+A preloaded library notes sizes, alignments, threads and call sites, never contents, and adds some
+tens of nanoseconds to each allocation. It records the programs that the command starts as well; the
+trace is that of the command's own process unless --process or --all says otherwise.
 
     ./poolproof record -o shop.trace -- sqlite3 :memory: '.read shop.sql'
     ./poolproof record -o cc1.trace --process cc1 -- make
@@ -21,14 +20,14 @@ from analysis.system.files import named_path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument("-o", "--output", metavar="FILE", type=named_path,
-                        help="where the trace goes; it appears whole or not at all")
+                        help="write the trace to FILE, whole or not at all")
     parser.add_argument("--text", action="store_true",
                         help="write the text form; FILE.gz compresses the binary form")
     whose = parser.add_mutually_exclusive_group()
     whose.add_argument("--process", metavar="NAME",
-                       help="the program whose process is wanted, if the command starts others")
+                       help="keep the process of this program, if the command starts others")
     whose.add_argument("--all", action="store_true",
-                       help="one trace for each process, named FILE.PID-IMAGE.SUFFIX")
+                       help="write a trace for each process, named FILE.PID-IMAGE.SUFFIX")
     parser.add_argument("program", metavar="COMMAND", nargs=argparse.REMAINDER,
                         help="the program to record and its arguments, after --")
 
@@ -39,10 +38,10 @@ def run(args: argparse.Namespace) -> int:
     from analysis.measure.recording import describe
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
     if not args.output:
-        raise UserError("name the file that the trace goes to: ./poolproof record -o FILE --"
+        raise UserError("no file for the trace: ./poolproof record -o FILE --"
                         " COMMAND …")
     if not command:
-        raise UserError("name the command to record: ./poolproof record -o FILE -- COMMAND …")
+        raise UserError("no command to record: ./poolproof record -o FILE -- COMMAND …")
     if args.text and args.output.suffix == ".gz":
         raise UserError("the text form is not compressed; leave out --text or the suffix .gz")
     form = "text" if args.text else "gzip" if args.output.suffix == ".gz" else "binary"

@@ -1,8 +1,8 @@
-"""Play a trace on the pool and on every malloc of this machine, with every promise verified.
+"""Play a trace on the pool and on every malloc of this machine, and verify every promise.
 
-Each object is filled with a pattern of its own, which is looked at before it is freed, resized or
-left behind; alignment and separateness are verified, and on the pool its model and invariants too.
-This is not a measurement: ./poolproof bench --trace FILE is.
+Each object is filled with its own pattern, which is checked before it is freed, resized or kept to
+the end. Alignment and overlap are checked too, and on the pool its model and invariants.
+To measure a trace, use ./poolproof bench --trace FILE.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument("trace", metavar="FILE", type=pathlib.Path, help="the trace")
     parser.add_argument("--on", choices=("pool", "malloc", "all"), default="all",
-                        help="the pool, wiping and keeping; every malloc; or all of them (default)")
+                        help="play on both kinds of pool, on every malloc, or on all (default)")
 
 
 def run(args: argparse.Namespace) -> int:

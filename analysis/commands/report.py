@@ -1,4 +1,4 @@
-"""Makes the report of a run again, from its raw launches alone."""
+"""Make the report of a run again from its recorded launches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof report."""
     parser.add_argument("run", type=pathlib.Path, metavar="DIR", help="the run's folder")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
-                        help="where the report goes (default: beside the samples)")
+                        help="write the report to this folder (default: that of the run)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
-"""Runs one input that the fuzzer kept, under the sanitizers, and says what is wrong.
+"""Run one input that the fuzzer kept, under the sanitizers, and show what is wrong.
 
-FILE is an input of bytes, the text of a trace, or the folder of a finding. Exit 1 if it still
-fails, 0 if it does not.
+FILE is an input of bytes, the text of a trace, or the folder of a finding.
+Exit codes: 1 if it still fails, 0 if it does not.
 
 examples:
   ./poolproof reproduce build/findings/pool_api/model-alloc-1f2e3d4c/input
@@ -37,18 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=pathlib.Path, metavar="FILE",
                         help="an input, the text of a trace, or a finding's folder")
     parser.add_argument("--target", metavar="TARGET",
-                        help="of an input of bytes; default: the folder of that name above FILE")
+                        help="target of an input of bytes (default: the folder above FILE)")
     parser.add_argument("--sanitizer", choices=list(meson.FUZZERS), default=None,
-                        help="default: the one that it was found under, else address")
+                        help="use this sanitizer (default: that of the finding, or address)")
     parser.add_argument("--c", type=named_path, metavar="OUT.c",
-                        help="write a C program of its own that makes the same calls")
+                        help="write a C program that makes the same calls")
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the input, does with it what was asked for, and tells."""
     path = args.file / "input" if args.file.is_dir() else args.file
     if path != args.file and not path.exists():
-        raise UserError(f"{args.file} is no finding's folder: it has no file 'input'")
+        raise UserError(f"{args.file} is not the folder of a finding: it has no file 'input'")
     with path.open("rb") as stream:
         start = stream.read(len(findings.TRACE_START))
     is_text = start == findings.TRACE_START.encode()
@@ -91,7 +91,7 @@ def found_under(path: pathlib.Path) -> str:
 def write_program(folder: pathlib.Path, text: str | None, out: pathlib.Path) -> None:
     """Writes the C program of a readable trace; UserError if the target's inputs are no traces."""
     if text is None:
-        raise UserError("this target's inputs are no traces, so there is no C program")
+        raise UserError("this target's inputs are not traces: there is no C program")
     with tempfile.TemporaryDirectory() as scratch:
         trace = pathlib.Path(scratch) / "trace.txt"
         trace.write_text(text)

@@ -1,7 +1,7 @@
-"""Try a pool, and every malloc at hand, in a program of yours, and say whether one pays off.
+"""Try a pool and every malloc at hand in a program of yours: does one pay off?
 
-The command runs unmodified, once for each sample, with libraries preloaded that serve its malloc
-and free. Arms run side by side in pairs on one processor. The answer is one sentence.
+The command runs unmodified, once for each sample, with preloaded libraries that serve its malloc
+and free. Arms run in pairs, side by side on one processor. The answer is one sentence.
 
     ./poolproof trial -- ./my-program its arguments
     ./poolproof trial --shell -- 'zcat big.gz | ./my-filter >/dev/null'
@@ -10,7 +10,7 @@ and free. Arms run side by side in pairs on one processor. The answer is one sen
         redis-benchmark -p 700{n} -q -n 50000' -- redis-server --port 700{n}
 
 Two arms run at a time: {n} in the command, in --setup and in --client is 1 or 2.
-Ends with 0 if there is an answer, 3 if the time was too short for one, 4 if none can be had.
+Exit codes: 0 with an answer, 3 if the time was too short for one, 4 if there can be none.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LEAST_S = 20.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ./poolproof trial."""
     parser.add_argument("--time", type=duration, default=180.0, metavar="T",
-                        help="how long it may take (3m)")
+                        help="stop after this time (default: 3m)")
     parser.add_argument("--malloc", action="append", default=[], type=words.malloc_word,
                         metavar="NAME=FILE.so",
                         help="try this library too")
@@ -44,31 +44,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adopted", action="append", default=[], metavar="NAME=VALUE",
                         help="a variable that switches the program to a pool of its own: an arm")
     parser.add_argument("--limit", type=float, default=5.0, metavar="PERCENT",
-                        help="a gain that would be worth having (5)")
-    parser.add_argument("--shell", action="store_true", help="the command is a line for the shell")
-    parser.add_argument("--input", default="", metavar="FILE", help="standard input")
+                        help="the smallest gain worth having (default: 5)")
+    parser.add_argument("--shell", action="store_true", help="run the command as a shell line")
+    parser.add_argument("--input", default="", metavar="FILE", help="read standard input from FILE")
     parser.add_argument("--setup", default="", metavar="LINE",
-                        help="a line for the shell, run before each launch")
+                        help="run this shell line before each launch")
     parser.add_argument("--stop-after", type=duration, default=0.0, metavar="T",
-                        help="send SIGTERM after this long")
+                        help="send SIGTERM after this time")
     parser.add_argument("--client", default="", metavar="LINE",
-                        help="a line for the shell that drives a server, which then gets SIGTERM")
+                        help="drive a server with this shell line, then send it SIGTERM")
     parser.add_argument("--process", default="", metavar="NAME",
-                        help="count the time of the processes of this name alone")
+                        help="count only the time of processes of this name")
     parser.add_argument("--ignore-output", action="store_true",
-                        help="the output differs from run to run")
+                        help="accept output that differs between runs")
     parser.add_argument("--littered", action="store_true",
                         help="start each arm on a used heap")
-    parser.add_argument("--seed", type=int, help="of the order (random)")
+    parser.add_argument("--seed", type=int, help="seed of the order (default: random)")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
-                        help="where the results go (results/runs/trial-SEED)")
-    parser.add_argument("command", nargs="+", metavar="-- COMMAND", help="what to try")
+                        help="write to this folder (default: results/runs/trial-SEED)")
+    parser.add_argument("command", nargs="+", metavar="-- COMMAND",
+                        help="the program and its arguments")
 
 
 def _folder(arguments: argparse.Namespace, seed: int) -> pathlib.Path:
     folder: pathlib.Path = arguments.output or TRIALS / f"trial-{seed}"
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "trial.json").exists():
-        raise UserError(f"{folder} holds something else; name another folder")
+        raise UserError(f"{folder} holds other files; name another folder")
     return folder
 
 

@@ -37,5 +37,5 @@ def ask(binary: pathlib.Path, traces: Sequence[Trace] = (), threads: int = 1) ->
                 *listed.get("absent", []), *listed.get("absent_workloads", []))}
         }
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{binary} --list does not answer as it should: {error!r}",
+        raise UserError(f"{binary} --list printed something else than its list: {error!r}",
                         UNFIT) from None

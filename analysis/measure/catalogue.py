@@ -54,7 +54,7 @@ def given_mallocs(binary: pathlib.Path, mallocs: Sequence[Malloc],
     found: dict[str, Library] = {}
     for malloc in mallocs:
         if {malloc.name, f"{malloc.name}-calloc"} & {*taken, *found}:
-            raise UserError(f"--malloc {malloc.name}: an arm is called that already; choose"
+            raise UserError(f"--malloc {malloc.name}: an arm has this name; choose"
                             " another name")
         path = malloc.file.resolve()
         try:

@@ -131,7 +131,7 @@ def calibrated(binary: pathlib.Path, traces: list[Trace], listed: Sequence[Workl
         if pairs:
             workloads.append(_calibrated(binary, traces, item, own, pairs))
     if not workloads:
-        raise UserError("no two of these arms run on one of these workloads")
+        raise UserError("none of these workloads has two of these arms")
     return workloads
 
 

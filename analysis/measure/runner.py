@@ -159,7 +159,7 @@ def proven(plan: Plan, arm: Arm, context: dict[str, Any]) -> dict[str, str]:
     benchmark = benchmark_of(plan, arm)
     path = benchmark["path"]
     if not os.path.exists(path) or file_hash(path) != benchmark["sha256"]:
-        raise UserError(f"{path} has changed since the run began; nothing that is recorded is lost,"
+        raise UserError(f"{path} has changed since the run began; the recorded launches are kept,"
                         " but the run cannot go on without what it began with", UNFIT)
     owner = str(context.get("malloc_owner", ""))
     check_owner(owner, arm.preload)

@@ -60,7 +60,7 @@ def go_on(folder: pathlib.Path) -> None:
     """UserError if what a run depends on has changed, so that it cannot go on."""
     if changed := changes(records.read_plan(folder)):
         raise UserError(
-            f"{folder} cannot go on, as its samples would not be alike: " +
+            f"{folder} cannot be resumed, as its samples would differ: " +
             "; ".join(changed) + ". Start a new run", UNFIT)
 
 
@@ -119,7 +119,7 @@ def _probe(known: Record, part: str, limit_s: float, appender: records.Appender,
     with progress.Display(0, len(todo), "probes", console) as display:
         left = probes.run_part(known.plan, todo, appender, limit_s, display.advance)
     if left:
-        console.print(f"mind: time is up for {part}: {left} of {units.count(len(todo), 'probe')}"
+        console.print(f"note: time is up for {part}: {left} of {units.count(len(todo), 'probe')}"
                       " left; --resume does them", style="yellow", soft_wrap=True, highlight=False)
 
 
@@ -141,5 +141,5 @@ def _announce(known: Record, console: Console) -> None:
         console.print(f"not handed to the samples: {', '.join(removed)}", soft_wrap=True,
                       highlight=False)
     for note in planned.notes:
-        console.print(f"mind: {note}", style="yellow", soft_wrap=True, markup=False,
+        console.print(f"note: {note}", style="yellow", soft_wrap=True, markup=False,
                       highlight=False)

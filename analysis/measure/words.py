@@ -23,16 +23,16 @@ class Malloc:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that choose."""
     parser.add_argument("--workload", nargs="+", action="extend", default=[], metavar="W",
-                        help="these workloads alone; patterns such as 'churn/*' will do")
+                        help="run only these workloads, or patterns such as 'churn/*'")
     parser.add_argument("--arm", nargs="+", action="extend", default=[], metavar="A",
-                        help="these arms, beside the baseline and its null arm; patterns too")
+                        help="run only these arms or patterns, and the controls")
     parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
-                        help="play these recorded traces as well")
+                        help="play these recorded traces too")
     parser.add_argument("--malloc", nargs="+", action="extend", default=[], type=malloc_word,
                         metavar="NAME=FILE", help="measure the malloc of this shared library too")
     parser.add_argument("--threads", nargs="+", action="extend", default=[], type=_threads,
-                        metavar="N", help="micro workloads with so many threads, each with an arm"
-                        " of its own or with a malloc for all")
+                        metavar="N", help="run micro workloads with N threads, with an arm each"
+                        " or with one malloc for all")
 
 
 def malloc_word(text: str) -> Malloc:
@@ -40,14 +40,14 @@ def malloc_word(text: str) -> Malloc:
     name, equals, file = text.partition("=")
     if not equals or not file or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not NAME=FILE, a name of letters, digits and ._+- and a shared library")
+            f"invalid malloc {text!r}: use NAME=FILE, with letters, digits and ._+- in NAME")
     return Malloc(name, pathlib.Path(file))
 
 
 def _threads(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text) or not 2 <= int(text) <= MOST_THREADS:
         raise argparse.ArgumentTypeError(
-            f"from 2 to {MOST_THREADS} threads are possible, not {text!r}")
+            f"invalid number of threads {text!r}: use 2 to {MOST_THREADS}")
     return int(text)
 
 
@@ -61,5 +61,5 @@ def number(text: str) -> int:
 def percent(text: str) -> float:
     """A share of time, in percent."""
     if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", text) or float(text) == 0:
-        raise argparse.ArgumentTypeError(f"a percentage such as 5 is needed, not {text!r}")
+        raise argparse.ArgumentTypeError(f"invalid percentage {text!r}: use a number such as 5")
     return float(text)

@@ -128,7 +128,7 @@ def read_tree(root: pathlib.Path) -> Tree:
         listing = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], text=True, check=True,
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     except (OSError, subprocess.CalledProcessError):
-        raise UserError(f"git does not say what files {root} has", UNFIT) from None
+        raise UserError(f"git cannot list the files of {root}", UNFIT) from None
     files = ((name, root / name) for name in listing.split("\0") if name)
     return [File(name, path.read_bytes()) for name, path in files
             if path.is_file() and not path.is_symlink()]

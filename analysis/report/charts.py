@@ -40,7 +40,7 @@ def forest(analysis: Analysis, promise: str, name: str) -> str | None:
                   f" {narrative.arm_label(claim.baseline)}", claim.interval, result.limit,
                   claim.verdict) for result, claim in pairs]
     return ratios(rows, name, f"The pool {manner} against the fastest {promise} on each workload",
-                  "times as fast as the fastest rival")
+                  "times as fast as the fastest malloc")
 
 
 def ratios(rows: Sequence[Ratio], name: str, title: str, label: str) -> str | None:

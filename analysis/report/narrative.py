@@ -36,7 +36,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def amount(claim: Claim) -> str:
-    """A claim in words, and what stands in its way if it is none."""
+    """A claim in words, and why it is not proved where it is not."""
     text = (f"{units.ratio(claim.ratio)} times as fast as {arm_label(claim.baseline)}"
             f" ({interval(claim)})")
     if claim.doubt:
@@ -44,7 +44,7 @@ def amount(claim: Claim) -> str:
     if claim.proved:
         return text
     if claim.interval.low > claim.limit or claim.interval.high < -claim.limit:
-        return f"{text}; so many claims would need more launches to prove that"
+        return f"{text}; this many claims need more launches for a proof"
     smallest = inference.smallest_provable(claim.interval, claim.limit)
     could = units.percent(smallest) if math.isfinite(smallest) else "nothing"
     return f"{text}; this run could have proved {could}"
@@ -81,15 +81,14 @@ def found(analysis: Analysis) -> str:
     parts = []
     for promise, (pool, _) in PROMISES.items():
         words = [outcome for result in analysis.results if (outcome := outcome_of(result, pool))]
-        proved = [f"{what} on {number}" for word, what in (
+        told = [f"{what} on {number}" for word, what in (
             ("faster", f"faster than every {promise}"), ("slower", "slower than the fastest"),
-            ("equal", "equal to the fastest")) if (number := words.count(word))]
-        unproved = words.count("unproved")
-        if words:
-            parts.append(f"{pool} is {listed(proved) or 'proved neither faster nor slower on any'}"
-                         f" of {units.count(len(words), 'workload')}"
-                         + f", unproved on {unproved}" * (0 < unproved < len(words)))
-    return f"Found: {'; '.join(parts) or 'no pool was compared with a rival'}."
+            ("equal", "equal to the fastest"), ("unproved", "undecided"))
+                if (number := words.count(word))]
+        if told:
+            told[0] += f" of {units.count(len(words), 'workload')}"
+            parts.append(f"{pool} is {listed(told)}")
+    return f"Found: {'; '.join(parts) or 'no pool was compared with a malloc'}."
 
 
 def outcome_of(result: WorkloadResult, pool: str) -> str | None:
@@ -112,7 +111,7 @@ def unseen(analysis: Analysis) -> str:
     if not math.isfinite(value):
         return f"Not seen: any difference on {workload}, which lacks launches or a null pair."
     middle = statistics.median(value for value, _ in able)
-    return (f"Not seen: differences below {units.percent(middle)} on the middle workload, or below"
+    return (f"Not seen: differences below {units.percent(middle)} on the median workload, or below"
             f" {units.percent(value)} on {workload}, the noisiest.")
 
 
@@ -140,15 +139,15 @@ def false_claims(analysis: Analysis) -> list[Claim]:
 
 
 def warnings(analysis: Analysis) -> list[str]:
-    """What a reader must know before believing anything."""
+    """Reasons to doubt the run."""
     record = analysis.record
     said = list(analysis.plan.notes)
     if false := false_claims(analysis):
         said.append(f"The same allocator under two names yielded"
                     f" {units.count(len(false), 'false claim')}: do not trust this run.")
     if not analysis.complete:
-        said.append(f"The run is not complete: {len(record.launches):,} launches are there, and"
-                    " some pairs lack some.")
+        said.append(f"The run is incomplete: it has {len(record.launches):,} launches, and some"
+                    " pairs lack theirs.")
     return said + [f"{refusal.workload} with {refusal.arm} was refused: {refusal.refused}."
                    for refusal in record.refusals]
 

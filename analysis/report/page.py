@@ -55,7 +55,7 @@ def _workload(analysis: Analysis, result: WorkloadResult) -> Section:
     name = slug(result.workload.workload)
     beside = {part: medians(analysis.record, result.workload.workload, part)
               for part in ("work", "memory", "latency")}
-    answers = [Point(best.verdict, f"{narrative.amount(best)}, the fastest rival", pool)
+    answers = [Point(best.verdict, f"{narrative.amount(best)}, the fastest", pool)
                for pool, _ in narrative.PROMISES.values() if (best := result.against_best(pool))]
     more = [tables.memory_grid(result, beside["memory"]),
             tables.latency_grid(result, beside["latency"])]

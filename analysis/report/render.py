@@ -50,13 +50,13 @@ def output_console() -> Console:
 
 
 def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None = None) -> int:
-    """Makes the report from the raw samples, prints the verdicts as tables, what to mind, and where
-    the report lies. Returns the exit code."""
+    """Makes the report from the raw samples, prints the verdicts as tables, notes, and the
+    paths of the report. Returns the exit code."""
     if output is not None and output.is_file():
         raise UserError(f"{output} is a file; name a folder")
     taken = records.read(folder)
     if not taken.launches:
-        raise UserError(f"{folder} holds no whole launch yet: go on with --resume")
+        raise UserError(f"{folder} has no complete launch yet: continue with --resume")
     analysis = verdicts.analyse(taken)
     if output is not None:
         output_folder(output)
@@ -68,7 +68,7 @@ def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None =
     said.append(Text("▲ faster ▼ slower = equal: claims. ≈ small, ? inconclusive: not claims."
                      " Ratios are baseline time / pool time, in brackets the 95 % interval.",
                      "dim"))
-    said += [Text(f"mind: {warning}", "yellow") for warning in narrative.warnings(analysis)]
+    said += [Text(f"note: {warning}", "yellow") for warning in narrative.warnings(analysis)]
     for line in [*said, *(Text(str(path)) for path in paths)]:
         console.print(line, soft_wrap=True)
     refused = [*taken.refusals, *taken.probe_refusals]

@@ -112,7 +112,7 @@ def _answer(measured: list[Measured], real: list[Measured], plain: str, delta: f
     fewest = min(one.interval.launches for one in measured)
     if fewest < FEWEST:
         return UNKNOWN, (f"Cannot tell in this time: an arm has {fewest} launches of the {FEWEST} "
-                         "that an interval needs; give more --time, or the program less to do.")
+                         "that an interval needs; give more --time, or a shorter program.")
     final = next((one for one in measured if one.kind == "final"), None)
     mallocs = [one for one in real if one.kind == "malloc"]
     best = max(mallocs, key=lambda one: one.interval.median, default=None)
@@ -127,11 +127,11 @@ def _answer(measured: list[Measured], real: list[Measured], plain: str, delta: f
     if limit <= stated_limit:
         ceilings = [_most(one) for one in measured if one.kind == "ceiling"]
         if ceilings and max(ceilings) <= stated_limit:
-            return NO, ("No: no arm known here wins more than "
+            return NO, ("No: nothing known here wins more than "
                         f"{percent_text(max(limit, *ceilings))}.")
-        more = (f"; the ceiling of all that is known is {percent_text(max(ceilings))}" if ceilings
+        more = (f"; nothing known here wins more than {percent_text(max(ceilings))}" if ceilings
                 else "")
-        return NO, (f"No: no malloc and no pool tried here wins more than {percent_text(limit)}"
+        return NO, (f"No: no malloc or pool tried here wins more than {percent_text(limit)}"
                     f"{more}.")
     unseen = max(one.interval.half_width for one in [*real, *([final] if final else [])]) + delta
     pool = max((one for one in real if one.kind == "pool"), default=None,
@@ -140,7 +140,7 @@ def _answer(measured: list[Measured], real: list[Measured], plain: str, delta: f
     if pool and verdict(pool.interval, delta) == "faster":
         more = (f" A pool is {ratio_text(pool.interval)} times as fast as {plain}; beside "
                 f"{final.baseline if final else 'the best malloc'} that is not proved.")
-    return UNKNOWN, ("Cannot tell in this time: a gain of less than "
+    return UNKNOWN, ("Cannot tell in this time: a gain below "
                      f"{percent_text(math.expm1(unseen))} would not have been seen.{more}")
 
 

@@ -377,7 +377,7 @@ def test_reproduce_says_what_it_cannot_know(workshop: pathlib.Path, tmp_path: pa
             reproduce.run(reproduce_arguments(str(recorded), *words))
     with pytest.raises(FileNotFoundError):
         reproduce.run(reproduce_arguments(str(tmp_path / "nothing")))
-    with pytest.raises(UserError, match="no finding's folder"):
+    with pytest.raises(UserError, match="not the folder of a finding"):
         reproduce.run(reproduce_arguments(str(tmp_path.parent)))
 
 

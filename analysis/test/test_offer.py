@@ -118,8 +118,8 @@ def test_files_that_are_no_libraries_are_refused(binary, tmp_path):
     assert "space" in refusal(binary, spaced)
     assert "No such file" in refusal(binary, tmp_path / "absent.so")
     assert "Is a directory" in refusal(binary, tmp_path)
-    assert "called that already" in refusal(binary, text, "glibc", ["glibc"])
-    assert "called that already" in refusal(binary, text, "glibc-calloc", ["glibc-calloc"])
+    assert "an arm has this name" in refusal(binary, text, "glibc", ["glibc"])
+    assert "an arm has this name" in refusal(binary, text, "glibc-calloc", ["glibc-calloc"])
 
 
 LISTED = [

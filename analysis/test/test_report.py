@@ -152,10 +152,11 @@ def test_the_first_screen_says_what_was_asked_found_and_not_to_be_seen(analysis)
     asked, found, unseen = content_of(analysis).lead
     assert asked == ("Asked: are pool and pool-keep faster than glibc, jemalloc, mimalloc and"
                      " tcmalloc on 6 workloads?")
-    assert found == ("Found: pool-keep is faster than every malloc on 4, slower than the fastest on"
-                     " 1 and equal to the fastest on 1 of 6 workloads; pool is faster than every"
-                     " calloc on 3 and slower than the fastest on 1 of 6 workloads, unproved on 2.")
-    assert re.fullmatch(r"Not seen: differences below \d\.\d\s% on the middle workload, or below"
+    assert found == ("Found: pool-keep is faster than every malloc on 4 of 6 workloads, slower than"
+                     " the fastest on 1 and equal to the fastest on 1; pool is faster than every"
+                     " calloc on 3 of 6 workloads, slower than the fastest on 1 and undecided on"
+                     " 2.")
+    assert re.fullmatch(r"Not seen: differences below \d\.\d\s% on the median workload, or below"
                         r" \d\.\d\s% on \S+, the noisiest\.", unseen)
 
 
@@ -202,7 +203,7 @@ def test_a_run_with_almost_nothing_still_reports():
     analysis = verdicts.analyse(synthetic.make_record(truths, 1, synthetic.normal(0.01)))
     content = content_of(analysis)
     Page(document.html(content))
-    assert "Found: no pool was compared with a rival." in document.html(content)
+    assert "Found: no pool was compared with a malloc." in document.html(content)
     document.markdown(content)
 
 
@@ -219,7 +220,7 @@ def test_a_workload_has_one_of_four_outcomes(pool, word, launches):
     ({}, "2.00 times as fast as glibc (1.90 to 2.10)"),
     ({"verdict": "inconclusive", "doubt": "faster, not borne out by x"},
      "(1.90 to 2.10): faster, not borne out by x"),
-    ({"verdict": "inconclusive"}, "so many claims would need more launches to prove that"),
+    ({"verdict": "inconclusive"}, "this many claims need more launches for a proof"),
     ({"verdict": "small", "limit": math.log(3)}, "this run could have proved 216\xa0%"),
     ({"verdict": "inconclusive", "limit": math.inf}, "this run could have proved nothing")])
 def test_a_claim_in_words_says_what_stands_in_its_way(change, said):

@@ -320,7 +320,7 @@ def test_interrupt_keeps_what_was_recorded(built, tmp_path):
 
 def test_command_line_errors_are_one_line(tmp_path):
     for words, message in [
-        (["-o", tmp_path / "x.trace"], "name the command to record"),
+        (["-o", tmp_path / "x.trace"], "no command to record"),
         (["-o", tmp_path / "x.gz", "--text", "--", "true"], "text form is not compressed"),
         (["-o", tmp_path / "x.trace", "--", "no-such-program"], "there is no command"),
     ]:

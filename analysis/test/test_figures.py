@@ -1,0 +1,54 @@
+"""The figures that documents quote are those of results/, and of the pool that was measured."""
+
+import re
+
+import pytest
+
+from analysis.report import figures
+
+
+@pytest.mark.parametrize("path, texts", figures.blocks().items(), ids=str)
+def test_the_documents_quote_the_results(path, texts):
+    assert figures.renewed(path, texts) == path.read_text(encoding="utf-8"), (
+        "renew them: python3 -m analysis.report.figures")
+
+
+def test_the_readme_names_the_commit_that_was_measured():
+    """A run of changed sources, "+" at its end, describes no commit."""
+    text = (figures.ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"measured the pool of commit [0-9a-f]{7,40},", text)
+
+
+@pytest.mark.parametrize("old, new", [("| 0.41 |", "| 0.42 |"), ("87c74269", "97c74269")])
+def test_a_wrong_figure_is_noticed(tmp_path, old, new):
+    path, texts = next(iter(figures.blocks().items()))
+    text = path.read_text(encoding="utf-8")
+    (tmp_path / "README.md").write_text(text.replace(old, new), encoding="utf-8")
+    assert figures.renewed(tmp_path / "README.md", texts) == text
+
+
+def claim(baseline, ratio, verdict, workload="pair/64"):
+    return {"kind": "claim", "arm": "pool-keep", "workload": workload, "baseline": baseline,
+            "ratio": ratio, "verdict": verdict}
+
+
+@pytest.mark.parametrize("claims, said", [
+    ([("a", 1.5, "faster"), ("b", 1.2, "faster")], "faster than all"),
+    ([("a", 1.5, "faster"), ("b", 1.0, "equal")], "equal to the fastest"),
+    ([("a", 1.5, "faster"), ("b", 0.4, "slower")], "slower than the fastest"),
+    ([("a", 1.5, "faster"), ("b", 1.1, "small")], "undecided"),
+])
+def test_a_workload_is_judged_by_its_fastest_malloc(claims, said):
+    assert figures.outcome([claim(*one) for one in claims]) == said
+
+
+def test_workloads_are_counted_by_kind():
+    table = figures.reference_table([
+        claim("a", 1.5, "faster"), claim("a", 2.5, "faster", "lifo/64"),
+        claim("a", 2.0, "faster", "fifo/64"),
+        claim("a", 0.5, "slower", "app/lua"), claim("b", 0.8, "slower", "app/lua"),
+        claim("a", 1.0, "equal", "trace-cold/jq")])
+    assert "| loops | 3 | 0 | 0 | 0 | 1.50 / 2.00 / 2.50 |" in table
+    assert "| recorded programs, first run | 0 | 1 | 0 | 0 | 1.00 |" in table
+    assert "| applications | 0 | 0 | 1 | 0 | 0.50 |" in table
+    assert "| recorded programs |" not in table
