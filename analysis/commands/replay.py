@@ -58,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
         played += [(name, words, None) for name, words in POOLS.items()]
     if args.on != "pool":
         played.append(("glibc", ("malloc",), None))
-        for rival, path in plan.libraries().items():
+        for malloc, path in plan.libraries().items():
             if path:
-                played.append((rival.name, ("malloc",), path))
+                played.append((malloc.name, ("malloc",), path))
             else:
-                absent.append(f"{rival.name} is absent; install {rival.package}")
+                absent.append(f"{malloc.name} is absent; install {malloc.package}")
     worst = PASS
     for name, words, preload in played:
         status, message = play(player, words, preload, args.trace)

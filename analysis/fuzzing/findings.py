@@ -146,7 +146,7 @@ def translate(folder: pathlib.Path, form: str, file: pathlib.Path) -> bytes:
 
 def slices(folder: pathlib.Path, trace: pathlib.Path, most: int,
            place: pathlib.Path) -> list[pathlib.Path]:
-    """Writes pieces of a trace of any length as inputs into a folder, at most so many."""
+    """Writes parts of a trace of any length as inputs into a folder, at most so many."""
     name = f"trace-{trace.name}"
     _translate(folder, trace, "slices", trace, str(most), place / name)
     return sorted(place.glob(f"{glob.escape(name)}-*"))

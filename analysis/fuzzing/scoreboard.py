@@ -108,7 +108,7 @@ def draw(scores: Sequence[Score], executions: int) -> str:
     axes.set_xscale("log")
     axes.set_xlim(1, executions)
     axes.set_ylim(0, 1.02)
-    colours = {"reached": drawing.RIVAL, "wrong": drawing.SLOWER, "found": drawing.POOL}
+    colours = {"reached": drawing.MALLOC, "wrong": drawing.SLOWER, "found": drawing.POOL}
     for at, (phase, colour) in enumerate(colours.items()):
         when = ends(scores, phase)
         along = [1.0, *(end for end in when if end < executions), float(executions)]

@@ -38,7 +38,7 @@ SETTINGS_BYTES = 3
 """What is in front of an input's operations."""
 
 SLICES = 64
-"""So many pieces of a trace are put among what each target has learned."""
+"""So many parts of a trace are put among what each target has learned."""
 
 
 def folders_of(target: str, root: pathlib.Path = SEEDS) -> list[pathlib.Path]:
@@ -53,21 +53,21 @@ def folders_of(target: str, root: pathlib.Path = SEEDS) -> list[pathlib.Path]:
 
 def learn_traces(folder: pathlib.Path, traces: Sequence[pathlib.Path], targets: Sequence[str],
                  corpus: pathlib.Path) -> None:
-    """Puts pieces of recorded traces among what each target that runs the pool has learned."""
+    """Puts parts of recorded traces among what each target that runs the pool has learned."""
     pools = [target for target in targets if target.startswith("pool_")]
     if traces and not pools:
         raise UserError("--trace is for targets that run the pool, pool_api and others")
     for trace in traces:
         with tempfile.TemporaryDirectory() as scratch:
-            pieces = [piece for piece in
+            parts = [part for part in
                       findings.slices(folder, trace, SLICES, pathlib.Path(scratch))
-                      if piece.stat().st_size > SETTINGS_BYTES]
-            if not pieces:
+                      if part.stat().st_size > SETTINGS_BYTES]
+            if not parts:
                 raise UserError(f"{trace} holds no operation that a pool can play")
             for target in pools:
-                for piece in pieces:
-                    shutil.copyfile(piece, corpus / target / piece.name)
-        say(f"pieces of {trace}: {len(pieces)}, for {', '.join(pools)}")
+                for part in parts:
+                    shutil.copyfile(part, corpus / target / part.name)
+        say(f"parts of {trace}: {len(parts)}, for {', '.join(pools)}")
 
 
 class Session:
@@ -142,7 +142,7 @@ class Session:
         ]
 
     def _keep(self, target: str, work: pathlib.Path, log: str, facts: dict[str, object]) -> int:
-        """Keeps what a process that failed left behind. Returns how much of it is new."""
+        """Keeps what a process that failed left. Returns how much of it is new."""
         news = 0
         facts = facts | {"seed": self.seed, "sanitizer": self.sanitizer,
                          "executions": self.count.executions,

@@ -40,11 +40,11 @@ class Offer:
 # --- Allocators in shared libraries --------------------------------------------------------------
 
 
-def rivals() -> tuple[dict[str, Library], dict[str, str]]:
-    """(name → library of each rival, name → package of those that this machine lacks)."""
+def installed_mallocs() -> tuple[dict[str, Library], dict[str, str]]:
+    """(name → library of each malloc, name → package of those that this machine lacks)."""
     paths = plan.libraries()
-    return ({rival.name: (str(path), host.sha256(path)) for rival, path in paths.items() if path},
-            {rival.name: rival.package for rival, path in paths.items() if not path})
+    return ({malloc.name: (str(path), host.sha256(path)) for malloc, path in paths.items() if path},
+            {malloc.name: malloc.package for malloc, path in paths.items() if not path})
 
 
 def given_mallocs(binary: pathlib.Path, mallocs: Sequence[Malloc],
@@ -103,7 +103,7 @@ def offer(binary: pathlib.Path, traces: Sequence[Trace], mallocs: Sequence[Mallo
         told = binaries.ask(binary, traces, count)
         for item in told["workloads"]:
             listed.setdefault(item.workload, item)
-    libraries, lacking = rivals()
+    libraries, lacking = installed_mallocs()
     offered = dict.fromkeys(arm for item in listed.values() for arm in item.arms)
     taken = [arm.name for arm in plan.arms_for(offered, libraries)]
     libraries |= given_mallocs(binary, mallocs, taken)

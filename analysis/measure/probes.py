@@ -31,7 +31,7 @@ SIDE_BY_SIDE = 2
 """Processes at a time where nothing is timed."""
 ROUNDS = {"memory": 2, "latency": 3, "work": 2}
 """How often a part does the same."""
-ROLES = ("pool", "rival", "floor", "other")
+ROLES = ("pool", "malloc", "floor", "other")
 """The null arm and the delay say something of time alone."""
 WORK_OPERATIONS = 20_000
 """So many operations separate the longer of two counted processes from the shorter."""

@@ -108,8 +108,8 @@ def _count(tools: Tools, command: Command, baseline: Launch, folder: pathlib.Pat
 
 def installed_mallocs() -> dict[str, str]:
     """The mallocs of Debian's packages that are there: name → file."""
-    return {rival.name: str(path) for rival, path in plan.libraries().items()
-            if path and rival.name in OPTIONAL}
+    return {malloc.name: str(path) for malloc, path in plan.libraries().items()
+            if path and malloc.name in OPTIONAL}
 
 
 def refuse_unserved(baseline: Launch, counted: Launch) -> None:

@@ -33,7 +33,7 @@ class Ratio:
 
 
 def forest(analysis: Analysis, promise: str, name: str) -> str | None:
-    """The pool against the fastest rival of one promise: a row a workload. None without claims."""
+    """The pool against the fastest malloc of one promise: a row a workload. None without claims."""
     _, manner = narrative.PROMISES[promise]
     pairs = tables.against_best(analysis, promise)
     rows = [Ratio(claim.workload, f"{SIGNS[claim.verdict]} {units.ratio(claim.ratio)}×"
@@ -86,7 +86,7 @@ def _mark(axes: Axes, place: int, row: Ratio, start: float, end: float) -> None:
 
 
 def workload(result: WorkloadResult, name: str) -> str | None:
-    """The pools of one workload against each rival, and its controls. None without any."""
+    """The pools of one workload against each malloc, and its controls. None without any."""
     claims = [*result.claims, *(claim for claim in (result.null, result.delay) if claim)]
     rows = [Ratio(f"{claim.arm} : {narrative.arm_label(claim.baseline)}",
                   f"{SIGNS[claim.verdict]} {units.ratio(claim.ratio)}×", claim.interval,

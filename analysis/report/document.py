@@ -64,7 +64,7 @@ class Row:
 
     cells: list[Cell]
     kind: str = ""
-    """"own" for the pool's rows, "aside" for those that are not contestants."""
+    """"own" for the pool's rows, "aside" for controls and floors."""
 
 
 @dataclasses.dataclass(frozen=True)

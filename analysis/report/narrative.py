@@ -57,13 +57,13 @@ def asked(analysis: Analysis) -> str:
     """What the run was asked."""
     arms = analysis.plan.arms
     pools = [arm.name for arm in arms if arm.role == "pool"]
-    rivals = sorted({arm.name.removesuffix("-calloc") for arm in arms if arm.role == "rival"})
+    mallocs = sorted({arm.name.removesuffix("-calloc") for arm in arms if arm.role == "malloc"})
     names = [result.workload.workload for result in analysis.results]
     chosen = [result.workload.workload for result in named(analysis)] or names
     where = listed(chosen) if len(chosen) <= 3 else f"{len(chosen)} workloads"
-    if not pools or not rivals:
+    if not pools or not mallocs:
         return f"Asked: how fast is each arm on {where}?"
-    than = listed(rivals) if len(rivals) <= 6 else f"{len(rivals)} allocators"
+    than = listed(mallocs) if len(mallocs) <= 6 else f"{len(mallocs)} allocators"
     return f"Asked: {'are' if len(pools) > 1 else 'is'} {listed(pools)} faster than {than} on" \
            f" {where}?"
 
@@ -92,8 +92,8 @@ def found(analysis: Analysis) -> str:
 
 
 def outcome_of(result: WorkloadResult, pool: str) -> str | None:
-    """Whether a pool is faster than every rival, or slower than or equal to the fastest, or none of
-    these is proved; None if no rival ran."""
+    """Whether a pool is faster than every malloc, or slower than or equal to the fastest, or
+    nothing is proved; None if no malloc ran."""
     best = result.against_best(pool)
     every = all(claim.verdict == "faster" for claim in result.claims
                 if claim.arm == pool and claim.kind == "claim")

@@ -19,7 +19,7 @@ from analysis.system import units
 
 
 def against_best(analysis: Analysis, promise: str) -> list[tuple[WorkloadResult, Claim]]:
-    """The pool of a promise against its fastest rival, on each workload where both ran."""
+    """The pool of a promise against its fastest malloc, on each workload where both ran."""
     pool, _ = narrative.PROMISES[promise]
     return [(result, claim) for result in analysis.results if (claim := result.against_best(pool))]
 
@@ -33,34 +33,34 @@ def claim_cell(claim: Claim | None) -> Cell:
 
 
 def map_grid(analysis: Analysis, promise: str) -> Grid | None:
-    """The pool against every rival of one promise on each workload, those that do not apply
+    """The pool against every malloc of one promise on each workload, those that do not apply
     included. None if nothing of this promise ran."""
     pool, _ = narrative.PROMISES[promise]
-    rivals = [arm.name for arm in analysis.plan.arms
-              if arm.role == "rival" and arm.promise == promise]
+    mallocs = [arm.name for arm in analysis.plan.arms
+               if arm.role == "malloc" and arm.promise == promise]
     rows = [Row([Cell(result.workload.workload), *(_map_cell(result, pool, name)
-                                                   for name in rivals)])
+                                                   for name in mallocs)])
             for result in analysis.results
             if any(arm.arm.promise == promise for arm in result.arms)]
     return Grid(f"map-{promise}", f"{pool} against each {promise}: how many times as fast",
                 [Column("workload"), *(Column(narrative.arm_label(name).removesuffix(" calloc"))
-                                       for name in rivals)], rows, "map") if rows else None
+                                       for name in mallocs)], rows, "map") if rows else None
 
 
-def _map_cell(result: WorkloadResult, pool: str, rival: str) -> Cell:
+def _map_cell(result: WorkloadResult, pool: str, malloc: str) -> Cell:
     for claim in result.claims:
-        if (claim.arm, claim.baseline) == (pool, rival):
+        if (claim.arm, claim.baseline) == (pool, malloc):
             return claim_cell(claim)
-    for name in (rival, pool):
+    for name in (malloc, pool):
         if any(refusal.arm == name for refusal in result.refusals):
             return Cell("refused", narrative.arm_label(name), kind="off")
         if name not in result.workload.arms:
-            return Cell("n/a", "" if name == rival else f"no {pool}", kind="off")
+            return Cell("n/a", "" if name == malloc else f"no {pool}", kind="off")
     return Cell("no launches", kind="off")
 
 
 def headlines(analysis: Analysis) -> list[Claim]:
-    """Each pool against its fastest rival on the workloads that the user named, or on all: the
+    """Each pool against its fastest malloc on the workloads that the user named, or on all: the
     three with the widest proved margins, or, where nothing is proved, the narrowest interval."""
     named = narrative.named(analysis)
     found = [claim for promise in narrative.PROMISES
@@ -192,7 +192,7 @@ def by_promise(result: WorkloadResult) -> dict[str, list[ArmResult]]:
 
 def _look(arm: plan.Arm) -> str:
     """How an arm's row looks."""
-    return {"pool": "own", "rival": ""}.get(arm.role, "aside")
+    return {"pool": "own", "malloc": ""}.get(arm.role, "aside")
 
 
 def workload_grid(result: WorkloadResult, work: Medians, arms: Sequence[plan.Arm] = ()) -> Grid:
@@ -210,7 +210,7 @@ def workload_grid(result: WorkloadResult, work: Medians, arms: Sequence[plan.Arm
     for promise, group in by_promise(result).items():
         pool = narrative.PROMISES[promise][0] if promise else ""
         for arm in group:
-            about = "" if arm.arm.role == "rival" else arm.arm.about
+            about = "" if arm.arm.role == "malloc" else arm.arm.about
             spread = (f"{units.time(arm.low_ns)} to {units.time(arm.high_ns)}"
                       if math.isfinite(arm.high_ns) else "no interval")
             rows.append(Row([Cell(narrative.arm_label(arm.arm.name), about),
@@ -265,7 +265,7 @@ def latency_grid(result: WorkloadResult, timed: Medians) -> Grid | None:
 
     name = result.workload.workload
     there = [arm.arm for arm in result.arms
-             if arm.arm.name in timed and arm.arm.role in ("pool", "rival")]
+             if arm.arm.name in timed and arm.arm.role in ("pool", "malloc")]
     rows = [row(kind, arm.name, _look(arm)) for kind in ("alloc", "free", "realloc")
             for arm in there if f"{kind} p50" in timed[arm.name]]
     rows += [row("clock", arm.name, "aside") for arm in there[:1]]

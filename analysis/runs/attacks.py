@@ -1,4 +1,4 @@
-"""What attacks on the pool leave behind: the scoreboard of planted bugs, and a campaign's count."""
+"""Results of attacks on the pool: the scoreboard of planted bugs, and a campaign's count."""
 
 from __future__ import annotations
 

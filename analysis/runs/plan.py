@@ -46,7 +46,7 @@ POOLS = {"pool": "calloc", "pool-keep": "malloc"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Rival:
+class MallocLibrary:
     """An allocator that is preloaded in place of the C library's."""
 
     name: str
@@ -54,12 +54,12 @@ class Rival:
     package: str
 
 
-RIVALS = (Rival("jemalloc", ("libjemalloc.so.2", ), "libjemalloc2"),
-          Rival("mimalloc", ("libmimalloc.so.2.0", "libmimalloc.so.2"), "libmimalloc2.0"),
-          Rival("tcmalloc", ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4"),
-                "libtcmalloc-minimal4"),
-          Rival("scudo", (f"libclang_rt.scudo_standalone-{platform.machine()}.so", ),
-                "libclang-rt-19-dev"))
+MALLOCS = (MallocLibrary("jemalloc", ("libjemalloc.so.2", ), "libjemalloc2"),
+           MallocLibrary("mimalloc", ("libmimalloc.so.2.0", "libmimalloc.so.2"), "libmimalloc2.0"),
+           MallocLibrary("tcmalloc", ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4"),
+                         "libtcmalloc-minimal4"),
+           MallocLibrary("scudo", (f"libclang_rt.scudo_standalone-{platform.machine()}.so", ),
+                         "libclang-rt-19-dev"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Arm:
     name: str
     benchmark_arm: str
     """What the benchmark binary calls it."""
-    role: Literal["pool", "rival", "null", "delay", "floor", "other"]
+    role: Literal["pool", "malloc", "null", "delay", "floor", "other"]
     promise: Literal["malloc", "calloc", ""]
     """"malloc" or "calloc": only arms with an equal promise are compared. "" for those that have
     none."""
@@ -153,7 +153,7 @@ class Workload:
     question: str
     arms: list[str]
     parameters: str = ""
-    """What the parts of the name behind the first slash are."""
+    """What the parts of the name after the first slash are."""
     source: str = ""
     """Where the field described it."""
     heap: str = "fresh"
@@ -250,26 +250,26 @@ def library_folders() -> list[pathlib.Path]:
                           reverse=True)
 
 
-def libraries() -> dict[Rival, pathlib.Path | None]:
-    """The first of each rival's files in the first folder that has one; None where none has."""
+def libraries() -> dict[MallocLibrary, pathlib.Path | None]:
+    """The first of each malloc's files in the first folder that has one; None where none has."""
     folders = library_folders()
-    return {rival: next((folder / file for file in rival.files for folder in folders
-                         if (folder / file).is_file()), None) for rival in RIVALS}
+    return {malloc: next((folder / file for file in malloc.files for folder in folders
+                         if (folder / file).is_file()), None) for malloc in MALLOCS}
 
 
 def arms_for(offered: Iterable[str], libraries: dict[str, tuple[str, str]]) -> list[Arm]:
-    """The run's arms, from the binary's arms and the rivals' libraries (name → path, sha256).
+    """The run's arms, from the binary's arms and the mallocs' libraries (name → path, sha256).
 
-    The binary's malloc and calloc each become one arm for the C library and one for every rival.
+    The binary's malloc and calloc each become one arm for the C library and one for every malloc.
     """
     arms: list[Arm] = []
     for name in offered:
         if name in ("malloc", "calloc"):
             suffix = "" if name == "malloc" else "-calloc"
             arms += [
-                Arm(f"{rival}{suffix}", name, "rival", name, path, digest,
-                    about=f"{name} of {rival}")
-                for rival, (path, digest) in ({BASELINE: (None, None)} | libraries).items()
+                Arm(f"{malloc}{suffix}", name, "malloc", name, path, digest,
+                    about=f"{name} of {malloc}")
+                for malloc, (path, digest) in ({BASELINE: (None, None)} | libraries).items()
             ]
             if name == "malloc":
                 arms.append(Arm(NULL, name, "null", "", about="glibc again: the run’s noise"))
@@ -314,8 +314,8 @@ def pairs_of(arms: Sequence[Arm]) -> list[Pair]:
     wall clock, which goes on while others have their turn."""
     names = {arm.name for arm in arms}
     pools = [arm for arm in arms if arm.role == "pool"]
-    found = [Pair(pool.name, rival.name, "claim") for pool in pools for rival in arms
-             if rival.role == "rival" and rival.promise == pool.promise]
+    found = [Pair(pool.name, malloc.name, "claim") for pool in pools for malloc in arms
+             if malloc.role == "malloc" and malloc.promise == pool.promise]
     found += [Pair(NULL, BASELINE, "null")] if {NULL, BASELINE} <= names else []
     found += [Pair(DELAY, "pool-keep", "delay")] if {DELAY, "pool-keep"} <= names else []
     if pools:

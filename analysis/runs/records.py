@@ -230,7 +230,7 @@ class Appender:
         self.close()
 
     def append(self, entry: Line) -> None:
-        """Adds a line and hands it to the kernel, all in one piece. On a full disk nothing of it
+        """Adds a line and hands it to the kernel, whole. On a full disk nothing of it
         stays."""
         line = gzip.compress(json.dumps(dataclasses.asdict(entry), allow_nan=False).encode()
                              + b"\n", mtime=0)

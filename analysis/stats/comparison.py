@@ -167,7 +167,7 @@ def _circumstances(record: Record) -> dict[str, str]:
     found |= {column: " and ".join(sorted({getattr(side, column) for side in sides}))
               for column in ("compiler", "compiler_flags", "benchmark_version")}
     found |= {f"malloc of {side.arm}": side.malloc_sha256[:12] for side in sides
-              if record.plan.arm(side.arm).role == "rival"}
+              if record.plan.arm(side.arm).role == "malloc"}
     return found | {f"the trace {trace.name}": trace.sha256[:12] for trace in record.plan.traces}
 
 

@@ -162,7 +162,7 @@ class WorkloadResult:
         """The no-op arm's time as a share of the fastest other arm's; None without that arm."""
         times = {result.arm.name: result.time_ns for result in self.arms}
         others = [times[result.arm.name] for result in self.arms
-                  if result.arm.role in ("pool", "rival")]
+                  if result.arm.role in ("pool", "malloc")]
         return times["noop"] / min(others) if "noop" in times and others else None
 
     def against_best(self, pool: str) -> Claim | None:

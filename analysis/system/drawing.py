@@ -33,11 +33,11 @@ from matplotlib.path import Path  # noqa: E402
 from matplotlib.transforms import Transform  # noqa: E402
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
-POOL, RIVAL, FLOOR = "#050505", "#060606", "#070707"
+POOL, MALLOC, FLOOR = "#050505", "#060606", "#070707"
 FASTER, SLOWER, ZONE = "#080808", "#090909", "#0a0a0a"
 
 VARIABLES = {
-    INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", POOL: "pool", RIVAL: "rival",
+    INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", POOL: "pool", MALLOC: "malloc",
     FLOOR: "floor", FASTER: "faster", SLOWER: "slower", ZONE: "zone"
 }
 

@@ -72,7 +72,7 @@ def system_name() -> str:
 
 
 def source() -> str:
-    """The commit of the sources, with "+" behind it if they are changed; "" outside a
+    """The commit of the sources, followed by "+" if they are changed; "" outside a
     repository."""
     try:
         answer = subprocess.run([

@@ -48,7 +48,7 @@ def probe(kind):
 
 
 def take_turns(flags, time_ns, stuck):
-    """Tells made-up times when it is let go."""
+    """Tells made-up times when it is released."""
     count, go, told = map(int, flags["turns"].split(","))
     os.write(told, struct.pack("=QQ", 0, 0))
     for turn in range(count):

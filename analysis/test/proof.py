@@ -19,10 +19,10 @@ from analysis.stats import inference
 RUNS = 100
 """Runs for each noise and truth. With so many, 5 % of them are told apart from 11 %."""
 WORKLOADS = 2
-RIVALS = 4
+MALLOCS = 4
 CYCLES = 20
 TRUTHS = (0.005, 0.03, 0.05, 0.10)
-LOOKS = [math.ceil(stretch * inference.launches_needed(WORKLOADS * RIVALS,
+LOOKS = [math.ceil(stretch * inference.launches_needed(WORKLOADS * MALLOCS,
                                                         len(MODES["quick"].stretch)))
          for stretch in MODES["quick"].stretch]
 """Those of a quick run with such a family."""
@@ -104,7 +104,7 @@ class Judged:
 def judge_run(generator: numpy.random.Generator, condition: Condition, difference: float) -> Judged:
     """The family of one run: a pool against each malloc on each workload, look by look."""
     most = LOOKS[-1]
-    pairs = [launches(generator, condition, difference, most) for _ in range(WORKLOADS * RIVALS)]
+    pairs = [launches(generator, condition, difference, most) for _ in range(WORKLOADS * MALLOCS)]
     nulls = [launches(generator, condition, 0.0, most, False) for _ in range(WORKLOADS)]
     ends = [0] * len(pairs)
     judged: list[tuple[inference.Interval, str, str]] = []
@@ -114,7 +114,7 @@ def judge_run(generator: numpy.random.Generator, condition: Condition, differenc
                                                     PRECISION) else look
                 for i, end in enumerate(ends)]
         limits = [inference.noise_limit(
-            nulls[i // RIVALS][:max(ends[i // RIVALS * RIVALS:][:RIVALS])])
+            nulls[i // MALLOCS][:max(ends[i // MALLOCS * MALLOCS:][:MALLOCS])])
             for i in range(len(pairs))]
         seen = [pair[:end] for pair, end in zip(pairs, ends)]
         adjusted = inference.holm([min(1.0, len(LOOKS) * inference.sign_test(item))
@@ -189,7 +189,7 @@ def table(columns: tuple[str, ...], rows: list[list[str]]) -> str:
 
 def figures() -> str:
     """The table, as it stands in the README."""
-    return (f"{WORKLOADS * RIVALS} claims, looked at after {', '.join(map(str, LOOKS))}"
+    return (f"{WORKLOADS * MALLOCS} claims, looked at after {', '.join(map(str, LOOKS))}"
             f" launches of {CYCLES} cycles:\n\n{table(COLUMNS, list(map(row, CONDITIONS)))}")
 
 

@@ -52,7 +52,7 @@ class Truth:
 
     question: str
     times_ns: Mapping[str, float]
-    """Benchmark arm, rivals included (as "jemalloc", "jemalloc-calloc") → true time of an
+    """Benchmark arm, mallocs included (as "jemalloc", "jemalloc-calloc") → true time of an
     operation."""
 
 
@@ -65,7 +65,7 @@ CYCLES, ALONE = 9, 5
 
 def make_plan(truths: Mapping[str, Truth], launches: int, seed: int = 1) -> Plan:
     """A plan over these workloads, with the null pair wherever the baseline runs."""
-    libraries = {rival.name: (f"/usr/lib/{rival.files[0]}", HASH) for rival in plan.RIVALS}
+    libraries = {malloc.name: (f"/usr/lib/{malloc.files[0]}", HASH) for malloc in plan.MALLOCS}
     offered = dict.fromkeys(
         _benchmark_arm(name) for truth in truths.values() for name in truth.times_ns)
     arms = plan.arms_for(offered, libraries)
@@ -106,7 +106,7 @@ def _true_ns(truth: Truth, arm: str) -> float | None:
 def _benchmark_arm(name: str) -> str:
     if name.endswith("-calloc"):
         return "calloc"
-    return "malloc" if name == plan.BASELINE or name in {r.name for r in plan.RIVALS} else name
+    return "malloc" if name == plan.BASELINE or name in {r.name for r in plan.MALLOCS} else name
 
 
 def make_launches(run: Plan, truths: Mapping[str, Truth], noise: Noise,
@@ -170,9 +170,9 @@ def write(record: Record, folder: pathlib.Path) -> None:
             appender.close()
 
 
-def rivals(glibc: float, jemalloc: float, mimalloc: float, tcmalloc: float,
+def mallocs(glibc: float, jemalloc: float, mimalloc: float, tcmalloc: float,
            suffix: str = "") -> dict[str, float]:
-    """The true times of the four rivals, by arm."""
+    """The true times of the four mallocs, by arm."""
     return {
         f"{name}{suffix}": value
         for name, value in
@@ -182,31 +182,31 @@ def rivals(glibc: float, jemalloc: float, mimalloc: float, tcmalloc: float,
 
 EXAMPLE = {
     "pair/64": Truth(
-        "One chunk of 64 bytes taken and given back, again and again: what is the floor?",
+        "One chunk of 64 bytes allocated and freed, again and again: what is the floor?",
         {"pool": 2.1, "pool-keep": 1.4, "noop": 0.3, "freelist": 0.9}
-        | rivals(6.1, 4.6, 3.1, 3.4)
-        | rivals(14.2, 8.0, 5.6, 6.0, "-calloc")),
-    "lifo/64": Truth("A thousand chunks taken, then given back in reverse: does a stack pay?",
+        | mallocs(6.1, 4.6, 3.1, 3.4)
+        | mallocs(14.2, 8.0, 5.6, 6.0, "-calloc")),
+    "lifo/64": Truth("A thousand chunks allocated, then freed in reverse: does a stack pay?",
                      {"pool": 3.4, "pool-keep": 2.2, "noop": 0.4, "freelist": 1.6}
-                     | rivals(8.2, 4.9, 3.5, 3.2)
-                     | rivals(15, 8.3, 6.4, 6.6, "-calloc")),
+                     | mallocs(8.2, 4.9, 3.5, 3.2)
+                     | mallocs(15, 8.3, 6.4, 6.6, "-calloc")),
     "churn/16-512/1000": Truth("Random sizes, a thousand alive: what do mixed sizes cost?",
                                {"pool": 9.8, "pool-keep": 3.49, "noop": 0.5, "freelist": 2.1}
-                               | rivals(14, 6.1, 3.5, 4.0)
-                               | rivals(21, 11, 9.7, 10.4, "-calloc")),
+                               | mallocs(14, 6.1, 3.5, 4.0)
+                               | mallocs(21, 11, 9.7, 10.4, "-calloc")),
     "churn/16-1024/200000": Truth(
         "The same with two hundred thousand alive: what does memory cost?",
         {"pool": 44, "pool-keep": 19.5, "noop": 1.2, "freelist": 9.5}
-        | rivals(41, 21, 17.4, 18.9)
-        | rivals(58, 40, 36, 37, "-calloc")),
+        | mallocs(41, 21, 17.4, 18.9)
+        | mallocs(58, 40, 36, 37, "-calloc")),
     "trace/sqlite": Truth("A database recorded at work, played on a warm heap",
                           {"pool": 11, "pool-keep": 7.6, "noop": 0.9}
-                          | rivals(10, 9.2, 8.1, 8.4)
-                          | rivals(13, 12.2, 11.1, 11.6, "-calloc")),
+                          | mallocs(10, 9.2, 8.1, 8.4)
+                          | mallocs(13, 12.2, 11.1, 11.6, "-calloc")),
     "trace-cold/sqlite": Truth("The same in a fresh process, first touch of every page included",
                                {"pool": 61, "pool-keep": 54, "noop": 20}
-                               | rivals(55, 70, 62, 66)
-                               | rivals(63, 75, 66, 70, "-calloc"))
+                               | mallocs(55, 70, 62, 66)
+                               | mallocs(63, 75, 66, 70, "-calloc"))
 }
 """A made-up run with every verdict in it."""
 
@@ -288,7 +288,7 @@ def _latency(place: dict[str, Any], time_ns: float, generator: numpy.random.Gene
     return probe(place, "latency", figures, "rdtscp")
 
 
-PEERS = ("apr", "boost-pool", "foonathan", "pmr", "talloc")
+OTHERS = ("apr", "boost-pool", "foonathan", "pmr", "talloc")
 
 
 def full(launches: int = 24, micro: int = 60, traces: int = 8, seed: int = 5) -> Record:
@@ -299,16 +299,17 @@ def full(launches: int = 24, micro: int = 60, traces: int = 8, seed: int = 5) ->
               shapes[index % len(shapes)] for index in range(micro)}
     for kind in ("trace", "trace-cold"):
         truths |= {f"{kind}/program{index}": EXAMPLE[f"{kind}/sqlite"] for index in range(traces)}
-    peers = {name: 2.5 + index for index, name in enumerate(PEERS)}
+    others = {name: 2.5 + index for index, name in enumerate(OTHERS)}
     truths = {
         name: dataclasses.replace(truth, times_ns=dict(truth.times_ns) | {
-            peer: value for peer, value in peers.items() if peer != "apr" or plan.is_trace(name)})
+            other: time for other, time in others.items() if other != "apr" or plan.is_trace(name)})
         for name, truth in truths.items()
     }
     run = make_plan(truths, launches, seed)
     run = dataclasses.replace(
         run, mode="full",
-        arms=[dataclasses.replace(arm, role="rival", promise="malloc") if arm.name in PEERS else arm
+        arms=[dataclasses.replace(arm, role="malloc", promise="malloc")
+              if arm.name in OTHERS else arm
               for arm in run.arms])
     run = dataclasses.replace(run, workloads=[
         dataclasses.replace(item, pairs=plan.pairs_of([run.arm(name) for name in item.arms]))

@@ -139,9 +139,9 @@ def test_a_run_from_the_command_to_the_report(fake, poolproof, tmp_path):
 
 @pytest.mark.slow
 def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
-    found, _ = catalogue.rivals()
+    found, _ = catalogue.installed_mallocs()
     if not found:
-        pytest.skip("no rival allocator is installed")
+        pytest.skip("no malloc allocator is installed")
     name = next(iter(found))
     run = tmp_path / "run"
     done = poolproof(
@@ -294,7 +294,7 @@ def test_a_sample_without_proof_is_none(key, tmp_path):
     run = types.SimpleNamespace(benchmark={"path": str(binary), "sha256": empty}, base=None)
     context = {"malloc_owner": "/lib/x86_64-linux-gnu/libc.so.6", "compiler": "gcc 12",
                "compiler_flags": "-O3", "google_benchmark": "1.7.1"}
-    arm = plan.Arm("glibc", "malloc", "rival", "malloc")
+    arm = plan.Arm("glibc", "malloc", "malloc", "malloc")
     assert runner.proven(run, arm, context)["compiler"] == "gcc 12"
     with pytest.raises(runner.Unusable, match=f"does not say its {key}"):
         runner.proven(run, arm, context | {key: ""})

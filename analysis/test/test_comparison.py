@@ -123,7 +123,7 @@ NOISES = {"calm": synthetic.normal(0.005), "noisy": synthetic.normal(0.05),
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
 def test_an_identical_build_is_no_regression_in_twenty_of_twenty(noise):
-    truth = {"w": synthetic.Truth("?", {"pool-keep": 5.0} | synthetic.rivals(8, 6, 5.5, 7))}
+    truth = {"w": synthetic.Truth("?", {"pool-keep": 5.0} | synthetic.mallocs(8, 6, 5.5, 7))}
     base, *others = [synthetic.make_record(truth, 9, noise, seed) for seed in range(21)]
     assert {comparison.compare(base, other).outcome for other in others} <= {"pass",
                                                                              "inconclusive"}

@@ -244,7 +244,7 @@ def test_pieces_of_traces_are_among_what_pool_targets_have_learned(
     kept = sorted((fuzz.CORPUS / "pool_fake").iterdir())
     assert [file.name for file in kept] == [f"trace-{trace.name}-{i}" for i in range(3)]
     assert all(file.read_bytes() == b"recorded" for file in kept)
-    assert f"pieces of {trace}: 3, for pool_fake" in capsys.readouterr().err
+    assert f"parts of {trace}: 3, for pool_fake" in capsys.readouterr().err
 
 
 def test_a_trace_without_operations_is_refused(
@@ -337,7 +337,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(
     start = time.monotonic()
     assert fuzz.run(arguments("--time", "1s", "--jobs", "1")) == PASS
     assert time.monotonic() >= start + 0.5
-    assert "another ./poolproof fuzz works in this tree; waiting" in capsys.readouterr().err
+    assert "waiting for another ./poolproof fuzz in this tree" in capsys.readouterr().err
 
 
 def test_the_lock_of_a_run_is_none_that_its_build_waits_for() -> None:
@@ -452,7 +452,8 @@ def test_replay_tells_how_each_allocator_fared(
         print("ok", *sys.argv[2:])
         """)
     monkeypatch.setattr(meson, "ensure_build", lambda configuration: tmp_path)
-    monkeypatch.setattr(replay.plan, "RIVALS", (replay.plan.Rival("odd", ("odd.so",), "libodd"),))
+    monkeypatch.setattr(replay.plan, "MALLOCS",
+                        (replay.plan.MallocLibrary("odd", ("odd.so",), "libodd"),))
     (tmp_path / "x.trace").write_text("")
     parser = argparse.ArgumentParser()
     replay.add_arguments(parser)

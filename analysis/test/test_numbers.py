@@ -133,16 +133,16 @@ class Raw:
                 found[arm] = interval(logs)
         return found
 
-    def rivals(self, workload, promise):
-        return [arm for arm in self.present(workload) if self.arms[arm]["role"] == "rival"
+    def mallocs(self, workload, promise):
+        return [arm for arm in self.present(workload) if self.arms[arm]["role"] == "malloc"
                 and self.arms[arm]["promise"] == promise]
 
     def claims(self, workload):
         """The family's pairs on a workload."""
         found = []
         for promise, pool in POOLS.items():
-            rivals = self.rivals(workload, promise) if pool in self.present(workload) else []
-            found += [(pool, rival) for rival in rivals]
+            mallocs = self.mallocs(workload, promise) if pool in self.present(workload) else []
+            found += [(pool, malloc) for malloc in mallocs]
         return found
 
     def smallest(self, workload):
@@ -282,8 +282,8 @@ class Expected:
 
     def map(self, promise):
         raw, pool, found = self.raw, POOLS[promise], {}
-        rivals = [name for name, arm in raw.arms.items()
-                  if arm["role"] == "rival" and arm["promise"] == promise]
+        mallocs = [name for name, arm in raw.arms.items()
+                  if arm["role"] == "malloc" and arm["promise"] == promise]
         gone = {(line["workload"], line["arm"]) for line in raw.refusals}
         for item in raw.run["workloads"]:
             name = item["workload"]
@@ -291,13 +291,13 @@ class Expected:
                 continue
             own = pool in raw.present(name)
             cells = []
-            for rival in rivals:
-                if (name, rival) in gone:
-                    cells.append(("refused", label(rival)))
-                elif rival not in item["arms"]:
+            for malloc in mallocs:
+                if (name, malloc) in gone:
+                    cells.append(("refused", label(malloc)))
+                elif malloc not in item["arms"]:
                     cells.append(("n/a", ""))
                 else:
-                    cells.append(self.pair(name, pool, rival) if own else ("n/a", f"no {pool}"))
+                    cells.append(self.pair(name, pool, malloc) if own else ("n/a", f"no {pool}"))
             found[name] = cells
         return found
 
@@ -313,7 +313,7 @@ class Expected:
                       if math.isfinite(low) else "no interval")
             promise = raw.arms[arm]["promise"]
             pool = POOLS.get(promise)
-            compared = arm in raw.rivals(name, promise) and pool in raw.present(name)
+            compared = arm in raw.mallocs(name, promise) and pool in raw.present(name)
             cells = [(time_of(raw.median_ns(name, arm)), spread),
                      self.pair(name, pool, arm) if compared else "–"]
             if "usable" in parts:
@@ -370,7 +370,7 @@ class Expected:
 
     def harness(self, name):
         raw = self.raw
-        there = [arm for arm in raw.present(name) if raw.arms[arm]["role"] in ("pool", "rival")]
+        there = [arm for arm in raw.present(name) if raw.arms[arm]["role"] in ("pool", "malloc")]
         if "noop" not in raw.present(name):
             return ""
         fastest = min(raw.median_ns(name, arm) for arm in there)
@@ -486,8 +486,8 @@ def check_sentences(page, raw):
         own += [str(line["round"] + 1) for line in raw.refusals if line["workload"] == name]
         own += [expected.pair(name, *pair) for pair in raw.pairs[name]]
         for promise, pool in POOLS.items():
-            for rival in raw.rivals(name, promise) if pool in raw.present(name) else []:
-                _, low, high = raw.difference(name, pool, rival)
+            for malloc in raw.mallocs(name, promise) if pool in raw.present(name) else []:
+                _, low, high = raw.difference(name, pool, malloc)
                 own.append(share(raw.delta(name) + (high - low) / 2))
         allowed = numbers_of(flat(own))
         for element in article.iter():

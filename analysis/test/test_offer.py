@@ -220,8 +220,8 @@ def test_an_arm_that_does_not_apply_is_refused_with_the_reason(binary):
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--malloc", "own"], "NAME=FILE"), (["--threads", "1"], "from 2 to"),
-    (["--threads", "x"], "from 2 to"), (["--malloc", "own=/no/such.so"], "No such file"),
+    (["--malloc", "own"], "NAME=FILE"), (["--threads", "1"], "use 2 to"),
+    (["--threads", "x"], "use 2 to"), (["--malloc", "own=/no/such.so"], "No such file"),
 ])
 def test_bad_choices_are_one_line_and_exit_2(poolproof, words, said):
     done = poolproof("bench", *words)

@@ -92,7 +92,7 @@ const hidden = element =>
 const name = (element, text) =>
   `${element.tagName}.${element.getAttribute("class") || ""} "${text.trim().slice(0, 40)}"`;
 const wide = document.documentElement.clientWidth;
-const pieces = [], wrong = [];
+const parts = [], wrong = [];
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 for (let node = walker.nextNode(); node; node = walker.nextNode()) {
   const element = node.parentElement;
@@ -119,7 +119,7 @@ for (let node = walker.nextNode(); node; node = walker.nextNode()) {
           wrong.push(`beyond its cell: ${text}`);
       }
     }
-    pieces.push({ box, text, chart });
+    parts.push({ box, text, chart });
   }
 }
 for (const element of document.querySelectorAll("body *")) {
@@ -131,22 +131,22 @@ for (const element of document.querySelectorAll("body *")) {
 }
 const reach = document.documentElement.scrollWidth;
 if (reach > wide) wrong.push(`the page scrolls sideways: ${reach}`);
-pieces.sort((a, b) => a.box.top - b.box.top);
+parts.sort((a, b) => a.box.top - b.box.top);
 const shrink = (box, chart) => {
   const down = box.height * 0.22, across = chart ? 0.8 : 0.3;
   return { left: box.left + across, right: box.right - across,
            top: box.top + down, bottom: box.bottom - down };
 };
-for (let i = 0; i < pieces.length; i++) {
-  const one = shrink(pieces[i].box, pieces[i].chart);
-  for (let j = i + 1; j < pieces.length && pieces[j].box.top < pieces[i].box.bottom; j++) {
-    const two = shrink(pieces[j].box, pieces[j].chart);
+for (let i = 0; i < parts.length; i++) {
+  const one = shrink(parts[i].box, parts[i].chart);
+  for (let j = i + 1; j < parts.length && parts[j].box.top < parts[i].box.bottom; j++) {
+    const two = shrink(parts[j].box, parts[j].chart);
     if (one.left < two.right && two.left < one.right
         && one.top < two.bottom && two.top < one.bottom)
-      wrong.push(`overlap: ${pieces[i].text} and ${pieces[j].text}`);
+      wrong.push(`overlap: ${parts[i].text} and ${parts[j].text}`);
   }
 }
-return [pieces.length, wrong.slice(0, 20), wrong.length];
+return [parts.length, wrong.slice(0, 20), wrong.length];
 """
 
 CONTRAST = """
@@ -182,16 +182,16 @@ return [...faint];
 @pytest.mark.parametrize("width, colours, medium", SCREENS)
 def test_nothing_overlaps_or_is_cut(browser, report, width, colours, medium):
     show(browser, report, width, colours, medium)
-    pieces, wrong, count = browser.execute_script(MEASURE)
-    assert pieces > 1000
+    parts, wrong, count = browser.execute_script(MEASURE)
+    assert parts > 1000
     assert count == 0, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("width, colours", [(1280, "light"), (400, "dark")])
 def test_nothing_overlaps_or_is_cut_in_a_large_run(browser, large_report, width, colours):
     show(browser, large_report, width, colours)
-    pieces, wrong, count = browser.execute_script(MEASURE)
-    assert pieces > 8000
+    parts, wrong, count = browser.execute_script(MEASURE)
+    assert parts > 8000
     assert count == 0, "\n".join(wrong)
 
 

@@ -141,9 +141,9 @@ def test_an_allocator_that_dies_in_valgrind_is_not_counted(monkeypatch):
 
     monkeypatch.setattr(side_by_side, "run", run)
     arms = [plan.Arm("pool", "pool", "pool", ""),
-            plan.Arm("scudo", "malloc", "rival", "malloc", "/scudo.so"),
-            plan.Arm("scudo-calloc", "calloc", "rival", "calloc", "/scudo.so"),
-            plan.Arm("jemalloc", "malloc", "rival", "malloc", "/jemalloc.so")]
+            plan.Arm("scudo", "malloc", "malloc", "malloc", "/scudo.so"),
+            plan.Arm("scudo-calloc", "calloc", "malloc", "calloc", "/scudo.so"),
+            plan.Arm("jemalloc", "malloc", "malloc", "malloc", "/jemalloc.so")]
     marked = probes.with_countable("/bin/bench", arms)
     assert [arm.counted for arm in marked] == [True, False, False, True] and len(tried) == 2
     workload = plan.Workload("w", "?", [arm.name for arm in marked], probed=True)
@@ -161,7 +161,7 @@ def test_without_valgrind_or_with_a_library_that_dies_in_it_a_note_says_so(monke
         monkeypatch.setattr(probes, "with_countable", lambda _, arms: [
             dataclasses.replace(arm, counted=False) for arm in arms])
         notes, budgets_s = [], {"time": 1.0, "work": 1.0}
-        planning.countable("/bin/bench", [plan.Arm("scudo", "malloc", "rival", "malloc")],
+        planning.countable("/bin/bench", [plan.Arm("scudo", "malloc", "malloc", "malloc")],
                            budgets_s, notes)
         assert note in notes[0] and ("work" in budgets_s) == bool(valgrind)
 

@@ -41,7 +41,7 @@ def test_a_private_word_is_named_with_the_fields(line, better):
     assert better in complaint
 
 
-@pytest.mark.parametrize("path", ["core/a.c", "bench/b/c.hpp", "fuzz/meson.build"])
+@pytest.mark.parametrize("path", ["core/a.c", "bench/b/c.hpp", "fuzz/meson.build", "analysis/a.py"])
 def test_a_private_word_is_named_in_what_is_compiled(path):
     complaint, = prose.private_words([File(path, b"int a;\n/* untold */\n")])
     assert complaint.startswith(f"{path}:2: 'untold'")

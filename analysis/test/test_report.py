@@ -191,7 +191,7 @@ def test_what_is_not_claimed_does_not_look_like_a_claim(text):
 
 def test_names_from_outside_cannot_break_the_page():
     hostile = '<script>alert("x")</script>&"\''
-    truths = {hostile: synthetic.Truth(hostile, {"pool-keep": 1.0} | synthetic.rivals(2, 2, 2, 2))}
+    truths = {hostile: synthetic.Truth(hostile, {"pool-keep": 1.0} | synthetic.mallocs(2, 2, 2, 2))}
     text = document.html(content_of(
         verdicts.analyse(synthetic.make_record(truths, 7, synthetic.normal(0.01)))))
     assert text.count("<script") == 1 and text.count("</script") == 1
@@ -210,7 +210,7 @@ def test_a_run_with_almost_nothing_still_reports():
 @pytest.mark.parametrize("pool, word, launches", [
     (1.0, "faster", 20), (4.0, "slower", 20), (2.0, "equal", 20), (1.0, "unproved", 5)])
 def test_a_workload_has_one_of_four_outcomes(pool, word, launches):
-    truths = {"w": synthetic.Truth("?", {"pool-keep": pool} | synthetic.rivals(2, 2, 2, 2))}
+    truths = {"w": synthetic.Truth("?", {"pool-keep": pool} | synthetic.mallocs(2, 2, 2, 2))}
     analysis = verdicts.analyse(synthetic.make_record(truths, launches, synthetic.normal(0.002)))
     assert narrative.outcome_of(analysis.results[0], "pool-keep") == word
     assert narrative.outcome_of(analysis.results[0], "pool") is None
@@ -308,7 +308,7 @@ def test_a_capacity_and_what_pools_cannot_do_are_shown_with_their_reasons():
     (0.2, "takes 10\xa0% of the fastest arm’s time.")])
 def test_a_large_share_of_the_harness_is_explained(noop_ns, text):
     truths = {"w": synthetic.Truth("?", {"pool-keep": 2.0, "noop": noop_ns}
-                                   | synthetic.rivals(3, 3, 3, 3))}
+                                   | synthetic.mallocs(3, 3, 3, 3))}
     result, = verdicts.analyse(synthetic.make_record(
         truths, 7, synthetic.normal(0.001), machine=synthetic.normal(0.001))).results
     result = dataclasses.replace(result, workload=dataclasses.replace(
@@ -342,7 +342,7 @@ def test_a_ratio_far_below_one_keeps_two_digits():
 
 @pytest.mark.parametrize("noise, launches, able", [(0.005, 20, 1), (0.08, 20, 0), (0.005, 6, 0)])
 def test_the_run_says_whether_ten_percent_could_be_seen(noise, launches, able):
-    truths = {"w": synthetic.Truth("?", {"pool-keep": 2.0} | synthetic.rivals(2, 2, 2, 2))}
+    truths = {"w": synthetic.Truth("?", {"pool-keep": 2.0} | synthetic.mallocs(2, 2, 2, 2))}
     analysis = verdicts.analyse(
         synthetic.make_record(truths, launches, synthetic.normal(noise), seed=2))
     [(value, _)] = narrative.provable(analysis)

@@ -13,14 +13,14 @@ from analysis.test.tiny import CALM, spread
 
 SAME = {
     "same": Truth("no difference", {"pool-keep": 5.0, "pool": 5.0}
-                  | synthetic.rivals(5, 5, 5, 5)
-                  | synthetic.rivals(5, 5, 5, 5, "-calloc"))
+                  | synthetic.mallocs(5, 5, 5, 5)
+                  | synthetic.mallocs(5, 5, 5, 5, "-calloc"))
 }
 
 
 def ten_percent(faster=1.0):
     return {
-        "ten": Truth("10 %", {"pool-keep": 5.0 / faster} | synthetic.rivals(5.5, 5.5, 5.5, 5.5))
+        "ten": Truth("10 %", {"pool-keep": 5.0 / faster} | synthetic.mallocs(5.5, 5.5, 5.5, 5.5))
     }
 
 
@@ -150,14 +150,14 @@ def test_looking_twice_costs_an_equal_share_each_time(looks, low, p):
     assert claim.p == claim.p_holm == p / 2**11
 
 
-BEHIND = spread(-0.05)
+LATER = spread(-0.05)
 
 
 @pytest.mark.parametrize("lead, alone, doubt", [
     (spread(0.05), spread(0.05), ""), (spread(0.05), spread(0.0), "faster, not borne out by the"
                                        " arms alone"),
-    (BEHIND, spread(0.05), "slower, not borne out by the arms alone"),
-    (spread(0.0), BEHIND, "equal, not borne out by the arms alone"),
+    (LATER, spread(0.05), "slower, not borne out by the arms alone"),
+    (spread(0.0), LATER, "equal, not borne out by the arms alone"),
     (spread(0.0), spread(0.0, 0.02), "")])
 def test_a_verdict_is_taken_back_where_the_arms_alone_contradict_it(lead, alone, doubt):
     claim = judged({POOL: (lead, alone), NULL: CALM}, (len(lead),))[POOL]

@@ -15,8 +15,8 @@ BASE_NS = 1000.0
 ARMS = [Arm("pool-keep", "pool-keep", "pool", "malloc"), Arm("pool", "pool", "pool", "calloc"),
         Arm("base-pool-keep", "pool-keep", "pool", "malloc", build="base"),
         Arm("null", "malloc", "null", ""), Arm("pool-keep-delayed", "pool-keep", "delay", ""),
-        *(Arm(name, "malloc", "rival", "malloc") for name in ("glibc", "jemalloc", "mimalloc")),
-        Arm("glibc-calloc", "calloc", "rival", "calloc")]
+        *(Arm(name, "malloc", "malloc", "malloc") for name in ("glibc", "jemalloc", "mimalloc")),
+        Arm("glibc-calloc", "calloc", "malloc", "calloc")]
 KINDS = {"null": "null", "pool-keep-delayed": "delay"}
 
 
