@@ -86,9 +86,9 @@ def _problem_with(binary: pathlib.Path, library: pathlib.Path) -> str:
         return ""
     reason = re.search(r"cannot be preloaded \(([^)]*)\)", said)
     if reason:
-        return f"is no shared library for this machine: {reason[1]}"
+        return f"is not a shared library for this machine: {reason[1]}"
     if ended.exit_code != 0:
-        return f"is no whole allocator: {said or f'exit code {ended.exit_code}'}"
+        return f"is not a complete allocator: {said or f'exit code {ended.exit_code}'}"
     return f"has no malloc: with it preloaded, malloc is still that of {owner}"
 
 

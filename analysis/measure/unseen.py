@@ -23,12 +23,12 @@ def find_command(word: str) -> str:
     if path:
         return path
     if "/" not in word:
-        raise UserError(f"there is no command '{word}' on PATH")
+        raise UserError(f"no command {word!r} on PATH")
     if os.path.isdir(word):
         raise UserError(f"{word} is a folder, not a program")
     if os.path.exists(word):
         raise UserError(f"{word} is not executable")
-    raise UserError(f"there is no program {word}")
+    raise UserError(f"no such program: {word}")
 
 
 def reason(program: str) -> str | None:

@@ -48,19 +48,21 @@ REPORTS = (
 """Who reports, and the anchored line by which."""
 
 INTRO = """\
-# What becomes of a misuse
+# The outcome of each misuse
 
-Each row is a mistake in using a pool, each column a way to build the program that makes it.
-*Refused* is -1 with that reason, and nothing changed. A tool that is named ended the program with
-a report. *pool_check* names the invariant that a check finds broken afterwards, in the checked
-build, which refuses the next use of that memory too. *Not tried* is a misuse that the build leaves
-no occasion for. *Unnoticed* is what it says: **that build does not detect this**, and the program
-went on; the last section names what no build sees.
+Each row is a mistake in using a pool, each column a build of the program that makes it.
 
-The table is written by `./poolproof check --matrix`, by doing each misuse in each build, and
-compared with each build by `./poolproof check`; the ordinary, the checked and the sanitized column
-by `./poolproof test --all` too. Valgrind needs `-DPOOL_VALGRIND`; a race (*left to chance*) is told
-from luck by ThreadSanitizer alone.
+- *Refused*: the call returned -1 with that reason and changed nothing.
+- A tool's name: the tool ended the program with a report.
+- *pool_check*: a check names the broken invariant afterwards; the checked build also refuses the
+  next use of that memory.
+- *Not tried*: this build cannot make the mistake.
+- *Unnoticed*: **that build does not detect this**, and the program went on.
+- *Left to chance*: without ThreadSanitizer, the race may show or not.
+
+`./poolproof check --matrix` writes the table by making each mistake in each build, and
+`./poolproof check` compares it with each build; `./poolproof test --all` compares the ordinary, the
+checked and the sanitized column. Valgrind needs `-DPOOL_VALGRIND`.
 """
 
 

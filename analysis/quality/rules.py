@@ -269,7 +269,7 @@ def links_lead_somewhere(tree: Tree) -> Iterator[str]:
         link = found.group(1)
         target = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), link))
         if "://" not in link and target not in places:
-            yield f"{place}: nothing stands at {link}"
+            yield f"{place}: broken link to {link}"
 
 
 RULES: tuple[Callable[[Tree], Iterator[str]], ...] = (

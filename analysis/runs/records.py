@@ -68,7 +68,7 @@ def read_plan(folder: pathlib.Path) -> Plan:
     """run.json of a run folder, checked. UserError if it is absent, damaged or of another
     schema."""
     if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "no such folder"
+        what = "not a directory" if folder.exists() else "no such directory"
         raise UserError(f"{folder}: {what}")
     path = folder / RUN_FILE
     try:

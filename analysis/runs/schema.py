@@ -153,7 +153,7 @@ def decoded(text: str | bytes) -> Any:
     """JSON without what Python alone takes for JSON: NaN and infinities. ValueError or
     RecursionError if it is none."""
     def refuse(word: str) -> float:
-        raise ValueError(f"{word} is no number")
+        raise ValueError(f"{word} is not a number")
 
     return json.loads(text, parse_constant=refuse)
 

@@ -328,7 +328,7 @@ def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
      (("--arm", "jmalloc"), "no arm is called jmalloc; did you mean"),
      (("--trace", "absent.trace"), "absent.trace: No such file or directory"),
      (("-o", "near.trace"), "near.trace is a file; name a folder"),
-     (("--resume", "absent"), "absent: no such folder"),
+     (("--resume", "absent"), "absent: no such directory"),
      (("--resume", "absent", "--quick"), "leave out --quick"),
      (("--launches", "0"), "argument --launches: invalid number '0': use 1 to"),
      (("--seed", "x"), "invalid number 'x'")])

@@ -96,7 +96,7 @@ def refusal(binary, file, name="own", taken=()):
 
 
 @pytest.mark.parametrize("source, said", [
-    (HALF, "is no whole allocator: malloc comes from"),
+    (HALF, "is not a complete allocator: malloc comes from"),
     (CRASHING, "crash"),
     ("int nothing;", "has no malloc"),
     (GREETING, "writes to standard output, where results go: hello"),
@@ -114,7 +114,7 @@ def test_files_that_are_no_libraries_are_refused(binary, tmp_path):
     text, spaced = tmp_path / "text.so", tmp_path / "a b.so"
     text.write_text("no library")
     spaced.write_text("")
-    assert "is no shared library for this machine" in refusal(binary, text)
+    assert "is not a shared library for this machine" in refusal(binary, text)
     assert "space" in refusal(binary, spaced)
     assert "No such file" in refusal(binary, tmp_path / "absent.so")
     assert "Is a directory" in refusal(binary, tmp_path)

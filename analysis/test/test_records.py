@@ -170,7 +170,7 @@ def with_value(*path: Any, value: Any) -> Callable[[Any], None]:
     ("run.json", with_value("workloads", 0, "arms", 0, value="odd"), "'odd' that is not among"),
     (LAUNCHES, with_value("schema", value=1), "line 2 has schema 1, and this Poolproof reads"),
     (LAUNCHES, with_value("wall_s", value="1"), "line 2 is not as it should be: wall_s must be"),
-    (LAUNCHES, with_value("wall_s", value=float("nan")), "line 2 is damaged: NaN is no number"),
+    (LAUNCHES, with_value("wall_s", value=float("nan")), "line 2 is damaged: NaN is not a number"),
     (LAUNCHES, with_value("extra\n", value=1), "line 2 is not as it should be: must not contain"),
     (LAUNCHES, lambda launch: launch["sides"].pop(), "sides must contain at least 2 items"),
     (LAUNCHES, lambda launch: launch["sides"][1]["cpu_ns"].pop(), "and first differ in length"),
@@ -203,10 +203,10 @@ def test_what_is_no_run_is_refused(content: bytes, run: pathlib.Path) -> None:
 
 
 def test_folders_that_are_none(tmp_path: pathlib.Path) -> None:
-    assert complaint(tmp_path / "absent").endswith("absent: no such folder")
+    assert complaint(tmp_path / "absent").endswith("absent: no such directory")
     assert complaint(tmp_path).endswith("is not a run folder: it has no run.json")
     (tmp_path / "file").write_text("")
-    assert complaint(tmp_path / "file").endswith("file: is no folder")
+    assert complaint(tmp_path / "file").endswith("file: not a directory")
 
 
 def test_what_a_run_refused_stands_beside_what_counts(run: pathlib.Path) -> None:

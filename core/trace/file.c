@@ -31,7 +31,7 @@ int trace_parse(const void *bytes, size_t size, struct trace *trace, struct trac
     else if (first[0] == TEXT_MAGIC[0] || first[0] == '#' || first[0] == '\n')
         result = text_parse(bytes, size, trace, error);
     else
-        result = trace_fail(error, 0, 0, "byte 0: this is no trace, binary or text");
+        result = trace_fail(error, 0, 0, "byte 0: not a trace, binary or text");
     if (result != 0)
         trace_free(trace);
     return result;

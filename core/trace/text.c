@@ -152,7 +152,7 @@ static int take_align(struct line *line, uint8_t *align)
     while (*align < TRACE_MAX_ALIGN && (UINT64_C(1) << *align) != bytes)
         ++*align;
     if ((UINT64_C(1) << *align) != bytes)
-        return wrong_at(&before, "the alignment is no power of two from 1 to 4096 at");
+        return wrong_at(&before, "the alignment is not a power of two from 1 to 4096 at");
     return 0;
 }
 

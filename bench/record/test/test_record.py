@@ -264,8 +264,8 @@ def test_a_full_disk_ends_the_recording_alone(built, tools, tmp_path):
 
 
 @pytest.mark.parametrize("command, message", [
-    (["no-such-program-at-all"], "there is no command 'no-such-program-at-all' on PATH"),
-    (["/no/such/program"], "there is no program /no/such/program"),
+    (["no-such-program-at-all"], "no command 'no-such-program-at-all' on PATH"),
+    (["/no/such/program"], "no such program: /no/such/program"),
     (["/etc/passwd"], "/etc/passwd is not executable"),
     (["/etc"], "/etc is a folder, not a program"),
 ])
@@ -322,7 +322,7 @@ def test_command_line_errors_are_one_line(tmp_path):
     for words, message in [
         (["-o", tmp_path / "x.trace"], "no command to record"),
         (["-o", tmp_path / "x.gz", "--text", "--", "true"], "text form is not compressed"),
-        (["-o", tmp_path / "x.trace", "--", "no-such-program"], "there is no command"),
+        (["-o", tmp_path / "x.trace", "--", "no-such-program"], "no command"),
     ]:
         answer = cli(*words)
         assert answer.returncode == 2

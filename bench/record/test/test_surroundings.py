@@ -71,7 +71,7 @@ def test_a_folder_that_is_gone(tmp_path):
 
 def test_an_empty_path(tmp_path):
     """What a build needs is told as missing before, a line each."""
-    for command, status, said in (("true", 2, "there is no command 'true' on PATH"),
+    for command, status, said in (("true", 2, "no command 'true' on PATH"),
                                   ("/bin/true", UNFIT, "meson is missing; install meson")):
         answer = launch("-o", "x.trace", "--", command, folder=tmp_path, PATH="")
         assert answer.returncode == status and b"Traceback" not in answer.stderr

@@ -54,7 +54,7 @@ def cli(*words):
 
 @pytest.mark.parametrize("program, said", [
     ("static", "statically linked"), ("setuid", "setuid"), ("own", "defines malloc itself"),
-    ("forever", "did not end"), ("missing", "there is no program"),
+    ("forever", "did not end"), ("missing", "no such program"),
 ])
 def test_what_cannot_be_tried_is_refused_in_one_line(built, tmp_path, program, said):
     subject = tmp_path / "subject"

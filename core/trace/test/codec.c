@@ -304,7 +304,7 @@ static void texts_are_read_with_comments_and_told_by_line(void **state)
         {"poolproof trace 1\nreset\nend 2\n", 3, "number of operations"},
         {"poolproof trace 1\nend\nreset\n", 3, "something follows the end"},
         {"poolproof trace 1\nreset\n", 2, "cut short"},
-        {"\x01\x02", 0, "this is no trace"},
+        {"\x01\x02", 0, "not a trace"},
         {"", 0, "the file is empty"},
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
