@@ -48,6 +48,12 @@ def interval(values):
     return statistics.median(ordered), *ends
 
 
+def shown_beside(middle, low, high):
+    """How far beyond δ a difference must be for an interval like this one to show it."""
+    ends = [middle - low] * (high >= 0) + [high - middle] * (low <= 0)
+    return max(ends)
+
+
 def whole(side, column):
     """A batch's time, or a slice's: each slice by the median of its turns."""
     count = side.get("slices", 1)
@@ -153,7 +159,7 @@ class Raw:
         if min(len(self.differences(workload, *pair))
                for pair in self.claims(workload)) < self.needed(family):
             return math.inf
-        return statistics.median(self.delta(workload) + (high - low) / 2 for _, low, high in spans)
+        return statistics.median(self.delta(workload) + shown_beside(*span) for span in spans)
 
     def needed(self, family):
         """The launches that Holm's correction needs for so many claims."""
@@ -466,8 +472,8 @@ def check_sentences(page, raw):
                       for pair in raw.claims(name))]
     able = [raw.smallest(name) for name in expected.names if raw.claims(name)]
     run_level += [share(value) for value in (*able, statistics.median(able))]
-    run_level += [share(raw.delta(name) + (high - low) / 2) for name in expected.names
-                  for _, low, high in (raw.difference(name, *pair) for pair in raw.claims(name))]
+    run_level += [share(raw.delta(name) + shown_beside(*raw.difference(name, *pair)))
+                  for name in expected.names for pair in raw.claims(name)]
     known = numbers_of(flat(run_level)) | numbers_of(
         ["95 %", "1.25", "0.8", "1 %", "3 %", "5 %", "10 %"])
     checked = 0
@@ -487,8 +493,8 @@ def check_sentences(page, raw):
         own += [expected.pair(name, *pair) for pair in raw.pairs[name]]
         for promise, pool in POOLS.items():
             for malloc in raw.mallocs(name, promise) if pool in raw.present(name) else []:
-                _, low, high = raw.difference(name, pool, malloc)
-                own.append(share(raw.delta(name) + (high - low) / 2))
+                own.append(share(raw.delta(name)
+                                 + shown_beside(*raw.difference(name, pool, malloc))))
         allowed = numbers_of(flat(own))
         for element in article.iter():
             if element.tag in ("p", "li", "caption", SVG + "desc"):
