@@ -116,5 +116,5 @@ def test_reads_what_git_tracks(tmp_path):
 
 
 def test_without_git_it_says_so(tmp_path):
-    with pytest.raises(UserError, match="git does not say"):
+    with pytest.raises(UserError, match="git cannot list the files of"):
         rules.read_tree(tmp_path)
