@@ -3,27 +3,28 @@
     python3 -m analysis.report.figures
 
 makes the report of results/reference again, photographs it, and writes its figures, those of
-results/trial and the pool's length into the documents. A test holds these equal to the results.
+results/trial and the pool's length into README.md. A test holds these equal to the results.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import pathlib
 import re
+import shlex
 import statistics
 import subprocess
 from typing import Any, Iterable
 
-from analysis.report import document
+from analysis.report import document, trials
 from analysis.report.document import Column, Grid, Row, cells
 from analysis.report.narrative import arm_label, listed
+from analysis.runs.trial import Document
 from analysis.system import units
 from analysis.system.files import ROOT, whole_file
 
 REFERENCE, TRIALS = ROOT / "results" / "reference", ROOT / "results" / "trial"
-SHOWN_TRIAL = "cppcheck"
+SHOWN_TRIAL = "lua"
 """README.md shows this trial's output."""
 
 BLOCK = re.compile(r"(<!-- figures: begin -->\n).*?(<!-- figures: end -->)", re.DOTALL)
@@ -73,33 +74,26 @@ def run_sentence(run: dict[str, Any], verdicts: list[dict[str, Any]]) -> str:
             f" commit {run['environment']['source']},\nbeside {listed(list(mallocs))}:\n")
 
 
-def trial_sentence(trials: dict[str, dict[str, Any]]) -> str:
-    """What became of the programs that were tried whole."""
+def trial_sentence(found: dict[str, Document]) -> str:
+    """What became of the programs that were tried whole, on a clean heap."""
     answers = {"yes": "a pool pays off in", "malloc": "a malloc is enough in",
                "no": "nothing pays off in", "unknown": "cannot tell for"}
     said = [f"{words} {listed(names)}" for answer, words in answers.items()
-            if (names := [f"`{name}`" for name, one in trials.items()
-                           if one["answer"] == answer])]
+            if (names := [f"`{name}`" for name, one in found.items()
+                           if one.answer == answer and not name.endswith(("-littered", "-audit"))])]
     return f"[Whole programs](results/trial/README.md), tried as above: {'; '.join(said)}.\n"
 
 
-def trial_table(trials: dict[str, dict[str, Any]]) -> str:
-    """Each trial's sentence and noise."""
-    return table(("program", "answer", "δ"), (
-        (name, one["sentence"], units.percent(one["delta"] or math.inf).replace(units.NARROW, " "))
-        for name, one in trials.items()))
-
-
-def trial_output(told: str) -> str:
-    """The first lines that the terminal shows of a trial, from its trial.md."""
-    title, _, sentence, *lines = told.partition("\n## ")[0].splitlines()
-    grid = [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in line.strip("|").split("|")]
-            for line in lines if line.startswith("|")]
-    columns = [Column(title, title not in ("arm", "beside", "verdict")) for title in grid[0]]
-    shown = Grid("", "Speed of the whole program with each arm", columns,
-                 [Row(cells(*row)) for row in grid[2:2 + ARMS_SHOWN]])
-    return (f"```\n$ ./poolproof trial -- {title.removeprefix('# ')}\n"
-            f"{document.text([sentence, shown], 120).rstrip()}\n …\n```\n")
+def trial_output(trial: Document) -> str:
+    """The first lines that the terminal shows of a trial."""
+    shown = Grid("", "Speed of the whole program with each arm", [
+        Column("arm"), Column("beside"), Column("speed", True), Column("99 % interval", True),
+        Column("verdict"), Column("launches", True)], [
+            Row(cells(one.arm, one.baseline, f"{one.ratio:.3f}", f"{one.low:.3f} to {one.high:.3f}",
+                      one.verdict, str(one.n)))
+            for one in trial.verdicts if one.low and one.high][:ARMS_SHOWN])
+    return (f"```\n$ ./poolproof trial -- {shlex.join(trial.command.words)}\n"
+            f"{document.text([trial.sentence, shown], 120).rstrip()}\n …\n```\n")
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -112,14 +106,12 @@ def blocks() -> dict[pathlib.Path, list[str]]:
     """Document → the text of its blocks, in their order."""
     run, verdicts = (json.loads((REFERENCE / name).read_text(encoding="utf-8"))
                      for name in ("run.json", "verdicts.json"))
-    trials = {path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-              for path in sorted(TRIALS.glob("*/trial.json"))}
+    tried = trials.published(TRIALS)
     return {
         ROOT / "README.md": [
-            trial_output((TRIALS / SHOWN_TRIAL / "trial.md").read_text(encoding="utf-8")),
+            trial_output(tried[SHOWN_TRIAL]),
             "\n".join((run_sentence(run, verdicts), reference_table(verdicts),
-                       trial_sentence(trials)))],
-        TRIALS / "README.md": [trial_table(trials)],
+                       trial_sentence(tried)))],
     }
 
 

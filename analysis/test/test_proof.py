@@ -7,7 +7,7 @@ import pytest
 
 from analysis.stats import inference
 from analysis.system.files import ROOT
-from analysis.test import proof
+from analysis.test import proof, series
 
 PUBLISHED = re.search(r"<!-- proof: begin -->\n\n(.*\n)\n<!-- proof: end -->",
                       (ROOT / "analysis" / "README.md").read_text(encoding="utf-8"), re.S).group(1)
@@ -74,3 +74,8 @@ def test_a_wrong_statistic_would_be_seen(monkeypatch):
 @pytest.mark.slow
 def test_the_published_figures_are_computed_again():
     assert proof.figures() == PUBLISHED
+
+
+def test_the_published_series_is_told_as_it_was():
+    text = (ROOT / "analysis" / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- series: begin -->\n\n{series.figures()}\n<!-- series: end -->" in text
