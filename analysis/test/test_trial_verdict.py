@@ -147,7 +147,7 @@ def test_a_high_ceiling_is_said():
 
 def test_without_a_ceiling_nothing_is_said_of_what_was_not_tried():
     said = judge([one for one in measured() if one.kind != "ceiling"], 0.05)
-    assert said.sentence == "No: no malloc and no pool tried here wins more than 1.0 %."
+    assert said.sentence == "No: no malloc or pool tried here wins more than 1.0 %."
 
 
 def test_wide_intervals_tell_nothing():

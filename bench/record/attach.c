@@ -15,8 +15,8 @@ struct ring *map_ring(const char *path)
     if (fd < 0)
         return NULL;
     if (fstat(fd, &status) == 0 && status.st_size == sizeof(struct ring))
-        memory = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_POPULATE, fd, 0); /* a fault costs more than an event */
+        memory = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                      fd, 0); /* a fault costs more than an event */
     close(fd);
     if (memory == MAP_FAILED || ((struct ring *)memory)->magic == RING_MAGIC)
         return memory == MAP_FAILED ? NULL : memory;
