@@ -357,7 +357,7 @@ static void map_free(struct m_pool *pool, size_t g, size_t n)
 
 /* What is not in pages is extents of whole units. The tags of an extent's first unit are its
  * record; of a free extent the last unit's are too, so that it is found from either end. All other
- * units have no kind: a tag of a page, which stays behind when the page does not, is none. A free
+ * units have no kind: a tag of a page, which may outlive its page, is none. A free
  * extent is as long as it can be, and none ends at the frontier. */
 
 enum kind { KIND_NONE, KIND_CHUNK, KIND_FREE, KIND_LAST };
