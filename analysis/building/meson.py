@@ -12,15 +12,14 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
-
 from typing import Sequence
 
 from analysis.building import cross_machines
 from analysis.system import packages
 from analysis.system.exits import FINDING, UNFIT, UserError
-from analysis.system.files import ROOT, only_one, whole_file
-from analysis.system.process import clean_environment, find_program, outcome, require_program, say
+from analysis.system.files import ROOT, only_one, write_whole
+from analysis.system.process import (answer, clean_environment, find_program, outcome,
+                                     require_program, say)
 
 BUILD_ROOT = ROOT / "build"
 MACHINES = BUILD_ROOT / "machines"
@@ -105,15 +104,13 @@ def compilers(family: str) -> tuple[str, str]:
 
 def compiler_version(path: str) -> str:
     """The compiler's own version, such as "12.2.0"; "unknown" if it does not say."""
-    answer = subprocess.run([path, "-dumpfullversion", "-dumpversion"], stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL, text=True, check=False)
-    return answer.stdout.split("\n")[0].strip() or "unknown"
+    told = answer([path, "-dumpfullversion", "-dumpversion"]).stdout
+    return told.split("\n")[0].strip() or "unknown"
 
 
 def resource_folder(path: str) -> str:
     """Where a clang keeps its own headers."""
-    return subprocess.run([path, "-print-resource-dir"], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout.strip()
+    return answer([path, "-print-resource-dir"]).stdout.strip()
 
 
 def ensure_build(configuration: str, targets: Sequence[str] = ()) -> pathlib.Path:
@@ -186,8 +183,7 @@ def _configure(folder: pathlib.Path, settings: dict) -> None:
         lines = output.splitlines()
         wrong = [line for line in lines if "ERROR" in line] or lines[-3:]
         raise UserError(f"meson cannot configure build/{folder.name}: " + "\n".join(wrong), FINDING)
-    with whole_file(folder / SETTINGS) as stream:
-        json.dump(settings, stream, indent=1)
+    write_whole(folder / SETTINGS, json.dumps(settings, indent=1))
 
 
 def _compile(folder: pathlib.Path, targets: Sequence[str]) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
-import subprocess
 import sys
 
 from analysis.building import meson
 from analysis.runs import plan
 from analysis.system.exits import FINDING, PASS, UNFIT, USAGE, UserError
+from analysis.system.process import answer
 
 POOLS = {"pool": ("pool", "--lazy"), "pool-keep": ("pool", "--lazy", "--keep-contents")}
 
@@ -27,16 +27,14 @@ def play(player: pathlib.Path, words: tuple[str, ...], preload: pathlib.Path | N
     variables = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     if preload:
         variables["LD_PRELOAD"] = str(preload)
-    answer = subprocess.run([player, "run", "--on", *words, "--", trace], env=variables,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            errors="replace", check=False)
-    complaints = answer.stderr.strip().splitlines()
+    told = answer([player, "run", "--on", *words, "--", trace], env=variables)
+    complaints = told.stderr.strip().splitlines()
     if any("cannot be preloaded" in line for line in complaints):
         return UNFIT, complaints[0]
-    if answer.returncode < 0:
-        return FINDING, f"the player got signal {-answer.returncode}"
-    line = answer.stdout.strip() if answer.returncode == 0 else "".join(complaints[-1:])
-    return answer.returncode, line.removeprefix("poolproof-trace: ")
+    if told.returncode < 0:
+        return FINDING, f"the player got signal {-told.returncode}"
+    line = told.stdout.strip() if told.returncode == 0 else "".join(complaints[-1:])
+    return told.returncode, line.removeprefix("poolproof-trace: ")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ import tempfile
 from analysis.building import meson
 from analysis.fuzzing import findings
 from analysis.system.exits import FINDING, PASS, UserError
-from analysis.system.files import named_path, whole_file
+from analysis.system.files import named_path, write_whole
 from analysis.system.terminal import require
 
 
@@ -95,9 +95,7 @@ def write_program(folder: pathlib.Path, text: str | None, out: pathlib.Path) -> 
     with tempfile.TemporaryDirectory() as scratch:
         trace = pathlib.Path(scratch) / "trace.txt"
         trace.write_text(text)
-        program = findings.translate(folder, "c", trace)
-    with whole_file(out) as stream:
-        stream.write(program.decode())
+        write_whole(out, findings.translate(folder, "c", trace).decode())
 
 
 def show(target: str, path: pathlib.Path, failed: bool, printed: str, text: str | None) -> int:

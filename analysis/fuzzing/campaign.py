@@ -15,7 +15,7 @@ from typing import Mapping
 from analysis.fuzzing.libfuzzer import Status
 from analysis.runs import schema
 from analysis.runs.attacks import Campaign, Share
-from analysis.system.files import version, whole_file
+from analysis.system.files import version, write_whole
 
 CHUNK = 1_000_000
 """A process is started anew after so many executions."""
@@ -111,5 +111,4 @@ class Count:
             findings=sum(share.findings for share in self.shares.values()),
             complete=self.executions >= self.goal, targets=list(self.shares.values()))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as stream:
-            stream.write(schema.encoded(dataclasses.asdict(made), schema.NARROW))
+        write_whole(path, schema.encoded(dataclasses.asdict(made), schema.NARROW))

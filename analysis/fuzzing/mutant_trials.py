@@ -27,7 +27,7 @@ from analysis.fuzzing.jobs import Crew, Memory
 from analysis.fuzzing.mutants import EQUIVALENT, Mutant
 from analysis.system.exits import FINDING, PASS, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment, say
+from analysis.system.process import answer, clean_environment, say
 
 WORK = meson.BUILD_ROOT / "mutants"
 SUITES = {"core", "trace", "fuzz"}
@@ -63,8 +63,7 @@ class Workshop:
             raise UserError("the tree does not compile without a mutant; ./poolproof test says why",
                             FINDING)
         self.original = self._object_code()
-        said = subprocess.run(["meson", "introspect", "--tests", str(self.build)],
-                              capture_output=True, text=True, check=True).stdout
+        said = answer(["meson", "introspect", "--tests", str(self.build)]).stdout
         timed = []
         for test in json.loads(said):
             if {suite.rpartition(":")[2] for suite in test["suite"]} & SUITES \

@@ -12,13 +12,12 @@ import pathlib
 import re
 import shlex
 import shutil
-import subprocess
 from typing import Any
 
 from analysis.runs.attacks import Bug
 from analysis.system.exits import FINDING, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment, outcome
+from analysis.system.process import answer, clean_environment, outcome
 
 FOLDER = ROOT / "fuzz" / "bugs"
 KINDS = ("bug", "equivalent", "hollow")
@@ -97,9 +96,9 @@ def copy_with(bug: Patch, tree: pathlib.Path, root: pathlib.Path = ROOT) -> None
 
 
 def _ninja(build: pathlib.Path, *words: str) -> list[str]:
-    done = subprocess.run(["ninja", "-C", str(build), "-t", *words], capture_output=True, text=True,
-                          check=True)
-    return [line for line in done.stdout.splitlines() if not line.startswith("ninja: Entering")]
+    told = answer(["ninja", "-C", str(build), "-t", *words])
+    told.check_returncode()
+    return [line for line in told.stdout.splitlines() if not line.startswith("ninja: Entering")]
 
 
 def _dependents(build: pathlib.Path, files: tuple[str, ...],

@@ -17,7 +17,7 @@ from typing import Any, Sequence
 
 from analysis.runs.attacks import Bug, Score, Scoreboard, Trial
 from analysis.runs.schema import encoded
-from analysis.system.files import version, whole_file
+from analysis.system.files import version, write_whole
 from analysis.system.templates import fill
 
 SHARE_DUE = 0.95
@@ -138,5 +138,4 @@ def write(made: Scoreboard, folder: pathlib.Path) -> None:
     if made.bugs:
         files["survival.svg"] = draw(made.scores, made.executions)
     for name, text in files.items():
-        with whole_file(folder / name) as stream:
-            stream.write(text)
+        write_whole(folder / name, text)

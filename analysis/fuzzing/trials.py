@@ -19,6 +19,7 @@ from analysis.fuzzing.planted import Patch
 from analysis.fuzzing.session import folders_of
 from analysis.runs.attacks import Score, Trial
 from analysis.system.exits import UserError
+from analysis.system.process import outcome
 from analysis.system.terminal import require
 
 WORK = meson.BUILD_ROOT / "bugs"
@@ -71,10 +72,7 @@ def oracle_of(said: str) -> str:
 def steady() -> tuple[str, ...]:
     """What runs a program at the same addresses every time, where the system allows that."""
     words = ("setarch", "-R")
-    if not shutil.which(words[0]):
-        return ()
-    tried = subprocess.run([*words, "true"], stderr=subprocess.DEVNULL, check=False)
-    return words if tried.returncode == 0 else ()
+    return words if shutil.which(words[0]) and outcome([*words, "true"])[0] == 0 else ()
 
 
 def attempt(crew: Crew, program: pathlib.Path, seed: int, executions: int,

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
 from typing import Any, Sequence
 
 from analysis.runs.plan import Trace, Workload
 from analysis.system.exits import UNFIT, USAGE, UserError
+from analysis.system.process import answer
 
 
 def ask(binary: pathlib.Path, traces: Sequence[Trace] = (), threads: int = 1) -> dict[str, Any]:
     """What the benchmark binary lists: "workloads"; "arms" with about and limits; "absent", what it
     was built without → package. UserError if it fails."""
     flags = [f"--trace={trace.name}={trace.file}" for trace in traces]
-    answer = subprocess.run([str(binary), *flags, f"--threads={threads}", "--list"],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                            timeout=120)
-    if answer.returncode != 0:
-        said = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
-        raise UserError(said[-1], USAGE if answer.returncode == USAGE else UNFIT)
+    told = answer([str(binary), *flags, f"--threads={threads}", "--list"], timeout=120)
+    if told.returncode != 0:
+        said = told.stderr.strip().splitlines() or [f"exit code {told.returncode}"]
+        raise UserError(said[-1], USAGE if told.returncode == USAGE else UNFIT)
     try:
-        listed = json.loads(answer.stdout)
+        listed = json.loads(told.stdout)
         return {
             "workloads": [Workload(
                 item["workload"], item["question"], list(item["arms"]),

@@ -18,7 +18,7 @@ from analysis.runs import plan, records
 from analysis.runs.plan import Arm, Pair, Trace
 from analysis.system import host
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT
+from analysis.system.files import ROOT, git
 
 BASES = meson.BUILD_ROOT / "gate"
 BASE = "base-"
@@ -44,11 +44,9 @@ def base_binary(base: str) -> pathlib.Path:
         return _built(folder.resolve(), host.sha256(folder / "meson.build")[:12])
     if folder.is_dir():
         raise UserError(f"{base}: neither a build folder nor the project's sources")
-    asked = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet",
-                            f"{base}^{{commit}}"], stdout=subprocess.PIPE, text=True, check=False)
-    if asked.returncode != 0:
+    commit = (git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}") or "").strip()
+    if not commit:
         raise UserError(f"--base {base}: no revision, folder or library of that name")
-    commit = asked.stdout.strip()
     source = BASES / commit[:12] / "source"
     if not (source / "meson.build").is_file():
         shutil.rmtree(source, ignore_errors=True)

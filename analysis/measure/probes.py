@@ -11,7 +11,6 @@ import functools
 import json
 import pathlib
 import re
-import subprocess
 import tempfile
 import time
 from typing import Any, Callable, Sequence
@@ -23,7 +22,7 @@ from analysis.runs import plan
 from analysis.runs.plan import Arm, Plan, Workload
 from analysis.runs.records import Appender, Record
 from analysis.runs.samples import PERCENTILES, Probe, Refusal
-from analysis.system.process import processors
+from analysis.system.process import answer, processors
 
 PATIENCE_S = {"memory": 120.0, "latency": 120.0, "work": 600.0}
 """A process may take so long before it is ended and refused."""
@@ -162,9 +161,7 @@ def _count(run: Plan, workload: Workload, arm: Arm,
 @functools.lru_cache(maxsize=None)
 def valgrind_version() -> str:
     """Such as valgrind-3.19.0."""
-    answer = subprocess.run(["valgrind", "--version"],
-                            stdout=subprocess.PIPE, text=True, check=False)
-    return answer.stdout.strip()
+    return answer(["valgrind", "--version"]).stdout.strip()
 
 
 # --- A whole part --------------------------------------------------------------------------------

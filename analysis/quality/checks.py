@@ -19,7 +19,7 @@ from analysis.quality.instruments import SUITES, Control, Instrument
 from analysis.quality.testing import Result
 from analysis.system import packages
 from analysis.system.exits import PASS
-from analysis.system.files import ROOT, whole_file
+from analysis.system.files import ROOT, write_whole
 from analysis.system.process import outcome, require_program, sanitizer_environment
 
 KEPT = meson.BUILD_ROOT / "check"
@@ -169,7 +169,6 @@ def write_matrix() -> int:
         folder = meson.ensure_build(configuration)
         columns[configuration] = outcomes(configuration, folder)
         sentences = misuse.misuses(folder / "core" / "test" / "misuse")
-    with whole_file(misuse.DOCUMENT) as stream:
-        stream.write(misuse.render(sentences, columns))
+    write_whole(misuse.DOCUMENT, misuse.render(sentences, columns))
     print(f"{os.path.relpath(misuse.DOCUMENT)}: {len(sentences)} misuses in {len(columns)} builds")
     return PASS

@@ -12,7 +12,6 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 from typing import Any, Iterable, NamedTuple
 
 from analysis.building import meson
@@ -20,7 +19,7 @@ from analysis.quality import testing
 from analysis.quality.testing import Result
 from analysis.system.exits import FINDING, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import require_program
+from analysis.system.process import answer, require_program
 
 KEPT = meson.BUILD_ROOT / "coverage-report"
 EXCUSE = re.compile(r"/\* not covered: \w.*\*/")
@@ -117,12 +116,10 @@ def programs_of(folder: pathlib.Path) -> list[str]:
 
 def tool(name: str, words: list[str]) -> str:
     """Runs one of LLVM's programs and returns what it printed."""
-    answer = subprocess.run([f"{name}-19", *words], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            timeout=LIMIT_S, check=False)
-    if answer.returncode != 0:
-        raise UserError(f"{name} failed: {answer.stderr.strip()[-300:]}", FINDING)
-    return answer.stdout
+    told = answer([f"{name}-19", *words], timeout=LIMIT_S)
+    if told.returncode != 0:
+        raise UserError(f"{name} failed: {told.stderr.strip()[-300:]}", FINDING)
+    return told.stdout
 
 
 # --- Reading --------------------------------------------------------------------------------------

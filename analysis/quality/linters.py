@@ -11,7 +11,7 @@ import re
 
 from analysis.building import meson
 from analysis.quality import rules
-from analysis.system.files import ROOT, whole_file
+from analysis.system.files import ROOT, write_whole
 from analysis.system.process import clean_environment, outcome, processors, require_program
 
 WORK = meson.BUILD_ROOT / "lint"
@@ -78,8 +78,7 @@ def _write_database(folders: list[pathlib.Path], only: set[pathlib.Path] | None)
     """Writes the sources that are to be read; whether there are any."""
     chosen = units(folders, only)
     WORK.mkdir(parents=True, exist_ok=True)
-    with whole_file(WORK / "compile_commands.json") as stream:
-        json.dump(chosen, stream)
+    write_whole(WORK / "compile_commands.json", json.dumps(chosen))
     return bool(chosen)
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import pathlib
 import re
 import signal
-import subprocess
 from typing import Sequence
 
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment, outcome
+from analysis.system.process import answer, clean_environment, outcome
 
 DOCUMENT = ROOT / "core" / "MISUSE.md"
 UNNOTICED = "unnoticed"
@@ -68,9 +67,9 @@ checked and the sanitized column. Valgrind needs `-DPOOL_VALGRIND`.
 
 def misuses(program: pathlib.Path, wrapper: Sequence[str] = ()) -> dict[str, str]:
     """Misuse → its sentence, from the program's own list."""
-    answer = subprocess.run([*wrapper, str(program), "--list"], stdout=subprocess.PIPE, text=True,
-                            check=True, timeout=LIMIT_S, env=clean_environment())
-    return dict(line.split("\t") for line in answer.stdout.splitlines())
+    told = answer([*wrapper, str(program), "--list"], timeout=LIMIT_S, env=clean_environment())
+    told.check_returncode()
+    return dict(line.split("\t") for line in told.stdout.splitlines())
 
 
 def outcomes(build: str, program: pathlib.Path, variables: dict[str, str],

@@ -10,11 +10,11 @@ import dataclasses
 import pathlib
 import posixpath
 import re
-import subprocess
 from typing import Callable, Iterator
 
 from analysis.quality import imports
 from analysis.system.exits import UNFIT, UserError
+from analysis.system.files import git
 
 TOP = re.compile(
     r"(README|CONTRIBUTING|CHANGELOG|SECURITY)\.md|LICENSE|poolproof"
@@ -124,11 +124,9 @@ Tree = list[File]
 
 def read_tree(root: pathlib.Path) -> Tree:
     """The files that git tracks. UserError where it does not say."""
-    try:
-        listing = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], text=True, check=True,
-                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    except (OSError, subprocess.CalledProcessError):
-        raise UserError(f"git cannot list the files of {root}", UNFIT) from None
+    listing = git("ls-files", "-z", root=root)
+    if listing is None:
+        raise UserError(f"git cannot list the files of {root}", UNFIT)
     files = ((name, root / name) for name in listing.split("\0") if name)
     return [File(name, path.read_bytes()) for name, path in files
             if path.is_file() and not path.is_symlink()]

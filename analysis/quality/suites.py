@@ -14,14 +14,13 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import time
 from typing import Callable, Iterator
 
 from analysis.building import meson
 from analysis.quality import coverage, linters, rules, testing
 from analysis.quality.testing import Result
-from analysis.system.files import ROOT, whole_file
+from analysis.system.files import ROOT, git, write_whole
 from analysis.system.terminal import require
 
 BUILDS = ("release", "sanitize")
@@ -148,15 +147,15 @@ def tell(group: Group) -> list[Result]:
     counts = testing.tally(results)
     if key and counts["passed"] and not counts["failed"]:
         MEMORY.mkdir(exist_ok=True)
-        with whole_file(memory) as stream:
-            json.dump({"key": key, "results": [[r.name, r.outcome, r.reason] for r in results]},
-                      stream)
+        write_whole(memory, json.dumps({
+            "key": key, "results": [[r.name, r.outcome, r.reason] for r in results]}))
     return results
 
 
 def digest(group: Group) -> str:
     """A digest of all that a group's outcome depends on; "" where git cannot name the files."""
-    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", *group.inputs)
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", *group.inputs,
+                 root=ROOT)
     if listed is None:
         return ""
     variables = sorted((name, value) for name, value in os.environ.items() if "PROOF" in name)
@@ -167,14 +166,6 @@ def digest(group: Group) -> str:
         if path.is_file():
             found.update(f"{path}\0{os.access(path, os.X_OK)}\0".encode() + path.read_bytes())
     return found.hexdigest()
-
-
-def git(*words: str) -> str | None:
-    if not shutil.which("git"):
-        return None
-    answer = subprocess.run(["git", "-C", str(ROOT), *words], stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL, text=True, check=False)
-    return answer.stdout if answer.returncode == 0 else None
 
 
 def changed() -> set[pathlib.Path] | None:

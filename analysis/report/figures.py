@@ -21,7 +21,7 @@ from analysis.report.document import Column, Grid, Row, cells
 from analysis.report.narrative import arm_label, listed
 from analysis.runs.trial import Document
 from analysis.system import units
-from analysis.system.files import ROOT, whole_file
+from analysis.system.files import ROOT, write_whole
 
 REFERENCE, TRIALS = ROOT / "results" / "reference", ROOT / "results" / "trial"
 SHOWN_TRIAL = "lua"
@@ -139,5 +139,4 @@ if __name__ == "__main__":
     photograph(REFERENCE / "report.html", REFERENCE / "report.png")
     for name, text in blocks().items():
         content = renewed(name, text)
-        with whole_file(name) as stream:
-            stream.write(content)
+        write_whole(name, content)

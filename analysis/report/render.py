@@ -15,7 +15,7 @@ from analysis.stats import verdicts
 from analysis.stats.verdicts import Analysis
 from analysis.system import drawing
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
-from analysis.system.files import output_folder, whole_file
+from analysis.system.files import output_folder, write_whole
 
 PICTURE = "picture.svg"
 REPORT_HTML, REPORT_MARKDOWN = "report.html", "report.md"
@@ -37,8 +37,7 @@ def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
     if chart := charts.forest(analysis, "malloc", "picture"):
         texts[PICTURE] = drawing.alone(chart)
     for name, text in texts.items():
-        with whole_file(folder / name) as stream:
-            stream.write(text)
+        write_whole(folder / name, text)
     return [folder / name for name in texts]
 
 

@@ -18,7 +18,7 @@ from analysis.stats import trial_verdict
 from analysis.stats.inference import Interval
 from analysis.stats.trial_verdict import Judgement, Measured, interval, verdict, without_calls
 from analysis.system import units
-from analysis.system.files import version, whole_file
+from analysis.system.files import version, write_whole
 
 SITES_SHOWN = 16
 
@@ -217,8 +217,7 @@ def write(folder: pathlib.Path, trial: Trial, host: dict[str, Any],
         document_of(trial, measured, judgement, host))),
              "trial.md": document.markdown(told), "report.html": document.html(told)}
     for name, text in texts.items():
-        with whole_file(folder / name) as stream:
-            stream.write(text)
+        write_whole(folder / name, text)
     return judgement
 
 

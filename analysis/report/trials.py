@@ -16,7 +16,7 @@ from analysis.runs import schema
 from analysis.runs.trial import Document, Verdict
 from analysis.system import units
 from analysis.system.exits import UserError
-from analysis.system.files import whole_file
+from analysis.system.files import write_whole
 
 WIDEST = 0.015
 """Half an interval, as a share, that a trial should not exceed."""
@@ -168,5 +168,4 @@ def published(folder: pathlib.Path) -> dict[str, Document]:
 
 if __name__ == "__main__":
     given = pathlib.Path(sys.argv[1])
-    with whole_file(given / "README.md") as stream:
-        stream.write(page(published(given)))
+    write_whole(given / "README.md", page(published(given)))

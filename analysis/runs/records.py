@@ -22,7 +22,7 @@ from analysis.runs.plan import Plan
 from analysis.runs.samples import Launch, Line, Probe, Refusal
 from analysis.runs.schema import built, complaint, decoded, encoded
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT, output_folder, whole_file
+from analysis.system.files import ROOT, output_folder, write_whole
 
 RUN_FILE = "run.json"
 LAUNCHES_FILE, PROBES_FILE = "launches.jsonl.gz", "probes.jsonl.gz"
@@ -274,5 +274,4 @@ def write_plan(folder: pathlib.Path, plan: Plan) -> None:
     wrong = complaint("run", value)
     if wrong:
         raise AssertionError(f"the plan {wrong}")
-    with whole_file(folder / RUN_FILE) as stream:
-        stream.write(encoded(value))
+    write_whole(folder / RUN_FILE, encoded(value))

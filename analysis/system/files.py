@@ -12,7 +12,7 @@ import tempfile
 from typing import Iterator
 
 from analysis.system.exits import UserError
-from analysis.system.process import say
+from analysis.system.process import answer, say
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 """The top of the repository."""
@@ -22,6 +22,15 @@ def version() -> str:
     """Poolproof's version, as meson.build states it."""
     found = re.search(r"^\s*version: '([^']+)'", (ROOT / "meson.build").read_text(), re.MULTILINE)
     return found.group(1) if found else "unknown"
+
+
+def git(*words: str, root: pathlib.Path = ROOT) -> str | None:
+    """What git prints of the repository; None where there is neither, or it fails."""
+    try:
+        told = answer(["git", "-C", str(root), *words])
+    except OSError:
+        return None
+    return told.stdout if told.returncode == 0 else None
 
 
 def named_path(text: str) -> pathlib.Path:
@@ -53,13 +62,12 @@ def output_folder(path: pathlib.Path) -> None:
         raise UserError(f"{path} is a file; name a folder") from None
 
 
-@contextlib.contextmanager
-def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
-    """A file open for writing that appears at `path` complete, or not at all.
+def write_whole(path: pathlib.Path, content: str | bytes) -> None:
+    """Writes a file that appears at `path` complete, or not at all.
 
     Written under a temporary name in the same folder, flushed to the disk, then renamed; on any
     error the temporary file is removed and what stood at `path` stays. A link is written through.
-    mode is "w" or "wb". UserError if what stands there is no file.
+    UserError if what stands there is no file.
     """
     place = output_file(path)
     try:
@@ -68,9 +76,8 @@ def whole_file(path: pathlib.Path, mode: str = "w") -> Iterator:
         error.filename = str(path)
         raise
     try:
-        encoding = None if "b" in mode else "utf-8"
-        with os.fdopen(handle, mode, encoding=encoding) as stream:
-            yield stream
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fchmod(stream.fileno(), 0o644)
             os.fsync(stream.fileno())

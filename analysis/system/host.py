@@ -8,9 +8,8 @@ import os
 import pathlib
 import platform
 import re
-import subprocess
 
-from analysis.system.files import ROOT, version
+from analysis.system.files import git, version
 
 LIBRARIES = ("numpy", "scipy", "matplotlib")
 
@@ -74,14 +73,7 @@ def system_name() -> str:
 def source() -> str:
     """The commit of the sources, followed by "+" if they are changed; "" outside a
     repository."""
-    try:
-        answer = subprocess.run([
-            "git", "-C",
-            str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"
-        ], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout.strip() if answer.returncode == 0 else ""
+    return (git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*") or "").strip()
 
 
 def _cpu_flags() -> list[str]:

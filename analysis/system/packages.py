@@ -17,7 +17,7 @@ import subprocess
 import sys
 from typing import Iterable
 
-from analysis.system.process import say
+from analysis.system.process import answer, say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,11 +93,8 @@ def installed(names: list[str]) -> dict[str, str]:
     """Which of these packages are installed: name → version. Empty where there is no dpkg."""
     if not names or not shutil.which("dpkg-query"):
         return {}
-    answer = subprocess.run(
-        ["dpkg-query", "-W", "-f=${db:Status-Abbrev}\t${Package}\t${Version}\n", *names],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
-    )
-    rows = (line.split("\t") for line in answer.stdout.splitlines())
+    told = answer(["dpkg-query", "-W", "-f=${db:Status-Abbrev}\t${Package}\t${Version}\n", *names])
+    rows = (line.split("\t") for line in told.stdout.splitlines())
     return {name: version for status, name, version in rows if status.startswith("ii")}
 
 
@@ -149,23 +146,22 @@ def _list(packages: list[Package]) -> None:
 def _install(prefix: list[str], names: list[str]) -> None:
     """Installs as many of the packages as the machine's sources have."""
     _apt(prefix, "update")
-    answer = subprocess.run(["apt-cache", "policy", *names], stdout=subprocess.PIPE, text=True,
-                            check=False, env=os.environ | {"LC_ALL": "C"})
-    known = re.findall(r"^(\S+):\n.*\n  Candidate: (?!\(none\))", answer.stdout, re.MULTILINE)
+    policy = answer(["apt-cache", "policy", *names], env=os.environ | {"LC_ALL": "C"}).stdout
+    known = re.findall(r"^(\S+):\n.*\n  Candidate: (?!\(none\))", policy, re.MULTILINE)
     if known:
         _apt(prefix, "install", *known)
 
 
 def _apt(prefix: list[str], *words: str) -> bool:
     """Runs apt-get, which waits for another's lock; True on success. A failure shows its end."""
-    answer = subprocess.run(
+    told = subprocess.run(
         [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-q", "-y",
          "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0",
          "-o", "Acquire::Retries=3", *words],
         stdin=None if prefix == ["sudo"] else subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
     )
-    if answer.returncode != 0:
-        last = (answer.stdout.strip().splitlines() or ["no reason given"])[-1]
+    if told.returncode != 0:
+        last = (told.stdout.strip().splitlines() or ["no reason given"])[-1]
         say(f"apt-get {words[0]} failed: {last}")
-    return answer.returncode == 0
+    return told.returncode == 0

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from analysis.system.exits import UNFIT, UserError
 
@@ -33,6 +33,13 @@ def require_program(name: str, package: str = "") -> str:
     if not found:
         raise UserError(f"{name} is missing; install {package or name}", UNFIT)
     return found
+
+
+def answer(command: Sequence[str | os.PathLike], **how: Any) -> subprocess.CompletedProcess[str]:
+    """A short command that has ended: its exit code, and what it printed and complained of."""
+    given = {"stdin": subprocess.DEVNULL} if "input" not in how else {}
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False,
+                          **given, **how)
 
 
 TIMED_OUT = 124

@@ -13,7 +13,7 @@ import pathlib
 import subprocess
 import sys
 
-from analysis.system.files import ROOT, whole_file
+from analysis.system.files import ROOT, write_whole
 from analysis.test.proof import table
 
 PUBLISHED = ROOT / "results/series/controls.jsonl.gz"
@@ -48,8 +48,7 @@ def publish(runs: pathlib.Path) -> None:
             lines += [json.dumps({"delay_percent": delay, "run": number,
                                   **{field: item[field] for field in FIELDS}})
                       for item in said if item["kind"] == "control"]
-    with whole_file(PUBLISHED, "wb") as stream:
-        stream.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
+    write_whole(PUBLISHED, gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
 
 
 def figures() -> str:

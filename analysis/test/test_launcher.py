@@ -10,7 +10,7 @@ import pytest
 
 from analysis import __main__
 from analysis.system.exits import UserError
-from analysis.system.files import ROOT, output_file, version, whole_file
+from analysis.system.files import ROOT, output_file, version, write_whole
 
 LAUNCHER = ROOT / "poolproof"
 
@@ -108,20 +108,17 @@ def test_other_errors_are_not_hidden(error):
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "run.json"
     path.write_text("before")
-    with pytest.raises(RuntimeError), whole_file(path) as stream:
-        stream.write("half")
-        raise RuntimeError
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "half" * 10000 + "\ud800")
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
-    with whole_file(path) as stream:
-        stream.write("after")
+    write_whole(path, "after")
     assert path.read_text() == "after" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_is_written_through_a_link(tmp_path):
     (tmp_path / "link").symlink_to("there")
     for text in ("new", "newer"):
-        with whole_file(tmp_path / "link") as stream:
-            stream.write(text)
+        write_whole(tmp_path / "link", text)
         assert (tmp_path / "there").read_text() == text and (tmp_path / "link").is_symlink()
 
 
@@ -136,8 +133,7 @@ def test_nothing_but_a_file_is_replaced(tmp_path, name, said):
     (tmp_path / "folder").mkdir()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(UserError, match=said):
-        with whole_file(tmp_path / name):
-            pass
+        write_whole(tmp_path / name, "")
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "pipe").is_fifo()
 
 
@@ -149,8 +145,7 @@ def test_the_name_of_an_open_file_is_no_file(tmp_path):
 
 def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
-        with whole_file(tmp_path / "no" / "x"):
-            pass
+        write_whole(tmp_path / "no" / "x", "")
     assert caught.value.filename == str(tmp_path / "no" / "x")
 
 
