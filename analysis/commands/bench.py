@@ -10,7 +10,6 @@ import pathlib
 
 from analysis.measure import words
 from analysis.system.exits import PASS, UserError
-from analysis.system.files import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,18 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--full", action="store_true",
                       help="measure every size, and count instructions")
     words.add_arguments(parser)
-    parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
-                        help="write to this folder (default: results/runs/TIME)")
+    parser.add_argument("--arm", nargs="+", action="extend", default=[], metavar="A",
+                        help="run only these arms or patterns, and the controls")
+    parser.add_argument("--malloc", nargs="+", action="extend", default=[], type=words.malloc_word,
+                        metavar="NAME=FILE", help="measure the malloc of this shared library too")
+    parser.add_argument("--threads", nargs="+", action="extend", default=[], type=words.threads,
+                        metavar="N", help="run micro workloads with N threads, with an arm each"
+                        " or with one malloc for all")
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="continue a run")
-    parser.add_argument("--seed", type=words.number, metavar="N",
-                        help="seed for every random order")
-    parser.add_argument("--launches", type=words.number, metavar="N",
-                        help="run every pair N times, whatever is proved")
     parser.add_argument("--delay", type=words.percent, default=words.DELAY_PERCENT,
                         metavar="PERCENT", help="slow the pool's control copy by PERCENT"
                         f" (default: {words.DELAY_PERCENT:g})")
     parser.add_argument("--list", action="store_true",
                         help="list the workloads and arms and exit")
+    parser.set_defaults(default_of=parser.get_default)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,31 +40,20 @@ def run(args: argparse.Namespace) -> int:
     from analysis.measure import catalogue, offer, planning, session
     from analysis.report import render
     console = render.output_console()
-    if args.resume:
-        return _resume(args)
-    if args.list:
+    if args.list and not args.resume:
         args.quick, args.full = False, True  # all that there is
         offer.print_offer(catalogue.offer(session.benchmark_binary(), planning.traces_of(args),
                                           args.malloc, args.threads), console)
         return PASS
-    folder = session.begin(args, console)
-    session.measure(folder, console)
-    return render.report(folder, console)
-
-
-def _resume(args: argparse.Namespace) -> int:
-    """Goes on with a run, if nothing that it depends on has changed."""
-    from analysis.measure import session
-    from analysis.report import render
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    given = [f"--{name}" for name, value in vars(args).items()
-             if name != "resume" and value != parser.get_default(name)]
-    if given:
-        raise UserError(f"--resume keeps the plan of the run; leave out {' '.join(given)}")
-    folder = args.resume.resolve()
-    session.benchmark_binary()
-    session.go_on(folder)
-    console = render.output_console()
+    if not args.resume:
+        folder = session.begin(args, console)
+    else:
+        given = [f"--{name}" for name, value in vars(args).items()
+                 if name != "resume" and value != args.default_of(name)]
+        if given:
+            raise UserError(f"--resume keeps the plan of the run; leave out {' '.join(given)}")
+        folder = args.resume.resolve()
+        session.benchmark_binary()
+        session.go_on(folder)
     session.measure(folder, console)
     return render.report(folder, console)

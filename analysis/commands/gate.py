@@ -1,8 +1,9 @@
 """Fail if the pool became slower than another build of it.
 
-Builds the base in its own folder and runs both builds now, in turns. Exit codes: 0 if every claim
-excludes a regression beyond noise, 1 if one is proved, 3 if the run cannot tell, 4 if it cannot
-run. Where Valgrind is installed, 1 % more instructions are a regression too.
+Builds the base in its own folder and runs both builds now, in turns, on the workloads of a quick
+run where none is named. Exit codes: 0 if every claim excludes a regression beyond noise, 1 if one
+is proved, 3 if the run cannot tell, 4 if it cannot run. Where Valgrind is installed, 1 % more
+instructions are a regression too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import argparse
 
 from analysis.measure import words
-from analysis.system.files import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,19 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              " malloc's shared library")
     parser.add_argument("--new", metavar="DIR|LIB",
                         help="judge this build or library (default: these sources)")
-    parser.add_argument("--workload", nargs="+", action="extend", default=[], metavar="W",
-                        help="run these workloads (default: those of a quick run)")
-    parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
-                        help="play these recorded traces too")
-    parser.add_argument("--launches", type=words.number, metavar="N",
-                        help="run every pair N times, whatever is proved")
-    parser.add_argument("--seed", type=words.number, metavar="N",
-                        help="seed for every random order")
+    words.add_arguments(parser)
     parser.add_argument("--no-work", action="store_true", help="do not count instructions")
     parser.add_argument("--format", choices=("text", "markdown"), default="text",
                         help="format of the result (default: text)")
-    parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
-                        help="write to this folder (default: results/runs/TIME)")
     parser.set_defaults(quick=True, full=False, threads=[], arm=[], malloc=[],
                         delay=words.DELAY_PERCENT)
 

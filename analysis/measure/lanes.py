@@ -7,6 +7,7 @@ import time
 from typing import Any, Callable, Sequence, TypeVar
 
 from analysis.measure import side_by_side
+from analysis.runs.samples import Line, Refusal
 
 Lane = TypeVar("Lane")
 Task = TypeVar("Task")
@@ -41,3 +42,33 @@ def work(lanes: Sequence[Lane], choose: Callable[[Lane], Task | None],
                 side_by_side.end_all()
                 time.sleep(0.01)
             raise
+
+
+Place = tuple[str, str]
+"""(workload, arm)."""
+
+
+def collect(lanes: Sequence[Lane], waiting: Callable[[Lane], list[Task]],
+            places: Callable[[Task], set[Place]], run: Callable[[Task, Lane], Sequence[Line]],
+            end: float, keep: Callable[[Line], None]) -> None:
+    """Runs tasks from the ends of the lists that wait for the lanes, until none is there or the
+    clock says `end`; `keep` is told of each line. A refused arm leaves its workload."""
+    gone: set[Place] = set()
+
+    def choose(lane: Lane) -> Task | None:
+        tasks = waiting(lane)
+        while tasks and time.monotonic() < end:
+            task = tasks.pop()
+            if not places(task) & gone:
+                return task
+        return None
+
+    def take(_: Task, lines: Sequence[Line]) -> None:
+        for line in lines:
+            if isinstance(line, Refusal):
+                if (line.workload, line.arm) in gone:
+                    continue
+                gone.add((line.workload, line.arm))
+            keep(line)
+
+    work(lanes, choose, run, take)

@@ -8,6 +8,7 @@ processor of its own.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 import zlib
@@ -64,7 +65,7 @@ def collect(known: Record, appender: Appender, listener: Listener,
     for look in plan.looks:
         todo = missing(known, look)
         announce(len(known.launches) + len(todo))
-        end = None if look == plan.looks[0] else begun + plan.budgets_s["time"]
+        end = math.inf if look == plan.looks[0] else begun + plan.budgets_s["time"]
         entries = _run(plan, todo, appender, listener, end)
         known = dataclasses.replace(
             known,
@@ -76,7 +77,7 @@ def collect(known: Record, appender: Appender, listener: Listener,
 
 
 def _run(plan: Plan, todo: Sequence[Task], appender: Appender, listener: Listener,
-         end: float | None) -> list[Launch | Refusal]:
+         end: float) -> list[Launch | Refusal]:
     """Runs launches: those of one thread on all processors at a time, then the others alone."""
     used = processors_used()
     queues: dict[int | None, list[Task]] = {processor: [] for processor in (*used, None)}
@@ -84,30 +85,21 @@ def _run(plan: Plan, todo: Sequence[Task], appender: Appender, listener: Listene
         place = zlib.crc32(f"{item.workload} {pair.arm} {pair.baseline}".encode()) + number
         queues[None if item.form == "threads" else used[place % len(used)]].append(
             (item, pair, number))
-    gone: set[tuple[str, str]] = set()
     found: list[Launch | Refusal] = []
 
-    def choose(processor: int | None) -> Task | None:
-        waiting = queues[processor]
-        if not waiting and processor is not None:  # rather than idle, take another's
-            waiting = max((queues[other] for other in used), key=len)
-        while waiting and not (end and time.monotonic() >= end):
-            item, pair, number = waiting.pop()
-            if not {(item.workload, pair.arm), (item.workload, pair.baseline)} & gone:
-                return item, pair, number
-        return None
+    def waiting(processor: int | None) -> list[Task]:
+        if not queues[processor] and processor is not None:  # rather than idle, take another's
+            return max((queues[other] for other in used), key=len)
+        return queues[processor]
 
-    def take(_: Task, entries: list[Launch | Refusal]) -> None:
-        for entry in entries:
-            if isinstance(entry, Refusal):
-                if (entry.workload, entry.arm) in gone:
-                    continue
-                gone.add((entry.workload, entry.arm))
-            appender.append(entry)
-            found.append(entry)
-            listener(entry)
+    def keep(entry: Launch | Refusal) -> None:
+        appender.append(entry)
+        found.append(entry)
+        listener(entry)
 
     runner.go_first()
     for some in (used, [None]):
-        lanes.work(some, choose, lambda task, lane: runner.launch(plan, *task, lane), take)
+        lanes.collect(some, waiting, lambda task: {(task[0].workload, task[1].arm),
+                                                   (task[0].workload, task[1].baseline)},
+                      lambda task, lane: runner.launch(plan, *task, lane), end, keep)
     return found

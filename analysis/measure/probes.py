@@ -186,26 +186,13 @@ def run_part(run: Plan, todo: Sequence[Task], appender: Appender, limit_s: float
              listener: Callable[[Probe | Refusal], None]) -> int:
     """Does what is to do, appending as it ends, and returns how much of it is left: none, unless
     the limit of time was reached. `listener` is told of each line."""
-    end = time.monotonic() + limit_s
     left = list(todo)[::-1]
-    gone: set[tuple[str, str]] = set()
 
-    def choose(_: int) -> Task | None:
-        while left and time.monotonic() < end:
-            task = left.pop()
-            if (task[1].workload, task[2].name) not in gone:
-                return task
-        return None
-
-    def take(_: Task, line: Probe | Refusal) -> None:
-        place = (line.workload, line.arm)
-        if place in gone:
-            return
-        if isinstance(line, Refusal):
-            gone.add(place)
+    def keep(line: Probe | Refusal) -> None:
         appender.append(line)
         listener(line)
 
     together = 1 if any(task[3] == "latency" for task in todo) else min(SIDE_BY_SIDE, processors())
-    lanes.work(range(together), choose, lambda task, _: probe(run, task), take)
+    lanes.collect(range(together), lambda _: left, lambda task: {(task[1].workload, task[2].name)},
+                  lambda task, _: [probe(run, task)], time.monotonic() + limit_s, keep)
     return len(left)

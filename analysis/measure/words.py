@@ -7,6 +7,8 @@ import dataclasses
 import pathlib
 import re
 
+from analysis.system.files import named_path
+
 MOST_THREADS = 1024
 DELAY_PERCENT = 5.0
 """By which a copy of the pool is slower than the pool in every run."""
@@ -21,18 +23,16 @@ class Malloc:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that choose."""
+    """The arguments of every run: what it measures, how often, and where that goes."""
     parser.add_argument("--workload", nargs="+", action="extend", default=[], metavar="W",
                         help="run only these workloads, or patterns such as 'churn/*'")
-    parser.add_argument("--arm", nargs="+", action="extend", default=[], metavar="A",
-                        help="run only these arms or patterns, and the controls")
     parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
                         help="play these recorded traces too")
-    parser.add_argument("--malloc", nargs="+", action="extend", default=[], type=malloc_word,
-                        metavar="NAME=FILE", help="measure the malloc of this shared library too")
-    parser.add_argument("--threads", nargs="+", action="extend", default=[], type=_threads,
-                        metavar="N", help="run micro workloads with N threads, with an arm each"
-                        " or with one malloc for all")
+    parser.add_argument("--launches", type=number, metavar="N",
+                        help="run every pair N times, whatever is proved")
+    parser.add_argument("--seed", type=number, metavar="N", help="seed for every random order")
+    parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
+                        help="write to this folder (default: results/runs/TIME)")
 
 
 def malloc_word(text: str) -> Malloc:
@@ -44,7 +44,7 @@ def malloc_word(text: str) -> Malloc:
     return Malloc(name, pathlib.Path(file))
 
 
-def _threads(text: str) -> int:
+def threads(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text) or not 2 <= int(text) <= MOST_THREADS:
         raise argparse.ArgumentTypeError(
             f"invalid number of threads {text!r}: use 2 to {MOST_THREADS}")
