@@ -12,12 +12,10 @@ from typing import NoReturn
 
 from analysis.commands import COMMANDS
 from analysis.system import packages
+from analysis.system.arguments import require
 from analysis.system.exits import FINDING, INCONCLUSIVE, PASS, UNFIT, USAGE, UserError
 from analysis.system.files import ROOT, version
-from analysis.system.terminal import require
 
-
-PURPOSE = "a memory pool, and instruments that say whether it is correct and whether it pays off"
 
 MEANINGS = {
     PASS: "pass", FINDING: "a failed test, a regression or a finding",

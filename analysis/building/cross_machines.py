@@ -54,58 +54,55 @@ END
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """A kind of machine: Debian's and GNU's name of it, how to compile for it, how to run it."""
+    """A kind of machine, and how its programs are made and run here."""
 
     debian: str
+    """Debian's name of its architecture; "" for Windows."""
     triplet: str
     family: str
+    packages: str
+    """The Debian packages that compile for it and run its programs."""
+    tools: tuple[str, str, str]
+    """The commands that compile C and C++, and the archiver."""
+    emulator: str = ""
+    """The program that runs its programs here; empty where none is needed."""
     endian: str = "little"
-    system: str = "linux"
 
     @property
-    def tools(self) -> tuple[list[str], list[str], str]:
-        """The commands that compile C and C++, and the archiver."""
-        if self.family == "x86":
-            return ["gcc-12", "-m32"], ["g++-12", "-m32"], "ar"
-        kind = "posix" if self.system == "windows" else "12"
-        return [f"{self.triplet}-gcc-{kind}"], [f"{self.triplet}-g++-{kind}"], f"{self.triplet}-ar"
-
-    @property
-    def emulator(self) -> str:
-        """The program that runs its programs here; empty where none is needed."""
-        if self.system == "windows":
-            return "wine"
-        return "" if self.family == "x86" else f"qemu-{self.family}"
-
-    @property
-    def packages(self) -> str:
-        """The Debian packages that compile for it and run its programs."""
-        if self.system == "windows":
-            return "g++-mingw-w64-x86-64 wine wine64"
-        return f"g++-12-{self.triplet} qemu-user" if self.emulator else "g++-12-multilib"
+    def is_windows(self) -> bool:
+        return not self.debian
 
     def wrapper(self, libraries: pathlib.Path) -> list[str]:
         """What stands before a program for this machine, so that it runs here."""
-        if self.system == "windows":
-            return ["env", f"WINEPREFIX={libraries / 'wine'}", "WINEDEBUG=-all", "wine"]
-        if not self.emulator:
-            return []
+        if self.is_windows:
+            return ["env", f"WINEPREFIX={libraries / 'wine'}", "WINEDEBUG=-all", self.emulator]
         found = libraries / "usr" / "lib" / self.triplet
-        return [self.emulator, "-L", f"/usr/{self.triplet}", "-E", f"LD_LIBRARY_PATH={found}"]
+        return [self.emulator, "-L", f"/usr/{self.triplet}", "-E",
+                f"LD_LIBRARY_PATH={found}"] if self.emulator else []
 
     def arguments(self, libraries: pathlib.Path) -> tuple[list[str], list[str]]:
         """What else compilers and the linker are told."""
         headers = ["-idirafter", str(libraries / "usr" / "include" / self.triplet)]
-        if self.system == "windows":  # whose printf knows no %zu, and whose libraries are not here
+        if self.is_windows:  # whose printf knows no %zu, and whose libraries are not here
             return [*headers, "-D__USE_MINGW_ANSI_STDIO=1", "-Wno-format"], ["-static"]
         return headers, [f"-Wl,-rpath,{libraries / 'usr' / 'lib' / self.triplet}"]
 
 
+def _emulated(debian: str, family: str, endian: str) -> Machine:
+    triplet = f"{family}-linux-gnu"
+    return Machine(debian, triplet, family, f"g++-12-{triplet} qemu-user",
+                   (f"{triplet}-gcc-12", f"{triplet}-g++-12", f"{triplet}-ar"), f"qemu-{family}",
+                   endian)
+
+
+MINGW = "x86_64-w64-mingw32"
 MACHINES = {
-    "i686": Machine("i386", "i386-linux-gnu", "x86"),
-    "s390x": Machine("s390x", "s390x-linux-gnu", "s390x", "big"),
-    "aarch64": Machine("arm64", "aarch64-linux-gnu", "aarch64"),
-    "windows": Machine("", "x86_64-w64-mingw32", "x86_64", system="windows"),
+    "i686": Machine("i386", "i386-linux-gnu", "x86", "g++-12-multilib",
+                    ("gcc-12 -m32", "g++-12 -m32", "ar")),
+    "s390x": _emulated("s390x", "s390x", "big"),
+    "aarch64": _emulated("arm64", "aarch64", "little"),
+    "windows": Machine("", MINGW, "x86_64", "g++-mingw-w64-x86-64 wine wine64",
+                       (f"{MINGW}-gcc-posix", f"{MINGW}-g++-posix", f"{MINGW}-ar"), "wine"),
 }
 
 
@@ -115,7 +112,7 @@ def describe(name: str, root: pathlib.Path) -> str:
     UserError that names what is missing, if programs cannot be compiled for it or run here.
     """
     machine, libraries = MACHINES[name], root / name
-    c, cxx, archiver = machine.tools
+    c, cxx, archiver = map(str.split, machine.tools)
     wrapper = machine.wrapper(libraries)
     for tool in filter(None, (c[0], cxx[0], machine.emulator)):
         require_program(tool, machine.packages)
@@ -127,7 +124,7 @@ def describe(name: str, root: pathlib.Path) -> str:
 [binaries]
 c = {c}
 cpp = {cxx}
-ar = '{archiver}'
+ar = {archiver}
 pkgconfig = 'pkg-config'
 {f"exe_wrapper = {wrapper}" if wrapper else ""}
 [properties]
@@ -140,7 +137,7 @@ cpp_args = {compiled}
 c_link_args = {linked}
 cpp_link_args = {linked}
 [host_machine]
-system = '{machine.system}'
+system = '{'windows' if machine.is_windows else 'linux'}'
 cpu_family = '{machine.family}'
 cpu = '{machine.family}'
 endian = '{machine.endian}'
@@ -156,8 +153,8 @@ def _fetch(name: str, libraries: pathlib.Path) -> None:
     state.mkdir(parents=True)
     say(f"fetching libraries for {name} to build/machines")
     machine = MACHINES[name]
-    script = ([FETCH, "sh", machine.debian] if machine.system == "linux"
-              else [FETCH_FOR_WINDOWS, "sh", machine.triplet])
+    script = ([FETCH_FOR_WINDOWS, "sh", machine.triplet] if machine.is_windows
+              else [FETCH, "sh", machine.debian])
     code, said = outcome(["sh", "-e", "-c", *script], folder=state, limit_s=LIMIT_S)
     if code != 0:
         last = (said.strip().splitlines() or ["no reason given"])[-1]

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from analysis.quality import checks, testing
     from analysis.quality.instruments import INSTRUMENTS, name_of
+    from analysis.system.arguments import require
     from analysis.system.exits import PASS
-    from analysis.system.terminal import require
 
     known = {name_of(instrument): instrument for instrument in INSTRUMENTS}
     chosen = [known[require(word, known, "instrument")] for word in arguments.instruments] or [

@@ -23,9 +23,9 @@ import sys
 
 from analysis.building import meson
 from analysis.system import arguments
+from analysis.system.arguments import require
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
 from analysis.system.files import only_one
-from analysis.system.terminal import require
 
 CORPUS = meson.BUILD_ROOT / "fuzz-corpus"
 

@@ -20,9 +20,9 @@ import tempfile
 
 from analysis.building import meson
 from analysis.fuzzing import findings
+from analysis.system.arguments import require
 from analysis.system.exits import FINDING, PASS, UserError
 from analysis.system.files import named_path, write_whole
-from analysis.system.terminal import require
 
 
 ORACLES = ("model", "contents", "invariants", "shadow", "refusal", "exhaustion", "backing", "cost",

@@ -21,9 +21,9 @@ import secrets
 
 from analysis.measure import words
 from analysis.system.arguments import duration
+from analysis.system.arguments import require
 from analysis.system.exits import INCONCLUSIVE, PASS, USAGE, UserError
 from analysis.system.files import ROOT, named_path, output_folder
-from analysis.system.terminal import require
 
 TRIALS = ROOT / "results" / "runs"
 LEAST_S = 20.0
@@ -87,8 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     from analysis.building import meson
     from analysis.measure import trial
     from analysis.measure.trial_launch import Tools
-    from analysis.runs.trial import Command
     from analysis.report import trial as report
+    from analysis.runs.trial import Command
     from analysis.system import host
 
     mallocs = {**trial.installed_mallocs(), **given}

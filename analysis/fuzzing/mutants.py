@@ -16,9 +16,9 @@ from typing import Iterator
 
 from clang import cindex
 
+from analysis.system.arguments import require
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT
-from analysis.system.terminal import require
 
 EQUIVALENT = ROOT / "core" / "test" / "equivalent_mutants.txt"
 """Mutants that no test can tell from the original, a line each: name, a tab, the reason."""

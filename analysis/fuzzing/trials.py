@@ -18,9 +18,9 @@ from analysis.fuzzing.jobs import Crew, Memory
 from analysis.fuzzing.planted import Patch
 from analysis.fuzzing.session import folders_of
 from analysis.runs.attacks import Score, Trial
+from analysis.system.arguments import require
 from analysis.system.exits import UserError
 from analysis.system.process import outcome
-from analysis.system.terminal import require
 
 WORK = meson.BUILD_ROOT / "bugs"
 

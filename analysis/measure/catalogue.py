@@ -18,8 +18,8 @@ from analysis.measure.words import Malloc
 from analysis.runs import plan
 from analysis.runs.plan import Arm, Trace, Workload
 from analysis.system import host
+from analysis.system.arguments import did_you_mean
 from analysis.system.exits import UNFIT, UserError
-from analysis.system.terminal import did_you_mean
 
 Library = tuple[str, str]
 """Path and SHA-256."""

@@ -20,8 +20,8 @@ from typing import Callable, Iterator
 from analysis.building import meson
 from analysis.quality import coverage, linters, rules, testing
 from analysis.quality.testing import Result
+from analysis.system.arguments import require
 from analysis.system.files import ROOT, git, write_whole
-from analysis.system.terminal import require
 
 BUILDS = ("release", "sanitize")
 MORE_BUILDS = ("gcc-release-checked",)

@@ -1,7 +1,10 @@
-"""Types of command-line arguments: a word's value, or one line that says what to write. Standard
-library alone."""
+"""The words of a command line: a value, or one line that says what to write. Standard library
+alone."""
 
 from __future__ import annotations
+
+import difflib
+from typing import Iterable
 
 from analysis.system.exits import UserError
 
@@ -44,3 +47,20 @@ def count(text: str) -> int:
 def seed(text: str) -> int:
     """A whole number from 1 to 2^32 - 1: libFuzzer takes 0 for no seed."""
     return _whole(text, (1 << 32) - 1)
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", most: int = 1) -> str:
+    """A hint for a word that is not known: the nearest known ones, else `otherwise`, else all."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=most, cutoff=0.5)
+    if near:
+        return "did you mean " + " or ".join(f"'{name}'" for name in near) + "?"
+    return otherwise or f"there are {', '.join(known)}"
+
+
+def require(word: str, known: Iterable[str], what: str, otherwise: str = "") -> str:
+    """The word, if it is known. UserError, with a hint, if there is no such thing."""
+    known = list(known)
+    if word not in known:
+        raise UserError(f"there is no {what} '{word}'; {did_you_mean(word, known, otherwise)}")
+    return word

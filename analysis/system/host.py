@@ -25,29 +25,28 @@ SAME = ("processor", "processors", "memory_bytes", "kernel", "c_library", "archi
 
 def facts() -> dict[str, str | int | float | list | dict | None]:
     """What describes this machine, as a JSON object with plain values. Costs a few milliseconds."""
+    flags = _read("/proc/cpuinfo", r"^flags\s*:\s*(.+)$") or ""
     return {
         "processor": processor(), "processors": os.cpu_count() or 0,
-        "architecture": platform.machine(), "memory_bytes": os.sysconf("SC_PAGE_SIZE") *
-        os.sysconf("SC_PHYS_PAGES"), "virtual_machine": "hypervisor" in _cpu_flags(),
+        "architecture": platform.machine(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "virtual_machine": "hypervisor" in flags.split(),
         "kernel": f"{platform.system()} {platform.release()}", "system": system_name(),
         "c_library": (os.confstr("CS_GNU_LIBC_VERSION") if hasattr(os, "confstr") else "") or "",
         "address_randomisation": _read("/proc/sys/kernel/randomize_va_space"),
-        "huge_pages": _chosen(_read("/sys/kernel/mm/transparent_hugepage/enabled")),
+        "huge_pages": _read("/sys/kernel/mm/transparent_hugepage/enabled", r"\[(\w+)\]"),
         "frequency_governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "load_at_start": os.getloadavg()[0], "source": source(), "poolproof": version(),
-        "python": platform.python_version(), "libraries": {
-            name: _version_of(name)
-            for name in LIBRARIES
-        }, "variables_removed": sorted(name for name in os.environ if UNWANTED.match(name))
+        "python": platform.python_version(),
+        "libraries": {name: _version_of(name) for name in LIBRARIES},
+        "variables_removed": sorted(name for name in os.environ if UNWANTED.match(name))
     }
 
 
 def differences(then: dict, now: dict) -> list[str]:
     """Which of the facts SAME differ, each as "name: then → now"."""
-    return [
-        f"{name}: {then.get(name)} → {now.get(name)}" for name in SAME
-        if then.get(name) != now.get(name)
-    ]
+    return [f"{name}: {then.get(name)} → {now.get(name)}" for name in SAME
+            if then.get(name) != now.get(name)]
 
 
 def sha256(path: pathlib.Path | str) -> str:
@@ -58,8 +57,8 @@ def sha256(path: pathlib.Path | str) -> str:
 
 def processor() -> str:
     """The processor's model, as the kernel names it."""
-    found = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo") or "", re.MULTILINE)
-    return found.group(1).strip() if found else platform.processor() or "unknown"
+    return (_read("/proc/cpuinfo", r"^model name\s*:\s*(.+)$") or platform.processor()
+            or "unknown")
 
 
 def system_name() -> str:
@@ -76,22 +75,14 @@ def source() -> str:
     return (git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*") or "").strip()
 
 
-def _cpu_flags() -> list[str]:
-    found = re.search(r"^flags\s*:\s*(.+)$", _read("/proc/cpuinfo") or "", re.MULTILINE)
-    return found.group(1).split() if found else []
-
-
-def _read(path: str) -> str | None:
+def _read(path: str, pattern: str = r"(?s)(.*)") -> str | None:
+    """What the kernel says in a file, or the pattern's group in it; None where it does not."""
     try:
-        return pathlib.Path(path).read_text(encoding="utf-8", errors="replace").strip()
+        text = pathlib.Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-
-
-def _chosen(setting: str | None) -> str | None:
-    """The word in brackets of a setting such as "always [madvise] never"."""
-    found = re.search(r"\[(\w+)\]", setting or "")
-    return found.group(1) if found else setting
+    found = re.search(pattern, text, re.MULTILINE)
+    return found[1].strip() if found else None
 
 
 def _version_of(name: str) -> str | None:

@@ -24,8 +24,8 @@ def time(time_ns: float) -> str:
     """A time of an operation with three digits and its unit."""
     for unit, size in (("ns", 1.0), ("µs", 1e3), ("ms", 1e6)):
         if time_ns < 1000 * size:
-            return f"{_three_digits(time_ns / size)}{NARROW}{unit}"
-    return f"{_three_digits(time_ns / 1e9)}{NARROW}s"
+            return f"{amount(time_ns / size)}{NARROW}{unit}"
+    return f"{amount(time_ns / 1e9)}{NARROW}s"
 
 
 def size(size_bytes: float) -> str:
@@ -33,21 +33,17 @@ def size(size_bytes: float) -> str:
     value = float(size_bytes)
     for unit in ("B", "KiB", "MiB"):
         if value < 1024:
-            return f"{_three_digits(value) if unit != 'B' else int(value)}{NARROW}{unit}"
+            return f"{amount(value) if unit != 'B' else int(value)}{NARROW}{unit}"
         value /= 1024
-    return f"{_three_digits(value)}{NARROW}GiB"
-
-
-def _three_digits(value: float) -> str:
-    if value <= 0:
-        return "0"
-    return (f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}"
-            if value < 1000 else f"{value:,.0f}")
+    return f"{amount(value)}{NARROW}GiB"
 
 
 def amount(value: float) -> str:
     """A plain number with three digits."""
-    return _three_digits(value)
+    if value <= 0:
+        return "0"
+    return (f"{value:.{max(0, 2 - int(math.floor(math.log10(value))))}f}"
+            if value < 1000 else f"{value:,.0f}")
 
 
 def duration(seconds: float) -> str:

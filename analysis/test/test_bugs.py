@@ -14,8 +14,8 @@ from analysis.commands import bugs
 from analysis.fuzzing import findings, planted, scoreboard, trials as trying
 from analysis.fuzzing.jobs import Crew
 from analysis.fuzzing.planted import Patch
-from analysis.runs.attacks import Score, Trial
 from analysis.runs import schema
+from analysis.runs.attacks import Score, Trial
 from analysis.system.exits import PASS, UserError
 from analysis.system.process import find_program
 

@@ -15,8 +15,8 @@ import pytest
 from analysis.report import render
 from analysis.runs import records
 from analysis.stats import verdicts
-from analysis.test import synthetic
 from analysis.system.files import ROOT
+from analysis.test import synthetic
 
 pytestmark = pytest.mark.slow
 
