@@ -37,13 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measures, reports, and returns the exit code."""
-    from analysis.measure import catalogue, offer, planning, session
+    from analysis.measure import catalogue, planning, session
     from analysis.report import render
     console = render.output_console()
     if args.list and not args.resume:
         args.quick, args.full = False, True  # all that there is
-        offer.print_offer(catalogue.offer(session.benchmark_binary(), planning.traces_of(args),
-                                          args.malloc, args.threads), console)
+        catalogue.print_offer(
+            catalogue.offer(session.benchmark_binary(), planning.traces_of(args), args.malloc,
+                            args.threads), console)
         return PASS
     if not args.resume:
         folder = session.begin(args, console)

@@ -8,18 +8,22 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import fnmatch
+import json
 import os
 import pathlib
 import re
-from typing import Collection, Iterable, Sequence
+from typing import Any, Collection, Iterable, Sequence
 
-from analysis.measure import binary as binaries, runner, side_by_side
+from rich.console import Console
+
+from analysis.measure import runner, side_by_side
 from analysis.measure.words import Malloc
 from analysis.runs import plan
 from analysis.runs.plan import Arm, Trace, Workload
 from analysis.system import host
 from analysis.system.arguments import did_you_mean
-from analysis.system.exits import UNFIT, UserError
+from analysis.system.exits import UNFIT, USAGE, UserError
+from analysis.system.process import answer
 
 Library = tuple[str, str]
 """Path and SHA-256."""
@@ -95,12 +99,40 @@ def _problem_with(binary: pathlib.Path, library: pathlib.Path) -> str:
 # --- What there is -------------------------------------------------------------------------------
 
 
+def ask(binary: pathlib.Path, traces: Sequence[Trace] = (), threads: int = 1) -> dict[str, Any]:
+    """What the benchmark binary lists: "workloads"; "arms" with about and limits; "absent", what it
+    was built without → package. UserError if it fails."""
+    flags = [f"--trace={trace.name}={trace.file}" for trace in traces]
+    told = answer([str(binary), *flags, f"--threads={threads}", "--list"], timeout=120)
+    if told.returncode != 0:
+        said = told.stderr.strip().splitlines() or [f"exit code {told.returncode}"]
+        raise UserError(said[-1], USAGE if told.returncode == USAGE else UNFIT)
+    try:
+        listed = json.loads(told.stdout)
+        return {
+            "workloads": [Workload(
+                item["workload"], item["question"], list(item["arms"]),
+                item.get("parameters") or "", item.get("source") or "",
+                item.get("heap", "fresh"), int(item.get("threads", 1)),
+                harness=item.get("harness") or "", probed=item.get("probes", False) is True,
+                capacity_bytes=int(item.get("capacity", 0)), excluded=item.get("excluded", {}))
+                for item in listed["workloads"]],
+            "arms": {item["arm"]: {key: item.get(key) or "" for key in ("about", "limits")}
+                     for item in listed.get("arms", [])},
+            "absent": {item.get("arm") or item["workload"]: item["package"] for item in (
+                *listed.get("absent", []), *listed.get("absent_workloads", []))}
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{binary} --list printed something else than its list: {error!r}",
+                        UNFIT) from None
+
+
 def offer(binary: pathlib.Path, traces: Sequence[Trace], mallocs: Sequence[Malloc] = (),
           threads: Sequence[int] = ()) -> Offer:
     """Asks the benchmark binary and looks for libraries. UserError if a named one is no good."""
     listed: dict[str, Workload] = {}
     for count in threads or [1]:
-        told = binaries.ask(binary, traces, count)
+        told = ask(binary, traces, count)
         for item in told["workloads"]:
             listed.setdefault(item.workload, item)
     libraries, lacking = installed_mallocs()
@@ -111,6 +143,27 @@ def offer(binary: pathlib.Path, traces: Sequence[Trace], mallocs: Sequence[Mallo
                                 | ({"about": arm.about} if arm.about else {}))
             for arm in plan.arms_for(offered, libraries)]
     return Offer(list(listed.values()), arms, lacking | told["absent"])
+
+
+def print_offer(offered: Offer, console: Console) -> None:
+    """Arms and workloads, a line each."""
+    littered = [item.workload for item in offered.workloads if item.heap == "littered"]
+    shown = [item for item in offered.workloads if item.workload not in littered]
+    arms = {arm.name: ". ".join(filter(None, (arm.about, arm.limits))) for arm in offered.arms}
+    lists = {"Arms": arms,
+             "Workloads": {item.workload: item.question for item in shown},
+             "Absent": {name: f"install {package}" for name, package in offered.absent.items()}}
+    width = max(len(name) for names in lists.values() for name in names)
+    for title, names in lists.items():
+        if names:
+            console.print(title, style="bold")
+        for name, text in names.items():
+            console.print(f"  {name:<{width}}  {text}", soft_wrap=True, markup=False,
+                          highlight=False)
+    if littered:
+        console.print(f"On a littered heap too, as NAME/littered: {len(littered)} of these. With"
+                      " --threads N, micro workloads as NAME/N-threads.", soft_wrap=True,
+                      highlight=False)
 
 
 # --- What is chosen ------------------------------------------------------------------------------

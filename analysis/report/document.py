@@ -52,11 +52,6 @@ class Cell:
     kind: str = ""
     """"off" for what does not apply or was refused."""
 
-    @property
-    def sign(self) -> str:
-        """The verdict's shape."""
-        return SIGNS.get(self.verdict, "")
-
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -79,11 +74,6 @@ class Grid:
     """"map" where a verdict colours its whole cell."""
     kind: ClassVar[str] = "table"
 
-    @property
-    def folds(self) -> bool:
-        """Whether it becomes a list of its rows on a narrow screen: two columns fit there."""
-        return len(self.columns) > 2
-
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
@@ -105,16 +95,6 @@ class Point:
     arm: str = ""
     workload: str = ""
     """Links to the section of that title."""
-
-    @property
-    def sign(self) -> str:
-        """The verdict's shape."""
-        return SIGNS[self.verdict]
-
-    @property
-    def target(self) -> str:
-        """The id of what it links to."""
-        return slug(self.workload)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,13 +159,15 @@ def html(page: Page) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     styles = "".join(path.read_text(encoding="utf-8")
                      for path in (drawing.STYLE, TEMPLATES / "report.css"))
-    return fill(TEMPLATES / "report.html.j2", {"svg": markupsafe.Markup}, escape=True, page=page,
+    filters = {"svg": markupsafe.Markup, "slug": slug}
+    return fill(TEMPLATES / "report.html.j2", filters, escape=True, page=page, signs=SIGNS,
                 digest=digest, script=markupsafe.Markup(script), styles=markupsafe.Markup(styles))
 
 
 def markdown(page: Page) -> str:
     """The same for a pull request."""
-    text = fill(TEMPLATES / "report.md.j2", {"table": table, "plain": escaped}, page=page)
+    filters = {"table": table, "plain": escaped}
+    text = fill(TEMPLATES / "report.md.j2", filters, page=page, signs=SIGNS)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
@@ -194,10 +176,15 @@ def table(grid: Grid) -> str:
     rows = [[escaped(column.title) + (f" ({escaped(column.note)})" if column.note else "")
              for column in grid.columns],
             ["---:" if column.number else "---" for column in grid.columns]]
-    rows += [[escaped(f"{cell.sign} {cell.text}".strip())
+    rows += [[escaped(_signed(cell))
               + (f" ({escaped(cell.note)})" if cell.note else "") for cell in row.cells]
              for row in grid.rows]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _signed(cell: Cell) -> str:
+    """The verdict's shape and the text."""
+    return f"{SIGNS.get(cell.verdict, '')} {cell.text}".strip()
 
 
 def escaped(text: str) -> str:
@@ -217,8 +204,7 @@ def terminal(grid: Grid) -> Table:
         made.add_column(column.title, overflow="fold",
                         justify="right" if column.number else "left")
     for row in grid.rows:
-        made.add_row(*(Text.assemble((f"{cell.sign} {cell.text}".strip(),
-                                      STYLES.get(cell.verdict, "")),
+        made.add_row(*(Text.assemble((_signed(cell), STYLES.get(cell.verdict, "")),
                                      (f" ({cell.note})" if cell.note else "", "dim"))
                        for cell in row.cells))
     return made

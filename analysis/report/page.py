@@ -7,8 +7,7 @@ import shlex
 
 from analysis.report import charts, narrative, tables
 from analysis.report.document import PROSE, Code, Figure, Page, Point, Points, Section, slug
-from analysis.stats.secondary_metrics import medians
-from analysis.stats.verdicts import Analysis, WorkloadResult
+from analysis.stats.verdicts import Analysis, WorkloadResult, medians
 from analysis.system import units
 from analysis.system.files import ROOT, version
 

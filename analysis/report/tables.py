@@ -11,8 +11,7 @@ from analysis.report.document import Cell, Column, Grid, Row, cells, slug
 from analysis.runs import plan
 from analysis.runs.samples import Side
 from analysis.stats import inference
-from analysis.stats.secondary_metrics import Medians
-from analysis.stats.verdicts import Analysis, ArmResult, Claim, WorkloadResult
+from analysis.stats.verdicts import Analysis, ArmResult, Claim, Medians, WorkloadResult
 from analysis.system import units
 
 # --- Verdicts -------------------------------------------------------------------------------------
@@ -113,13 +112,6 @@ def _bias_cell(result: WorkloadResult) -> Cell:
 # --- What it ran on -------------------------------------------------------------------------------
 
 
-def facts_grid(name: str, caption: str, rows: Iterable[tuple[str, str | Cell]],
-               number: bool = False) -> Grid:
-    """A table of two columns."""
-    return Grid(name, caption, [Column("what"), Column("value", number)],
-                [Row(cells(*row)) for row in rows])
-
-
 _PROVED = {"compiler": "compiler", "compiler_flags": "compiler flags",
            "benchmark_version": "Google Benchmark"}
 
@@ -133,12 +125,13 @@ def environment_grid(analysis: Analysis) -> Grid:
              for column, title in _PROVED.items()]
     launches = analysis.record.launches
     wall_s = sum(launch.wall_s for launch in launches) or 1.0
-    return facts_grid("facts-table", "The machine and the software", [
-        *rows,
+    rows += [
         ("meanwhile stolen by the hypervisor",
          units.share(sum(launch.steal_s for launch in launches) / wall_s, 2)),
         ("meanwhile waiting for a processor",
-         units.share(sum(launch.pressure_s or 0.0 for launch in launches) / wall_s, 1))])
+         units.share(sum(launch.pressure_s or 0.0 for launch in launches) / wall_s, 1))]
+    return Grid("facts-table", "The machine and the software",
+                [Column("what"), Column("value")], [Row(cells(*row)) for row in rows])
 
 
 def _fact(key: str, value: Any) -> str:
@@ -201,7 +194,9 @@ def workload_grid(result: WorkloadResult, work: Medians, arms: Sequence[plan.Arm
     do it."""
     name, capacity = result.workload.workload, result.workload.capacity_bytes
     extras = [(Column("usable", True, f"of {units.size(capacity)}, when a request was first"
-                      " refused"), _usable_cell)] if capacity > 0 else []
+                      " refused"), lambda arm: Cell("n/a", "no capacity", kind="off")
+               if arm.usable_share is None else Cell(f"{100 * arm.usable_share:.1f} %"))
+              ] if capacity > 0 else []
     extras += [(Column("instructions", True), lambda arm: Cell(
         units.amount(work[arm.arm.name]["instructions"]) if arm.arm.name in work else "–"))
                ] if work else []
@@ -225,11 +220,6 @@ def workload_grid(result: WorkloadResult, work: Medians, arms: Sequence[plan.Arm
                 f"{units.count(result.launches, 'launch')} of {name}, two arms each",
                 [Column("arm"), Column("median time", True), Column("pool’s ratio", True),
                  *(column for column, _ in extras)], rows)
-
-
-def _usable_cell(arm: ArmResult) -> Cell:
-    share = arm.usable_share
-    return Cell("n/a", "no capacity", kind="off") if share is None else Cell(f"{100 * share:.1f} %")
 
 
 def memory_grid(result: WorkloadResult, held: Medians) -> Grid | None:

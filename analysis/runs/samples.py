@@ -98,8 +98,8 @@ class Launch:
         ratios. Played once, that is the ratio of the whole times."""
         mine, other = self.sides
         slices = range(mine.slices)
-        halves = [statistics.median(map(_log_ratio, other.cpu_ns[i::mine.slices],
-                                        mine.cpu_ns[i::mine.slices])) / 2 for i in slices]
+        halves = [statistics.median(math.log(theirs / own) for theirs, own in zip(
+            other.cpu_ns[i::mine.slices], mine.cpu_ns[i::mine.slices])) / 2 for i in slices]
         weights = [math.sqrt(statistics.median(mine.cpu_ns[i::mine.slices])
                              * statistics.median(other.cpu_ns[i::mine.slices])) for i in slices]
         return math.log(sum(weight * math.exp(half) for weight, half in zip(weights, halves))
@@ -110,10 +110,6 @@ class Launch:
     def alone_difference(self) -> float:
         """The same of their turns alone; not a number where there are none."""
         return math.log(self.sides[1].alone_ns / self.sides[0].alone_ns)
-
-
-def _log_ratio(first: int, second: int) -> float:
-    return math.log(first / second)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -84,11 +84,6 @@ PACKAGES = tuple(Package(name, purpose, frozenset(commands.split()))
                  for purpose, commands, names in _TABLE for name in names.split())
 
 
-def needed_by(command: str) -> list[Package]:
-    """The packages that this command needs, in the order of the table."""
-    return [package for package in PACKAGES if command in package.commands]
-
-
 def installed(names: list[str]) -> dict[str, str]:
     """Which of these packages are installed: name → version. Empty where there is no dpkg."""
     if not names or not shutil.which("dpkg-query"):
@@ -124,7 +119,7 @@ def package_of_module(module: str) -> str:
 
 def ensure(command: str) -> None:
     """Installs what the command lacks, or names it and goes on. Milliseconds when all is there."""
-    lacking = missing(needed_by(command))
+    lacking = missing(package for package in PACKAGES if command in package.commands)
     prefix = root_prefix()
     if lacking and prefix is not None:
         say(f"'{command}' needs more; installing")

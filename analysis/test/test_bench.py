@@ -19,7 +19,6 @@ import pytest
 
 from analysis import __main__
 from analysis.commands import bench
-from analysis.measure import binary as binaries
 from analysis.measure import catalogue, planning, recorded_programs, runner, session
 from analysis.measure.side_by_side import Ended
 from analysis.runs import plan, records
@@ -451,8 +450,8 @@ def test_what_a_process_may_answer_wrongly(text, code, complaint):
 
 
 def test_a_workload_that_was_not_built_is_named_with_its_package(poolproof, monkeypatch):
-    asked = binaries.ask
-    monkeypatch.setattr(binaries, "ask", lambda *words: asked(*words) | {
+    asked = catalogue.ask
+    monkeypatch.setattr(catalogue, "ask", lambda *words: asked(*words) | {
         "absent": {"app/ghost": "libghost-dev"}})
     done = poolproof("bench", "--workload", "app/ghost")
     assert done.returncode == UNFIT
