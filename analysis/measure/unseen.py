@@ -6,15 +6,13 @@ import os
 import re
 import shutil
 import stat
-import struct
 import sys
 
 from analysis.system.exits import UserError
+from analysis.system.process import answer
 
 OUT_OF_SIGHT = "the recorder was not loaded into it"
 """Said of a program whose file tells no reason."""
-
-PT_INTERP = 3
 
 
 def find_command(word: str) -> str:
@@ -45,34 +43,20 @@ def reason(program: str) -> str | None:
                 interpreter = os.fsdecode(start[2:].split(b"\n")[0].strip().split(b" ")[0])
                 why = reason(interpreter) if interpreter != program else None
                 return f"is a script of {interpreter}, which {why}" if why else None
-            return _elf_reason(start, stream) if start[:4] == b"\x7fELF" else None
-    except (OSError, struct.error, ValueError):
+            return _elf_reason(path) if start[:4] == b"\x7fELF" else None
+    except OSError:
         return None
 
 
-def _elf_reason(start: bytes, stream) -> str | None:
-    if start[4] != (2 if sys.maxsize > 2**32 else 1):
+def _elf_reason(program: str) -> str | None:
+    said = answer(["readelf", "-hldW", program], env=os.environ | {"LC_ALL": "C"}).stdout
+    if f"ELF{64 if sys.maxsize > 2**32 else 32}\n" not in said:
         return "is a program of another word size than the library to preload"
-    loader = _loader(start, stream)
+    loader = re.search(r"program interpreter: (.+)\]", said)
     if not loader:
         return "is statically linked, so nothing can be preloaded"
-    if not os.path.basename(loader).startswith(("ld-linux", "ld64.so", "ld.so")):
-        return f"is loaded by {loader}, and what would be preloaded is for programs of glibc"
-    stream.seek(0)
-    if re.search(rb"\0lib[a-z]+san\.so\.", stream.read()):
+    if not os.path.basename(loader[1]).startswith(("ld-linux", "ld64.so", "ld.so")):
+        return f"is loaded by {loader[1]}, and what would be preloaded is for programs of glibc"
+    if re.search(r"\(NEEDED\) .*\[lib[a-z]+san\.so\.", said):
         return "is built with a sanitizer, which refuses a preloaded library"
     return None
-
-
-def _loader(start: bytes, stream) -> str:
-    """The dynamic loader that a 64-bit ELF program names; "" if it is static."""
-    (offset,) = struct.unpack_from("<Q", start, 32)
-    size, number = struct.unpack_from("<HH", start, 54)
-    stream.seek(offset)
-    headers = stream.read(size * number)
-    for at in range(0, size * number, size):
-        kind, _, place, _, _, length = struct.unpack_from("<IIQQQQ", headers, at)
-        if kind == PT_INTERP:
-            stream.seek(place)
-            return os.fsdecode(stream.read(length).rstrip(b"\0"))
-    return ""
