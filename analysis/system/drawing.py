@@ -45,8 +45,7 @@ CLEAR = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
 """A text's box that keeps lines from crossing it."""
 
 WIDTH = 400
-"""Of every chart, in its own units, in which text is 10.5 high: readable on a telephone
-unscaled."""
+"""Of every chart, in its own units; text is 10.5 high, readable on a telephone unscaled."""
 
 STYLE = pathlib.Path(__file__).with_name("chart.css")
 
@@ -67,8 +66,7 @@ def panel(figure: Figure, left: float, right: float, top: float, height: float) 
 
 def canvas(height: float, left: float, right: float = 0,
            width: float = WIDTH) -> tuple[Figure, Axes]:
-    """A chart of one panel with `left` and `right` units for labels and room for the horizontal
-    axis."""
+    """A chart of one panel, with room for labels at both sides and for the horizontal axis."""
     figure = figure_of(height, width)
     top = 18 if right and left < 60 else 4
     return figure, panel(figure, left, right + 10, top, height - 42 - top)
@@ -116,14 +114,14 @@ def up(axes: Axes, locator: ticker.Locator, write: Callable[[float], str]) -> No
 def strokes(axes: Axes, lines: Sequence[tuple[Point, Point]], colour: str, width: float,
             ends: str = "butt", alpha: float = 1.0, transform: Transform | None = None,
             under: bool = False) -> None:
-    """Straight lines as one path, in the data's coordinates unless told otherwise; under all else
-    if asked for."""
+    """Straight lines as one path, in the data's coordinates or others; under all else if asked."""
     if not lines:
         return
     points = [point for line in lines for point in line]
     codes = [Path.MOVETO, Path.LINETO] * len(lines)
     patch = PathPatch(Path(points, codes), fill=False, edgecolor=colour, linewidth=width,
-                      capstyle=ends, alpha=alpha, clip_on=False, zorder=0.5 if under else 1)
+                      capstyle=ends, joinstyle="round", alpha=alpha, clip_on=False,
+                      zorder=0.5 if under else 1)
     if transform is not None:
         patch.set_transform(transform)
     axes.add_artist(patch)
@@ -151,43 +149,19 @@ def svg(figure: Figure, name: str, title: str, description: str) -> str:
     figure.patch.set_visible(False)
     figure.savefig(stream, format="svg",
                    metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = stream.getvalue().partition("<svg")[2]
-    box = re.search(r'viewBox="[^"]*"', text)
-    drawn = text.partition(">")[2]
-    drawn = re.sub(
-    r"(?s)<!--.*?-->|<metadata>.*?</metadata>|<defs>.*?</defs>| id=\"[^\"]*\""
-    r"| clip-path=\"[^\"]*\"",
-    "",
-     drawn)
-    drawn = re.sub(r' transform="rotate\(-0 [^"]*"|; stroke-(linejoin: miter|dashoffset: 0)', "",
-                   drawn)
-    drawn = re.sub(r'(?<= )(?:d|x|y)="[^"]*"', _tenths, drawn)
-    drawn = re.sub(r"font: (?:(bold|\d+) )?([\d.]+)px [^;\"]*", lambda found:
-                   (f"font-weight: {found[1]}; " if found[1] else "") + f"font-size: {found[2]}px",
-                   drawn)
+    drawn = stream.getvalue().partition("<svg")[2].partition(">")[2]
+    # Charts of one page share no names; fonts are the page's.
+    drawn = re.sub(r"(?s)<!--.*?-->|<metadata>.*?</metadata>|<defs>.*?</defs>"
+                   r"| (?:id|clip-path)=\"[^\"]*\"", "", drawn)
+    drawn = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", drawn)
     for colour, variable in VARIABLES.items():
         drawn = drawn.replace(colour, f"var(--{variable})")
-    drawn = drawn.replace("font-size: 10.5px; ", "").replace("fill: var(--muted); ", "")
     drawn = re.sub(r"\s*\n\s*", " ", drawn).replace("> <", "><")
-    drawn = re.sub(r"M ([\d.-]+ [\d.-]+) L \1 ", r"M \1h0", drawn)  # a dot
-    drawn = re.sub(
-    r"</?g>",
-    "",
-    drawn).replace(
-        " L ",
-        "L").replace(
-            ' style="text-anchor: start"',
-             "")
-    return (f'<svg class="chart" role="img" xmlns="http://www.w3.org/2000/svg" {box[0]}'
-            f' aria-labelledby="{name}-title {name}-desc">'
+    width, height = (72 * size for size in figure.get_size_inches())
+    return (f'<svg class="chart" role="img" xmlns="http://www.w3.org/2000/svg"'
+            f' viewBox="0 0 {width:g} {height:g}" aria-labelledby="{name}-title {name}-desc">'
             f'<title id="{name}-title">{html.escape(title)}</title>'
             f'<desc id="{name}-desc">{html.escape(description)}</desc>{drawn.strip()}')
-
-
-def _tenths(found: re.Match[str]) -> str:
-    """Places in tenths of a unit: no screen shows more."""
-    return re.sub(r"-?\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"),
-                  found[0])
 
 
 def alone(chart: str) -> str:

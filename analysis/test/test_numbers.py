@@ -529,8 +529,8 @@ def check_charts(page, raw):
             if re.fullmatch(r"[\d.]+×", plain(text)) and "middle" in text.get("style"))
         (v0, x0), (v1, x1) = ticks[0], ticks[-1]
         assert v1 > v0, name
-        dots = {float(found[1]) for path in chart.iter(SVG + "path")
-                if (found := re.fullmatch(r"M (-?[\d.]+) -?[\d.]+h0", path.get("d")))}
+        dots = {float(found[1].split()[0]) for path in chart.iter(SVG + "path")
+                if (found := re.fullmatch(r"M (-?[\d.]+ -?[\d.]+) L \1 ?", path.get("d")))}
         for pair in (*raw.claims(name), ("null", "glibc"), ("pool-keep-delayed", "pool-keep")):
             if pair in raw.pairs[name]:
                 place = x0 + (raw.difference(name, *pair)[0] - v0) * (x1 - x0) / (v1 - v0)
