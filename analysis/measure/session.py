@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import os
 import pathlib
 import shlex
 import signal
@@ -18,7 +17,7 @@ from analysis.runs.plan import Plan
 from analysis.runs.records import Record
 from analysis.system import host, units
 from analysis.system.exits import UNFIT, UserError
-from analysis.system.files import ROOT
+from analysis.system.files import ROOT, relative
 
 RUNS = ROOT / "results" / "runs"
 INTERRUPTED = 130
@@ -89,12 +88,14 @@ def measure(folder: pathlib.Path, console: Console) -> None:
     """Runs what is still to run. UserError with the way to go on if interrupted."""
     for number in (signal.SIGTERM, signal.SIGHUP):  # they end it as Ctrl-C does
         signal.signal(number, signal.default_int_handler)
-    shown = min(os.path.relpath(folder), str(folder), key=len)
-    go_on = f"go on with: ./poolproof bench --resume {shlex.quote(shown)}"
+    go_on = f"go on with: ./poolproof bench --resume {shlex.quote(relative(folder))}"
     _announce(records.read(folder), console)
     try:
         with records.Appender(folder / records.LAUNCHES_FILE) as appender:
-            _measure_time(records.read(folder), appender, console)
+            known = records.read(folder)
+            done = len(known.launches)
+            with progress.Display(done, done, "launches", console) as display:
+                launches.collect(known, appender, display.advance, display.expect)
         with records.Appender(folder / records.PROBES_FILE) as appender:
             known = records.read(folder)
             for part, limit_s in known.plan.budgets_s.items():
@@ -105,12 +106,6 @@ def measure(folder: pathlib.Path, console: Console) -> None:
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror}; nothing recorded is lost; {go_on}",
                         UNFIT) from None
-
-
-def _measure_time(known: Record, appender: records.Appender, console: Console) -> None:
-    done = len(known.launches)
-    with progress.Display(done, done, "launches", console) as display:
-        launches.collect(known, appender, display.advance, display.expect)
 
 
 def _probe(known: Record, part: str, limit_s: float, appender: records.Appender,
@@ -128,18 +123,16 @@ def _announce(known: Record, console: Console) -> None:
     planned, done = known.plan, len(known.launches)
     pairs = [pair for item in planned.measured("time") for pair in item.pairs]
     first = sum(min(planned.looks[0], planned.most_launches(pair.kind)) for pair in pairs)
-    console.print(
-        f"{units.count(len(planned.workloads), 'workload')},"
-        f" {units.count(len(planned.arms), 'arm')}" +
-        (f", {units.count(len(pairs), 'pair')} of {planned.looks[0]} to {planned.looks[-1]}"
-         f" launches: at least {first}" if pairs else "") +
-        (f", {done} of them done" if done else "") + f"; seed {planned.seed}",
-        soft_wrap=True, highlight=False)
-    console.print(f"samples go to {known.folder}", soft_wrap=True, highlight=False)
-    removed = planned.environment.get("variables_removed")
-    if removed:
-        console.print(f"not handed to the samples: {', '.join(removed)}", soft_wrap=True,
-                      highlight=False)
+    told = [units.count(len(planned.workloads), "workload"), units.count(len(planned.arms), "arm")]
+    if pairs:
+        told.append(f"{units.count(len(pairs), 'pair')} of {planned.looks[0]} to"
+                    f" {planned.looks[-1]} launches: at least {first}")
+    told += [f"{done} of them done"] if done else []
+    lines = [f"{', '.join(told)}; seed {planned.seed}", f"samples go to {known.folder}"]
+    if removed := planned.environment.get("variables_removed"):
+        lines.append(f"not handed to the samples: {', '.join(removed)}")
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
     for note in planned.notes:
         console.print(f"note: {note}", style="yellow", soft_wrap=True, markup=False,
                       highlight=False)

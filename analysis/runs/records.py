@@ -56,8 +56,7 @@ class Record:
 
 
 def read(folder: pathlib.Path) -> Record:
-    """A run folder up to its last whole line. UserError names the file and the line that is
-    wrong."""
+    """A run folder up to its last whole line. UserError names the wrong file and line."""
     plan = read_plan(folder)
     launches, refusals = _read_lines(folder / LAUNCHES_FILE, plan, Launch)
     return Record(folder, plan, launches, refusals,
@@ -65,8 +64,7 @@ def read(folder: pathlib.Path) -> Record:
 
 
 def read_plan(folder: pathlib.Path) -> Plan:
-    """run.json of a run folder, checked. UserError if it is absent, damaged or of another
-    schema."""
+    """run.json of a run folder, checked. UserError if absent, damaged or of another schema."""
     if not folder.is_dir():
         what = "not a directory" if folder.exists() else "no such directory"
         raise UserError(f"{folder}: {what}")
@@ -78,8 +76,7 @@ def read_plan(folder: pathlib.Path) -> Plan:
     for item, key in _paths(plan):
         item[key] = str(ROOT / item[key])
     known = built(Plan, plan)
-    wrong = _plan_contradiction(known)
-    if wrong:
+    if wrong := _plan_contradiction(known):
         raise UserError(f"{path} contradicts itself: {wrong}")
     return known
 
@@ -89,7 +86,7 @@ def _read_lines(path: pathlib.Path, plan: Plan, kind: type) -> tuple[list[Any], 
 
     Empty if there is no such file. UserError names the file and the line that is wrong.
     """
-    unplanned = _planning(plan)
+    contradiction = _contradictions(plan)
     entries: dict[str, Line] = {}
     lines = [line for _, text in _members(path, path.read_bytes()) for line in
              text.splitlines(keepends=True)] if path.exists() else []
@@ -98,7 +95,7 @@ def _read_lines(path: pathlib.Path, plan: Plan, kind: type) -> tuple[list[Any], 
         value = _checked(where, line, kind.__name__.lower())
         entry = built(Refusal if "refused" in value else kind, value)
         place = _place(entry)
-        wrong = _contradiction(entry) or unplanned(entry) or (
+        wrong = contradiction(entry) or (
             "it is there twice" if place in entries else None)
         if wrong:
             raise UserError(f"{where} contradicts the run, {place}: {wrong}")
@@ -114,8 +111,7 @@ def _checked(where: str, text: bytes, schema: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where} is damaged: {error}") from None
     is_refusal = schema != "run" and isinstance(value, dict) and "refused" in value
-    wrong = complaint("refusal" if is_refusal else schema, value)
-    if wrong:
+    if wrong := complaint("refusal" if is_refusal else schema, value):
         raise UserError(f"{where} {wrong}")
     return value
 
@@ -134,51 +130,40 @@ def _place(entry: Line) -> str:
 
 def _plan_contradiction(plan: Plan) -> str | None:
     """What is wrong with a plan; None if nothing is."""
-    for kind, names in (("arm", [arm.name for arm in plan.arms]),
-                        ("workload", [item.workload for item in plan.workloads]),
+    arms = [arm.name for arm in plan.arms]
+    for kind, names in (("arm", arms), ("workload", [item.workload for item in plan.workloads]),
                         ("trace", [trace.name for trace in plan.traces])):
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            return f"the {kind} {twice!r} is there twice"
-    known = {arm.name for arm in plan.arms}
+        if twice := [name for name in names if names.count(name) > 1]:
+            return f"the {kind} {twice[0]!r} is there twice"
     for item in plan.workloads:
-        unknown = next((name for name in item.arms if name not in known), None)
-        if unknown is not None:
-            return f"{item.workload} has an arm {unknown!r} that is not among the arms"
+        if unknown := [name for name in item.arms if name not in arms]:
+            return f"{item.workload} has an arm {unknown[0]!r} that is not among the arms"
     return None
 
 
-def _planning(plan: Plan) -> Callable[[Line], str | None]:
-    """What is wrong with a line beside this plan: it must be of a pair, or an arm and a workload,
-    of the plan, and of its benchmark binaries."""
+def _contradictions(plan: Plan) -> Callable[[Line], str | None]:
+    """What is wrong with a line of a run with this plan; None if nothing is."""
     arms = {(item.workload, arm) for item in plan.workloads for arm in item.arms}
     pairs = {(item.workload, pair.arm, pair.baseline) for item in plan.workloads
              for pair in item.pairs}
     builds = {plan.benchmark["sha256"], *([plan.base["sha256"]] if plan.base else [])}
 
-    def unplanned(entry: Line) -> str | None:
-        is_launch = isinstance(entry, Launch)
-        if not ((entry.workload, entry.arm, entry.baseline) in pairs if is_launch
+    def wrong(entry: Line) -> str | None:
+        sides = entry.sides if isinstance(entry, Launch) else []
+        if not ((entry.workload, entry.arm, entry.baseline) in pairs if sides
                 else (entry.workload, entry.arm) in arms):
             return f"{RUN_FILE} does not plan it"
-        told = entry.sides if is_launch else [] if isinstance(entry, Refusal) else [entry]
-        return None if {item.benchmark_sha256 for item in told} <= builds else \
-            "it is of another benchmark binary"
-
-    return unplanned
-
-
-def _contradiction(entry: Line) -> str | None:
-    """What is wrong with a line by itself; None if nothing is."""
-    if not isinstance(entry, Launch):
+        told = [entry] if isinstance(entry, Probe) else sides
+        if not {item.benchmark_sha256 for item in told} <= builds:
+            return "it is of another benchmark binary"
+        if sides and {len(side.cpu_ns) for side in sides} != {len(entry.first) or -1}:
+            return "cpu_ns and first differ in length"
+        if any(len(times) % sides[0].slices or side.slices != sides[0].slices
+               for side in sides for times in (side.cpu_ns, side.alone_cpu_ns)):
+            return "its turns are not as often of each slice"
         return None
-    lengths = {len(side.cpu_ns) for side in entry.sides}
-    if lengths != {len(entry.first)} or not entry.first:
-        return "cpu_ns and first differ in length"
-    if any(len(times) % entry.sides[0].slices or side.slices != entry.sides[0].slices
-           for side in entry.sides for times in (side.cpu_ns, side.alone_cpu_ns)):
-        return "its turns are not as often of each slice"
-    return None
+
+    return wrong
 
 
 # --- Lines that are compressed by themselves -----------------------------------------------------
@@ -205,8 +190,7 @@ def _members(path: pathlib.Path, content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Appender:
-    """A file of lines, open for one writer at a time. A half line at its end is cut off when
-    opened."""
+    """A file of lines, open for one writer. Opening cuts off a half line at its end."""
     def __init__(self, path: pathlib.Path) -> None:
         """UserError if another process is writing to this run, or the file is damaged."""
         self._stream: io.FileIO = open(path, "ab+", buffering=0)  # closed by close()
@@ -230,8 +214,7 @@ class Appender:
         self.close()
 
     def append(self, entry: Line) -> None:
-        """Adds a line and hands it to the kernel, whole. On a full disk nothing of it
-        stays."""
+        """Adds a line, handed to the kernel whole. On a full disk nothing of it stays."""
         line = gzip.compress(json.dumps(dataclasses.asdict(entry), allow_nan=False).encode()
                              + b"\n", mtime=0)
         start = self._stream.seek(0, io.SEEK_END)
@@ -271,7 +254,6 @@ def write_plan(folder: pathlib.Path, plan: Plan) -> None:
     for item, key in _paths(value):
         if pathlib.Path(item[key]).is_relative_to(ROOT):
             item[key] = str(pathlib.Path(item[key]).relative_to(ROOT))
-    wrong = complaint("run", value)
-    if wrong:
+    if wrong := complaint("run", value):
         raise AssertionError(f"the plan {wrong}")
     write_whole(folder / RUN_FILE, encoded(value))
