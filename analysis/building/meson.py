@@ -66,6 +66,7 @@ CONFIGURATIONS = {
     "gcc-debug": _with("gcc", "debug"),
     "clang-release": _with("clang", "release"),
     "clang-debug": _with("clang", "debug"),
+    "mutants": _with("gcc", "release", "-Doptimization=2"),
     "gcc-release-checked": _with("gcc", "release", CHECKED),
     "gcc-debug-checked": _with("gcc", "debug", CHECKED),
     "clang-release-checked": _with("clang", "release", CHECKED),

@@ -19,5 +19,4 @@ COMMANDS = {
     "reproduce": "run one input that the fuzzer kept",
     "doctor": "show what this machine has and what it lacks",
 }
-"""Command → what it does. Its module here has its name, add_arguments and run, and is imported only
-when it is the chosen one."""
+"""Command → what it does. Its module here has add_arguments and run; imported when chosen."""

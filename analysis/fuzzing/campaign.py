@@ -87,8 +87,7 @@ class Count:
             return Turn(target, self.turns - 1, now, min(self.end - now, self.turn_s), part)
 
     def settle(self, turn: Turn, status: Status, news: int | None) -> None:
-        """Takes note of a process that has ended, and of how much of what it found is new; None if
-        it found nothing."""
+        """Notes how a process ended, and how much of its findings is new; None if it has none."""
         with self.lock:
             share = self.shares[turn.target]
             self.running[turn.target] -= 1

@@ -118,9 +118,13 @@ def minimise(folder: pathlib.Path, target: str, file: pathlib.Path) -> bytes | N
     program = folder / "fuzz" / f"{target}-minimise"
     if not program.exists():
         return None
-    done = subprocess.run(["timeout", str(MINIMISE_S), program, file], env=surroundings(),
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = _run(["timeout", str(MINIMISE_S), program, file])
     return done.stdout if done.returncode == 0 and done.stdout else None
+
+
+def _run(command: list[str | pathlib.Path]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command, env=surroundings(), stdin=subprocess.DEVNULL,
+                          capture_output=True, check=False)
 
 
 def text_of(folder: pathlib.Path, target: str, file: pathlib.Path, printed: str = "") -> str | None:
@@ -154,8 +158,7 @@ def slices(folder: pathlib.Path, trace: pathlib.Path, most: int,
 
 def _translate(folder: pathlib.Path, file: pathlib.Path, *words: str | pathlib.Path) -> bytes:
     program = folder / "fuzz" / "fuzz-translate"
-    done = subprocess.run([program, *words], env=surroundings(),
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = _run([program, *words])
     if done.returncode != 0:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         raise UserError(lines[0] if lines else f"{file}: cannot be translated")

@@ -55,8 +55,7 @@ class Crew:
                 process.send_signal(signal.SIGINT)
 
     def run(self, command: list[str], seconds: float | None, **how: Any) -> int | None:
-        """A process's exit code; None if it had to be ended after so long. Stopped if the crew was
-        meanwhile, so that its answer is none."""
+        """A process's exit code; None if it took too long. Stopped if the crew was meanwhile."""
         with self._lock:
             if self.stopping.is_set():
                 raise Stopped

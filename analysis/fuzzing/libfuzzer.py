@@ -13,8 +13,7 @@ MOST_INPUT_BYTES = 1028
 """The longest input: the settings and 256 operations. More is never read by a pool target."""
 
 SHORT_INPUT_BYTES = 260
-"""As many for 64 operations: most of what goes wrong needs fewer, and they run four times as
-fast."""
+"""64 operations: most of what goes wrong needs fewer, and they run four times as fast."""
 
 PROGRESS = re.compile(r"^#(\d+)\s+\S+\s+cov: (\d+) ft: (\d+) corp: (\d+)/", re.MULTILINE)
 EXECUTED = re.compile(r"^(?:stat::number_of_executed_units:\s+|#)(\d+)\b", re.MULTILINE)

@@ -55,13 +55,7 @@ class Workshop:
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.tree / name)
-        c, cxx = meson.compilers("gcc")
-        if self._run(["meson", "setup", "-Doptimization=2", "-Ddebug=false",
-                      "-Dbenchmarks=disabled", str(self.build), str(self.tree)], BUILD_S, CC=c,
-                     CXX=cxx) != 0 or \
-                not self._compile():
-            raise UserError("the tree does not compile without a mutant; ./poolproof test says why",
-                            FINDING)
+        meson.build_elsewhere(self.tree, self.build, "mutants")
         self.original = self._object_code()
         said = answer(["meson", "introspect", "--tests", str(self.build)]).stdout
         timed = []

@@ -62,8 +62,7 @@ class Mutant:
 
 
 def of_unit(path: pathlib.Path, arguments: list[str], root: pathlib.Path = ROOT) -> list[Mutant]:
-    """Every mutant of a C file and of what it includes from its own folder, in the order of the
-    text. UserError if clang cannot read it."""
+    """Every mutant of a C file and what it includes from its folder. UserError if clang fails."""
     try:
         unit = cindex.Index.create().parse(str(path), args=arguments)
     except cindex.LibclangError as error:
@@ -75,15 +74,14 @@ def of_unit(path: pathlib.Path, arguments: list[str], root: pathlib.Path = ROOT)
     if wrong:
         raise UserError(f"{path}: clang says {wrong[0]}")
     readers: dict[str, _Reader] = {}
-    found: dict[tuple[str, int, int, str], Mutant] = {}
+    found: set[Mutant] = set()
     for cursor in unit.cursor.get_children():
         file = cursor.location.file
         if cursor.kind.name == "FUNCTION_DECL" and cursor.is_definition() and file and \
                 pathlib.Path(file.name).resolve().parent == path.resolve().parent:
             reader = readers.setdefault(file.name, _Reader(file.name, root))
-            for mutant in reader.function(cursor):
-                found.setdefault((mutant.file, mutant.start, mutant.end, mutant.text), mutant)
-    return [found[key] for key in sorted(found)]
+            found.update(reader.function(cursor))
+    return sorted(found, key=lambda mutant: (mutant.file, mutant.start, mutant.end, mutant.text))
 
 
 class _Reader:
@@ -163,14 +161,13 @@ class _Reader:
 def chosen(functions: list[str], sample: int | None, headers: str) -> list[Mutant]:
     """The mutants that were asked for; `headers` is where clang's own are, which libclang does not
     know by itself. UserError if there are none."""
-    every: dict[tuple[str, int, int, str], Mutant] = {}
-    for path in sorted((ROOT / "core").glob("*.c")):
-        for mutant in of_unit(path, ["-std=c11", f"-I{path.parent}", f"-I{headers}"]):
-            every.setdefault((mutant.file, mutant.start, mutant.end, mutant.text), mutant)
-    known = dict.fromkeys(mutant.function for mutant in every.values())
+    every = list(dict.fromkeys(
+        mutant for path in sorted((ROOT / "core").glob("*.c"))
+        for mutant in of_unit(path, ["-std=c11", f"-I{path.parent}", f"-I{headers}"])))
+    known = dict.fromkeys(mutant.function for mutant in every)
     for name in functions:
         require(name, known, "function of core/", "./poolproof mutants --list names them")
-    found = [mutant for mutant in every.values() if not functions or mutant.function in functions]
+    found = [mutant for mutant in every if not functions or mutant.function in functions]
     if sample and sample < len(found):
         found = [found[i * len(found) // sample] for i in range(sample)]
     return found

@@ -108,8 +108,7 @@ class Session:
                 f" {count(news or 0, 'new finding')}; {self.left()} left")
 
     def _attack(self, turn: Turn, work: pathlib.Path) -> tuple[Status, int | None]:
-        """Runs one process: how far it came, and how much of what it found is new, None if it found
-        nothing."""
+        """Runs one process: how far it came, and how many findings are new; None if it has none."""
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         seed = random.Random(f"{self.seed}/{turn.number}").randrange(1, 1 << 32)

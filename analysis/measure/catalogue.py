@@ -170,8 +170,7 @@ def print_offer(offered: Offer, console: Console) -> None:
 
 
 def matching(kind: str, wanted: Iterable[str], known: Sequence[str]) -> set[str]:
-    """The known names that are wanted, by name or by pattern. UserError naming the nearest ones if
-    there is none for a wanted one."""
+    """The known names that match a wanted name or pattern. UserError if one matches nothing."""
     found: set[str] = set()
     for name in wanted:
         hits = [name] if name in known else fnmatch.filter(known, name)

@@ -34,8 +34,7 @@ def is_library(text: str) -> bool:
 
 
 def base_binary(base: str) -> pathlib.Path:
-    """The benchmark binary of a build folder, a source folder or a revision, built if need be.
-    UserError if it is none of these."""
+    """The benchmark binary of a build, a source folder or a revision. UserError if it is none."""
     folder = pathlib.Path(base)
     built = folder / "bench" / "poolproof-bench"
     if built.is_file():

@@ -36,8 +36,7 @@ def processors_used() -> list[int]:
 
 
 def missing(known: Record, look: int) -> list[Task]:
-    """What the plan lacks until a look: of all pairs until the first, then of those that are
-    open, what has no proved verdict first."""
+    """What the plan lacks until a look: of all pairs at the first, then of open ones."""
     plan, there = known.plan, {
         (entry.workload, entry.arm, entry.baseline, entry.launch) for entry in known.launches}
     gone = {(refusal.workload, refusal.arm) for refusal in known.refusals}

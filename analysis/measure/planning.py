@@ -27,8 +27,7 @@ from analysis.system.process import find_program
 
 
 def given_traces(files: list[str]) -> list[Trace]:
-    """The traces that the user named. UserError if one cannot be read, or two would have one
-    name."""
+    """The traces that the user named. UserError if one cannot be read, or two share a name."""
     traces: dict[str, Trace] = {}
     for file in map(pathlib.Path, files):
         name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", file.name)
@@ -137,8 +136,7 @@ def calibrated(binary: pathlib.Path, traces: list[Trace], listed: Sequence[Workl
 
 def _calibrated(binary: pathlib.Path, traces: list[Trace], item: Workload, own: list[Arm],
                 pairs: list[Pair]) -> Workload:
-    """By the pool where it runs this workload, as its turns are to be long enough, else by the
-    first arm that does. UserError if none does."""
+    """By the pool where it runs this workload, else by the first arm. UserError if none does."""
     candidates = sorted(own, key=lambda arm: arm.role != "pool")
     for chosen in candidates:
         try:

@@ -168,8 +168,7 @@ def valgrind_version() -> str:
 
 
 def missing(known: Record, part: str) -> list[Task]:
-    """What a part has still to do, in the plan's order. An arm that was refused leaves its
-    workload."""
+    """What a part has still to do, in the plan's order. A refused arm leaves its workload."""
     run = known.plan
     there = {(line.round, line.workload, line.arm) for line in known.probes if line.part == part}
     gone = {(line.workload, line.arm) for line in known.probe_refusals if line.part == part}
@@ -184,8 +183,7 @@ def missing(known: Record, part: str) -> list[Task]:
 
 def run_part(run: Plan, todo: Sequence[Task], appender: Appender, limit_s: float,
              listener: Callable[[Probe | Refusal], None]) -> int:
-    """Does what is to do, appending as it ends, and returns how much of it is left: none, unless
-    the limit of time was reached. `listener` is told of each line."""
+    """Probes until nothing is left or time is up: how many are left. `listener` hears each line."""
     left = list(todo)[::-1]
 
     def keep(line: Probe | Refusal) -> None:

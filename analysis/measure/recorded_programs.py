@@ -16,8 +16,7 @@ PROGRAMS = ROOT / "bench" / "traces" / "programs.json"
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A real program of PROGRAMS: what to run in the repository's top folder, and the Debian
-    package that has it."""
+    """A real program of PROGRAMS, run in the repository's top folder, and its Debian package."""
 
     name: str
     package: str

@@ -194,8 +194,7 @@ def loadable(library: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 class Interrupts:
-    """Signals that ask this process to end: they are for the command, so that what was recorded is
-    kept."""
+    """Signals to end, which are for the command: what was recorded is kept."""
 
     def __init__(self) -> None:
         self.count = 0

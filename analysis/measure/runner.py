@@ -45,8 +45,7 @@ CYCLES = (9, 101)
 PLAYINGS = (3, 101)
 """Likewise of a sliced trace, of which a turn is a part."""
 LAUNCH_S = 0.15
-"""Set-up left out: of both batches of a turn, and a neighbour that takes half again as long as the
-pool."""
+"""Both batches of a turn, beside a neighbour half again as slow as the pool; without set-up."""
 
 NICE = -10
 """Of all processes of a launch and of the thread that conducts them, where that is allowed: a turn
@@ -134,8 +133,7 @@ def check_owner(owner: str, preload: str | None) -> None:
 
 
 def file_hash(path: str) -> str:
-    """SHA-256 of a file, read again only if it is not the same file any more. Unusable if it cannot
-    be read."""
+    """SHA-256 of a file, read again only if it has changed. Unusable if it cannot be read."""
     try:
         now = os.stat(path)
         return _hash(path, now.st_ino, now.st_size, now.st_mtime_ns)

@@ -102,8 +102,7 @@ def pinned(processor: int | None) -> Iterator[None]:
 
 
 def run(command: Sequence[str], variables: Mapping[str, str], limit_s: float) -> Ended:
-    """Runs a command to its end, however that comes: one that has not ended within limit_s is
-    killed and marked. OSError if it cannot be started."""
+    """Runs a command to its end; after limit_s it is killed and marked. OSError if none starts."""
     running = Running(command, variables)
     try:
         late = bool(await_all([running.ended_fd], limit_s))

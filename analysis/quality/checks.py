@@ -60,8 +60,11 @@ def look(instrument: Instrument, cell: str, title: str) -> list[Result]:
         return tested(instrument, folder, SUITES[cell])
     if cell == "programs":
         return testing.run_pytest([PROGRAMS], slow=True)
-    work = {"control": controlled, "read": read_sources, "misuse": misused}[cell]
-    complaints = work(instrument, folder)
+    if cell == "misuse":
+        complaints = misuse.differences(instrument.configuration, outcomes(folder),
+                                        misuse.DOCUMENT.read_text())
+    else:
+        complaints = {"control": controlled, "read": read_sources}[cell](instrument, folder)
     return [Result(title, "failed" if complaints else "passed", output="\n".join(complaints))]
 
 
@@ -108,25 +111,17 @@ def make_mistake(control: Control, instrument: Instrument, folder: pathlib.Path)
         tree = KEPT / "planted" / function
         planted.copy_with(planted.read_named(bug), tree)
         return "\n".join(frama_c.unproved(folder / CONTRACTS, tree / "core", [function], [""], 2))
-    if control.maker == "planted":
-        program = plant(control.word, folder)
-        corpus = ROOT / "fuzz" / "corpus" / "pool"
-        return said_by([*watcher(folder), str(program), str(corpus)])
-    if control.maker == "recorder":
-        return said_by([sys.executable, "-m", "pytest", "-k", "nginx", str(PROGRAMS)],
-                       {"RECORDER_BUG": control.word, "PYTHONPATH": str(ROOT)})
-    program = core_program(folder, control.maker)
-    return said_by([*watcher(folder), str(program), control.word])
-
-
-def said_by(command: list[str], variables: dict[str, str] | None = None) -> str:
-    return outcome(command, sanitizer_environment() | (variables or {}), ROOT, LIMIT_S)[1]
-
-
-def plant(bug: str, folder: pathlib.Path) -> pathlib.Path:
-    """A replay of the corpus with a bug in its pool, made just as this build makes its own."""
-    return planted.build_target(planted.read_named(bug), folder, KEPT / "planted" / folder.name,
-                                program="pool_api-replay")
+    variables = sanitizer_environment()
+    if control.maker == "planted":  # a replay made just as this build makes its own
+        program = planted.build_target(planted.read_named(control.word), folder,
+                                       KEPT / "planted" / folder.name, program="pool_api-replay")
+        command = [*watcher(folder), program, ROOT / "fuzz" / "corpus" / "pool"]
+    elif control.maker == "recorder":
+        command = [sys.executable, "-m", "pytest", "-k", "nginx", PROGRAMS]
+        variables |= {"RECORDER_BUG": control.word, "PYTHONPATH": str(ROOT)}
+    else:
+        command = [*watcher(folder), core_program(folder, control.maker), control.word]
+    return outcome(command, variables, ROOT, LIMIT_S)[1]
 
 
 READERS = {**linters.CHECKS,
@@ -152,14 +147,10 @@ def read_sources(instrument: Instrument, folder: pathlib.Path) -> list[str]:
     return READERS[instrument.tool]([folder, meson.ensure_build("sanitize")])
 
 
-def misused(instrument: Instrument, folder: pathlib.Path) -> list[str]:
-    found = outcomes(instrument.configuration, folder)
-    return misuse.differences(instrument.configuration, found, misuse.DOCUMENT.read_text())
-
-
-def outcomes(configuration: str, folder: pathlib.Path) -> dict[str, str]:
-    program = core_program(folder, "misuse")
-    return misuse.outcomes(configuration, program, sanitizer_environment(), watcher(folder))
+def outcomes(folder: pathlib.Path) -> dict[str, str]:
+    """Misuse → what becomes of it in this build."""
+    return misuse.outcomes(folder.name, core_program(folder, "misuse"), sanitizer_environment(),
+                           watcher(folder))
 
 
 def write_matrix() -> int:
@@ -167,7 +158,7 @@ def write_matrix() -> int:
     columns, sentences = {}, {}
     for configuration in misuse.BUILDS:
         folder = meson.ensure_build(configuration)
-        columns[configuration] = outcomes(configuration, folder)
+        columns[configuration] = outcomes(folder)
         sentences = misuse.misuses(folder / "core" / "test" / "misuse")
     write_whole(misuse.DOCUMENT, misuse.render(sentences, columns))
     print(f"{os.path.relpath(misuse.DOCUMENT)}: {len(sentences)} misuses in {len(columns)} builds")

@@ -69,8 +69,7 @@ def sources_of_core() -> list[pathlib.Path]:
 
 
 def measure() -> Covered:
-    """What tests and corpora cover in each build. UserError if a test fails: half of a run says
-    nothing about coverage."""
+    """What tests and corpora cover in each build. UserError if a test fails."""
     for name, package in (("clang-19", "clang-19"), ("llvm-profdata-19", "llvm-19"),
                           ("llvm-cov-19", "llvm-19")):
         require_program(name, package)

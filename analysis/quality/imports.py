@@ -67,8 +67,7 @@ def wrong_arrows(found: Graph) -> Iterator[tuple[str, int, str]]:
 
 
 def circle(found: Graph) -> list[str]:
-    """A way that leads back to the module that it begins with, the first of it by name; empty if
-    there is none."""
+    """A way that leads back to its first module, the first by name; empty if there is none."""
     try:
         graphlib.TopologicalSorter(found).prepare()
     except graphlib.CycleError as error:

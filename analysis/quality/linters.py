@@ -26,8 +26,7 @@ NOT_FOR_LINTERS = re.compile(r" (-f(sanitize|no-omit|profile|lto|diagnostics)\S*
 
 
 def units(folders: list[pathlib.Path], only: set[pathlib.Path] | None = None) -> list[dict]:
-    """Each source of the repository that any of the build folders compiles, once; or some. As
-    entries of a compilation database."""
+    """Entries of a compilation database: the repository's sources in it, once; or some."""
     found: dict[pathlib.Path, dict] = {}
     for folder in folders:
         for entry in json.loads((folder / "compile_commands.json").read_text()):
@@ -49,8 +48,7 @@ def check_format(_folders: list[pathlib.Path], _only: set[pathlib.Path] | None =
 
 def check_clang_tidy(folders: list[pathlib.Path], only: set[pathlib.Path] | None = None,
                      analyzer: bool = False) -> list[str]:
-    """Complaints of clang-tidy about the sources that were compiled, or about some of them; also of
-    its analyzer, which takes four fifths of the time, or not."""
+    """Complaints of clang-tidy, and of its analyzer, which takes four fifths of the time."""
     tool = require_program("clang-tidy-19")
     if not _write_database(folders, only):
         return []

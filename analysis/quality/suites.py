@@ -108,15 +108,13 @@ def known() -> list[str]:
 
 
 def declared_suites(root: pathlib.Path) -> set[str]:
-    """The suites that the tests of every meson.build say they are of, first of all; known before
-    any build."""
+    """The first suite of each test in every meson.build, known before any build."""
     return {suite for room in ROOMS for path in (root / room).rglob("meson.build")
             for suite in re.findall(r"\bsuite: \[?'(\w+)'", path.read_text(encoding="utf-8"))}
 
 
 def python_suites(root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """Suite → its test files. It is named after their folder, or after the room where that is only
-    called test."""
+    """Suite → its test files: named after their folder, or the room where that is called test."""
     suites: dict[str, list[pathlib.Path]] = {}
     for room in ROOMS:
         for path in sorted((root / room).rglob("test_*.py")):

@@ -91,8 +91,7 @@ def build(configuration: str, targets: Sequence[str] = ()) -> list[Result]:
 
 def run_meson(configuration: str, folder: pathlib.Path, words: Iterable[str] = (),
               variables: dict[str, str] | None = None) -> list[Result]:
-    """Runs a build folder's tests. `words` are more ones for Meson: names of tests, suites, a
-    wrapper."""
+    """Runs a build folder's tests. `words` are more of Meson's: names, suites, a wrapper."""
     logs = folder / "meson-logs"
     for log in logs.glob("testlog*"):
         log.unlink()
@@ -109,8 +108,7 @@ def run_meson(configuration: str, folder: pathlib.Path, words: Iterable[str] = (
 
 
 def run_pytest(files: Iterable[pathlib.Path], slow: bool) -> list[Result]:
-    """Runs test files by pytest, as many at a time as there are processors; also the slow ones, or
-    not."""
+    """Runs test files by pytest, one for each processor at a time; also the slow ones, or not."""
     LOGS.mkdir(parents=True, exist_ok=True)
     report = LOGS / "python.xml"
     report.unlink(missing_ok=True)
@@ -195,8 +193,7 @@ def telling_lines(output: str, limit: int = TELLING_LINES) -> list[str]:
 
 
 def place_of(result: Result) -> str:
-    """The file and line to look at: the last that pytest names, the first that a tool does, else
-    the test's source."""
+    """The place to look at: pytest's last, a tool's first, else the test's source."""
     found = [f"{match[1]}:{match[2]}" for match in PLACE.finditer(result.output)
              if (ROOT / match[1]).is_file()]
     if found:

@@ -44,8 +44,7 @@ def forest(analysis: Analysis, promise: str, name: str) -> str | None:
 
 
 def ratios(rows: Sequence[Ratio], name: str, title: str, label: str) -> str | None:
-    """Each row's median and interval over δ: filled where the verdict is a claim, hollow and
-    dashed where it is not. None without rows."""
+    """Each row's median and interval over δ, hollow and dashed if no claim. None without rows."""
     if not rows:
         return None
     figure, axes = canvas(34 * len(rows) + 62, left=8)

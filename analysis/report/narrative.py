@@ -92,8 +92,7 @@ def found(analysis: Analysis) -> str:
 
 
 def outcome_of(result: WorkloadResult, pool: str) -> str | None:
-    """Whether a pool is faster than every malloc, or slower than or equal to the fastest, or
-    nothing is proved; None if no malloc ran."""
+    """Whether a pool beats every malloc, or loses to or equals the fastest; None if none ran."""
     best = result.against_best(pool)
     every = all(claim.verdict == "faster" for claim in result.claims
                 if claim.arm == pool and claim.kind == "claim")
@@ -122,8 +121,7 @@ def provable(analysis: Analysis) -> list[tuple[float, str]]:
 
 
 def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
-    """The smallest difference that the claims of a workload could have proved; infinite where the
-    run has too few launches for its family."""
+    """The smallest difference a workload's claims could prove; infinite with too few launches."""
     needed = inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
     enough = all(claim.interval.launches >= needed for claim in result.claims)
     return result.smallest_provable() if enough else math.inf

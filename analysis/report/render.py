@@ -22,11 +22,9 @@ REPORT_HTML, REPORT_MARKDOWN = "report.html", "report.md"
 
 
 def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Writes report.html, report.md, verdicts.json and, if there are claims on malloc, picture.svg,
-    each whole or not at all."""
+    """Writes the page, report.md, verdicts.json and, with claims on malloc, picture.svg."""
     claims = analysis.to_json()
-    wrong = records.complaint("verdicts", claims)
-    if wrong:
+    if wrong := records.complaint("verdicts", claims):
         raise AssertionError(f"verdicts.json {wrong}")
     content = page(analysis)
     texts = {
@@ -42,15 +40,13 @@ def write_all(analysis: Analysis, folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def output_console() -> Console:
-    """Standard output: as wide as the terminal, or wide enough for the tables in a file or a
-    pipe."""
+    """Standard output; in a file or a pipe at least wide enough for the tables."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, 120))
 
 
 def report(folder: pathlib.Path, console: Console, output: pathlib.Path | None = None) -> int:
-    """Makes the report from the raw samples, prints the verdicts as tables, notes, and the
-    paths of the report. Returns the exit code."""
+    """Makes the report, prints its verdicts, notes and paths. Returns the exit code."""
     if output is not None and output.is_file():
         raise UserError(f"{output} is a file; name a folder")
     taken = records.read(folder)

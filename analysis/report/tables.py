@@ -32,8 +32,7 @@ def claim_cell(claim: Claim | None) -> Cell:
 
 
 def map_grid(analysis: Analysis, promise: str) -> Grid | None:
-    """The pool against every malloc of one promise on each workload, those that do not apply
-    included. None if nothing of this promise ran."""
+    """The pool against every malloc of one promise on each workload. None if nothing of it ran."""
     pool, _ = narrative.PROMISES[promise]
     mallocs = [arm.name for arm in analysis.plan.arms
                if arm.role == "malloc" and arm.promise == promise]
@@ -98,8 +97,7 @@ def _delay_cell(result: WorkloadResult) -> Cell:
 
 
 def _bias_cell(result: WorkloadResult) -> Cell:
-    """The arm whose time in turns is farthest from its time alone, and those that are surely
-    farther than the method allows itself."""
+    """The arm whose turns are most biased, and those beyond the method's limit."""
     biases = {arm.arm.name: arm.bias.median for arm in result.arms if arm.bias}
     if not biases:
         return Cell("–")
@@ -147,8 +145,7 @@ def _fact(key: str, value: Any) -> str:
 
 
 def libraries_grid(analysis: Analysis) -> Grid:
-    """Which file served malloc in which arms, by the processes' own proof; and the binary and
-    traces."""
+    """Which file served malloc in which arms, by their own proof; the binary and the traces."""
     run = analysis.plan
 
     def arms_of(group: Iterable[Side]) -> str:

@@ -36,8 +36,7 @@ class Bug:
     """Under which it shows: the fast path of alloc and free is not taken under "address"."""
     oracle_due: str
     kind: Literal["bug", "equivalent", "hollow"]
-    """A bug is to be found; of the controls nothing may find an equivalent change, everything a
-    hollow call."""
+    """A bug is to be found, of the controls an equivalent change never, a hollow call always."""
     survives_because: str | None
     """Why it is not found, where that is known; null for most."""
 

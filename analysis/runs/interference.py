@@ -9,8 +9,7 @@ _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def steal_s(stat: pathlib.Path = pathlib.Path("/proc/stat")) -> float:
-    """Seconds since boot that the hypervisor took from all processors; 0 where the kernel has no
-    count."""
+    """Seconds since boot that the hypervisor took from all processors; 0 if not counted."""
     try:
         fields = stat.read_text().split("\n", 1)[0].split()
         return int(fields[8]) / _TICKS_A_SECOND
@@ -19,8 +18,7 @@ def steal_s(stat: pathlib.Path = pathlib.Path("/proc/stat")) -> float:
 
 
 def pressure_s(file: pathlib.Path = pathlib.Path("/proc/pressure/cpu")) -> float | None:
-    """Seconds since boot during which some process waited for a processor; None if the kernel is
-    silent."""
+    """Seconds since boot during which a process waited for a processor; None if not counted."""
     try:
         some = next(line for line in file.read_text().splitlines() if line.startswith("some"))
         return int(some.rpartition("total=")[2]) / 1e6

@@ -71,8 +71,7 @@ class Mode:
     precision: float
     """The smallest difference, as a share, that a claim is to be able to prove."""
     budgets_s: dict[str, float]
-    """Part → what its processes together may take: without compiling, recording, calibrating and
-    reporting."""
+    """Part → what its processes may take in all; compiling, calibrating and reporting are extra."""
 
 
 MODES = {
@@ -115,8 +114,7 @@ class Arm:
     """What the benchmark binary calls it."""
     role: Literal["pool", "malloc", "null", "delay", "floor", "other"]
     promise: Literal["malloc", "calloc", ""]
-    """"malloc" or "calloc": only arms with an equal promise are compared. "" for those that have
-    none."""
+    """"malloc" or "calloc": only arms of one promise are compared. "" for those without."""
     preload: str | None = None
     """The library put before the C library's malloc."""
     sha256: Sha256 | None = None
@@ -171,15 +169,13 @@ class Workload:
     alone: int = 0
     """Turns of each arm without its neighbour, after those."""
     probed: bool = False
-    """Whether it can be seen on one thread and a heap of its own, over and over, as everything
-    beside time is."""
+    """Whether it runs on one thread and a heap of its own, over and over, as probes need it."""
     harness: str = ""
     """Why the harness may be more than a fifth of the fastest arm's time, as a sentence."""
     latency_iterations: int = 1
     """Of the loop whose every operation is timed."""
     capacity_bytes: int = 0
-    """That it fills, on an arm of just that capacity where it has one; 0 for a workload that does
-    not."""
+    """Capacity that it fills, on an arm of just that capacity where it has one; else 0."""
     excluded: dict[str, str] = dataclasses.field(default_factory=dict)
     """Benchmark arm → why it does not apply, as a sentence, where its limits do not say so."""
 

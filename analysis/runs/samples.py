@@ -68,11 +68,9 @@ class Launch:
     started_unix_s: float
     wall_s: float
     steal_s: float
-    """Time that the hypervisor took from all processors meanwhile, in the kernel's ticks of 10
-    ms."""
+    """Time that the hypervisor took from all processors meanwhile, in ticks of 10 ms."""
     pressure_s: float | None
-    """Time during which some process waited for a processor; None where the kernel does not
-    tell."""
+    """Time during which some process waited for a processor; None where it is not counted."""
     sides: Annotated[list[Side], ("minItems", 2), ("maxItems", 2)]
     """The arm's and its baseline's."""
     schema: int = SCHEMA
@@ -114,8 +112,7 @@ class Launch:
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """A process whose times do not count, and why. Its arm leaves that workload for the whole
-    run."""
+    """A process whose times do not count, and why. Its arm leaves that workload in this run."""
 
     workload: Name
     arm: Name
@@ -123,8 +120,7 @@ class Refusal:
     """The launch, or the probe's repetition, from 0."""
     refused: Name
     crashed: bool
-    """Whether the process died, as against being set aside for what it proved or failed to
-    prove."""
+    """Whether the process died, rather than being set aside for what it proved."""
     part: str = "time"
     schema: int = SCHEMA
 

@@ -135,8 +135,7 @@ def _check(name: str) -> tuple[Any, Callable[[Any], Any]]:
 
 
 def complaint(name: str, value: Any) -> str | None:
-    """What results/schema/NAME.schema.json has against a value, as part of a sentence; None if
-    nothing."""
+    """What results/schema/NAME.schema.json has against a value; None if nothing."""
     number, check = _check(name)
     if number is not None and isinstance(value, dict) and value.get("schema", number) != number:
         return f"has schema {value['schema']!r}, and this Poolproof reads schema {number}"
@@ -150,8 +149,7 @@ def complaint(name: str, value: Any) -> str | None:
 
 
 def decoded(text: str | bytes) -> Any:
-    """JSON without what Python alone takes for JSON: NaN and infinities. ValueError or
-    RecursionError if it is none."""
+    """JSON without Python's NaN and infinities. ValueError or RecursionError if it is none."""
     def refuse(word: str) -> float:
         raise ValueError(f"{word} is not a number")
 

@@ -18,8 +18,7 @@ class Verdict:
     arm: str
     baseline: str
     ratio: Positive
-    """Time of the baseline / time of the arm, the median over the launches: 1.25 is 1.25 times as
-    fast."""
+    """Time of the baseline / time of the arm, median over launches: 1.25 is 1.25 times as fast."""
     low: float | None
     """Of the interval; null where too few launches admit none."""
     high: float | None

@@ -54,8 +54,7 @@ class Change(Claim):
 
 @dataclasses.dataclass(frozen=True)
 class Count:
-    """The instructions of an operation of a pool on one workload, before and after, as each
-    process counted them."""
+    """The instructions of an operation, before and after, as each process counted them."""
 
     workload: str
     arm: str

@@ -26,8 +26,7 @@ import numpy
 from scipy import stats
 
 ALPHA = 0.05
-"""The chance that a run admits of making even one false claim; 1 - ALPHA is each interval's
-level."""
+"""The chance of even one false claim in a run; intervals have the level 1 - ALPHA."""
 
 SMALLEST_DELTA = math.log(1.01)
 """Differences within 1 % are never claimed: nobody chooses an allocator by them, and what no null
@@ -39,8 +38,7 @@ BUILD_DELTA = math.log(1.03)
 instructions."""
 
 LARGEST_EQUALITY = math.log(1.10)
-"""Nothing is called equal that might be 10 % apart, however large δ is: noise is no evidence of
-equality."""
+"""Nothing that might be 10 % apart is called equal: noise is no evidence of equality."""
 
 PRECISION = math.log(1.015)
 """What can see so little need not see less."""

@@ -171,15 +171,13 @@ class WorkloadResult:
         return min(mine, key=lambda claim: claim.interval.median, default=None)
 
     def smallest_provable(self) -> float:
-        """The median over the claims of the smallest difference each could have proved; a
-        logarithm."""
+        """The median over the claims of the smallest provable difference; a logarithm."""
         values = [inference.smallest_provable(claim.interval, claim.limit) for claim in self.claims]
         return float(numpy.median(values)) if values else math.inf
 
     @property
     def biased(self) -> list[ArmResult]:
-        """Arms that surely take another time in turns than alone, by more than the method allows
-        itself."""
+        """Arms whose time in turns differs from that alone by more than the method allows."""
         allowed = BIAS_LIMITS["trace" if is_trace(self.workload.workload) else "micro"]
         return [arm for arm in self.arms if arm.bias is not None
                 and (arm.bias.low > allowed or arm.bias.high < -allowed)]

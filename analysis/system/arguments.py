@@ -1,5 +1,4 @@
-"""The words of a command line: a value, or one line that says what to write. Standard library
-alone."""
+"""The words of a command line: a value, or one line that says what to write."""
 
 from __future__ import annotations
 

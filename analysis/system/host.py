@@ -16,8 +16,7 @@ LIBRARIES = ("numpy", "scipy", "matplotlib")
 UNWANTED = re.compile(
     r"^(MALLOC_.*|GLIBC_TUNABLES|LD_.*|MIMALLOC_.*|TCMALLOC_.*|JE_MALLOC_CONF|_RJEM_MALLOC_CONF"
     r"|SCUDO_OPTIONS|(A|UB|M|L|T)SAN_OPTIONS|BENCHMARK_.*)$")
-"""Variables that change how an allocator, the loader or Google Benchmark works. None reaches a
-sample."""
+"""Variables that change an allocator, the loader or Google Benchmark; no sample has them."""
 
 SAME = ("processor", "processors", "memory_bytes", "kernel", "c_library", "architecture")
 """Facts that must be equal for two runs, or two halves of one, to be compared."""
@@ -70,8 +69,7 @@ def system_name() -> str:
 
 
 def source() -> str:
-    """The commit of the sources, followed by "+" if they are changed; "" outside a
-    repository."""
+    """The commit of the sources, with "+" if they are changed; "" outside a repository."""
     return (git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*") or "").strip()
 
 

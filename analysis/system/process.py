@@ -48,8 +48,7 @@ TIMED_OUT = 124
 
 def outcome(command: Sequence[str | os.PathLike], variables: Mapping[str, str] | None = None,
             folder: pathlib.Path | str | None = None, limit_s: float = 3600) -> tuple[int, str]:
-    """A command's exit code and all that it printed, without input. After limit_s it is ended, with
-    what it started, and says so."""
+    """A command's exit code and output, without input. After limit_s all that it started ends."""
     with subprocess.Popen(["timeout", "-k", "5", str(limit_s), *command], env=variables, cwd=folder,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace") as process:
