@@ -13,7 +13,6 @@ from analysis.system.exits import PASS, UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ./poolproof bench."""
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="answer within six minutes")
     size.add_argument("--full", action="store_true",

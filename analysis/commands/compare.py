@@ -12,7 +12,6 @@ import pathlib
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ./poolproof compare."""
     parser.add_argument("base", type=pathlib.Path, metavar="DIR", help="the earlier run")
     parser.add_argument("new", type=pathlib.Path, metavar="DIR", help="the run to judge")
     parser.add_argument("--format", choices=("text", "markdown"), default="text",

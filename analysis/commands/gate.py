@@ -14,7 +14,6 @@ from analysis.measure import words
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ./poolproof gate."""
     parser.add_argument("--base", required=True, metavar="REV|DIR|LIB",
                         help="compare with this revision, source or build folder, or"
                              " malloc's shared library")

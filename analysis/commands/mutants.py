@@ -22,7 +22,6 @@ from analysis.system.files import only_one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ./poolproof mutants."""
     parser.add_argument("function", nargs="*", help="change only these functions")
     parser.add_argument("--sample", type=arguments.amount, metavar="N",
                         help="try N mutants, evenly spread")

@@ -18,7 +18,6 @@ from analysis.system.files import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's own arguments."""
     parser.add_argument("-o", "--output", metavar="FILE", type=named_path,
                         help="write the trace to FILE, whole or not at all")
     parser.add_argument("--text", action="store_true",

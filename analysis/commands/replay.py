@@ -38,7 +38,6 @@ def play(player: pathlib.Path, words: tuple[str, ...], preload: pathlib.Path | N
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's own arguments."""
     parser.add_argument("trace", metavar="FILE", type=pathlib.Path, help="the trace")
     parser.add_argument("--on", choices=("pool", "malloc", "all"), default="all",
                         help="play on both kinds of pool, on every malloc, or on all (default)")

@@ -9,7 +9,6 @@ from analysis.system.files import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ./poolproof report."""
     parser.add_argument("run", type=pathlib.Path, metavar="DIR", help="the run's folder")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
                         help="write the report to this folder (default: that of the run)")

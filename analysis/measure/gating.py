@@ -50,9 +50,8 @@ def base_binary(base: str) -> pathlib.Path:
     if not (source / "meson.build").is_file():
         shutil.rmtree(source, ignore_errors=True)
         source.mkdir(parents=True)
-        archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit],
-                                 stdout=subprocess.PIPE, check=True).stdout
-        subprocess.run(["tar", "-x", "-C", str(source)], input=archive, check=True)
+        subprocess.run(["sh", "-c", 'git -C "$1" archive "$2" | tar -x -C "$3"', "sh", ROOT, commit,
+                        source], check=True)
     return _built(source, commit[:12])
 
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from typing import IO, Iterator, Mapping, Sequence
+from typing import IO, Mapping, Sequence
 
 TOLD_BYTES = 4096
 """So much of the end of a standard error is read for its last line."""
@@ -57,10 +57,10 @@ class Running:
         self._output: IO[bytes] = tempfile.TemporaryFile()
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self.started_unix_s, self._begin = time.time(), time.perf_counter()
-        with pinned(processor):
-            self.process = subprocess.Popen(
-                list(command), env=variables, stdin=subprocess.DEVNULL, stdout=self._output,
-                stderr=self._errors, pass_fds=descriptors, start_new_session=True)
+        where = [] if processor is None else ["taskset", "-c", str(processor)]
+        self.process = subprocess.Popen(
+            [*where, *command], env=variables, stdin=subprocess.DEVNULL, stdout=self._output,
+            stderr=self._errors, pass_fds=descriptors, start_new_session=True)
         self.ended_fd = os.pidfd_open(self.process.pid)
         """Readable once the program has ended."""
         RUNNING.add(self)
@@ -85,20 +85,6 @@ class Running:
                 texts.append(stream.read())
         return Ended(self.process.returncode, timed_out, texts[0], texts[1], self.started_unix_s,
                      wall_s, self.process.pid)
-
-
-@contextlib.contextmanager
-def pinned(processor: int | None) -> Iterator[None]:
-    """Pins this thread, and so what it starts meanwhile, to one processor."""
-    if processor is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {processor})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def run(command: Sequence[str], variables: Mapping[str, str], limit_s: float) -> Ended:

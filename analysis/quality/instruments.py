@@ -54,19 +54,13 @@ RACE = _misused("two-threads", r"^WARNING: ThreadSanitizer: data race \(pid=\d+\
 INVALID = _misused("write-freed", r"^==\d+== Invalid write of size 1$")
 JUMP = _misused("read-unwritten",
                 r"^==\d+== (Conditional jump or move depends on|Use of) uninitialised value")
+SHOWN = {word: Control("other-machine", word, rf"^mistake: {word}$")
+         for word in ("word-size", "byte-order", "char-sign", "long-size")}
 LOST = _misused("forget-pool", r"^==\d+== .* are definitely lost in loss record ")
-
-
-def _read(line: str) -> Control:
-    return Control("mistakes", "", line)
 
 
 def _unproved(function: str, bug: str) -> Control:
     return Control("contract", f"{function} {bug}", rf"^unproved: {function}_")
-
-
-def _shown(word: str) -> Control:
-    return Control("other-machine", word, rf"^mistake: {word}$")
 
 
 INSTRUMENTS = (
@@ -83,16 +77,18 @@ INSTRUMENTS = (
     Instrument("MSan", "memory", (UNSET,), quick=True),
     Instrument("TSan", "thread", (RACE,), quick=True),
     Instrument("Valgrind memcheck", "valgrind", (INVALID, JUMP, LOST), tool="valgrind"),
-    Instrument("32-bit x86", "i686", (BUG, _shown("word-size")), quick=True),
-    Instrument("big-endian s390x", "s390x", (BUG, _shown("byte-order"))),
-    Instrument("aarch64", "aarch64", (BUG, _shown("char-sign"))),
-    Instrument("64-bit Windows", "windows", (_shown("long-size"),),
+    Instrument("32-bit x86", "i686", (BUG, SHOWN["word-size"]), quick=True),
+    Instrument("big-endian s390x", "s390x", (BUG, SHOWN["byte-order"])),
+    Instrument("aarch64", "aarch64", (BUG, SHOWN["char-sign"])),
+    Instrument("64-bit Windows", "windows", (SHOWN["long-size"],),
                cells=("control", "core", "misuse")),
     Instrument("clang-tidy", "release",
-               (_read(r"^\S+:\d+:\d+: (warning|error): .*\[clang-analyzer-unix.Malloc"),),
+               (Control("mistakes", "", r"^\S+:\d+:\d+: (warning|error): "
+                        r".*\[clang-analyzer-unix.Malloc"),),
                quick=True, tool="clang-tidy", cells=("control", "read")),
     Instrument("cppcheck", "release",
-               (_read(r"^\S+:\d+: error: .*out of bounds.*\[arrayIndexOutOfBounds\]$"),),
+               (Control("mistakes", "", r"^\S+:\d+: error: .*out of bounds"
+                        r".*\[arrayIndexOutOfBounds\]$"),),
                quick=True, tool="cppcheck", cells=("control", "read")),
     Instrument("Frama-C, Z3, CVC4", "release",
                (_unproved("granules_for", "granules-rounded-down"),),

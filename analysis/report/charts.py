@@ -86,7 +86,7 @@ def _mark(axes: Axes, place: int, row: Ratio, start: float, end: float) -> None:
 
 def workload(result: WorkloadResult, name: str) -> str | None:
     """The pools of one workload against each malloc, and its controls. None without any."""
-    claims = [*result.claims, *(claim for claim in (result.null, result.delay) if claim)]
+    claims = [*result.claims, *result.controls.values()]
     rows = [Ratio(f"{claim.arm} : {narrative.arm_label(claim.baseline)}",
                   f"{SIGNS[claim.verdict]} {units.ratio(claim.ratio)}×", claim.interval,
                   result.limit, claim.verdict) for claim in claims]

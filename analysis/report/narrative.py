@@ -129,8 +129,8 @@ def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
 
 def false_claims(analysis: Analysis) -> list[Claim]:
     """Those that the same allocator under two names yielded."""
-    return [result.null for result in analysis.results
-            if result.null and result.null.verdict in ("faster", "slower")]
+    return [null for result in analysis.results if (null := result.controls.get("null"))
+            and null.verdict in ("faster", "slower")]
 
 
 # --- The rest -------------------------------------------------------------------------------------

@@ -76,7 +76,8 @@ def noise_grid(analysis: Analysis) -> Grid:
     """δ and what it makes provable, and what became of the controls, for each workload."""
     rows = [Row(cells(
         result.workload.workload, str(result.launches),
-        units.signed_percent(result.null.interval.median) if result.null else "none",
+        units.signed_percent(null.interval.median) if (null := result.controls.get("null"))
+        else "none",
         units.percent(result.limit), units.percent(narrative.smallest_provable(analysis, result)),
         _delay_cell(result), _bias_cell(result))) for result in analysis.results]
     return Grid("noise-table", "The noise of each workload, the smallest difference that its claims"
@@ -88,7 +89,7 @@ def noise_grid(analysis: Analysis) -> Grid:
 
 def _delay_cell(result: WorkloadResult) -> Cell:
     """Whether the delay that was added to the pool was found."""
-    claim = result.delay
+    claim = result.controls.get("delay")
     if claim is None:
         return Cell("–")
     seen = claim.interval.high < 0 and claim.p <= inference.ALPHA

@@ -139,23 +139,13 @@ class WorkloadResult:
 
     @functools.cached_property
     def controls(self) -> dict[str, Claim]:
-        """"null" and "delay", where they ran."""
+        """"null", the baseline under two names, and "delay", where they ran."""
         return {pair.kind: _claim(self, pair) for pair in self.there("null", "delay")}
 
     @property
     def launches(self) -> int:
         """Of all its pairs."""
         return sum(map(len, self.pairs.values()))
-
-    @property
-    def null(self) -> Claim | None:
-        """The baseline under two names."""
-        return self.controls.get("null")
-
-    @property
-    def delay(self) -> Claim | None:
-        """The pool beside its delayed copy."""
-        return self.controls.get("delay")
 
     @property
     def harness_share(self) -> float | None:

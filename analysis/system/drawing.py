@@ -112,18 +112,15 @@ def up(axes: Axes, locator: ticker.Locator, write: Callable[[float], str]) -> No
 
 
 def strokes(axes: Axes, lines: Sequence[tuple[Point, Point]], colour: str, width: float,
-            ends: str = "butt", alpha: float = 1.0, transform: Transform | None = None,
-            under: bool = False) -> None:
+            ends: str = "butt", transform: Transform | None = None, under: bool = False) -> None:
     """Straight lines as one path, in the data's coordinates or others; under all else if asked."""
     if not lines:
         return
     points = [point for line in lines for point in line]
     codes = [Path.MOVETO, Path.LINETO] * len(lines)
     patch = PathPatch(Path(points, codes), fill=False, edgecolor=colour, linewidth=width,
-                      capstyle=ends, joinstyle="round", alpha=alpha, clip_on=False,
-                      zorder=0.5 if under else 1)
-    if transform is not None:
-        patch.set_transform(transform)
+                      capstyle=ends, joinstyle="round", clip_on=False, zorder=0.5 if under else 1,
+                      transform=transform or axes.transData)
     axes.add_artist(patch)
 
 

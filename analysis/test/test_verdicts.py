@@ -130,7 +130,7 @@ def test_a_family_costs_what_holm_says(claims, word):
     for claim in analysis.family:
         assert (claim.verdict, claim.p) == (word, 1 / 128)
         assert claim.p_holm == pytest.approx(claims / 128)
-    delays = [result.delay for result in analysis.results]
+    delays = [result.controls["delay"] for result in analysis.results]
     assert {(delay.verdict, delay.p, delay.p_holm) for delay in delays} == {
         ("slower", 1 / 128, 1 / 128)}
 
