@@ -10,8 +10,8 @@ import pathlib
 import re
 
 from analysis.building import meson
-from analysis.quality import rules
-from analysis.system.files import ROOT, write_whole
+from analysis.system.exits import UNFIT, UserError
+from analysis.system.files import ROOT, git, write_whole
 from analysis.system.process import clean_environment, outcome, processors, require_program
 
 WORK = meson.BUILD_ROOT / "lint"
@@ -40,7 +40,10 @@ def units(folders: list[pathlib.Path], only: set[pathlib.Path] | None = None) ->
 
 def check_format(_folders: list[pathlib.Path], _only: set[pathlib.Path] | None = None) -> list[str]:
     """Complaints of clang-format about the layout of any C or C++ file."""
-    files = [file.path for file in rules.read_tree(ROOT) if file.is_c]
+    listed = git("ls-files", "*.c", "*.h", "*.cc", "*.cpp", "*.hpp")
+    if listed is None:
+        raise UserError(f"git does not say what files {ROOT} has", UNFIT)
+    files = [name for name in listed.splitlines() if (ROOT / name).is_file()]
     tool = require_program("clang-format-19")
     said = _run([tool, "--dry-run", "--Werror", *files]) if files else ""
     return [line for line in said.splitlines() if "error:" in line]

@@ -18,7 +18,7 @@ import time
 from typing import Callable, Iterator
 
 from analysis.building import meson
-from analysis.quality import coverage, linters, rules, testing
+from analysis.quality import coverage, linters, testing
 from analysis.quality.testing import Result
 from analysis.system.arguments import require
 from analysis.system.files import ROOT, git, write_whole
@@ -61,9 +61,6 @@ def groups(names: list[str], every: bool) -> Iterator[Group]:
     """The groups in their order; what is built is known only as it comes to be."""
     chosen, whole = set(names or known()), every or bool(names)
     compiled = sorted(chosen & declared_suites(ROOT))
-    if "rules" in chosen:
-        yield Group("rules", lambda: testing.attempt(
-            "rules", lambda: testing.judged("rules", rules.check(ROOT))))
     built: list[str] = []
     if compiled or "lint" in names or chosen - {"analysis", "rules", "coverage"}:
         for name in (*BUILDS, *(MORE_BUILDS if whole else ())):
@@ -104,7 +101,7 @@ def lint(folders: list[pathlib.Path], only: set[pathlib.Path] | None) -> list[Re
 
 
 def known() -> list[str]:
-    return sorted({"coverage", "lint", "rules", *python_suites(ROOT), *declared_suites(ROOT)})
+    return sorted({"coverage", "lint", *python_suites(ROOT), *declared_suites(ROOT)})
 
 
 def declared_suites(root: pathlib.Path) -> set[str]:

@@ -11,8 +11,8 @@ import re
 import subprocess
 from typing import Iterable, Iterator
 
-from analysis.quality import rules
-from analysis.quality.rules import File
+from analysis.test.rules import rules
+from analysis.test.rules.rules import File
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.process import find_program
 
@@ -104,5 +104,5 @@ def misspelled(files: Iterable[File]) -> list[str]:
             line = next((number for number, one in enumerate(text.split("\n"), start=1)
                          if word in one), 1)
             complaints.append(f"{file.path}:{line}: unknown word '{word}': mend it, or add it to"
-                              " analysis/quality/words.txt")
+                              " analysis/test/rules/words.txt")
     return complaints

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from analysis.building import meson
-from analysis.quality import linters, rules
+from analysis.quality import linters
 from analysis.system import files
 from analysis.system.exits import FINDING, UserError
 
@@ -23,8 +23,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(meson, "ROOT", tmp_path)
     monkeypatch.setattr(meson, "BUILD_ROOT", tmp_path / "build")
     monkeypatch.setattr(linters, "ROOT", tmp_path)
-    monkeypatch.setattr(linters.rules, "read_tree", lambda root: [
-        rules.File("core/toy.c", b"")])
+    monkeypatch.setattr(linters, "git", lambda *words: "core/toy.c\n")
     monkeypatch.setattr(linters, "WORK", tmp_path / "build" / "lint")
     monkeypatch.setattr(meson, "CONFIGURATIONS", {"plain": meson.Configuration("gcc", ())})
     (tmp_path / "core").mkdir()

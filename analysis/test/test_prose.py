@@ -4,8 +4,8 @@ import pathlib
 
 import pytest
 
-from analysis.quality import rules
-from analysis.quality.rules import File
+from analysis.test.rules import rules
+from analysis.test.rules.rules import File
 from analysis.system.process import find_program
 from analysis.test import prose
 

@@ -26,11 +26,11 @@ MESON = [
 ]
 
 PYTEST = """<testsuites><testsuite>
-<testcase classname="t" file="analysis/test/test_rules.py" name="a"/>
-<testcase classname="t" file="analysis/test/test_rules.py" name="b"><failure>E  1 != 2
+<testcase classname="t" file="analysis/test/test_build.py" name="a"/>
+<testcase classname="t" file="analysis/test/test_build.py" name="b"><failure>E  1 != 2
 
-analysis/test/test_rules.py:7: AssertionError</failure></testcase>
-<testcase classname="t" file="analysis/test/test_rules.py" name="c"><skipped message="no gcc"/>
+analysis/test/test_build.py:7: AssertionError</failure></testcase>
+<testcase classname="t" file="analysis/test/test_build.py" name="c"><skipped message="no gcc"/>
 </testcase></testsuite></testsuites>"""
 
 
@@ -70,8 +70,8 @@ def test_reads_pytest():
     passed, failed, skipped = testing.read_pytest(PYTEST)
     assert [r.outcome for r in (passed, failed, skipped)] == ["passed", "failed", "skipped"]
     assert skipped.reason == "no gcc"
-    assert failed.alone.endswith("'analysis/test/test_rules.py::b'")
-    assert testing.place_of(failed) == "analysis/test/test_rules.py:7"
+    assert failed.alone.endswith("'analysis/test/test_build.py::b'")
+    assert testing.place_of(failed) == "analysis/test/test_build.py:7"
 
 
 @pytest.mark.parametrize("results, code, last", [

@@ -1,7 +1,7 @@
 """The import graph of analysis/: which module leans on which, and what must not.
 
 Packages stand in levels, and an import goes to a lower level only. `python3 -m
-analysis.quality.imports` prints the graph, and ends with 1 if there is a circle in it.
+analysis.test.rules.imports` prints the graph, and ends with 1 if there is a circle in it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def circle(found: Graph) -> list[str]:
 
 
 def main() -> int:
-    root = pathlib.Path(__file__).resolve().parents[2]
+    root = pathlib.Path(__file__).resolve().parents[3]
     found = graph({path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
                    for path in sorted((root / "analysis").rglob("*.py"))})
     for module, targets in found.items():

@@ -1,7 +1,7 @@
 """The repository's rules: who may lean on whom, and what every file looks like.
 
-Each rule is a function from the files to complaints, "PATH:LINE: what is wrong". `check` runs them
-all. This module and its tests are the only ones in analysis/ that may name what they forbid.
+Each rule is a function from the files to complaints, "PATH:LINE: what is wrong"; test_rules.py runs
+them all. The two are the only modules in analysis/ that may name what they forbid.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import posixpath
 import re
 from typing import Callable, Iterator
 
-from analysis.quality import imports
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import git
+from analysis.test.rules import imports
 
 TOP = re.compile(
     r"(README|CONTRIBUTING|CHANGELOG|SECURITY)\.md|LICENSE|poolproof"
@@ -84,7 +84,7 @@ MAY_INCLUDE = {
 }
 """Room → the rooms whose files it may include."""
 
-NAMES_THE_FORBIDDEN = ("analysis/quality/rules.py", "analysis/test/test_rules.py",
+NAMES_THE_FORBIDDEN = ("analysis/test/rules/rules.py", "analysis/test/rules/test_rules.py",
                        "analysis/test/test_testing.py")
 
 
@@ -284,9 +284,3 @@ RULES: tuple[Callable[[Tree], Iterator[str]], ...] = (
     lines_are_tidy,
     links_lead_somewhere,
 )
-
-
-def check(root: pathlib.Path) -> dict[str, list[str]]:
-    """Rule → its complaints, empty where it holds."""
-    tree = read_tree(root)
-    return {rule.__name__.replace("_", " "): list(rule(tree)) for rule in RULES}

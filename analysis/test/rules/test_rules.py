@@ -1,13 +1,14 @@
-"""Each rule of the repository holds on a clean tree and trips on the smallest breach of it."""
+"""The repository keeps its rules; each holds on a clean tree and trips on the smallest breach."""
 
 import shutil
 import subprocess
 
 import pytest
 
-from analysis.quality import rules
-from analysis.quality.rules import File
 from analysis.system.exits import UserError
+from analysis.system.files import ROOT
+from analysis.test.rules import rules
+from analysis.test.rules.rules import File
 
 CLEAN = {
     "README.md": "[a](core/mem_pool.h) [b](core) [c](https://example.org/x) ![d](poolproof)\n",
@@ -86,6 +87,20 @@ BREACHES = [
 
 def tree(**changes: str) -> list[File]:
     return [File(path, text.encode()) for path, text in {**CLEAN, **changes}.items()]
+
+
+@pytest.fixture(scope="module", name="repository")
+def _repository() -> list[File]:
+    try:
+        return rules.read_tree(ROOT)
+    except UserError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+def test_the_repository_keeps_it(rule, repository):
+    if complaints := list(rule(repository)):
+        pytest.fail("\n".join(complaints), pytrace=False)
 
 
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
