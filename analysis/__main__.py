@@ -77,8 +77,8 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, UserError):
         return str(error), error.exit_code
     if isinstance(error, ModuleNotFoundError) and error.name and "analysis" not in error.name:
-        package = packages.package_of_module(error.name)
-        return f"the Python module {error.name} is missing; install {package}", UNFIT
+        package = error.name.partition(".")[0].lower().replace("_", "-")
+        return f"the Python module {error.name} is missing; install python3-{package}", UNFIT
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return f"{error.strerror}: {error.filename or 'while writing'}", UNFIT
     if isinstance(error, PermissionError) and str(error.filename).startswith(f"{ROOT}/build/"):

@@ -95,15 +95,12 @@ class _Reader:
         self.lines = self.source.decode().splitlines()
         self.name = ""
 
-    def holds(self, cursor: cindex.Cursor) -> bool:
-        """Whether a cursor lies in this file."""
-        return cursor.location.file is not None and cursor.location.file.name == self.path
-
     def function(self, cursor: cindex.Cursor) -> Iterator[Mutant]:
         """The mutants of one function."""
         self.name = cursor.spelling
         for below in cursor.walk_preorder():
-            if not self.holds(below):
+            file = below.location.file
+            if file is None or file.name != self.path:
                 continue
             kind, children = below.kind.name, list(below.get_children())
             if kind in ("BINARY_OPERATOR", "COMPOUND_ASSIGNMENT_OPERATOR") and len(children) == 2:

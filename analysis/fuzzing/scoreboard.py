@@ -104,7 +104,8 @@ def draw(scores: Sequence[Score], executions: int) -> str:
 
     from analysis.system import drawing
 
-    figure, axes = drawing.canvas(270, left=44, right=30, width=520)
+    figure, axes = drawing.canvas(270, left=44, right=30, width=520,
+                                  title="share of bugs and seeds")
     axes.set_xscale("log")
     axes.set_xlim(1, executions)
     axes.set_ylim(0, 1.02)
@@ -119,7 +120,6 @@ def draw(scores: Sequence[Score], executions: int) -> str:
     drawing.across(axes, [10.0**power for power in range(12)], lambda value: f"{value:,.0f}",
                    "executions from nothing")
     drawing.up(axes, MaxNLocator(5), lambda value: f"{value:g}")
-    drawing.headed(axes, "share of bugs and seeds")
     return drawing.alone(drawing.svg(
         figure, "survival", "Survival of planted bugs", "The share of bugs and seeds not yet"
         " reached, gone wrong and found, against executions"))

@@ -123,8 +123,10 @@ def provable(analysis: Analysis) -> list[tuple[float, str]]:
 def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
     """The smallest difference a workload's claims could prove; infinite with too few launches."""
     needed = inference.launches_needed(len(analysis.family), len(analysis.plan.looks))
-    enough = all(claim.interval.launches >= needed for claim in result.claims)
-    return result.smallest_provable() if enough else math.inf
+    if not result.claims or any(claim.interval.launches < needed for claim in result.claims):
+        return math.inf
+    return statistics.median(inference.smallest_provable(claim.interval, claim.limit)
+                             for claim in result.claims)
 
 
 def false_claims(analysis: Analysis) -> list[Claim]:

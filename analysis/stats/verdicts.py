@@ -160,11 +160,6 @@ class WorkloadResult:
         mine = [claim for claim in self.claims if claim.arm == pool]
         return min(mine, key=lambda claim: claim.interval.median, default=None)
 
-    def smallest_provable(self) -> float:
-        """The median over the claims of the smallest provable difference; a logarithm."""
-        values = [inference.smallest_provable(claim.interval, claim.limit) for claim in self.claims]
-        return float(numpy.median(values)) if values else math.inf
-
     @property
     def biased(self) -> list[ArmResult]:
         """Arms whose time in turns differs from that alone by more than the method allows."""

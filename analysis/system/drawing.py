@@ -52,30 +52,17 @@ STYLE = pathlib.Path(__file__).with_name("chart.css")
 Point = tuple[float, float]
 
 
-def figure_of(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure of so many units."""
-    return Figure(figsize=(width / 72, height / 72))
-
-
-def panel(figure: Figure, left: float, right: float, top: float, height: float) -> Axes:
-    """Axes so many units from the figure's left, right and top ends."""
-    width, whole = (72 * size for size in figure.get_size_inches())
-    return figure.add_axes((left / width, 1 - (top + height) / whole, 1 - (left + right) / width,
-                            height / whole))
-
-
-def canvas(height: float, left: float, right: float = 0,
-           width: float = WIDTH) -> tuple[Figure, Axes]:
+def canvas(height: float, left: float, right: float = 0, width: float = WIDTH,
+           title: str = "") -> tuple[Figure, Axes]:
     """A chart of one panel, with room for labels at both sides and for the horizontal axis."""
-    figure = figure_of(height, width)
-    top = 18 if right and left < 60 else 4
-    return figure, panel(figure, left, right + 10, top, height - 42 - top)
-
-
-def headed(axes: Axes, title: str) -> None:
-    """A title over the left end of the axes."""
-    axes.annotate(title, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=9.5,
-                  color=MUTED)
+    figure = Figure(figsize=(width / 72, height / 72))
+    above = 18 if title else 4
+    axes = figure.add_axes((left / width, 42 / height, 1 - (left + right + 10) / width,
+                            1 - (42 + above) / height))
+    if title:
+        axes.annotate(title, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=9.5,
+                      color=MUTED)
+    return figure, axes
 
 
 def across(axes: Axes, values: Iterable[float], write: Callable[[float], str], label: str,

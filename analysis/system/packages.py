@@ -112,11 +112,6 @@ def root_prefix() -> list[str] | None:
     return ["sudo", *([] if asks else ["-n"])] if shutil.which("sudo") else None
 
 
-def package_of_module(module: str) -> str:
-    """The Debian package in which a Python module is expected."""
-    return f"python3-{module.partition('.')[0].lower().replace('_', '-')}"
-
-
 def ensure(command: str) -> None:
     """Installs what the command lacks, or names it and goes on. Milliseconds when all is there."""
     lacking = missing(package for package in PACKAGES if command in package.commands)

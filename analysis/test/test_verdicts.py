@@ -50,7 +50,7 @@ def test_drowned_in_noise_nothing_is_claimed_and_the_reader_is_told_so():
     analysis = claims_of(ten_percent(), synthetic.normal(0.4), 1)
     assert {c.verdict for c in analysis.family} <= {"inconclusive", "small"}
     assert narrative.outcome_of(analysis.results[0], "pool-keep") == "unproved"
-    assert math.expm1(analysis.results[0].smallest_provable()) > 0.5
+    assert math.expm1(narrative.smallest_provable(analysis, analysis.results[0])) > 0.5
 
 
 def test_too_few_rounds_yield_no_interval_and_null_in_json():
