@@ -1,7 +1,5 @@
 """The table of commands, and the way from a command line to one of them."""
 
-from __future__ import annotations
-
 import argparse
 import errno
 import importlib

@@ -6,8 +6,6 @@ needs to be root. For Windows, where Debian has no such packages, cmocka is comp
 source. Standard library alone.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import pathlib

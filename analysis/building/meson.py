@@ -4,8 +4,6 @@ These folders hold nothing but what the sources give again: one that no longer m
 is made anew. Standard library alone.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

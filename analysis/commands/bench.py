@@ -3,8 +3,6 @@
 Each sample is kept as it ends: --resume continues a run that was stopped.
 """
 
-from __future__ import annotations
-
 import argparse
 import pathlib
 

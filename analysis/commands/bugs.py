@@ -12,8 +12,6 @@ examples:
   ./poolproof bugs no-coalescing-left --seeds 1
 """
 
-from __future__ import annotations
-
 import argparse
 import pathlib
 import sys

@@ -6,8 +6,6 @@ same in any build are left to ./poolproof test. Each instrument must object to i
 deliberate mistake; one that lets it pass has proved nothing.
 """
 
-from __future__ import annotations
-
 import argparse
 
 

@@ -5,8 +5,6 @@ a slower machine. The runs were not measured in turns, so the answer is a hint; 
 both builds now. Exit codes as for gate; 4 if machines, compilers, libraries or traces differ.
 """
 
-from __future__ import annotations
-
 import argparse
 import pathlib
 

@@ -4,8 +4,6 @@ Exit codes: 0 if the pool can be built, tested and measured; 4 if something esse
 cannot be installed.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import os

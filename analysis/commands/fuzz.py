@@ -14,8 +14,6 @@ examples:
   ./poolproof fuzz --sanitizer undefined --time 5m
 """
 
-from __future__ import annotations
-
 import argparse
 import pathlib
 import random

@@ -6,8 +6,6 @@ is proved, 3 if the run cannot tell, 4 if it cannot run. Where Valgrind is insta
 instructions are a regression too.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from analysis.measure import words

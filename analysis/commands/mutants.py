@@ -11,8 +11,6 @@ examples:
   ./poolproof mutants                     all of them, hours; run it again after an interrupt
 """
 
-from __future__ import annotations
-
 import argparse
 
 from analysis.building import meson

@@ -8,8 +8,6 @@ trace is that of the command's own process unless --process or --all says otherw
     ./poolproof record -o cc1.trace --process cc1 -- make
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -5,8 +5,6 @@ the end. Alignment and overlap are checked too, and on the pool its model and in
 To measure a trace, use ./poolproof bench --trace FILE.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import pathlib

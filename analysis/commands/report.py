@@ -1,7 +1,5 @@
 """Make the report of a run again from its recorded launches."""
 
-from __future__ import annotations
-
 import argparse
 import pathlib
 

@@ -10,8 +10,6 @@ examples:
   ./poolproof reproduce FILE --c fails.c
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import pathlib

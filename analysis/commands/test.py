@@ -8,8 +8,6 @@ the recorder on real programs, and the report in a browser. A suite's name runs 
 slow tests.
 """
 
-from __future__ import annotations
-
 import argparse
 
 

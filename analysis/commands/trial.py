@@ -13,8 +13,6 @@ Two arms run at a time: {n} in the command, in --setup and in --client is 1 or 2
 Exit codes: 0 with an answer, 3 if the time was too short for one, 4 if there can be none.
 """
 
-from __future__ import annotations
-
 import argparse
 import pathlib
 import secrets

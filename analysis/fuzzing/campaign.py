@@ -1,7 +1,5 @@
 """How much every target has been attacked, whose turn it is, and the file that says so."""
 
-from __future__ import annotations
-
 import collections
 import dataclasses
 import hashlib

@@ -9,8 +9,6 @@ inputs that agree in these are one finding. Each is a folder build/findings/TARG
     finding.json  target, oracle, operation, message, and what finding it took
 """
 
-from __future__ import annotations
-
 import dataclasses
 import glob
 import json

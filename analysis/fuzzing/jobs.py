@@ -1,7 +1,5 @@
 """Work side by side: threads, the processes that they start, and results that outlast a kill."""
 
-from __future__ import annotations
-
 import concurrent.futures
 import contextlib
 import json

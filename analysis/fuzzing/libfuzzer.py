@@ -1,7 +1,5 @@
 """libFuzzer, linked into each target's program: its limits, and what it says."""
 
-from __future__ import annotations
-
 import dataclasses
 import pathlib
 import re

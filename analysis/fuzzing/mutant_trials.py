@@ -6,8 +6,6 @@ What survives is fuzzed for a while. Outcomes are remembered in build/mutants, s
 interrupted run goes on where it was.
 """
 
-from __future__ import annotations
-
 import collections
 import dataclasses
 import difflib

@@ -7,8 +7,6 @@ each statement and each update of a field dropped. A mutant whose object code is
 original is no mutant (trivial compiler equivalence: Papadakis et al., ICSE 2015).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import pathlib
 import re

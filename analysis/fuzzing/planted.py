@@ -4,8 +4,6 @@ A patch is applied to a copy of the folders that it changes. Only the objects th
 are compiled anew, by the commands of the fuzz build, and linked with the build's other objects.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import pathlib

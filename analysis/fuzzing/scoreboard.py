@@ -4,8 +4,6 @@ All trials have the same budget, so the share of those that are still going is K
 estimate of survival.
 """
 
-from __future__ import annotations
-
 import bisect
 import collections
 import dataclasses

@@ -5,8 +5,6 @@ pool_api it made 550 executions a processor second, where one process makes 1,35
 a process for its whole turn.
 """
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import json

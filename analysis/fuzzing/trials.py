@@ -1,7 +1,5 @@
 """Trials of planted bugs: each bug built into its target, and the target fuzzed from nothing."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import hashlib

@@ -3,8 +3,6 @@
 Names may be patterns, as a shell's. What is not there is refused with the nearest names.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import fnmatch

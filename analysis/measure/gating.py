@@ -1,7 +1,5 @@
 """A gate: builds the pool as it was, and plans a run that has both builds in turns."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import pathlib

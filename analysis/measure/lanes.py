@@ -1,7 +1,5 @@
 """Runs tasks, one on each lane at a time: a lane is a processor, or a place beside others."""
 
-from __future__ import annotations
-
 import concurrent.futures
 import time
 from typing import Any, Callable, Sequence, TypeVar

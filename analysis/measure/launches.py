@@ -5,8 +5,6 @@ look, until none is or time is up. Launches of different pairs run at the same t
 processor of its own.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import os

@@ -1,7 +1,5 @@
 """Plans a run: which pairs on which workloads, how long a batch is, how many launches at most."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import datetime

@@ -4,8 +4,6 @@ Each process is a line of probes.jsonl.gz. Instructions and memory are no times,
 processes run side by side; latencies are taken one process at a time.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import json

@@ -1,7 +1,5 @@
 """The real programs that Poolproof keeps traces of."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import pathlib

@@ -1,7 +1,5 @@
 """Recording of a program: the preloaded library, and the converter beside it."""
 
-from __future__ import annotations
-
 import concurrent.futures
 import contextlib
 import dataclasses

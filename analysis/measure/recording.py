@@ -1,7 +1,5 @@
 """What a recording found, and how it is told."""
 
-from __future__ import annotations
-
 import collections
 import dataclasses
 import pathlib

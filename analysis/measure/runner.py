@@ -1,7 +1,5 @@
 """Runs one process of the benchmark binary, or a launch of two, and reads what they tell."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

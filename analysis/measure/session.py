@@ -1,7 +1,5 @@
 """A run in its folder: begun, gone on with, measured to its end."""
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import pathlib

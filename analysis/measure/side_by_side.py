@@ -2,8 +2,6 @@
 whatever disturbs the machine disturbs all. Standard library alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os
@@ -36,16 +34,6 @@ class Ended:
         """The last line of its standard error, "" if none."""
         lines = self.errors[-TOLD_BYTES:].decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
-
-
-RUNNING: set[Running] = set()
-"""What any thread of this process has running."""
-
-
-def end_all() -> None:
-    """Kills what other threads wait for."""
-    for item in list(RUNNING):
-        item.kill()
 
 
 class Running:
@@ -85,6 +73,16 @@ class Running:
                 texts.append(stream.read())
         return Ended(self.process.returncode, timed_out, texts[0], texts[1], self.started_unix_s,
                      wall_s, self.process.pid)
+
+
+RUNNING: set[Running] = set()
+"""What any thread of this process has running."""
+
+
+def end_all() -> None:
+    """Kills what other threads wait for."""
+    for item in list(RUNNING):
+        item.kill()
 
 
 def run(command: Sequence[str], variables: Mapping[str, str], limit_s: float) -> Ended:

@@ -1,7 +1,5 @@
 """A trial: would a pool pay off in this program? Arms, launches, and when there are enough."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import pathlib

@@ -4,8 +4,6 @@ Each arm is the same command with other libraries preloaded. A ledger, a file th
 plain memory, says afterwards what they served, in every process of the command.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Call sites, as the counting arm saw them: which of them could live in a pool, and why not."""
 
-from __future__ import annotations
-
 import collections
 import dataclasses
 import pathlib

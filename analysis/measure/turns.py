@@ -5,8 +5,6 @@ turn took (the protocol is in bench/runner). Nobody waits busily. Processes that
 together instead, and the scheduler alternates them.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import random

@@ -1,7 +1,5 @@
 """Why nothing can be preloaded into a program: what its file says of it."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The words that choose what a run measures. Standard library alone."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import pathlib

@@ -1,7 +1,5 @@
 """What the instruments of `check` say: their builds, controls, tests and readings, as results."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os

@@ -5,8 +5,6 @@ MC/DC asks more than branches: that each condition of a decision has been seen t
 of the checked one; `read` joins what these covered; `judge` holds it against the rules.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import pathlib

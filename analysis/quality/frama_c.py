@@ -4,8 +4,6 @@ Frama-C's WP makes formulas of a function and its contract; Z3 and CVC4, by way 
 or give up. The lemmas that help them are proved first, by themselves.
 """
 
-from __future__ import annotations
-
 import pathlib
 import re
 import shutil

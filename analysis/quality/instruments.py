@@ -4,8 +4,6 @@ An instrument's control is a mistake made on purpose that it must object to, tol
 report: an instrument that lets it pass has proved nothing.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 SUITES = {"core": "core", "trace": "trace", "corpora": "fuzz"}

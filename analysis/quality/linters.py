@@ -3,8 +3,6 @@
 What is read comes from the compilation databases that Meson writes, joined to one in build/lint.
 """
 
-from __future__ import annotations
-
 import json
 import pathlib
 import re

@@ -4,8 +4,6 @@
 says where a build no longer does what the document states.
 """
 
-from __future__ import annotations
-
 import pathlib
 import re
 import signal

@@ -5,8 +5,6 @@ repository's files, the build's settings and the installed packages. An unchange
 again, and its tests count as they did.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -4,8 +4,6 @@ A failure names the place to look at and the command that runs the one test alon
 stay in build/CONFIGURATION/meson-logs and in build/test.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """Charts as SVG text for inline use. The page puts the same numbers in a table near each."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from typing import Sequence

@@ -1,7 +1,5 @@
 """A comparison of two builds or runs as text and as Markdown."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from typing import Callable

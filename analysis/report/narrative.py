@@ -1,7 +1,5 @@
 """Numbers and verdicts as words: the one place where a report's sentences are made."""
 
-from __future__ import annotations
-
 import math
 import pathlib
 import shlex

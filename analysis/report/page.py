@@ -1,7 +1,5 @@
 """The report of a run: sentences, charts and tables in their order."""
 
-from __future__ import annotations
-
 import pathlib
 import shlex
 

@@ -1,7 +1,5 @@
 """A run's report, as files and on the terminal: nothing is computed here."""
 
-from __future__ import annotations
-
 import pathlib
 
 from rich.console import Console

@@ -1,7 +1,5 @@
 """The tables of a run: verdicts, what it could see, what it ran on, and those of each workload."""
 
-from __future__ import annotations
-
 import math
 import pathlib
 from typing import Any, Iterable, Sequence

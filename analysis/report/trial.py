@@ -1,7 +1,5 @@
 """A trial as a sentence, tables, JSON and a page. Nothing is measured here."""
 
-from __future__ import annotations
-
 import dataclasses
 import pathlib
 import shlex

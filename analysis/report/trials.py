@@ -4,8 +4,6 @@ NAME.json.gz is a trial on a clean heap, NAME-littered.json.gz on a used one, an
 one with mallocs that the first did not know.
 """
 
-from __future__ import annotations
-
 import gzip
 import math
 import pathlib

@@ -1,7 +1,5 @@
 """Results of attacks on the pool: the scoreboard of planted bugs, and a campaign's count."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """What the machine did while processes ran: it explains a result, and never decides one."""
 
-from __future__ import annotations
-
 import os
 import pathlib
 

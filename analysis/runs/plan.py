@@ -4,8 +4,6 @@ A plan is fixed before the first launch and stands in run.json. Everything in it
 follows from its seed, so that a run that goes on after a kill does what it would have done.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import fnmatch
 import pathlib

@@ -6,8 +6,6 @@ is written whole before the next one starts, so that a run killed at any moment 
 what was running. results/schema/ describes every file; all are checked when read.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import fcntl
 import gzip
@@ -16,7 +14,7 @@ import json
 import os
 import pathlib
 import zlib
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Self
 
 from analysis.runs.plan import Plan
 from analysis.runs.samples import Launch, Line, Probe, Refusal
@@ -207,7 +205,7 @@ class Appender:
             self._stream.close()
             raise
 
-    def __enter__(self) -> Appender:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,5 @@
 """What one line of a run's raw files is: a launch of two arms, or a process that probed one."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import statistics

@@ -4,8 +4,6 @@ The schemas in results/schema/ are made from the dataclasses that the files hold
 `python3 -m analysis.runs.schema` writes them; a test keeps them equal.
 """
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import functools

@@ -1,7 +1,5 @@
 """A trial of a whole program: the command, its arms, their launches, and the call sites seen."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from typing import Annotated, Any

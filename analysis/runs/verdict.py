@@ -1,7 +1,5 @@
 """What is concluded from a run, as verdicts.json holds it."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Literal
 

@@ -10,8 +10,6 @@ A gate compares instructions as well, which need none of that: they repeat on an
 busy. They are judged beside time, and never mixed with it.
 """
 
-from __future__ import annotations
-
 import collections
 import dataclasses
 import math

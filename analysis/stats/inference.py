@@ -15,8 +15,6 @@ Within a run two arms are pairs. Two runs share no launch: what separates their 
 shift between two independent samples.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import math

@@ -5,8 +5,6 @@ times is the number. Intervals are those of order statistics at 99 %, so that wi
 of at most 1/200 each the upper limits of ten arms hold together at 95 % (Bonferroni).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from typing import Sequence

@@ -4,8 +4,6 @@ The only step between the raw launches and the renderers: whatever a report says
 Analysis.
 """
 
-from __future__ import annotations
-
 import collections
 import dataclasses
 import functools

@@ -1,7 +1,5 @@
 """The words of a command line: a value, or one line that says what to write."""
 
-from __future__ import annotations
-
 import difflib
 from typing import Iterable
 

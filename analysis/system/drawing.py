@@ -5,8 +5,6 @@ so that light, dark and print follow the page. Text stays text. Every chart is n
 a description for screen readers.
 """
 
-from __future__ import annotations
-
 import html
 import io
 import logging

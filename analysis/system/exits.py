@@ -1,7 +1,5 @@
 """What a command ends with, and the error that its user can mend. Standard library alone."""
 
-from __future__ import annotations
-
 PASS = 0
 FINDING = 1
 USAGE = 2

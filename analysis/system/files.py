@@ -1,7 +1,5 @@
 """The repository's place, and files that appear whole or not at all. Standard library alone."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import fcntl

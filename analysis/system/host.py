@@ -1,7 +1,5 @@
 """Facts about the machine and the software that a result depends on."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import os

@@ -6,8 +6,6 @@ after saying what and for what, and goes on without what cannot be had: the code
 so. Standard library alone.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 import os

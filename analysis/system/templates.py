@@ -1,7 +1,5 @@
 """Jinja templates, set up once: undefined names are errors, and blocks leave no blank lines."""
 
-from __future__ import annotations
-
 import pathlib
 from typing import Any, Callable
 

@@ -1,7 +1,5 @@
 """Numbers with their units, as reports and terminals print them."""
 
-from __future__ import annotations
-
 import math
 
 NARROW = "\u00a0"
