@@ -7,6 +7,7 @@ import argparse
 import pathlib
 
 from analysis.measure import words
+from analysis.system.arguments import whole
 from analysis.system.exits import PASS, UserError
 
 
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="run only these arms or patterns, and the controls")
     parser.add_argument("--malloc", nargs="+", action="extend", default=[], type=words.malloc_word,
                         metavar="NAME=FILE", help="measure the malloc of this shared library too")
-    parser.add_argument("--threads", nargs="+", action="extend", default=[], type=words.threads,
+    parser.add_argument("--threads", nargs="+", action="extend", default=[], type=whole(2, 1024),
                         metavar="N", help="run micro workloads with N threads, with an arm each"
                         " or with one malloc for all")
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="continue a run")

@@ -58,7 +58,6 @@ def read_report(printed: str) -> Report | None:
     An oracle says it in one line of JSON. A sanitizer's line of summary tells its kind and place; a
     failed assertion its text.
     """
-    summary = assertion = None
     for line in printed.splitlines():
         if line.startswith('{"oracle": '):
             try:
@@ -66,15 +65,10 @@ def read_report(printed: str) -> Report | None:
                 return Report(said["oracle"], said["operation"], said["message"], said["index"])
             except (ValueError, KeyError, TypeError):
                 continue
-        if line.startswith("SUMMARY: ") and "libFuzzer" not in line:
-            summary = summary or line.removeprefix("SUMMARY: ")
-        if "Assertion `" in line and line.endswith("failed."):
-            assertion = assertion or line.partition("Assertion ")[2]
-    if assertion:
-        return Report("assertion", "", assertion)
-    if summary:
-        tool, _, rest = summary.partition(": ")
-        kind, _, place = rest.partition(" ")
+    if assertion := re.search(r"Assertion (`.*failed\.)$", printed, re.M):
+        return Report("assertion", "", assertion[1])
+    if summary := re.search(r"^SUMMARY: (?!.*libFuzzer)(.*?): (\S*) ?(.*)$", printed, re.M):
+        tool, kind, place = summary.groups()
         where = (place.partition(" in ")[2] or place.rpartition("/")[2]).strip()
         return Report(tool.removesuffix("Sanitizer").lower(), kind, f"{kind} in {where}")
     return None

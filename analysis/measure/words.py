@@ -5,9 +5,9 @@ import dataclasses
 import pathlib
 import re
 
+from analysis.system.arguments import whole
 from analysis.system.files import named_path
 
-MOST_THREADS = 1024
 DELAY_PERCENT = 5.0
 """By which a copy of the pool is slower than the pool in every run."""
 
@@ -26,9 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="run only these workloads, or patterns such as 'churn/*'")
     parser.add_argument("--trace", nargs="+", action="extend", default=[], metavar="FILE",
                         help="play these recorded traces too")
-    parser.add_argument("--launches", type=number, metavar="N",
+    parser.add_argument("--launches", type=whole(1, 10**9), metavar="N",
                         help="run every pair N times, whatever is proved")
-    parser.add_argument("--seed", type=number, metavar="N", help="seed for every random order")
+    parser.add_argument("--seed", type=whole(1, 10**9), metavar="N",
+                        help="seed for every random order")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
                         help="write to this folder (default: results/runs/TIME)")
 
@@ -40,20 +41,6 @@ def malloc_word(text: str) -> Malloc:
         raise argparse.ArgumentTypeError(
             f"invalid malloc {text!r}: use NAME=FILE, with letters, digits and ._+- in NAME")
     return Malloc(name, pathlib.Path(file))
-
-
-def threads(text: str) -> int:
-    if not re.fullmatch(r"\d{1,5}", text) or not 2 <= int(text) <= MOST_THREADS:
-        raise argparse.ArgumentTypeError(
-            f"invalid number of threads {text!r}: use 2 to {MOST_THREADS}")
-    return int(text)
-
-
-def number(text: str) -> int:
-    """A whole number of launches, or that orders what is random."""
-    if not re.fullmatch(r"\d{1,10}", text) or not 1 <= int(text) <= 10**9:
-        raise argparse.ArgumentTypeError(f"invalid number '{text}': use 1 to 1000000000")
-    return int(text)
 
 
 def percent(text: str) -> float:

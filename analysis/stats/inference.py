@@ -4,12 +4,9 @@ A difference is the natural logarithm of (time of the baseline / time of the arm
 positive where the arm is faster, and antisymmetric, so that swapping the two only changes its
 sign. Every function takes differences as a flat sequence, one entry a launch, in any order.
 
-Verdicts may be looked at several times while launches go on, and a comparison may stop whenever
-that seems right. With K looks planned, each spends an equal share of the admitted error: p is K
-times that of the sign test, and the interval's level is 1 - ALPHA / K. By Bonferroni's inequality
-the chance that any look is wrong is at most ALPHA then, whatever rule decides at which one to stop:
-a repeated confidence interval (Jennison and Turnbull, Journal of the Royal Statistical Society B
-51, 1989). Holm's procedure takes these p-values as it takes any.
+With K looks planned, each spends an equal share of the admitted error: p is K times that of the
+sign test, and the interval's level is 1 - ALPHA / K (Jennison and Turnbull, Journal of the Royal
+Statistical Society B 51, 1989; README.md says why).
 
 Within a run two arms are pairs. Two runs share no launch: what separates their differences is a
 shift between two independent samples.

@@ -1,7 +1,8 @@
 """The words of a command line: a value, or one line that says what to write."""
 
+import argparse
 import difflib
-from typing import Iterable
+from typing import Callable, Iterable
 
 from analysis.system.exits import UserError
 
@@ -30,20 +31,17 @@ def amount(text: str) -> int:
     return int(digits) * factor
 
 
-def _whole(text: str, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
-        raise UserError(f"invalid number '{text}': use 1 to {most}")
-    return int(text)
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """The type of a whole number between these."""
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"invalid number '{text}': use {least} to {most}")
+        return int(text)
+    return read
 
 
-def count(text: str) -> int:
-    """A whole number from 1 to 1024."""
-    return _whole(text, 1024)
-
-
-def seed(text: str) -> int:
-    """A whole number from 1 to 2^32 - 1: libFuzzer takes 0 for no seed."""
-    return _whole(text, (1 << 32) - 1)
+count = whole(1, 1024)
+seed = whole(1, (1 << 32) - 1)  # libFuzzer takes 0 for no seed
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", most: int = 1) -> str:

@@ -76,14 +76,14 @@ def test_other_durations_are_refused_in_one_line(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "", "1025", "1.0"])
 def test_other_numbers_of_jobs_are_refused(text: str) -> None:
-    with pytest.raises(UserError):
+    with pytest.raises(argparse.ArgumentTypeError):
         words_of.count(text)
 
 
 def test_a_seed_is_no_more_than_libfuzzer_takes() -> None:
     assert words_of.seed("4294967295") == 4294967295
     for text in ("0", "4294967296", "-1", "x"):
-        with pytest.raises(UserError):
+        with pytest.raises(argparse.ArgumentTypeError):
             words_of.seed(text)
 
 
