@@ -1,13 +1,8 @@
 """Two builds or two runs, judged against each other: did the pool's speed change between them?
 
 A gate runs both builds in turns, so that its answer is a verdict like any other. Two runs of
-different days share no launch: what is compared is the pool's difference to the C library's malloc,
-whose launches slow machines slow alike. What a day does to one of the two and not to the other
-passes for a change, which only a null pair that moved would show: such a comparison is a hint, and
-says so.
-
-A gate compares instructions as well, which need none of that: they repeat on any machine, however
-busy. They are judged beside time, and never mixed with it.
+different days share no launch: their pools are compared by their difference to the C library's
+malloc, and the answer is a hint. Instructions are judged beside time, and never mixed with it.
 """
 
 import collections

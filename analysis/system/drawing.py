@@ -63,8 +63,8 @@ def canvas(height: float, left: float, right: float = 0, width: float = WIDTH,
     return figure, axes
 
 
-def across(axes: Axes, values: Iterable[float], write: Callable[[float], str], label: str,
-           lines: bool = True) -> None:
+def across(axes: Axes, values: Iterable[float], write: Callable[[float], str],
+           label: str) -> None:
     """The horizontal axis: a rule, values that lie within it, and what it is. Matplotlib's own
     would cost most of a chart's time and half of its bytes."""
     axes.set_axis_off()
@@ -72,9 +72,8 @@ def across(axes: Axes, values: Iterable[float], write: Callable[[float], str], l
     wanted = [value for value in values if low <= value <= high]
     unit = 1 / (axes.get_position().height * axes.figure.get_figheight() * 72)
     upright = axes.get_xaxis_transform()
-    if lines:
-        strokes(axes, [((value, 0), (value, 1)) for value in wanted], RULE, 0.7, transform=upright,
-                under=True)
+    strokes(axes, [((value, 0), (value, 1)) for value in wanted], RULE, 0.7, transform=upright,
+            under=True)
     strokes(axes, [((low, 0), (high, 0))], RULE, 0.8, transform=upright, under=True)
     for value in wanted:
         axes.text(value, -10 * unit, write(value), ha="center", va="center", color=MUTED,
