@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from analysis.report import document, trial as report, trials
+from analysis.report import document, trial as report
 from analysis.runs import schema
 from analysis.runs.trial import (Advice, Advised, Arm, Command, Counted, Document, Launch, Pair,
                                  Process, Trial, Verdict, Work)
@@ -14,6 +14,7 @@ from analysis.stats.inference import Interval
 from analysis.stats.trial_verdict import (FEWEST, Measured, interval, judge, noise, verdict,
                                           without_calls)
 from analysis.system.files import ROOT
+from analysis.test import trials
 
 
 def speeds(low, ratio, high, launches=20):
