@@ -106,9 +106,7 @@ MACHINES = {
 
 def describe(name: str, root: pathlib.Path) -> str:
     """Meson's description of a machine whose libraries are in `root`, fetched there if need be.
-
-    UserError that names what is missing, if programs cannot be compiled for it or run here.
-    """
+    UserError that names what is missing."""
     machine, libraries = MACHINES[name], root / name
     c, cxx, archiver = map(str.split, machine.tools)
     wrapper = machine.wrapper(libraries)

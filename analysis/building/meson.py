@@ -25,9 +25,8 @@ SETTINGS = "poolproof-settings.json"
 LOG = "poolproof-build.log"
 
 PROVEN_COMPILERS = {"gcc": "12", "clang": "19"}
-"""Compiler family → the major version under which the code is kept free of warnings; with it a
-warning is an error. Newer compilers know warnings that nobody has seen yet, and may only print
-them."""
+"""Compiler family → the major version under which each warning is an error. Newer compilers know
+warnings that nobody has seen yet, and may only print them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +86,8 @@ the shadow; under the second a pool takes the fast path of alloc and free."""
 
 
 def compilers(family: str) -> tuple[str, str]:
-    """Absolute paths of the C and the C++ compiler of a family, the proven version preferred.
-
-    UserError if there is none.
-    """
+    """Absolute paths of a family's C and C++ compiler, the proven version preferred. UserError if
+    there is none."""
     plus = {"gcc": "g++", "clang": "clang++"}[family]
     major = PROVEN_COMPILERS[family]
     for suffix in (f"-{major}", ""):
@@ -114,11 +111,9 @@ def resource_folder(path: str) -> str:
 
 def ensure_build(configuration: str, targets: Sequence[str] = ()) -> pathlib.Path:
     """Configures and compiles one of CONFIGURATIONS, or targets of it, where that is still to do;
-    returns its folder.
+    returns its folder. Waits while another process builds the same.
 
-    Quiet unless it fails. Costs a fraction of a second when nothing changed. Waits while another
-    process builds the same configuration. UserError if the sources do not compile (FINDING; it ends
-    with the compiler's own lines) or a tool is missing (UNFIT).
+    UserError with the compiler's own lines (FINDING), or if a tool is missing (UNFIT).
     """
     BUILD_ROOT.mkdir(exist_ok=True)
     return build_elsewhere(ROOT, BUILD_ROOT / configuration, configuration, targets)

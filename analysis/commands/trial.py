@@ -18,8 +18,7 @@ import pathlib
 import secrets
 
 from analysis.measure import words
-from analysis.system.arguments import duration
-from analysis.system.arguments import require
+from analysis.system.arguments import duration, require
 from analysis.system.exits import INCONCLUSIVE, PASS, USAGE, UserError
 from analysis.system.files import ROOT, named_path, output_folder
 
@@ -28,12 +27,10 @@ LEAST_S = 20.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ./poolproof trial."""
     parser.add_argument("--time", type=duration, default=180.0, metavar="T",
                         help="stop after this time (default: 3m)")
     parser.add_argument("--malloc", action="append", default=[], type=words.malloc_word,
-                        metavar="NAME=FILE.so",
-                        help="try this library too")
+                        metavar="NAME=FILE.so", help="try this library too")
     parser.add_argument("--arm", action="append", default=[], metavar="NAME",
                         help="try only these arms, and the controls")
     parser.add_argument("--sites", action="append", default=[], metavar="NAME",
@@ -55,8 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="count only the time of processes of this name")
     parser.add_argument("--ignore-output", action="store_true",
                         help="accept output that differs between runs")
-    parser.add_argument("--littered", action="store_true",
-                        help="start each arm on a used heap")
+    parser.add_argument("--littered", action="store_true", help="start each arm on a used heap")
     parser.add_argument("--seed", type=int, help="seed of the order (default: random)")
     parser.add_argument("-o", "--output", type=named_path, metavar="DIR",
                         help="write to this folder (default: results/runs/trial-SEED)")
@@ -101,12 +97,10 @@ def run(arguments: argparse.Namespace) -> int:
     seed = arguments.seed if arguments.seed is not None else secrets.randbelow(2**31)
     folder = _folder(arguments, seed)
     tools = Tools(meson.ensure_build("release") / "bench" / "trial")
-    done = trial.run_trial(tools, command,
-                           {name: path for name, path in mallocs.items() if name in chosen}, chosen,
-                           arguments.time, seed, arguments.sites)
+    wanted = {name: path for name, path in mallocs.items() if name in chosen}
+    done = trial.run_trial(tools, command, wanted, chosen, arguments.time, seed, arguments.sites)
     output_folder(folder)
-    judgement = report.write(folder, done, host.facts(),
-                             arguments.limit / 100)
+    judgement = report.write(folder, done, host.facts(), arguments.limit / 100)
     print(report.terminal(done, judgement))
     print(f"\n{folder / 'report.html'}")
     return INCONCLUSIVE if judgement.answer == "unknown" else PASS

@@ -53,11 +53,8 @@ class Report:
 
 
 def read_report(printed: str) -> Report | None:
-    """The finding in what a target printed, or None if it holds none.
-
-    An oracle says it in one line of JSON. A sanitizer's line of summary tells its kind and place; a
-    failed assertion its text.
-    """
+    """The finding in what a target printed, or None: an oracle's line of JSON, the text of a failed
+    assertion, or a sanitizer's line of summary."""
     for line in printed.splitlines():
         if line.startswith('{"oracle": '):
             try:
@@ -75,12 +72,8 @@ def read_report(printed: str) -> Report | None:
 
 
 def surroundings() -> dict[str, str]:
-    """The environment of a target: sanitizers stop at the first report and name functions.
-
-    A small quarantine and short stacks are enough, since what the targets themselves allocate is
-    not what is tested; they keep its memory in the processor's cache. No pool lives in a frame that
-    is gone.
-    """
+    """The environment of a target: sanitizers stop at the first report and name functions. A small
+    quarantine and short stacks keep a target's own memory in the cache."""
     return sanitizer_environment(
         ASAN="abort_on_error=0:quarantine_size_mb=1:malloc_context_size=4"
              ":detect_stack_use_after_return=0",
@@ -94,10 +87,8 @@ def targets(folder: pathlib.Path) -> list[str]:
 
 
 def run_once(folder: pathlib.Path, target: str | None, file: pathlib.Path) -> tuple[bool, str]:
-    """(whether the input fails, all that was printed) for one run of a target on a file.
-
-    Without a target the file is the text of a trace, which is run as it stands with every oracle.
-    """
+    """(whether the input fails, all that was printed) for one run of a target on a file; without a
+    target the file is the text of a trace, run with every oracle."""
     program = folder / "fuzz" / ("fuzz-translate" if target is None else f"{target}-replay")
     command = [program, file] if target else [program, "run", file]
     code, said = outcome(command, surroundings(), limit_s=PATIENCE_S)
@@ -120,11 +111,8 @@ def _run(command: list[str | pathlib.Path]) -> subprocess.CompletedProcess[bytes
 
 
 def text_of(folder: pathlib.Path, target: str, file: pathlib.Path, printed: str = "") -> str | None:
-    """The readable form of an input: as the target printed it, else as its bytes decode.
-
-    What a target printed is what it ran, which may be more than the bytes say. None for a target
-    whose inputs are no traces.
-    """
+    """The readable form of an input: what the target printed that it ran, which may be more than
+    the bytes say, or what the bytes decode to. None if they are no trace."""
     _, start, shown = printed.partition(f"{TRACE_START} 1\n")
     if start:
         body, end, rest = shown.partition("\nend ")

@@ -27,11 +27,8 @@ class Crew:
 
     def each(self, work: Callable[[Any], Any], items: Iterable[Any],
              tell: Callable[[Any, Any], None] = lambda *_: None) -> None:
-        """Does the work on every item; tells (item, result) as they come.
-
-        Interrupted, also by SIGTERM, it ends the processes and waits until the jobs have kept what
-        is to be kept. An exception of a job ends all of them alike.
-        """
+        """Does the work on every item; tells (item, result) as they come. An interrupt, SIGTERM or
+        a job's exception ends the processes, and waits until jobs have kept what they found."""
         with _interrupted_by_sigterm(), concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
             waiting = {pool.submit(work, item): item for item in items}
             try:

@@ -70,10 +70,8 @@ def read_named(name: str) -> Patch:
 
 
 def copy_with(bug: Patch, tree: pathlib.Path, root: pathlib.Path = ROOT) -> None:
-    """The files beside those that the bug changes, copied to `tree`, with the bug in them.
-
-    UserError if the patch no longer applies.
-    """
+    """The folders of what the bug changes, copied to `tree`, with the bug in them. UserError if the
+    patch no longer applies."""
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     for folder in {pathlib.PurePosixPath(file).parent for file in bug.files}:
@@ -124,11 +122,8 @@ def _run(command: list[str], build: pathlib.Path, what: str) -> None:
 
 def build_target(bug: Patch, build: pathlib.Path, work: pathlib.Path,
                  root: pathlib.Path = ROOT, program: str = "") -> pathlib.Path:
-    """The bug's target with the bug in it, in a folder of its own; a compilation or two.
-
-    `program` is another one of the build's folder fuzz/, in which no marks are counted.
-    UserError if the patch does not apply or does not compile.
-    """
+    """The bug's target with the bug in it, in a folder of its own; or another `program` of the
+    build's folder fuzz/, without marks. UserError if the patch does not apply or compile."""
     tree = work / "tree"
     copy_with(bug, tree, root)
     commands = {entry["output"]: entry["command"]

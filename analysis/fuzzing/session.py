@@ -40,10 +40,8 @@ SLICES = 64
 
 
 def folders_of(target: str, root: pathlib.Path = SEEDS) -> list[pathlib.Path]:
-    """The repository's inputs for a target: its family's, its own, and its regressions.
-
-    The family is the name's first word: all pool targets read the same kind of bytes.
-    """
+    """The repository's inputs for a target: its own, its regressions, and its family's (the name's
+    first word), whose targets read the same kind of bytes."""
     family = target.partition("_")[0]
     places = [root / "corpus" / family, root / "corpus" / target, root / "regressions" / target]
     return [place for place in places if place.is_dir()]

@@ -13,11 +13,8 @@ Task = TypeVar("Task")
 
 def work(lanes: Sequence[Lane], choose: Callable[[Lane], Task | None],
          run: Callable[[Task, Lane], Any], take: Callable[[Task, Any], None]) -> None:
-    """Until `choose` has no task for a free lane and none is under way.
-
-    `run` works in a thread of the lane's; `choose` and `take`, told of each result, in the
-    caller's. An exception, in whichever thread, first ends all that runs.
-    """
+    """Until `choose` has no task for a free lane and none is under way. `run` works in threads;
+    `choose` and `take`, told of each result, do not. An exception first ends all that runs."""
     busy: dict[concurrent.futures.Future, tuple[Task, Lane]] = {}
     free = list(lanes)
     with concurrent.futures.ThreadPoolExecutor(len(free)) as threads:

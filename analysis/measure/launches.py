@@ -51,11 +51,9 @@ def missing(known: Record, look: int) -> list[Task]:
 
 def collect(known: Record, appender: Appender, listener: Listener,
             announce: Callable[[int], None]) -> Record:
-    """Runs what is missing, appending as it ends, and returns all that there is.
-
-    announce: told before each look how many launches there will be. The first look's are run
-    whatever that takes; later ones until the plan's budget is spent.
-    """
+    """Runs what is missing, appending as it ends, and returns all that there is. The first look's
+    launches are run whatever that takes, later ones until the plan's budget is spent; `announce` is
+    told before each look how many there will be."""
     plan = known.plan
     begun = time.monotonic() - sum(entry.wall_s for entry in known.launches) / max(
         1, len(processors_used()))

@@ -219,9 +219,8 @@ def interrupts_caught() -> Iterator[Interrupts]:
 def run_command(command: list[str], variables: dict[str, str], quiet: bool,
                 folder: pathlib.Path | None,
                 interrupts: Interrupts) -> tuple[int, int, resource.struct_rusage]:
-    """Runs the command in this folder, or the current one, to its end and returns (process id,
-    status, what it used); -N means signal N. Interrupts from the keyboard reach it by themselves.
-    """
+    """Runs the command to its end: (process id, status, what it used); -N means signal N.
+    Interrupts from the keyboard reach it by themselves."""
     sink = subprocess.DEVNULL if quiet else None
     if interrupts.count:
         raise UserError("interrupted before the command began; no trace written")

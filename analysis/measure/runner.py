@@ -269,11 +269,8 @@ def calibrate(binary: str, traces: list[Trace], workload: str, benchmark_arm: st
 
 
 def turns_of(workload: str, seen: Calibrated, threads: bool) -> dict[str, Any]:
-    """The fields of a plan's workload that say how its arms take turns.
-
-    A trace that takes longer than a turn is cut into slices, and a launch plays all of them equally
-    often. Their number is odd, so that each is in the untimed batches as often as in the timed.
-    """
+    """The fields of a plan's workload that say how its arms take turns. A trace longer than a turn
+    is cut into slices, an odd number: each is timed as often as it warms."""
     if is_app(workload):
         return {"form": "side by side"}
     if is_cold(workload):

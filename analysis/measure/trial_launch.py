@@ -60,8 +60,8 @@ def read_ledger(path: pathlib.Path) -> tuple[Process, ...]:
     used = min(HEADER.unpack_from(data)[3], ENTRIES)
     found = []
     for i in range(used):
-        pid, parent, name, arm, owner, * \
-            counts = ENTRY.unpack_from(data, HEADER.size + i * ENTRY.size)
+        pid, parent, name, arm, owner, *counts = ENTRY.unpack_from(data,
+                                                                   HEADER.size + i * ENTRY.size)
         texts = [text.split(b"\0")[0].decode("utf-8", "replace") for text in (name, arm, owner)]
         found.append(Process(pid, parent, *texts, dict(zip(COUNTS, counts))))
     return tuple(found)
@@ -71,9 +71,7 @@ def _digest(prefix: str) -> str:
     digest = hashlib.sha256()
     for suffix in (".out", ".err"):
         with open(prefix + suffix, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-        digest.update(b"\0")
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]
 
 
@@ -91,13 +89,12 @@ def launch(tools: Tools, command: Command, arms: list[Arm], cpu: int, limit_s: f
     with tempfile.TemporaryDirectory(prefix="poolproof-trial-") as folder:
         sets = [_environment(tools, command, arm, f"{folder}/ledger.{i}")
                 for i, arm in enumerate(arms)]
-        longest = max(sum(len(key + value) + 2 for key, value in one.items()) for one in sets)
+        lengths = [sum(len(key + value) + 2 for key, value in one.items()) for one in sets]
         words = [tools.starter, str(cpu), f"{limit_s:.3f}", f"{command.stop_after_s:.3f}",
                  command.input]
         for i, one in enumerate(sets):
             new_ledger(pathlib.Path(f"{folder}/ledger.{i}"))
-            length = sum(len(key + value) + 2 for key, value in one.items())
-            variables = {**one, PADDING: "x" * (longest - length)}
+            variables = {**one, PADDING: "x" * (max(lengths) - lengths[i])}
             run = command.numbered(i + 1)
             client = command.client.replace("{n}", str(i + 1))
             words += [f"{folder}/{i}", client, str(len(variables)), str(len(run)),

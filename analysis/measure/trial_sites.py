@@ -1,6 +1,7 @@
 """Call sites, as the counting arm saw them: which of them could live in a pool, and why not."""
 
 import collections
+import operator
 import dataclasses
 import pathlib
 import struct
@@ -16,6 +17,8 @@ SITE = struct.Struct("<QQ64s96s18Q" + "IIQ" * 8)
 NUMBERS = ("allocs", "frees", "reallocs", "bytes", "least", "most", "live", "live_most",
            "live_bytes", "live_bytes_most", "youngest", "oldest", "only", "sweep", "temporary",
            "emptied")
+JOINED = {"least": min, "most": max, "live_most": max, "live_bytes_most": max, "threads": max}
+"""How the numbers of two processes become one; the others are added."""
 LARGEST = 4096
 """Larger chunks are rarely worth a pool: their contents cost more than their allocation."""
 WORTH = 0.02
@@ -46,20 +49,13 @@ def _merge(data: bytes, merged: dict[tuple[str, int], dict]) -> None:
     for row, key in zip(rows, keys):
         if not row[0]:
             continue
-        entry = merged.setdefault(key, {"symbol": _text(row[3]), "least": 2**63, "threads": 0,
-                                        "freed_by": collections.Counter(),
+        entry = merged.setdefault(key, {"symbol": _text(row[3]), "freed_by": collections.Counter(),
                                         "dies_with": collections.Counter()})
-        numbers = dict(zip(NUMBERS, row[4:20]))
-        threads, crossed, partners = row[20], row[21], row[22:]
-        for name in NUMBERS:
-            if name == "least":
-                entry[name] = min(entry[name], numbers[name])
-            elif name in ("most", "live_most", "live_bytes_most"):
-                entry[name] = max(entry.get(name, 0), numbers[name])
-            else:
-                entry[name] = entry.get(name, 0) + numbers[name]
-        entry["threads"] = max(entry["threads"], bin(threads).count("1"))
-        entry["crossed"] = entry.get("crossed", 0) + crossed
+        partners = row[22:]
+        for name, number in (*zip(NUMBERS, row[4:20]), ("threads", row[20].bit_count()),
+                             ("crossed", row[21])):
+            entry[name] = JOINED.get(name, operator.add)(entry[name], number) \
+                if name in entry else number
         for i in range(0, 24, 3):
             if partners[i]:
                 kind = "freed_by" if i < 12 else "dies_with"

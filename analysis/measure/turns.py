@@ -73,10 +73,8 @@ class _Held:
 
 def take_turns(makers: Sequence[Maker], workload: Workload, processor: int | None,
                order: random.Random, limit_s: float) -> tuple[list[Told], str]:
-    """One launch: (what each process told, for each cycle the letter of the one that was first).
-
-    A process that ends, or does not answer within limit_s, ends the launch; its `stuck` says so.
-    """
+    """One launch: (what each process told, for each cycle the letter of the one that was first). A
+    process that ends, or does not answer within limit_s, ends the launch; its `stuck` says so."""
     held: list[_Held] = []
     firsts = ""
     try:

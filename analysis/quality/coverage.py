@@ -123,11 +123,8 @@ def tool(name: str, words: list[str]) -> str:
 
 
 def read(exported: Iterable[str], lines: Iterable[str]) -> Covered:
-    """What llvm-cov's JSON of each build says of branches and decisions, and its lcov form of
-    lines.
-
-    Code that several programs and builds hold is covered by all of them together.
-    """
+    """What covers each branch and decision in llvm-cov's JSON, and each line in its lcov form, of
+    all programs and builds together."""
     found: Covered = {}
 
     def see(times: int, *place: Any) -> None:

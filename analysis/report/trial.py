@@ -211,11 +211,10 @@ def write(folder: pathlib.Path, trial: Trial, host: dict[str, Any],
     measured = measure(trial)
     judgement = trial_verdict.judge(measured, stated_limit)
     told = page(trial, measured, judgement)
-    texts = {"trial.json": encoded(dataclasses.asdict(
-        document_of(trial, measured, judgement, host))),
-             "trial.md": document.markdown(told), "report.html": document.html(told)}
-    for name, text in texts.items():
-        write_whole(folder / name, text)
+    write_whole(folder / "trial.json", encoded(dataclasses.asdict(
+        document_of(trial, measured, judgement, host))))
+    write_whole(folder / "trial.md", document.markdown(told))
+    write_whole(folder / "report.html", document.html(told))
     return judgement
 
 

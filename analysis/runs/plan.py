@@ -252,10 +252,8 @@ def libraries() -> dict[MallocLibrary, pathlib.Path | None]:
 
 
 def arms_for(offered: Iterable[str], libraries: dict[str, tuple[str, str]]) -> list[Arm]:
-    """The run's arms, from the binary's arms and the mallocs' libraries (name → path, sha256).
-
-    The binary's malloc and calloc each become one arm for the C library and one for every malloc.
-    """
+    """The run's arms, from the binary's arms and the libraries (name → path, sha256): malloc and
+    calloc become one arm for the C library and for each of these."""
     arms: list[Arm] = []
     for name in offered:
         if name in ("malloc", "calloc"):

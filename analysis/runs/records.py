@@ -80,10 +80,8 @@ def read_plan(folder: pathlib.Path) -> Plan:
 
 
 def _read_lines(path: pathlib.Path, plan: Plan, kind: type) -> tuple[list[Any], list[Refusal]]:
-    """A file of such lines up to its last whole one: (lines, refusals).
-
-    Empty if there is no such file. UserError names the file and the line that is wrong.
-    """
+    """A file of such lines up to its last whole one: (lines, refusals); empty without one.
+    UserError names the file and the line that is wrong."""
     contradiction = _contradictions(plan)
     entries: dict[str, Line] = {}
     lines = [line for _, text in _members(path, path.read_bytes()) for line in

@@ -32,12 +32,8 @@ class Change(Claim):
 
     @property
     def outcome(self) -> str:
-        """"regression", "pass" or "inconclusive".
-
-        A pass excludes a regression beyond δ, and beyond 10 % where δ is more: the interval's near
-        end is what counts, not that nothing was found. Runs that do not know their noise pass
-        nothing.
-        """
+        """"regression", "pass" or "inconclusive". A pass excludes a regression beyond δ, and beyond
+        10 %, by the interval's near end. Runs that do not know their noise pass nothing."""
         if self.verdict == "slower":
             return "regression"
         margin = min(self.limit, inference.LARGEST_EQUALITY)

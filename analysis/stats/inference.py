@@ -96,14 +96,9 @@ def _bounding_rank(n: int, level: float) -> tuple[int, float]:
 
 
 def sign_test(differences: Sequence[float]) -> float:
-    """The two-sided exact p-value of "the median difference is zero"; 1 if every difference is
-    zero.
-
-    The test whose inversion is `order_statistic_interval`: it assumes nothing but independent
-    launches (Conover, Practical Nonparametric Statistics, 1999, section 3.4). Launches of
-    difference
-    zero say nothing and are left out, as there.
-    """
+    """The two-sided exact p-value of "the median difference is zero"; 1 if all are zero. It assumes
+    independent launches alone, and leaves out those of difference zero (Conover, Practical
+    Nonparametric Statistics, 1999, section 3.4). `order_statistic_interval` inverts it."""
     values = numpy.asarray(differences, dtype=float)
     return _sign_p(int((values > 0).sum()), int((values < 0).sum()))
 
@@ -127,11 +122,8 @@ def contradicts(interval: Interval, limit: float, word: str) -> bool:
 
 
 def shift_interval(base: Sequence[float], new: Sequence[float]) -> Interval:
-    """How far the median of `new` lies above that of `base`.
-
-    Each has its `order_statistic_interval` at half of the error; between the far ends of both the
-    shift lies by Bonferroni's inequality, whatever the two distributions are.
-    """
+    """How far the median of `new` lies above that of `base`: between the far ends of both
+    intervals, each at half of the error, by Bonferroni's inequality."""
     first, second = (order_statistic_interval(values, 1 - ALPHA / 2) for values in (base, new))
     return Interval(second.median - first.median, second.low - first.high,
                     second.high - first.low, max(0.0, first.coverage + second.coverage - 1),
@@ -152,11 +144,8 @@ def rank_sum_test(base: Sequence[float], new: Sequence[float]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted so that all claims together are false with at most the chance of one.
-
-    Holm's step-down procedure (Scandinavian Journal of Statistics 6, 1979), valid under any
-    dependence among the claims.
-    """
+    """p-values adjusted so that all claims together are false with at most the chance of one, under
+    any dependence: Holm's procedure (Scandinavian Journal of Statistics 6, 1979)."""
     p = numpy.asarray(p_values, dtype=float)
     order = numpy.argsort(p, kind="stable")
     adjusted = numpy.empty(len(p))
@@ -165,12 +154,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def launches_needed(claims: int, looks: int = 1, alpha: float = ALPHA) -> int:
-    """The fewest launches with which any claim of a family of this size can survive `holm`.
-
-    n launches that all agree have a two-sided sign-test p of 2^(1-n); Holm multiplies the smallest
-    by the number of claims, and looking several times by the number of looks. The interval of a
-    look needs some too.
-    """
+    """The fewest launches with which any claim of a family of this size can survive `holm`: n that
+    all agree have a p of 2^(1-n), times the claims, times the looks; and an interval needs some."""
     needed = max(6, math.ceil(1 + math.log2(max(1, claims) * looks / alpha)))
     while _bounding_rank(needed, 1 - alpha / looks)[0] == 0:
         needed += 1
@@ -178,12 +163,8 @@ def launches_needed(claims: int, looks: int = 1, alpha: float = ALPHA) -> int:
 
 
 def noise_limit(null_differences: Sequence[float]) -> float:
-    """δ as a logarithm: the larger of 1 % and how far the null pair's median may be from zero.
-
-    The null pair is one allocator under two names, so whatever separates the two is noise or the
-    method's own doing. How far apart they may lie is the far end of its `order_statistic_interval`.
-    Infinite if there is no null pair, or too few launches: a run that does not know its noise
-    claims nothing.
+    """δ as a logarithm: 1 %, or the far end of the null pair's interval if that is more. Infinite
+    without a null pair or with too few launches: a run that does not know its noise claims nothing.
     """
     if len(null_differences) == 0:
         return math.inf
@@ -192,13 +173,8 @@ def noise_limit(null_differences: Sequence[float]) -> float:
 
 
 def verdict(interval: Interval, limit: float, adjusted_p: float) -> str:
-    """A word for an interval, δ as a logarithm, and a p-value that Holm has adjusted.
-
-    faster, slower: the whole interval lies beyond δ, and the claim survives Holm.
-    equal: the whole interval lies within δ, and within 10 % where δ is more.
-    small: the interval excludes zero without clearing δ.
-    inconclusive: anything else.
-    """
+    """A word for an interval, δ as a logarithm, and a p-value that Holm has adjusted; README.md has
+    when each is said."""
     if not math.isfinite(interval.low) or not math.isfinite(limit):
         return "inconclusive"
     if interval.low > limit or interval.high < -limit:
@@ -218,12 +194,8 @@ PROVED = ("faster", "slower", "equal")
 
 def judge(differences: Sequence[float], limit: float, adjusted_p: float,
           alone: Sequence[float] = (), looks: int = 1) -> tuple[Interval, str, str]:
-    """(the interval of two arms of one run, the verdict, what was taken back and why: "" if nothing
-    was).
-
-    `alone` has the same launches by the arms' turns without each other's between them. A proved
-    verdict becomes inconclusive where these contradict it.
-    """
+    """(the interval of two arms of one run, the verdict, what was taken back and why or ""). A
+    proved verdict is taken back where the same launches by the turns `alone` contradict it."""
     interval = order_statistic_interval(differences, 1 - ALPHA / looks)
     word = verdict(interval, limit, adjusted_p)
     if word in PROVED and alone and contradicts(order_statistic_interval(alone), limit, word):

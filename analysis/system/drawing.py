@@ -109,11 +109,8 @@ def strokes(axes: Axes, lines: Sequence[tuple[Point, Point]], colour: str, width
 
 
 def spread_out(ticks: Sequence[float], low: float, high: float, room: float) -> list[float]:
-    """Those of the ticks, on a logarithmic axis, that have room: a share of the axis between
-    labels.
-
-    Ticks nearest to 1 are kept first, and those too near to an end to be written are left out.
-    """
+    """Those of the ticks that have room on a logarithmic axis, as a share of it between labels and
+    away from its ends; the nearest to 1 first."""
     span = math.log(high / low)
     chosen: list[float] = []
     for value in sorted(ticks, key=lambda tick: (abs(math.log(tick)), tick)):

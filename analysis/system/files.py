@@ -32,9 +32,7 @@ def git(*words: str, root: pathlib.Path = ROOT) -> str | None:
 
 
 def named_path(text: str) -> pathlib.Path:
-    """The path that an argument names. An empty one, as of a variable that is not set, names none.
-
-    A type for argparse, which prints the error's text.
+    """The path that an argument names; an empty one, as of a variable that is not set, names none.
     """
     if not text:
         raise argparse.ArgumentTypeError("the name is empty")
@@ -61,12 +59,8 @@ def output_folder(path: pathlib.Path) -> None:
 
 
 def write_whole(path: pathlib.Path, content: str | bytes) -> None:
-    """Writes a file that appears at `path` complete, or not at all.
-
-    Written under a temporary name in the same folder, flushed to the disk, then renamed; on any
-    error the temporary file is removed and what stood at `path` stays. A link is written through.
-    UserError if what stands there is no file.
-    """
+    """Writes a file that appears at `path` complete and on the disk, or not at all: then what stood
+    there stays. A link is written through. UserError if what stands there is no file."""
     place = output_file(path)
     try:
         handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.")
@@ -88,10 +82,8 @@ def write_whole(path: pathlib.Path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def only_one(path: pathlib.Path, waiting: str) -> Iterator[None]:
-    """Holds a lock on a file, made if need be, that ends with the process at the latest.
-
-    `waiting` is said if another process holds it.
-    """
+    """Holds a lock on a file, made if need be, that ends with the process at the latest; says
+    `waiting` if another process holds it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
