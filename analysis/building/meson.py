@@ -104,11 +104,6 @@ def compiler_version(path: str) -> str:
     return told.split("\n")[0].strip() or "unknown"
 
 
-def resource_folder(path: str) -> str:
-    """Where a clang keeps its own headers."""
-    return answer([path, "-print-resource-dir"]).stdout.strip()
-
-
 def ensure_build(configuration: str, targets: Sequence[str] = ()) -> pathlib.Path:
     """Configures and compiles one of CONFIGURATIONS, or targets of it, where that is still to do;
     returns its folder. Waits while another process builds the same.

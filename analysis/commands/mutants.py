@@ -17,6 +17,7 @@ from analysis.building import meson
 from analysis.system import arguments
 from analysis.system.exits import PASS
 from analysis.system.files import only_one
+from analysis.system.process import answer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
     from analysis.fuzzing.jobs import Crew
 
     c, _ = meson.compilers("clang")
-    wanted = mutants.chosen(args.function, args.sample, f"{meson.resource_folder(c)}/include")
+    headers = answer([c, "-print-resource-dir"]).stdout.strip() + "/include"
+    wanted = mutants.chosen(args.function, args.sample, headers)
     if args.list:
         for mutant in wanted:
             print(f"{mutant.file}:{mutant.line}: {mutant.name}")

@@ -106,11 +106,9 @@ def show(target: str, path: pathlib.Path, failed: bool, printed: str, text: str 
         return PASS
     if report is None or report.oracle not in ORACLES:
         print(printed, end="", file=sys.stderr)
-    if report is not None:
-        known = report.index is not None
-        where = f" at operation {report.index} ({report.operation})" if known else ""
-        print(f"{path}: {target} fails by the {report.oracle} oracle{where}")
-        print(f"  {report.message}")
-    else:
+    if report is None:
         print(f"{path}: {target} fails")
+        return FINDING
+    where = "" if report.index is None else f" at operation {report.index} ({report.operation})"
+    print(f"{path}: {target} fails by the {report.oracle} oracle{where}\n  {report.message}")
     return FINDING

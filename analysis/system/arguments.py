@@ -2,33 +2,32 @@
 
 import argparse
 import difflib
+import re
 from typing import Callable, Iterable
 
 from analysis.system.exits import UserError
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-MULTIPLES = {"k": 1_000, "m": 1_000_000}
+MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 def duration(text: str) -> float:
     """Seconds of a word such as 30s, 5m, 2h or 1d."""
-    unit = UNITS_S.get(text[-1:])
-    digits = text[:-1]
-    if unit is None or not digits.isascii() or not digits.isdigit() or int(digits) == 0:
+    found = re.fullmatch(r"(0*[1-9][0-9]*)([smhd])", text)
+    if not found:
         raise UserError(f"invalid duration '{text}': use 30s, 5m, 2h or 1d")
-    if int(digits) * unit > 366 * 86400:
+    if int(found[1]) * UNITS_S[found[2]] > 366 * 86400:
         raise UserError(f"invalid duration '{text}': more than a year")
-    return float(int(digits) * unit)
+    return float(int(found[1]) * UNITS_S[found[2]])
 
 
 def amount(text: str) -> int:
     """A large number such as 5000, 2,000,000, 500k or 200m."""
-    digits = text.replace(",", "").replace("_", "")
-    factor = MULTIPLES.get(digits[-1:].lower(), 1)
-    digits = digits[:-1] if factor > 1 else digits
-    if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits) * factor <= 10**12:
+    found = re.fullmatch(r"([0-9]{1,13})([kmKM]?)", text.replace(",", "").replace("_", ""))
+    number = int(found[1]) * MULTIPLES[found[2].lower()] if found else 0
+    if not 1 <= number <= 10**12:
         raise UserError(f"invalid number '{text}': use 5000 or 200m")
-    return int(digits) * factor
+    return number
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

@@ -24,7 +24,8 @@ def facts() -> dict[str, str | int | float | list | dict | None]:
     """What describes this machine, as a JSON object with plain values. Costs a few milliseconds."""
     flags = _read("/proc/cpuinfo", r"^flags\s*:\s*(.+)$") or ""
     return {
-        "processor": processor(), "processors": os.cpu_count() or 0,
+        "processor": _read("/proc/cpuinfo", r"^model name\s*:\s*(.+)$") or "unknown",
+        "processors": os.cpu_count() or 0,
         "architecture": platform.machine(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "virtual_machine": "hypervisor" in flags.split(),
@@ -50,12 +51,6 @@ def sha256(path: pathlib.Path | str) -> str:
     """The SHA-256 of a file, as hexadecimal digits."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def processor() -> str:
-    """The processor's model, as the kernel names it."""
-    return (_read("/proc/cpuinfo", r"^model name\s*:\s*(.+)$") or platform.processor()
-            or "unknown")
 
 
 def system_name() -> str:
