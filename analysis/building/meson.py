@@ -86,8 +86,7 @@ the shadow; under the second a pool takes the fast path of alloc and free."""
 
 
 def compilers(family: str) -> tuple[str, str]:
-    """Absolute paths of a family's C and C++ compiler, the proven version preferred. UserError if
-    there is none."""
+    """A family's C and C++ compiler, the proven version preferred. UserError if there is none."""
     plus = {"gcc": "g++", "clang": "clang++"}[family]
     major = PROVEN_COMPILERS[family]
     for suffix in (f"-{major}", ""):

@@ -13,14 +13,12 @@ examples:
 """
 
 import argparse
-import pathlib
 import sys
 import time
 
 from analysis.building import meson
 from analysis.fuzzing import planted, scoreboard, trials
 from analysis.fuzzing.jobs import Crew
-from analysis.fuzzing.planted import Patch
 from analysis.system import arguments
 from analysis.system.exits import FINDING, PASS
 from analysis.system.files import named_path, only_one, output_folder, relative
@@ -57,21 +55,16 @@ def run(args: argparse.Namespace) -> int:
     output_folder(args.output)
     folders = {sanitizer: meson.ensure_build(meson.FUZZERS[sanitizer])
                for sanitizer in sorted({bug.sanitizer for bug in bugs})}
-    trials.WORK.mkdir(parents=True, exist_ok=True)
-    with only_one(trials.WORK / ".lock", "waiting for another command that plants bugs"):
-        return plant(args, bugs, folders)
-
-
-def plant(args: argparse.Namespace, bugs: list[Patch], folders: dict[str, pathlib.Path]) -> int:
-    """Runs every trial, writes the scoreboard, and returns the exit code."""
     executions = args.executions or (QUICK_BUDGET if args.quick else BUDGET)
     seeds = args.seeds or (QUICK_SEEDS if args.quick else SEEDS)
-    start = time.monotonic()
-    scores, broken = trials.run_all(
-        trials.Trials(Crew(args.jobs), folders, executions, seeds), bugs)
-    board = scoreboard.board(scores, broken, executions, seeds, time.monotonic() - start,
-                             meson.compiler_version(meson.compilers("clang")[0]))
-    scoreboard.write(board, args.output)
+    trials.WORK.mkdir(parents=True, exist_ok=True)
+    with only_one(trials.WORK / ".lock", "waiting for another command that plants bugs"):
+        start = time.monotonic()
+        scores, broken = trials.run_all(
+            trials.Trials(Crew(args.jobs), folders, executions, seeds), bugs)
+        board = scoreboard.board(scores, broken, executions, seeds, time.monotonic() - start,
+                                 meson.compiler_version(meson.compilers("clang")[0]))
+        scoreboard.write(board, args.output)
     print(scoreboard.verdict(board))
     print(f"scoreboard: {relative(args.output / 'scoreboard.md')}")
     sys.stdout.flush()

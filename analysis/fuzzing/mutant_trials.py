@@ -36,8 +36,7 @@ FUZZED = "pool_api"
 """The target that a survivor is put to."""
 
 Outcome = tuple[str, str]
-"""What became of a mutant: "killed" and by which test or target, "survived", "same" (object code)
-or "invalid" (does not compile), and ""."""
+""""killed" and by what; or "survived", "same" (object code), "invalid" (not C), and ""."""
 
 
 class Workshop:

@@ -154,8 +154,7 @@ class _Reader:
 
 
 def chosen(functions: list[str], sample: int | None, headers: str) -> list[Mutant]:
-    """The mutants that were asked for; `headers` is where clang's own are, which libclang does not
-    know by itself. UserError if there are none."""
+    """The wanted mutants; `headers` has clang's own. UserError for an unknown function."""
     every = list(dict.fromkeys(
         mutant for path in sorted((ROOT / "core").glob("*.c"))
         for mutant in of_unit(path, ["-std=c11", f"-I{path.parent}", f"-I{headers}"])))

@@ -51,8 +51,7 @@ def installed_mallocs() -> tuple[dict[str, Library], dict[str, str]]:
 
 def given_mallocs(binary: pathlib.Path, mallocs: Sequence[Malloc],
                   taken: Collection[str]) -> dict[str, Library]:
-    """Name → library of the allocators that the user named, each tried in a process. UserError if
-    one cannot be measured, or its name is taken."""
+    """Name → library of the named allocators, each tried. UserError if one is unfit or taken."""
     found: dict[str, Library] = {}
     for malloc in mallocs:
         if {malloc.name, f"{malloc.name}-calloc"} & {*taken, *found}:
@@ -181,8 +180,7 @@ def matching(kind: str, wanted: Iterable[str], known: Sequence[str]) -> set[str]
 
 def choose(args: argparse.Namespace, offered: Offer) -> tuple[
         list[Workload], list[Arm], list[Arm]]:
-    """The workloads that a run has, the arms that apply to them, and those of these that it has.
-    UserError if one that is named is not there, or does not apply."""
+    """A run's workloads, the arms that apply, and those it has. UserError for a wrong name."""
     for name in args.workload:
         if name in offered.absent:
             raise UserError(f"{name} was not built; install {offered.absent[name]}", UNFIT)

@@ -82,8 +82,7 @@ def make_plan(args: argparse.Namespace, binary: pathlib.Path, traces: list[Trace
 
 def countable(binary: pathlib.Path, arms: list[Arm], budgets_s: dict[str, float],
               notes: list[str]) -> list[Arm]:
-    """The arms, marked where Valgrind cannot run them, which a note says. Without Valgrind there is
-    no such part, and a note."""
+    """The arms, marked and noted where Valgrind fails on them; without it there is no such part."""
     if not find_program("valgrind"):
         del budgets_s["work"]
         notes.append("Instructions are not counted; install valgrind.")

@@ -162,8 +162,7 @@ def wait(process: subprocess.Popen) -> tuple[int, resource.struct_rusage]:
 
 @contextlib.contextmanager
 def trace_folder(output: pathlib.Path, label_bytes: int) -> Iterator[pathlib.Path]:
-    """A folder for traces beside the output, removed at the end whatever happens. UserError if the
-    output, with a label in its name, cannot stand there."""
+    """A folder beside the output, removed at the end. UserError if no trace can stand there."""
     try:
         longest = os.pathconf(output.parent, "PC_NAME_MAX") - label_bytes
         folder = tempfile.mkdtemp(prefix=".record.", dir=output.parent)

@@ -25,8 +25,7 @@ PADDING_BYTES = 4096
 """The length of a variable that moves the stack is below a page more than what it evens out
 (Mytkowicz et al., ASPLOS 2009)."""
 LONGEST_NAMES = 2048
-"""What the preload's path and the arm's name of a process take together at most: padding makes
-all processes of a launch alike."""
+"""The longest preload path and arm name together: padding makes all processes of a launch alike."""
 TURN_S = (0.0002, 0.0015)
 """The shortest and the longest timed batch on the pool. What disturbs a shared machine lasts longer
 than the shortest: with turns of 0.3 ms most launches of equal arms agreed within 0.2 %, with turns

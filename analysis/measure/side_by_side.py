@@ -40,8 +40,7 @@ class Running:
     """A program that runs: in a session of its own, its outputs in files without names."""
     def __init__(self, command: Sequence[str], variables: Mapping[str, str],
                  processor: int | None = None, descriptors: Sequence[int] = ()) -> None:
-        """variables: all that it has. processor: the only one that it may use; None for all.
-        descriptors: those that it inherits."""
+        """All its variables, its only processor (None: any), and the descriptors it inherits."""
         self._output: IO[bytes] = tempfile.TemporaryFile()
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self.started_unix_s, self._begin = time.time(), time.perf_counter()

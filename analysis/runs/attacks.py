@@ -82,8 +82,7 @@ class Scoreboard:
     broken: list[str]
     """Patches that no longer apply or compile."""
     holds: bool
-    """The controls behave, every patch could be planted, and at least 0.95 of the bugs that were
-    reached are found."""
+    """The controls behave, all was planted, and at least 0.95 of the reached bugs are found."""
     scores: list[Score]
 
 

@@ -95,8 +95,7 @@ FULL = ("pair/32", "pair/128", "[lf]ifo/[!6]*", "random/32x*", "random/128x*", "
         "glibc-simple/16x1600", "glibc-simple/1024*", "alloc-test/8-8192/*", "sh6bench/*x20000",
         "fleet/*/50000", "cache-thrash/*", "walk/*/100000", "churn/mixed16-1024/10000/*",
         "fill/64", "xmalloc-test/mixed*")
-"""Patterns of the workloads that a full run alone measures where none is named: further sizes of
-those that the others have, and what asks a question of threads."""
+"""Patterns of what a full run alone measures unasked: further sizes, and questions of threads."""
 
 LITTERED = ("pair/64/littered", "random/64x1000/littered", "churn/mixed16-512/1000/littered",
             "churn/mixed16-1024/10000/littered")

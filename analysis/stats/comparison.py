@@ -57,8 +57,7 @@ class Count:
 
     @property
     def verdict(self) -> str:
-        """"more", "fewer" or "equal" where every process of the one run says so beside every one of
-        the other, else "inconclusive"."""
+        """"more", "fewer" or "equal" where all processes of both agree, else "inconclusive"."""
         most = 1 + MORE_INSTRUCTIONS
         if min(self.new) > max(self.base) * most:
             return "more"

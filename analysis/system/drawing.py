@@ -65,8 +65,7 @@ def canvas(height: float, left: float, right: float = 0, width: float = WIDTH,
 
 def across(axes: Axes, values: Iterable[float], write: Callable[[float], str],
            label: str) -> None:
-    """The horizontal axis: a rule, values that lie within it, and what it is. Matplotlib's own
-    would cost most of a chart's time and half of its bytes."""
+    """The horizontal axis. Matplotlib's own would cost half of a chart's time and bytes."""
     axes.set_axis_off()
     low, high = axes.get_xlim()
     wanted = [value for value in values if low <= value <= high]

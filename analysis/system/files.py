@@ -32,8 +32,7 @@ def git(*words: str, root: pathlib.Path = ROOT) -> str | None:
 
 
 def named_path(text: str) -> pathlib.Path:
-    """The path that an argument names; an empty one, as of a variable that is not set, names none.
-    """
+    """The path that an argument names; an empty one, as of an unset variable, names none."""
     if not text:
         raise argparse.ArgumentTypeError("the name is empty")
     return pathlib.Path(text)
