@@ -381,9 +381,11 @@ int pool_free_unsized_slow(struct m_pool *pool, void *ptr);
 #if defined(__GNUC__)
 #define POOL_LIKELY(x) __builtin_expect(!!(x), 1)
 #define POOL_IS_NULL(x) (__builtin_constant_p(!(x)) && !(x)) /* seen while compiling */
+#define POOL_IS_LONG(n) (__builtin_constant_p((n) >= POOL_CLASSES) && (n) >= POOL_CLASSES)
 #else
 #define POOL_LIKELY(x) (x)
 #define POOL_IS_NULL(x) 0
+#define POOL_IS_LONG(n) 0
 #endif
 
 /* The tag of a chunk in a page. */
@@ -434,7 +436,10 @@ POOL_INLINE unsigned pool_lowest(uint64_t word)
 POOL_INLINE int pool_alloc_inline(struct m_pool *pool, size_t n, size_t *granule)
 {
     struct pool_class *own = &pool->classes[n];
-    size_t g = own->latest;
+    size_t g;
+    if (POOL_IS_LONG(n)) /* gcc would warn of the entry */
+        return 0;
+    g = own->latest;
     if (pool->tags[g] != POOL_TAG_FREE) {
         uint64_t word = own->word;
         if (!POOL_LIKELY(word))
@@ -451,7 +456,7 @@ POOL_INLINE int pool_alloc_inline(struct m_pool *pool, size_t n, size_t *granule
 POOL_INLINE int pool_free_inline(struct m_pool *pool, void *chunk, size_t n)
 {
     size_t g = pool_granule(pool, chunk);
-    if (POOL_IS_NULL(chunk)) /* gcc would warn of the wipe */
+    if (POOL_IS_NULL(chunk) || POOL_IS_LONG(n)) /* gcc would warn of the wipe */
         return 0;
     if (!POOL_LIKELY(g < pool->fast_limit && pool->listed[g / POOL_PAGE_GRANULES] == n &&
                      pool->tags[g] == POOL_TAG_LIVE))

@@ -9,7 +9,7 @@ import dataclasses
 SUITES = {"core": "core", "trace": "trace", "corpora": "fuzz"}
 """Cell → the suite of Meson's that it runs."""
 
-PLANTED = "wipe-one-byte-short"
+PLANTED = "wipe-large-short"
 """The planted bug of the ordinary builds' control: any build of the pool must show it."""
 
 

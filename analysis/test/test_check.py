@@ -10,6 +10,7 @@ import pytest
 
 from analysis.building import cross_machines, meson
 from analysis.commands import check
+from analysis.fuzzing import planted
 from analysis.quality import checks, instruments, misuse, testing
 from analysis.system import process
 from analysis.system.exits import FINDING, PASS, UNFIT, UserError
@@ -60,6 +61,7 @@ def test_every_instrument_has_a_control_and_a_build() -> None:
         for control in one.controls:
             assert control.line.startswith("^")
             re.compile(control.line)
+            assert control.maker != "planted" or planted.read_named(control.word)
     names = [instruments.name_of(one) for one in instruments.INSTRUMENTS]
     assert len(set(names)) == len(names)
 
