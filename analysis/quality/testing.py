@@ -6,6 +6,7 @@ stay in build/CONFIGURATION/meson-logs and in build/test.
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import pathlib
@@ -56,6 +57,10 @@ def attempt(title: str, work: Callable[[], list[Result]], alone: str = "") -> li
         if error.exit_code == UNFIT:
             return [Result(title, "skipped", str(error))]
         return [Result(title, "failed", output=str(error), alone=alone)]
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        return [Result(title, "skipped", f"this kernel cannot run {error.filename}")]
 
 
 def alone() -> contextlib.AbstractContextManager[None]:

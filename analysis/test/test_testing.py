@@ -153,6 +153,14 @@ def test_what_a_machine_lacks_is_a_skip_and_other_errors_are_failures(code, outc
     assert result.outcome == outcome and "no such luck" in result.reason + result.output
 
 
+def test_a_program_of_another_kind_of_machine_is_a_skip(tmp_path):
+    program = tmp_path / "foreign"
+    program.write_bytes(b"\x7fELF\x01" + bytes(60))
+    program.chmod(0o755)
+    result, = testing.attempt("t", lambda: subprocess.run([program], check=True))
+    assert result.outcome == "skipped" and str(program) in result.reason
+
+
 @pytest.mark.parametrize("outcome, times", [("passed", 1), ("failed", 2)])
 def test_what_passed_and_is_unchanged_is_not_run_again(repository, capsys, outcome, times):
     ran = []
