@@ -1,12 +1,10 @@
 """The figures that documents quote from results/, between `<!-- figures: begin -->` and its end.
 
-    python3 -m analysis.test.figures
+    python3 -m analysis.report.figures
 
 makes the report of results/reference again, photographs it, and writes its figures, those of
 results/trial and the pool's length into README.md. A test holds these equal to the results.
 """
-
-from __future__ import annotations
 
 import json
 import pathlib
@@ -16,13 +14,12 @@ import statistics
 import subprocess
 from typing import Any, Iterable
 
-from analysis.report import document
+from analysis.report import document, trials
 from analysis.report.document import Column, Grid, Row, cells
 from analysis.report.narrative import arm_label, listed
 from analysis.runs.trial import Document
 from analysis.system import units
 from analysis.system.files import ROOT, write_whole
-from analysis.test import trials
 
 REFERENCE, TRIALS = ROOT / "results" / "reference", ROOT / "results" / "trial"
 SHOWN_TRIAL = "lua"

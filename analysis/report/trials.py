@@ -1,4 +1,4 @@
-"""The published trials as one page: `python3 -m analysis.test.trials FOLDER` writes README.md.
+"""The published trials as one page: `python3 -m analysis.report.trials FOLDER` writes README.md.
 
 NAME.json.gz is a trial on a clean heap, NAME-littered.json.gz on a used one, and NAME-audit.json.gz
 one with mallocs that the first did not know.

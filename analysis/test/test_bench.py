@@ -140,7 +140,7 @@ def test_a_run_from_the_command_to_the_report(fake, poolproof, tmp_path):
 def test_rivals_are_preloaded_and_prove_it(fake, poolproof, tmp_path):
     found, _ = catalogue.installed_mallocs()
     if not found:
-        pytest.skip("no malloc allocator is installed")
+        pytest.skip("no malloc but glibc's is installed")
     name = next(iter(found))
     run = tmp_path / "run"
     done = poolproof(

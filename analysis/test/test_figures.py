@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from analysis.test import figures
+from analysis.report import figures
 
 
 @pytest.mark.parametrize("path, texts", figures.blocks().items(), ids=str)
 def test_the_documents_quote_the_results(path, texts):
     assert figures.renewed(path, texts) == path.read_text(encoding="utf-8"), (
-        "renew them: python3 -m analysis.test.figures")
+        "renew them: python3 -m analysis.report.figures")
 
 
 def test_the_readme_names_the_commit_that_was_measured():

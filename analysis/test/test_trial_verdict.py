@@ -7,6 +7,7 @@ import random
 import pytest
 
 from analysis.report import document, trial as report
+from analysis.report import trials
 from analysis.runs import schema
 from analysis.runs.trial import (Advice, Advised, Arm, Command, Counted, Document, Launch, Pair,
                                  Process, Trial, Verdict, Work)
@@ -14,7 +15,6 @@ from analysis.stats.inference import Interval
 from analysis.stats.trial_verdict import (FEWEST, Measured, interval, judge, noise, verdict,
                                           without_calls)
 from analysis.system.files import ROOT
-from analysis.test import trials
 
 
 def speeds(low, ratio, high, launches=20):
@@ -69,13 +69,15 @@ def test_published_trials_follow_from_their_launches(path):
                                                     for one, other in pair.launches]
             for pair in told.pairs}
     delta = noise(interval(logs["glibc again", "glibc", False]))
-    assert delta == pytest.approx(told.delta or math.inf, abs=2e-4)
+    assert delta == pytest.approx(told.delta or math.inf, abs=1e-4)
     for row in trials.measured(told):
         seen = interval(logs.get((row.arm, row.baseline, row.kind == "final"), []))
         assert seen.launches == row.n
         if row.low:
             assert (seen.ratio, *seen.ends) == pytest.approx(
-                (row.ratio, row.low, row.high), abs=2e-4)
+                (row.ratio, row.low, row.high), abs=1e-4)
+            assert verdict(seen, delta) == row.verdict
+    assert any(row.low for row in trials.measured(told))
 
 
 def test_the_published_page_is_that_of_its_trials():

@@ -68,4 +68,4 @@ if wanted lua-adopted; then
         "exec '$top/build/release/bench/poolproof-bench' --workload=app/lua --arm=\$ARM >/dev/null 2>&1"
 fi
 cd "$top"
-/usr/bin/python3 -m analysis.test.trials "$results"
+/usr/bin/python3 -m analysis.report.trials "$results"
