@@ -14,19 +14,32 @@
 #include <unistd.h>
 #define HAVE_SYSTEM 1
 
-/* So many bytes, all zero; NULL if there are none. */
+#if defined(MADV_HUGEPAGE)
+#define HUGE_PAGE ((size_t)2 << 20)
+#else
+#define HUGE_PAGE ((size_t)0) /* there are none to ask for */
+#define MADV_HUGEPAGE 0
+#endif
+
+/* So many bytes, all zero; NULL if there are none. With huge pages they start at one. */
 static void *system_map(size_t bytes, int huge)
 {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), spare = huge ? HUGE_PAGE : 0;
+    if (bytes > SIZE_MAX - spare - page)
+        return NULL;
+    bytes = (bytes + page - 1) / page * page;
+    unsigned char *memory = mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
-#if defined(MADV_HUGEPAGE)
-    if (huge)
+    if (spare) {
+        size_t before = (0 - (size_t)memory) & (spare - 1);
+        if (before)
+            (void)munmap(memory, before);
+        memory += before;
+        (void)munmap(memory + bytes, spare - before);
         (void)madvise(memory, bytes, MADV_HUGEPAGE); /* advice: a system without them goes on */
-#else
-    (void)huge;
-#endif
+    }
     return memory;
 }
 

@@ -8,6 +8,7 @@
 
 #if !defined(_WIN32)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 /* Requests since watch_from, and the one that fails: 1 the first, 0 none. */
@@ -15,7 +16,8 @@ static struct {
     int watching;
     int keeps; /* whether the system takes no page back before its time */
     size_t requests, mallocs, returns, fail_at;
-    int for_good; /* whether those after it fail as well */
+    size_t mapped; /* bytes of the system's that have not gone back */
+    int for_good;  /* whether those after it fail as well */
 } watch;
 
 static int denied(void)
@@ -108,19 +110,30 @@ int __wrap_posix_memalign(void **ptr, size_t align, size_t size)
     return denied() ? 12 : __real_posix_memalign(ptr, align, size);
 }
 
+static size_t whole_pages(size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (bytes + page - 1) / page * page;
+}
+
 void *__wrap_mmap(void *at, size_t size, int access, int flags, int file, off_t offset)
 {
-    return denied() ? MAP_FAILED : __real_mmap(at, size, access, flags, file, offset);
+    void *memory = denied() ? MAP_FAILED : __real_mmap(at, size, access, flags, file, offset);
+    watch.mapped += memory == MAP_FAILED ? 0 : whole_pages(size);
+    return memory;
 }
 
 void *__wrap_mmap64(void *at, size_t size, int access, int flags, int file, off_t offset)
 {
-    return denied() ? MAP_FAILED : __real_mmap64(at, size, access, flags, file, offset);
+    void *memory = denied() ? MAP_FAILED : __real_mmap64(at, size, access, flags, file, offset);
+    watch.mapped += memory == MAP_FAILED ? 0 : whole_pages(size);
+    return memory;
 }
 
 int __wrap_munmap(void *at, size_t size)
 {
     watch.returns += (size_t)watch.watching;
+    watch.mapped -= whole_pages(size);
     return __real_munmap(at, size);
 }
 
@@ -179,10 +192,13 @@ static void all_goes_back(void **state)
         assert_int_equal(pool_init_with(&pool, configs[i]), 0);
         size_t requests = watch.requests, trimmed = watch.returns;
         assert_true(requests > 0);
+        if (configs[i] == &huge && SYSTEM_PURGES)
+            assert_int_equal((uintptr_t)pool.base % ((size_t)2 << 20), 0);
         use(&pool);
         assert_int_equal(watch.requests, requests);
         pool_destroy(&pool);
         assert_true(watch.returns > trimmed);
+        assert_int_equal(watch.mapped, 0);
         size_t returns = watch.returns;
         pool_destroy(&pool);
         assert_int_equal(watch.returns, returns);
