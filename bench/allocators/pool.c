@@ -1,21 +1,21 @@
 /* The pool, as its user would call it: wiping, with its promise of zeroes; keeping contents, with
- * that of malloc; and the latter on huge pages.
+ * that of malloc; and the latter without huge pages.
  */
 #include "pool_arm.h"
 
 static int open_wiping(void **heap, const struct allocator_needs *needs)
 {
-    return pool_arm_open(heap, needs, 0);
+    return pool_arm_open(heap, needs, POOL_HUGE_PAGES);
 }
 
 static int open_keeping(void **heap, const struct allocator_needs *needs)
 {
-    return pool_arm_open(heap, needs, POOL_KEEP_CONTENTS);
+    return pool_arm_open(heap, needs, POOL_KEEP_CONTENTS | POOL_HUGE_PAGES);
 }
 
-static int open_huge(void **heap, const struct allocator_needs *needs)
+static int open_small_pages(void **heap, const struct allocator_needs *needs)
 {
-    return pool_arm_open(heap, needs, POOL_KEEP_CONTENTS | POOL_HUGE_PAGES);
+    return pool_arm_open(heap, needs, POOL_KEEP_CONTENTS);
 }
 
 static const struct allocator allocator_pool = {
@@ -34,15 +34,14 @@ static const struct allocator allocator_pool_keep = {
     POOL_ARM_CALLS(pool_arm_alloc_and_clear),
 };
 
-static const struct allocator allocator_pool_huge = {
-    .name = "pool-huge",
-    .about = "the pool, keeping contents, on huge pages",
+static const struct allocator allocator_pool_small_pages = {
+    .name = "pool-small-pages",
+    .about = "the pool, keeping contents, without huge pages",
     .promise = "unspecified",
-    .limits = "Pages are huge where the system has them at hand.",
-    .open = open_huge,
+    .open = open_small_pages,
     POOL_ARM_CALLS(pool_arm_alloc_and_clear),
 };
 
 ARM(pool)
 ARM(pool_keep)
-ARM(pool_huge)
+ARM(pool_small_pages)

@@ -6,7 +6,7 @@
 
 static int open_keeping(void **heap, const struct allocator_needs *needs)
 {
-    return pool_arm_open(heap, needs, POOL_KEEP_CONTENTS);
+    return pool_arm_open(heap, needs, POOL_KEEP_CONTENTS | POOL_HUGE_PAGES);
 }
 
 static const struct allocator allocator_pool_call = {

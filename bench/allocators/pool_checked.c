@@ -8,7 +8,7 @@
 
 static int open_checked(void **heap, const struct allocator_needs *needs)
 {
-    return pool_arm_open(heap, needs, 0);
+    return pool_arm_open(heap, needs, POOL_HUGE_PAGES);
 }
 
 static const struct allocator allocator_pool_checked = {

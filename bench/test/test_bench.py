@@ -68,7 +68,7 @@ def test_list_names_every_arm_that_applies(bench, trace):
     listed = json.loads(bench("--list", f"--trace=small={trace}").stdout)
     arms = {entry["arm"]: entry for entry in listed["arms"]}
     workloads = {entry["workload"]: entry for entry in listed["workloads"]}
-    assert {"pool", "pool-keep", "pool-huge", "pool-call", "pool-checked", "malloc", "calloc",
+    assert {"pool", "pool-keep", "pool-small-pages", "pool-call", "pool-checked", "malloc", "calloc",
             "pmr-pool", "obstack", "freelist", "bump", "noop"} <= set(arms)
     absent = {entry["arm"]: entry["package"] for entry in listed["absent"]}
     for arm in ("boost-pool", "foonathan", "apr-pool", "talloc"):
@@ -113,7 +113,7 @@ def test_every_arm_runs_on_a_littered_heap_where_its_litter_stays(bench):
 
 def test_litter_makes_a_heap_larger(measure):
     """Twenty thousand objects come and go before the first one that is timed."""
-    words = ["--workload=pair/64", "--arm=pool", "--iterations=1"]
+    words = ["--workload=pair/64", "--arm=pool-small-pages", "--iterations=1"]
     used = []
     for heap in ("fresh", "littered"):
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
@@ -195,7 +195,7 @@ def test_a_trace_is_played_warm_and_cold(measure, trace, arm):
 
 
 @pytest.mark.parametrize("workload", ["trace", "trace-cold"])
-@pytest.mark.parametrize("arm", ["pool", "pool-keep", "malloc"])
+@pytest.mark.parametrize("arm", ["pool-small-pages", "malloc"])
 def test_the_player_touches_little_of_what_is_reserved(measure, tmp_path, arm, workload):
     """A GiB in sixteen objects; malloc resizes one too, where the pool has to copy."""
     trace = tmp_path / "reserves.txt"
