@@ -11,7 +11,8 @@ from typing import Sequence
 from analysis.measure import lanes, trial_sites, unseen
 from analysis.measure.trial_launch import Tools, launch
 from analysis.runs import plan
-from analysis.runs.trial import OWN_MALLOC, Advice, Arm, Command, Counted, Launch, Pair, Trial
+from analysis.runs.trial import (HUGE_GLIBC, HUGE_TUNABLE, OWN_MALLOC, Advice, Arm, Command,
+                                 Counted, Launch, Pair, Trial)
 from analysis.stats.trial_verdict import FEWEST, interval
 from analysis.system.exits import UNFIT, USAGE, UserError
 from analysis.system.process import say
@@ -24,8 +25,8 @@ ENOUGH = 0.01
 """Half an interval's width, in logs, at which an arm needs no more launches."""
 MOST_AT_ONCE = 2
 """Pairs that run at a time, each on a processor of its own."""
-OPTIONAL = ("jemalloc", "mimalloc", "tcmalloc", "pool", "pool at sites", "region at sites",
-            "prefaulted", "bump", "calls")
+OPTIONAL = (HUGE_GLIBC, "jemalloc", "mimalloc", "tcmalloc", "pool", "pool at sites",
+            "region at sites", "prefaulted", "bump", "calls")
 """What --arm chooses among; the controls are always there."""
 
 
@@ -149,6 +150,10 @@ def _pairs(tools: Tools, folder: pathlib.Path, plain: Arm, baseline: Launch, cou
     once = calls("glibc, each call once", 1)
     pairs = [Pair(dataclasses.replace(plain, name=f"{plain.name} again", kind="null"), plain),
              Pair(calls("glibc delayed", 1, picosecond), once)]
+    if HUGE_GLIBC in chosen and plain.name == "glibc":
+        tunables = filter(None, (os.environ.get("GLIBC_TUNABLES"), HUGE_TUNABLE))
+        pairs.append(Pair(Arm(HUGE_GLIBC, "malloc", (), (("GLIBC_TUNABLES", ":".join(tunables)),)),
+                          plain))
     pairs += [Pair(Arm(name, "malloc", (path,), (), pathlib.Path(path).name), plain)
               for name, path in mallocs.items()]
     if adopted:

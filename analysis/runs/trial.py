@@ -7,6 +7,9 @@ from typing import Annotated, Any
 OWN_MALLOC, NO_MEMORY, LOCKED, FORKED, SITES_LOST = 1, 2, 4, 8, 16
 """Bits of an entry's flags."""
 
+HUGE_GLIBC, HUGE_TUNABLE = "glibc, huge pages", "glibc.malloc.hugetlb=1"
+"""The malloc arm that needs no library, and the word in GLIBC_TUNABLES that makes it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Command:

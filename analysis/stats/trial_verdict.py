@@ -9,6 +9,7 @@ import dataclasses
 import math
 from typing import Sequence
 
+from analysis.runs.trial import HUGE_GLIBC, HUGE_TUNABLE
 from analysis.stats import inference
 from analysis.stats.inference import Interval
 
@@ -120,8 +121,10 @@ def _answer(measured: list[Measured], real: list[Measured], plain: str, delta: f
         return YES, (f"Yes: a pool makes it {ratio_text(final.interval)} times as fast as "
                      f"{against}.")
     if best and verdict(best.interval, delta) == "faster":
-        return MALLOC, (f"No, a malloc does it: preload {best.arm} for {ratio_text(best.interval)};"
-                        f" a pool adds {_added(final, delta)} to that.")
+        how = (f"set GLIBC_TUNABLES={HUGE_TUNABLE}" if best.arm == HUGE_GLIBC
+               else f"preload {best.arm}")
+        return MALLOC, (f"No, a malloc does it: {how} for {ratio_text(best.interval)}; a pool adds "
+                        f"{_added(final, delta)} to that.")
     if limit <= stated_limit:
         ceilings = [_most(one) for one in measured if one.kind == "ceiling"]
         if ceilings and max(ceilings) <= stated_limit:

@@ -9,7 +9,7 @@ import pytest
 from analysis.report import document, trial as report
 from analysis.report import trials
 from analysis.runs import schema
-from analysis.runs.trial import (Advice, Advised, Arm, Command, Counted, Document, Launch, Pair,
+from analysis.runs.trial import (HUGE_GLIBC, Advice, Advised, Arm, Command, Counted, Document, Launch, Pair,
                                  Process, Trial, Verdict, Work)
 from analysis.stats.inference import Interval
 from analysis.stats.trial_verdict import (FEWEST, Measured, interval, judge, noise, verdict,
@@ -26,7 +26,7 @@ def measured(**changes):
     arms = {"glibc again": (0.999, 1.0, 1.001), "glibc delayed": (0.975, 0.98, 0.985),
             "mimalloc": (0.99, 1.0, 1.01), "pool": (0.99, 1.0, 1.01), "final": (0.99, 1.0, 1.01),
             "bump": (0.98, 0.99, 1.015)} | changes
-    kinds = {"mimalloc": "malloc", "pool": "pool", "final": "final", "bump": "ceiling",
+    kinds = {"mimalloc": "malloc", HUGE_GLIBC: "malloc", "pool": "pool", "final": "final", "bump": "ceiling",
              "glibc again": "null", "glibc delayed": "delay"}
     return [Measured(arm, "mimalloc" if arm == "final" else "glibc", kinds[arm], speeds(*seen))
             for arm, seen in arms.items()]
@@ -130,6 +130,8 @@ def test_a_malloc_that_does_it_is_named():
     said = judge(measured(mimalloc=(1.1, 1.14, 1.18), final=(0.97, 0.99, 1.0)), 0.05)
     assert said.answer == "no-malloc"
     assert "preload mimalloc for 1.14 (1.10 to 1.18); a pool adds nothing" in said.sentence
+    said = judge(measured(**{HUGE_GLIBC: (1.1, 1.14, 1.18), "final": (0.97, 0.99, 1.0)}), 0.05)
+    assert "it: set GLIBC_TUNABLES=glibc.malloc.hugetlb=1 for 1.14" in said.sentence
 
 
 def test_no_gives_the_upper_limit_of_the_best_arm():

@@ -12,6 +12,7 @@
 #define MOST_SHIFT 33  /* 8 GiB a heap */
 #define LEAST_SHIFT 22 /* 4 MiB */
 #define LIMITED_HEAPS 8
+#define HUGE_PAGE ((size_t)2 << 20)
 
 struct heaps heaps;
 struct heap heap_table[HEAPS];
@@ -111,6 +112,16 @@ static void unmap_slot(void *at, void *memory, size_t bytes)
     (void)at, (void)memory, (void)bytes;
 }
 
+/* Huge pages, as POOL_HUGE_PAGES would ask for: from the start for the first heap, which is the main
+ * thread's, and from the second huge page on for others, of which a program may have many. */
+static void ask_for_huge_pages(char *at, size_t slot)
+{
+    size_t skipped = at == heaps.base ? 0 : HUGE_PAGE;
+    int error = errno;
+    (void)madvise(at + skipped, slot - skipped, MADV_HUGEPAGE);
+    errno = error;
+}
+
 static bool make(struct heap *heap)
 {
     size_t slot = (size_t)1 << heaps.shift, room = slot - slot / 8;
@@ -124,6 +135,7 @@ static bool make(struct heap *heap)
     };
     if (pool_init_with(&heap->pool, &config) != 0)
         return false;
+    ask_for_huge_pages(at, slot);
     if (pool_prefault)
         fault_in(at, pool_prefault < room ? pool_prefault : room);
     ledger_add(&ledger_entry->owners, 1);

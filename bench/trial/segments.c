@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "segments.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -28,6 +29,9 @@ bool segments_start(void)
         segments_base = (char *)at + (start - (uintptr_t)at);
         segments_total = most - SEGMENT;
         segments_total -= segments_total % SEGMENT;
+        int error = errno;
+        (void)madvise(at, most, MADV_HUGEPAGE); /* as the pools do */
+        errno = error;
         ledger_add(&ledger_entry->reserved, most);
         return true;
     }
