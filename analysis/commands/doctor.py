@@ -58,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
 def machine_rows(facts: dict, stolen: float) -> list[Row]:
     """What matters of host.facts() and of the share of time that the hypervisor took."""
     governor, pages = facts["frequency_governor"], facts["huge_pages"]
-    random = facts["address_randomisation"]
+    random, touch = facts["address_randomisation"], facts["first_touch_us_per_4_kib"]
+    huge = facts["first_touch_us_per_4_kib_in_huge_pages"]
     judged = [  # name, value, cost, whether it is to be paid
         ("system", f"{facts['system']}, {facts['kernel']}, {facts['c_library']}", "", False),
         ("processor", f"{facts['processor']}, {facts['architecture']}", "", False),
@@ -73,6 +74,8 @@ def machine_rows(facts: dict, stolen: float) -> list[Row]:
         ("frequency governor", governor or "not visible",
          "the clock changes under the load: set it to performance",
          governor not in (None, "performance")),
+        ("first touch of 4 KiB", f"{touch:.1f} µs; {huge:.1f} µs in huge pages",
+         "page faults can be most of a short program's time: try huge pages", touch > 10 * huge),
         ("huge pages", pages or "not visible", "POOL_HUGE_PAGES has no effect", pages == "never"),
         ("address randomisation", random or "not visible",
          "layouts are not varied; bias may pass for a result", random == "0"),

@@ -11,6 +11,7 @@ GOOD = {
     "system": "Debian", "kernel": "Linux 6", "c_library": "glibc 2.36", "processor": "x",
     "architecture": "x86_64", "processors": 4, "memory_bytes": 8 << 30, "virtual_machine": False,
     "frequency_governor": "performance", "huge_pages": "madvise", "address_randomisation": "2",
+    "first_touch_us_per_4_kib": 0.5, "first_touch_us_per_4_kib_in_huge_pages": 0.1,
 }
 
 
@@ -28,6 +29,7 @@ def test_a_good_machine_has_no_notes():
     ({"virtual_machine": True}, 0.0, "virtual machine"),
     ({"frequency_governor": "powersave"}, 0.0, "frequency governor"),
     ({"huge_pages": "never"}, 0.0, "huge pages"),
+    ({"first_touch_us_per_4_kib": 16.0}, 0.0, "first touch of 4 KiB"),
     ({"address_randomisation": "0"}, 0.0, "address randomisation"),
     ({}, 0.1, "time stolen"),
 ])
