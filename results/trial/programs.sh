@@ -38,8 +38,8 @@ try() {
     shift
     wanted "$program" || return 0
     one "$program" "${TIME:-100s}" "$@"
-    one "$program-littered" "${LITTERED_TIME:-50s}" --littered --arm jemalloc --arm mimalloc \
-        --arm tcmalloc --arm pool --arm 'pool at sites' "$@"
+    one "$program-littered" "${LITTERED_TIME:-50s}" --littered --arm 'glibc, huge pages' \
+        --arm jemalloc --arm mimalloc --arm tcmalloc --arm pool --arm 'pool at sites' "$@"
     if [ -n "${AUDIT-}" ] && grep -q '^No:' "$work/$program.log"; then
         arms=$(printf '%s\n' $AUDIT | sed -n 's/=.*//p' | grep -v -e '^--' | sed 's/^/--arm /')
         one "$program-audit" 20s $AUDIT $arms "$@"
