@@ -91,32 +91,32 @@ def document_with(claims, littered=False):
     verdicts = [Verdict(arm, "glibc", kind, ratio, low, high, 20, "equal")
                 for arm, kind, low, ratio, high in claims]
     return Document("1", "No.", "no", verdicts, 0.002, True, [], command, 1, 60.0,
-                    {"load_at_start": 2.0}, Work(1, 1, True, 0.0, 0, 1), [], Advised([], 0.0, 0),
+                    {"load_at_start": 2.0, "processors": 2, "processor": "x"},
+                    Work(1, 1, True, 0.0, 0, 1), [], Advised([], 0.0, 0),
                     [])
 
 
 @pytest.mark.parametrize("gain, said", [
     (1.05, "inside"), (0.9, "below"), (1.3, "above"), (1.205, "inside, by its interval")])
 def test_a_known_answer_lies_inside_or_not(gain, said):
-    rows = trials.known_grid({"prog": document_with([
+    rows = trials.known_answers({"prog": document_with([
         ("pool", "pool", 0.98, 1.0, 1.02), ("bump", "ceiling", 1.0, 1.1, 1.2),
-        ("adopted", "adopted", gain - 0.01, gain, gain + 0.01)])}).rows
-    assert [row.cells[-1].text for row in rows] == [said]
+        ("adopted", "adopted", gain - 0.01, gain, gain + 0.01)])})
+    assert [row[-1] for row in rows] == [said]
 
 
 @pytest.mark.parametrize("low, holds", [(1.0, "yes"), (1.1, "no")])
 def test_a_malloc_that_wins_more_than_the_no_said_is_told(low, holds):
     first = document_with([("pool", "pool", 0.98, 1.0, 1.02)])
     later = document_with([("mimalloc3", "malloc", low, low + 0.01, low + 0.02)])
-    rows = trials.audit_grid({"prog": first}, {"prog": later}).rows
-    assert [row.cells[-1].text for row in rows] == [holds]
+    assert f"| {holds} |\n" in trials.page({"prog": first, "prog-audit": later})
 
 
 def test_wide_intervals_are_counted_and_what_is_not_launched_is_not():
     narrow = document_with([("pool", "pool", 0.99, 1.0, 1.01),
                             ("calls that cost nothing", "ceiling", 1.0, 1.2, 1.4)])
     wide = document_with([("pool", "pool", 0.9, 1.0, 1.1)], littered=True)
-    assert trials.facts({"a": narrow, "a-littered": wide})[0].startswith("1 of 2 trials")
+    assert "- 1 of 2 trials" in trials.page({"a": narrow, "a-littered": wide})
 
 
 def test_yes_names_what_the_pool_is_faster_than():
