@@ -11,11 +11,11 @@ from typing import Sequence
 
 from analysis.system.files import ROOT
 from analysis.system.process import answer, clean_environment, outcome
+from analysis.system.templates import fill
 
 DOCUMENT = ROOT / "core" / "MISUSE.md"
-UNNOTICED = "unnoticed"
+TEMPLATE = pathlib.Path(__file__).with_name("misuse.md.j2")
 CHANCE = "left to chance"
-UNTRIED = "not tried"
 LIMIT_S = 60
 
 BUILDS = {
@@ -43,24 +43,6 @@ REPORTS = (
     ("the pool", re.compile(r"^mem_pool: (.*?)(?: 0x|$)", re.M)),
 )
 """Who reports, and the anchored line by which."""
-
-INTRO = """\
-# The outcome of each misuse
-
-Each row is a mistake in using a pool, each column a build of the program that makes it.
-
-- *Refused*: the call returned -1 with that reason and changed nothing.
-- A tool's name: the tool ended the program with a report.
-- *pool_check*: a check names the broken invariant afterwards; the checked build also refuses the
-  next use of that memory.
-- *Not tried*: this build cannot make the mistake.
-- *Unnoticed*: **that build does not detect this**, and the program went on.
-- *Left to chance*: without ThreadSanitizer, the race may show or not.
-
-`./poolproof check --matrix` writes the table by making each mistake in each build, and
-`./poolproof check` compares it with each build; `./poolproof test --all` compares the ordinary, the
-checked and the sanitized column. Valgrind needs `-DPOOL_VALGRIND`.
-"""
 
 
 def misuses(program: pathlib.Path, wrapper: Sequence[str] = ()) -> dict[str, str]:
@@ -98,17 +80,10 @@ def read(said: str, code: int) -> str:
 
 def render(sentences: dict[str, str], columns: dict[str, dict[str, str]]) -> str:
     """The document: misuse → sentence, and build → misuse → outcome."""
-    shown = [build for build in BUILDS if build in columns]
-    rows = [["misuse", "what happens", *(BUILDS[build] for build in shown)],
-            ["---"] * (len(shown) + 2)]
-    for name, sentence in sentences.items():
-        rows.append([f"`{name}`", sentence, *(columns[build][name] for build in shown)])
-    unseen = [f"- `{name}`: {sentence}" for name, sentence in sentences.items()
-              if all(columns[build][name] in (UNNOTICED, CHANCE)
-                     or columns[build][name].startswith(UNTRIED) for build in shown)]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    last = "\n".join(unseen) or "Nothing."
-    return f"{INTRO}\n{table}\n\n## What no build notices\n\n{last}\n"
+    unseen = [name for name in sentences if all(
+        found[name] in ("unnoticed", CHANCE) or found[name].startswith("not tried")
+        for found in columns.values())]
+    return fill(TEMPLATE, sentences=sentences, columns=columns, builds=BUILDS, unseen=unseen)
 
 
 def documented(text: str) -> dict[str, dict[str, str]]:

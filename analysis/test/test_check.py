@@ -81,6 +81,13 @@ def test_a_build_is_held_to_the_column_of_its_kind() -> None:
     assert "no column MSan" in misuse.differences("memory", {}, text)[0]
 
 
+def test_the_document_is_written_as_it_is_read() -> None:
+    text = misuse.DOCUMENT.read_text()
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    sentences = {row[0].strip("|` "): row[1] for row in rows}
+    assert misuse.render(sentences, misuse.documented(text)) == text
+
+
 def test_a_line_for_each_cell_then_what_failed_and_was_skipped(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def look(one: instruments.Instrument, cell: str, title: str) -> list[testing.Result]:
