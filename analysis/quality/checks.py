@@ -83,7 +83,7 @@ def watcher(folder: pathlib.Path) -> list[str]:
     if folder.name == "valgrind":
         return VALGRIND
     machine = meson.CONFIGURATIONS[folder.name].machine
-    return cross_machines.MACHINES[machine].wrapper(meson.MACHINES / machine) if machine else []
+    return cross_machines.wrapper(machine, meson.MACHINES) if machine else []
 
 
 def core_program(folder: pathlib.Path, name: str) -> pathlib.Path:
