@@ -98,12 +98,12 @@ def left(when: list[float], executions: float) -> float:
 
 def draw(scores: Sequence[Score], executions: int) -> str:
     """Survival until each phase as an SVG file."""
-    from matplotlib.ticker import MaxNLocator  # here, so that commands start without it
+    from matplotlib.ticker import NullLocator  # here, so that commands start without it
 
     from analysis.system import drawing
 
     figure, axes = drawing.canvas(270, left=44, right=30, width=520,
-                                  title="share of bugs and seeds")
+                                  title="share of bugs and seeds", label="executions from nothing")
     axes.set_xscale("log")
     axes.set_xlim(1, executions)
     axes.set_ylim(0, 1.02)
@@ -115,9 +115,8 @@ def draw(scores: Sequence[Score], executions: int) -> str:
                   clip_on=False)
         axes.text(0.99, 0.97 - 0.08 * at, f"not {phase} yet", ha="right", va="top", color=colour,
                   transform=axes.transAxes)
-    drawing.across(axes, [10.0**power for power in range(12)], lambda value: f"{value:,.0f}",
-                   "executions from nothing")
-    drawing.up(axes, MaxNLocator(5), lambda value: f"{value:g}")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_locator(NullLocator())
     return drawing.alone(drawing.svg(
         figure, "survival", "Survival of planted bugs", "The share of bugs and seeds not yet"
         " reached, gone wrong and found, against executions"))

@@ -13,8 +13,8 @@ from analysis.stats import inference
 from analysis.stats.inference import Interval
 from analysis.stats.verdicts import Analysis, WorkloadResult
 from analysis.system import units
-from analysis.system.drawing import (CLEAR, FASTER, INK, MUTED, PAPER, SLOWER, ZONE, across, canvas,
-                                     spread_out, strokes, svg)
+from analysis.system.drawing import (CLEAR, FASTER, INK, MUTED, PAPER, SLOWER, ZONE, canvas, svg,
+                                     ticks)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ def ratios(rows: Sequence[Ratio], name: str, title: str, label: str) -> str | No
     """Each row's median and interval over δ, hollow and dashed if no claim. None without rows."""
     if not rows:
         return None
-    figure, axes = canvas(34 * len(rows) + 62, left=8)
+    figure, axes = canvas(34 * len(rows) + 62, left=8, label=label)
     ends = [value for row in rows for value in (*row.interval.ends, row.interval.ratio)
             if 0 < value < math.inf]
     low, high = min([0.97, *ends]), max([1.03, *ends])
@@ -64,8 +64,10 @@ def ratios(rows: Sequence[Ratio], name: str, title: str, label: str) -> str | No
         for end, text, side, loud in ((0, row.name, "left", True), (1, row.said, "right", proved)):
             axes.text(end, place - 0.28, text, ha=side, va="bottom", color=INK if loud else MUTED,
                       bbox=CLEAR, transform=axes.get_yaxis_transform())
-    across(axes, spread_out([tick for tick in _RATIO_TICKS if low <= tick <= high], low, high,
-                            room=0.105), lambda value: f"{value:g}×", label)
+    axes.set_xticks(ticks(low, high))
+    axes.set_xticks([], minor=True)
+    axes.set_yticks([])
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
     return svg(figure, name, title, "; ".join(f"{row.name}: {row.said}, {row.verdict}"
                                               for row in rows))
 
@@ -76,10 +78,9 @@ def _mark(axes: Axes, place: int, row: Ratio, start: float, end: float) -> None:
     axes.plot([start, end], [place, place], color=colour, linewidth=2.4 if proved else 1.4,
               linestyle="-" if proved else (0, (3, 2)), solid_capstyle="round", clip_on=False)
     ends = "projecting" if row.verdict == "equal" else "round"
-    middle = [((row.interval.ratio, place), (row.interval.ratio, place))]
-    strokes(axes, middle, colour, 7, ends)
-    if not proved:
-        strokes(axes, middle, PAPER, 4, ends)
+    for shade, width in ((colour, 7), (PAPER, 4))[:1 if proved else 2]:
+        axes.plot([row.interval.ratio] * 2, [place] * 2, color=shade, linewidth=width,
+                  solid_capstyle=ends)
 
 
 def workload(result: WorkloadResult, name: str) -> str | None:
@@ -90,7 +91,3 @@ def workload(result: WorkloadResult, name: str) -> str | None:
                   result.limit, claim.verdict) for claim in claims]
     return ratios(rows, name, f"Ratios of {result.workload.workload}",
                   "times as fast as the second arm")
-
-
-_RATIO_TICKS = (0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 0.9, 0.96, 0.98, 0.99, 1, 1.01, 1.02, 1.04,
-                1.1, 1.25, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 50, 100)

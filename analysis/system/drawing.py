@@ -8,10 +8,8 @@ a description for screen readers.
 import html
 import io
 import logging
-import math
 import pathlib
 import re
-from typing import Callable, Iterable, Sequence
 
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its caches
 
@@ -26,9 +24,6 @@ matplotlib.rcParams.update({
 from matplotlib import ticker  # noqa: E402  (the backend is chosen first)
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.patches import PathPatch  # noqa: E402
-from matplotlib.path import Path  # noqa: E402
-from matplotlib.transforms import Transform  # noqa: E402
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
 POOL, MALLOC, FLOOR = "#050505", "#060606", "#070707"
@@ -47,77 +42,30 @@ WIDTH = 400
 
 STYLE = pathlib.Path(__file__).with_name("chart.css")
 
-Point = tuple[float, float]
-
-
 def canvas(height: float, left: float, right: float = 0, width: float = WIDTH,
-           title: str = "") -> tuple[Figure, Axes]:
-    """A chart of one panel, with room for labels at both sides and for the horizontal axis."""
+           title: str = "", label: str = "") -> tuple[Figure, Axes]:
+    """A chart of one panel, with room for labels at both sides and for those of the horizontal
+    axis, and thin lines at the ticks."""
     figure = Figure(figsize=(width / 72, height / 72))
     above = 18 if title else 4
     axes = figure.add_axes((left / width, 42 / height, 1 - (left + right + 10) / width,
-                            1 - (42 + above) / height))
-    if title:
-        axes.annotate(title, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=9.5,
-                      color=MUTED)
+                            1 - (42 + above) / height), frame_on=False)
+    axes.set_title(title, loc="left", fontsize=9.5, color=MUTED)
+    axes.set_xlabel(label, color=MUTED)
+    axes.grid(color=RULE, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(which="both", left=False, bottom=False, labelcolor=MUTED)
     return figure, axes
 
 
-def across(axes: Axes, values: Iterable[float], write: Callable[[float], str],
-           label: str) -> None:
-    """The horizontal axis. Matplotlib's own would cost half of a chart's time and bytes."""
-    axes.set_axis_off()
-    low, high = axes.get_xlim()
-    wanted = [value for value in values if low <= value <= high]
-    unit = 1 / (axes.get_position().height * axes.figure.get_figheight() * 72)
-    upright = axes.get_xaxis_transform()
-    strokes(axes, [((value, 0), (value, 1)) for value in wanted], RULE, 0.7, transform=upright,
-            under=True)
-    strokes(axes, [((low, 0), (high, 0))], RULE, 0.8, transform=upright, under=True)
-    for value in wanted:
-        axes.text(value, -10 * unit, write(value), ha="center", va="center", color=MUTED,
-                  transform=upright)
-    axes.text(0.5, -25 * unit, label, ha="center", va="center", color=MUTED,
-              transform=axes.transAxes)
-
-
-def up(axes: Axes, locator: ticker.Locator, write: Callable[[float], str]) -> None:
-    """The vertical axis: lines at values that lie within it."""
-    low, high = axes.get_ylim()
-    wanted = [value for value in locator.tick_values(low, high) if low <= value <= high]
-    width = axes.get_position().width * axes.figure.get_figwidth() * 72
-    sideways = axes.get_yaxis_transform()
-    strokes(axes, [((0, value), (1, value)) for value in wanted], RULE, 0.7, transform=sideways,
-            under=True)
-    for value in wanted:
-        axes.text(-7 / width, value, write(value), ha="right", va="center", color=MUTED,
-                  transform=sideways)
-
-
-def strokes(axes: Axes, lines: Sequence[tuple[Point, Point]], colour: str, width: float,
-            ends: str = "butt", transform: Transform | None = None, under: bool = False) -> None:
-    """Straight lines as one path, in the data's coordinates or others; under all else if asked."""
-    if not lines:
-        return
-    points = [point for line in lines for point in line]
-    codes = [Path.MOVETO, Path.LINETO] * len(lines)
-    patch = PathPatch(Path(points, codes), fill=False, edgecolor=colour, linewidth=width,
-                      capstyle=ends, joinstyle="round", clip_on=False, zorder=0.5 if under else 1,
-                      transform=transform or axes.transData)
-    axes.add_artist(patch)
-
-
-def spread_out(ticks: Sequence[float], low: float, high: float, room: float) -> list[float]:
-    """Those of the ticks that have room on a logarithmic axis, as a share of it between labels and
-    away from its ends; the nearest to 1 first."""
-    span = math.log(high / low)
-    chosen: list[float] = []
-    for value in sorted(ticks, key=lambda tick: (abs(math.log(tick)), tick)):
-        place = math.log(value / low) / span
-        if 0.03 <= place <= 0.97 and all(
-                abs(math.log(value / other)) > room * span for other in chosen):
-            chosen.append(value)
-    return sorted(chosen)
+def ticks(low: float, high: float) -> list[float]:
+    """Round values within a logarithmic axis that spans much or little, and not at its ends."""
+    found = ticker.LogLocator(subs=(1, 2, 5)).tick_values(low, high)
+    room = (high / low)**0.03
+    inside = [value for value in found if low * room <= value <= high / room]
+    return inside if 2 < len(inside) < 9 else [
+        value for value in ticker.MaxNLocator(5).tick_values(low, high)
+        if low * room <= value <= high / room]
 
 
 def svg(figure: Figure, name: str, title: str, description: str) -> str:
