@@ -42,6 +42,7 @@ WIDTH = 400
 
 STYLE = pathlib.Path(__file__).with_name("chart.css")
 
+
 def canvas(height: float, left: float, right: float = 0, width: float = WIDTH,
            title: str = "", label: str = "") -> tuple[Figure, Axes]:
     """A chart of one panel, with room for labels at both sides and for those of the horizontal
