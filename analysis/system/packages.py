@@ -1,18 +1,19 @@
 """What each command needs from Debian, and how it gets there.
 
-One table, PACKAGES: package, what is lost without it, which commands need it; `programs` is what
-./poolproof check programs needs beyond check. `ensure` installs what the chosen command lacks,
-after saying what and for what, and goes on without what cannot be had: the code that needs it says
-so. Standard library alone.
+packages.toml is the table. `ensure` installs what the chosen command lacks, after saying what and
+for what, and goes on without what cannot be had: the code that needs it says so. Standard library
+alone.
 """
 
 import dataclasses
 import importlib
 import os
+import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from typing import Iterable
 
 from analysis.system.process import answer, say
@@ -27,60 +28,14 @@ class Package:
     commands: frozenset[str]
 
 
-BUILDING = "test check trial bench record replay fuzz reproduce bugs mutants"
-READING = "test bench report compare gate"
-FUZZING = "test check fuzz reproduce bugs mutants"
-RUNNING = "test trial bench replay"
-
 ESSENTIAL = "every build"
 """The purpose of packages without which there is nothing to test or to measure."""
 
-_TABLE = (  # purpose, commands, packages
-    (ESSENTIAL, BUILDING, "gcc g++ libc6-dev meson ninja-build pkg-config zlib1g-dev"),
-    ("the C tests", "test check mutants", "libcmocka-dev"),
-    ("sanitizers and fuzzing", FUZZING, "clang-19"),
-    ("sanitizers, fuzzing, the arm scudo", FUZZING + " bench replay", "libclang-rt-19-dev"),
-    ("names in sanitizer reports", FUZZING, "llvm-19"),
-    ("mutants", "test mutants", "python3-clang-19"),
-    ("the services' check with AFL++", "test", "afl++"),
-    ("the linters", "test check", "clang-format-19 clang-tidy-19 cppcheck"),
-    ("the spelling of the documents", "test", "hunspell hunspell-en-gb"),
-    ("Valgrind's tests, counts of instructions", "test check bench", "valgrind"),
-    ("Valgrind's tests", "test check", "libc6-dbg"),
-    ("the tests without a C library", "test", "gcc-arm-none-eabi gcc-riscv64-unknown-elf"
-     " qemu-system-arm qemu-system-misc"),
-    ("planted bugs", "test check bugs mutants", "patch"),
-    ("the tests of the CMake package", "test", "cmake"),
-    ("the check on other machines", "check", "g++-12-multilib g++-12-s390x-linux-gnu"
-     " g++-12-aarch64-linux-gnu qemu-user g++-mingw-w64-x86-64 wine wine64"),
-    ("the proofs", "check", "frama-c-base why3 z3 cvc4"),
-    ("what has not changed", "test", "git"),
-    ("benchmarks", "test bench record replay", "libbenchmark-dev"),
-    ("the workload app/lua", "test bench record replay", "liblua5.4-dev"),
-    ("the workload app/sqlite", "test bench record replay", "libsqlite3-dev"),
-    ("the arm jemalloc", RUNNING, "libjemalloc2"),
-    ("the arm mimalloc", RUNNING, "libmimalloc2.0"),
-    ("the arm tcmalloc", RUNNING, "libtcmalloc-minimal4"),
-    ("the arm boost-pool", "test bench", "libboost-dev"),
-    ("the arms of foonathan", "test bench", "libfoonathan-memory-dev"),
-    ("the arm apr-pool", "test bench", "libapr1-dev"),
-    ("the arm talloc", "test bench", "libtalloc-dev"),
-    ("recording this program", "test bench", "sqlite3 lua5.4 jq perl"),
-    ("recording this program again", "test", "redis-tools gawk libxml2-utils xsltproc ruby"),
-    ("recording or trying this server", "test programs", "redis-server"),
-    ("recording this server or program", "programs", "nginx curl nodejs"
-     " openjdk-17-jdk-headless"),
-    ("reports", READING + " trial", "python3-numpy python3-scipy"),
-    ("the check of result files", READING + " fuzz", "python3-fastjsonschema"),
-    ("pages", READING + " trial bugs check", "python3-jinja2"),
-    ("charts", READING + " trial bugs", "python3-matplotlib"),
-    ("live progress and tables", READING + " trial", "python3-rich"),
-    ("the Python tests", "test", "python3-pytest python3-pytest-xdist python3-hypothesis"),
-    ("the tests of the open report", "test", "chromium chromium-driver python3-selenium"),
-)
-
-PACKAGES = tuple(Package(name, purpose, frozenset(commands.split()))
-                 for purpose, commands, names in _TABLE for name in names.split())
+PACKAGES = tuple(
+    Package(name, purpose, frozenset(commands.split()))
+    for purpose, (commands, names) in tomllib.loads(
+        pathlib.Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
+    for name in names.split())
 
 
 def installed(names: list[str]) -> dict[str, str]:
