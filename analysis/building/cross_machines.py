@@ -12,7 +12,7 @@ import pathlib
 import shutil
 
 from analysis.system.exits import UNFIT, UserError
-from analysis.system.process import outcome, require_program, say
+from analysis.system.process import last_line, outcome, require_program, say
 
 CROSS = pathlib.Path(__file__).with_name("cross")
 LIMIT_S = 300
@@ -70,7 +70,6 @@ def _fetch(name: str, libraries: pathlib.Path) -> None:
     script, *words = MACHINES[name].fetch
     code, said = outcome([CROSS / script, *words], folder=state, limit_s=LIMIT_S)
     if code != 0:
-        last = (said.strip().splitlines() or ["no reason given"])[-1]
-        raise UserError(f"no libraries for {name}: {last}", UNFIT)
+        raise UserError(f"no libraries for {name}: {last_line(said)}", UNFIT)
     (state / "root").rename(libraries)
     shutil.rmtree(state)

@@ -21,7 +21,7 @@ from analysis.runs.plan import Arm, Trace, Workload
 from analysis.system import host
 from analysis.system.arguments import did_you_mean
 from analysis.system.exits import UNFIT, USAGE, UserError
-from analysis.system.process import answer
+from analysis.system.process import answer, last_line
 
 Library = tuple[str, str]
 """Path and SHA-256."""
@@ -102,8 +102,8 @@ def ask(binary: pathlib.Path, traces: Sequence[Trace] = (), threads: int = 1) ->
     flags = [f"--trace={trace.name}={trace.file}" for trace in traces]
     told = answer([str(binary), *flags, f"--threads={threads}", "--list"], timeout=120)
     if told.returncode != 0:
-        said = told.stderr.strip().splitlines() or [f"exit code {told.returncode}"]
-        raise UserError(said[-1], USAGE if told.returncode == USAGE else UNFIT)
+        raise UserError(last_line(told.stderr, f"exit code {told.returncode}"),
+                        USAGE if told.returncode == USAGE else UNFIT)
     try:
         listed = json.loads(told.stdout)
         return {

@@ -10,11 +10,11 @@ import json
 import os
 import pathlib
 import struct
-import subprocess
 import tempfile
 
 from analysis.runs.trial import Arm, Command, Launch, Process
 from analysis.system.exits import UNFIT, UserError
+from analysis.system.process import answer, last_line
 
 ENTRY = struct.Struct("<ii40s16s48s19Q")
 """An entry of the ledger, as the preloaded libraries lay it out."""
@@ -101,22 +101,19 @@ def launch(tools: Tools, command: Command, arms: list[Arm], cpu: int, limit_s: f
                       *(f"{key}={value}" for key, value in variables.items()), *run]
             if command.setup:
                 _set_up(command.setup.replace("{n}", str(i + 1)))
-        answer = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                check=False, env={key: value for key, value in os.environ.items()
-                                                  if key != "LD_PRELOAD"})
-        if answer.returncode != 0:
-            raise UserError(f"the command cannot be started: {answer.stderr.strip()}", UNFIT)
-        told = [json.loads(line) for line in answer.stdout.splitlines()]
+        done = answer(words, env={key: value for key, value in os.environ.items()
+                                  if key != "LD_PRELOAD"})
+        if done.returncode != 0:
+            raise UserError(f"the command cannot be started: {done.stderr.strip()}", UNFIT)
+        told = [json.loads(line) for line in done.stdout.splitlines()]
         return [_launch(command, arm, one, f"{folder}/{i}", pathlib.Path(f"{folder}/ledger.{i}"))
                 for i, (arm, one) in enumerate(zip(arms, told))]
 
 
 def _set_up(line: str) -> None:
-    done = subprocess.run(["/bin/sh", "-c", line], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    done = answer(["/bin/sh", "-c", f"exec >/dev/null\n{line}"])
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"--setup ended with status {done.returncode}: {said}")
+        raise UserError(f"--setup ended with status {done.returncode}: {last_line(done.stderr)}")
 
 
 def _launch(command: Command, arm: Arm, told: dict, prefix: str, ledger: pathlib.Path) -> Launch:

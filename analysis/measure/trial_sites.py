@@ -5,11 +5,11 @@ import operator
 import dataclasses
 import pathlib
 import struct
-import subprocess
 from typing import Sequence
 
 from analysis.runs.trial import Advice, Site
 from analysis.system.exits import USAGE, UserError
+from analysis.system.process import answer
 
 SITE = struct.Struct("<QQ64s96s18Q" + "IIQ" * 8)
 """A site, as the counting library lays it out."""
@@ -67,10 +67,9 @@ def _symbols(merged: dict[tuple[str, int], dict]) -> dict[tuple[str, int], str]:
     keys = list(merged)
     raw = [merged[key]["symbol"] for key in keys]
     try:
-        answer = subprocess.run(["c++filt"], input="\n".join(raw), stdout=subprocess.PIPE,
-                                text=True, check=True).stdout.split("\n")
-        raw = answer if len(answer) >= len(raw) else raw
-    except (OSError, subprocess.CalledProcessError):
+        named = answer(["c++filt"], input="\n".join(raw)).stdout.split("\n")
+        raw = named if len(named) >= len(raw) else raw
+    except OSError:
         pass
     return {key: (name[:60] if name else hex(key[1])) for key, name in zip(keys, raw)}
 

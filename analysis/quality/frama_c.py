@@ -12,7 +12,8 @@ from typing import Iterable, Iterator
 from analysis.building import meson
 from analysis.system.exits import UNFIT, UserError
 from analysis.system.files import ROOT
-from analysis.system.process import clean_environment, outcome, processors, require_program
+from analysis.system.process import (clean_environment, last_line, outcome, processors,
+                                     require_program)
 
 CORE = ROOT / "core"
 WORK = meson.BUILD_ROOT / "check" / "contracts"
@@ -78,8 +79,7 @@ def read(said: str, names: Iterable[str]) -> list[str]:
                    if name not in looked_at]
     proved = re.search(r"^\[wp\] Proved goals: +(\d+) / (\d+)$", said, re.M)
     if not proved or not 0 < int(proved[2]):
-        last = (said.strip() or "nothing").splitlines()[-1]
-        return [f"unproved: all; Frama-C said: {last}"]
+        return [f"unproved: all; Frama-C said: {last_line(said, 'nothing')}"]
     left = int(proved[2]) - int(proved[1])
     if left > 0 and not complaints:
         complaints.append(f"unproved: {left} goals")

@@ -16,7 +16,7 @@ import sys
 import tomllib
 from typing import Iterable
 
-from analysis.system.process import answer, say
+from analysis.system.process import answer, last_line, say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +106,5 @@ def _apt(prefix: list[str], *words: str) -> bool:
         stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
     )
     if told.returncode != 0:
-        last = (told.stdout.strip().splitlines() or ["no reason given"])[-1]
-        say(f"apt-get {words[0]} failed: {last}")
+        say(f"apt-get {words[0]} failed: {last_line(told.stdout)}")
     return told.returncode == 0

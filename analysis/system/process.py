@@ -40,6 +40,11 @@ def answer(command: Sequence[str | os.PathLike], **how: Any) -> subprocess.Compl
                           **given, **how)
 
 
+def last_line(said: str, otherwise: str = "no reason given") -> str:
+    """The last line of what a program said, which tells most; or else what is said of silence."""
+    return (said.strip().splitlines() or [otherwise])[-1]
+
+
 TIMED_OUT = 124
 """The exit code of a command that was ended because it took too long."""
 
