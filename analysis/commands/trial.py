@@ -80,7 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     from analysis.building import meson
     from analysis.measure import trial
-    from analysis.measure.trial_launch import Tools
     from analysis.report import trial as report
     from analysis.runs.trial import Command
     from analysis.system import host
@@ -96,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
                       arguments.littered, tuple(arguments.adopted))
     seed = arguments.seed if arguments.seed is not None else secrets.randbelow(2**31)
     folder = _folder(arguments, seed)
-    tools = Tools(meson.ensure_build("release") / "bench" / "trial")
+    tools = meson.ensure_build("release") / "bench" / "trial"
     wanted = {name: path for name, path in mallocs.items() if name in chosen}
     done = trial.run_trial(tools, command, wanted, chosen, arguments.time, seed, arguments.sites)
     output_folder(folder)

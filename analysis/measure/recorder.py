@@ -98,7 +98,7 @@ def record(command: list[str], output: pathlib.Path, *, tools: Tools | None = No
         return recording
 
 
-class Converter:
+class Converter(contextlib.AbstractContextManager):
     """The program that drains the recorded programs' events while they run."""
 
     def __init__(self, command: list, folder: pathlib.Path | None) -> None:
@@ -113,9 +113,6 @@ class Converter:
         if not self.ring:
             _, told = self.process.communicate()
             raise UserError(last_line(told), UNFIT)
-
-    def __enter__(self) -> "Converter":
-        return self
 
     def __exit__(self, *_what: object) -> None:
         if self.process.poll() is None:  # its input ends, so it does

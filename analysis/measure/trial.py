@@ -9,7 +9,7 @@ import time
 from typing import Sequence
 
 from analysis.measure import lanes, trial_sites, unseen
-from analysis.measure.trial_launch import Tools, launch
+from analysis.measure.trial_launch import launch, preloaded
 from analysis.runs import plan
 from analysis.runs.trial import (HUGE_GLIBC, HUGE_TUNABLE, OWN_MALLOC, Advice, Arm, Command,
                                  Counted, Launch, Pair, Trial)
@@ -30,7 +30,7 @@ OPTIONAL = (HUGE_GLIBC, "jemalloc", "mimalloc", "tcmalloc", "pool", "pool at sit
 """What --arm chooses among; the controls are always there."""
 
 
-def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: set[str],
+def run_trial(tools: pathlib.Path, command: Command, mallocs: dict[str, str], chosen: set[str],
               time_s: float, seed: int, wanted: Sequence[str] = ()) -> Trial:
     """The whole trial. UserError, in one line, where no figure can be had."""
     began, randomness = time.monotonic(), random.Random(seed)
@@ -61,7 +61,7 @@ def run_trial(tools: Tools, command: Command, mallocs: dict[str, str], chosen: s
     return Trial(command, baseline, counted, advice, pairs, notes, seed, time.monotonic() - began)
 
 
-def _first(tools: Tools, command: Command, cpu: int, time_s: float) -> Launch:
+def _first(tools: pathlib.Path, command: Command, cpu: int, time_s: float) -> Launch:
     """The command as it is. It must end, and not by a signal that nobody sent on purpose."""
     limit_s = time_s / 4
     first = launch(tools, command, [Arm("as it is", "baseline")], cpu, limit_s)[0]
@@ -87,14 +87,14 @@ def _owners(launch_: Launch) -> set[str]:
     return {process.owner for process in launch_.processes if process.arm == "witness"}
 
 
-def _count(tools: Tools, command: Command, baseline: Launch, folder: pathlib.Path, cpu: int,
+def _count(tools: pathlib.Path, command: Command, baseline: Launch, folder: pathlib.Path, cpu: int,
            limit_s: float) -> Counted:
     """Two launches under the counting library; both must do the same for a proof of equal work."""
     launches = []
     for i in range(2):
         part = folder / str(i)
         part.mkdir()
-        arm = Arm("count", "count", (tools.library("count"),),
+        arm = Arm("count", "count", (preloaded(tools, "count"),),
                   (("POOLPROOF_TRIAL_FOLDER", str(part)),))
         launches.append(launch(tools, command, [arm], cpu, 10 * limit_s)[0])
     first, second = launches
@@ -134,7 +134,7 @@ def own_memory(counted: Launch) -> str:
             " allocator of its own, which this trial does not replace")
 
 
-def _pairs(tools: Tools, folder: pathlib.Path, plain: Arm, baseline: Launch, counted: Counted,
+def _pairs(tools: pathlib.Path, folder: pathlib.Path, plain: Arm, baseline: Launch, counted: Counted,
            advice: Advice, region: Advice, mallocs: dict[str, str], chosen: set[str],
            adopted: tuple[str, ...]) -> tuple[list[Pair], list[str]]:
     """The pairs to measure, and a note for each arm that is left out."""
@@ -142,7 +142,7 @@ def _pairs(tools: Tools, folder: pathlib.Path, plain: Arm, baseline: Launch, cou
     picosecond = baseline.cpu_s * DELAY / max(1, counted.operations) * 1e12
 
     def calls(name: str, number: int, delay_ps: float = 0.0) -> Arm:
-        return Arm(name, "ceiling" if number > 1 else "delay", (tools.library("calls"),),
+        return Arm(name, "ceiling" if number > 1 else "delay", (preloaded(tools, "calls"),),
                    (("POOLPROOF_TRIAL_CALLS", str(number)),
                     ("POOLPROOF_TRIAL_DELAY", str(round(delay_ps)))),
                    "libpoolproof-trial-calls.so")
@@ -165,7 +165,7 @@ def _pairs(tools: Tools, folder: pathlib.Path, plain: Arm, baseline: Launch, cou
         if name in chosen:
             named = tuple((f"POOLPROOF_TRIAL_{key.upper()}", str(value))
                           for key, value in variables.items())
-            pairs.append(Pair(Arm(name, kind, (tools.library(library),), named,
+            pairs.append(Pair(Arm(name, kind, (preloaded(tools, library),), named,
                                   f"libpoolproof-trial-{library}.so"), plain))
 
     own("pool", "pool", "pool")
@@ -189,7 +189,7 @@ def _pairs(tools: Tools, folder: pathlib.Path, plain: Arm, baseline: Launch, cou
 class _Launcher:
     """Launches a pair, checks that both did the same work, and keeps both results."""
 
-    def __init__(self, tools: Tools, command: Command, baseline: Launch, cpus: list[int],
+    def __init__(self, tools: pathlib.Path, command: Command, baseline: Launch, cpus: list[int],
                  limit_s: float, randomness: random.Random) -> None:
         self.tools, self.command, self.baseline = tools, command, baseline
         self.limit_s, self.randomness = limit_s, randomness

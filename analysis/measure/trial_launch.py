@@ -4,7 +4,6 @@ Each arm is the same command with other libraries preloaded. A ledger, a file th
 plain memory, says afterwards what they served, in every process of the command.
 """
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -32,19 +31,9 @@ PADDING = "POOLPROOF_TRIAL_PADDING"
 """A variable that makes every arm's environment equally long: its length moves the stack."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Tools:
-    """The folder of the built libraries and of the program that starts arms side by side."""
-
-    folder: pathlib.Path
-
-    def library(self, name: str) -> str:
-        """The path of one of the trial's own libraries."""
-        return str(self.folder / f"libpoolproof-trial-{name}.so")
-
-    @property
-    def starter(self) -> str:
-        return str(self.folder / "poolproof-side-by-side")
+def preloaded(tools: pathlib.Path, name: str) -> str:
+    """One of the trial's own libraries, in the folder where they were built."""
+    return str(tools / f"libpoolproof-trial-{name}.so")
 
 
 def new_ledger(path: pathlib.Path) -> None:
@@ -75,23 +64,23 @@ def _digest(prefix: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _environment(tools: Tools, command: Command, arm: Arm, ledger: str) -> dict[str, str]:
-    preload = [tools.library("litter")] if command.littered else []
-    preload += [tools.library("witness"), *arm.preload]
+def _environment(tools: pathlib.Path, command: Command, arm: Arm, ledger: str) -> dict[str, str]:
+    preload = [preloaded(tools, "litter")] if command.littered else []
+    preload += [preloaded(tools, "witness"), *arm.preload]
     timed = {"POOLPROOF_TRIAL_TIMED": "1"} if command.process else {}
     return {"LD_PRELOAD": ":".join(preload), "POOLPROOF_TRIAL_LEDGER": ledger, **timed,
             **dict(arm.variables)}
 
 
-def launch(tools: Tools, command: Command, arms: list[Arm], cpu: int, limit_s: float
+def launch(tools: pathlib.Path, command: Command, arms: list[Arm], cpu: int, limit_s: float
            ) -> list[Launch]:
     """Runs the arms side by side. UserError if they cannot be started."""
     with tempfile.TemporaryDirectory(prefix="poolproof-trial-") as folder:
         sets = [_environment(tools, command, arm, f"{folder}/ledger.{i}")
                 for i, arm in enumerate(arms)]
         lengths = [sum(len(key + value) + 2 for key, value in one.items()) for one in sets]
-        words = [tools.starter, str(cpu), f"{limit_s:.3f}", f"{command.stop_after_s:.3f}",
-                 command.input]
+        words = [tools / "poolproof-side-by-side", str(cpu), f"{limit_s:.3f}",
+                 f"{command.stop_after_s:.3f}", command.input]
         for i, one in enumerate(sets):
             new_ledger(pathlib.Path(f"{folder}/ledger.{i}"))
             variables = {**one, PADDING: "x" * (max(lengths) - lengths[i])}

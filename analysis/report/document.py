@@ -13,7 +13,7 @@ import io
 import pathlib
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any, ClassVar, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 from analysis.system.templates import fill
 
@@ -72,7 +72,6 @@ class Grid:
     rows: list[Row]
     look: str = ""
     """"map" where a verdict colours its whole cell."""
-    kind: ClassVar[str] = "table"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +82,6 @@ class Figure:
     table: Grid | None
     caption: str = ""
     remarks: Sequence[str] = ()
-    kind: ClassVar[str] = "figure"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +101,6 @@ class Points:
 
     title: str
     items: list[Point]
-    kind: ClassVar[str] = "points"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +108,6 @@ class Code:
     """Lines to copy."""
 
     text: str
-    kind: ClassVar[str] = "code"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +118,6 @@ class Section:
     title: str
     blocks: list[Any]
     question: str = ""
-    kind: ClassVar[str] = "section"
 
 
 @dataclasses.dataclass(frozen=True)

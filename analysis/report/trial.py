@@ -138,18 +138,6 @@ def share_text(trial: Trial, one: Measured) -> str:
                    " of the allocations" for proof in proofs[:1])
 
 
-def code(trial: Trial) -> str:
-    """The lines of C that put the advised sites on a pool."""
-    where = trial.advice.sites[0].symbol
-    return (
-        "struct m_pool pool = {0};\n"
-        "pool_init_with(&pool, &(struct pool_config){"
-        f".capacity = {trial.advice.capacity_bytes}, .flags = POOL_LAZY | POOL_KEEP_CONTENTS}});\n"
-        f"pool_alloc(&pool, (void **)&object, size, POOL_USER); /* for malloc, in {where} */\n"
-        "pool_free((void **)&object, size, &pool);             /* for free */\n"
-        "pool_destroy(&pool);                                  /* frees all that is left */")
-
-
 def facts(trial: Trial, judgement: Judgement) -> list[str]:
     """What a reader must know beside the sentence."""
     base, counted = trial.baseline, trial.counted
@@ -188,18 +176,16 @@ def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> Page:
                           "times as fast as what it ran beside")
     sections = [
         Section("speed", "The whole program’s speed",
-                [Figure(chart, speed_grid(trial, measured, judgement),
-                        "The grey band is δ, the line the 99 % interval. A pool’s name has the "
-                        "share of the allocations that it serves.",
+                [Figure(chart, speed_grid(trial, measured, judgement), PROSE["speed"],
                         facts(trial, judgement))]),
         Section("sites", "Call sites", [sites_grid(trial.counted.sites)]),
         Section("served", "What was served", [proof_grid(trial), PROSE["served"]])]
-    if trial.advice.sites:
-        names = ", ".join(site.name for site in trial.advice.sites)
+    if sites := trial.advice.sites:
+        capacity = trial.advice.capacity_bytes
         sections.append(Section("advice", "In your program", [
-            f"{trial.advice.share * 100:.0f} % of the allocations could come from a pool of"
-            f" {units.size(trial.advice.capacity_bytes)}: {names}. The arm “pool at sites” is just"
-            " that.", Code(code(trial))]))
+            PROSE["advice"].format(trial.advice.share * 100, units.size(capacity),
+                                   ", ".join(site.name for site in sites)),
+            Code(PROSE["code"].format(capacity, sites[0].symbol))]))
     return Page(judgement.sentence, "Does a pool pay off in this program?",
                 [judgement.sentence, shlex.join(trial.command.words)], sections,
                 f"Made by Poolproof {version()}.")

@@ -6,6 +6,7 @@ is written whole before the next one starts, so that a run killed at any moment 
 what was running. results/schema/ describes every file; all are checked when read.
 """
 
+import contextlib
 import dataclasses
 import fcntl
 import gzip
@@ -14,7 +15,7 @@ import json
 import os
 import pathlib
 import zlib
-from typing import Any, Callable, Iterator, Self
+from typing import Any, Callable, Iterator
 
 from analysis.runs.plan import Plan
 from analysis.runs.samples import Launch, Line, Probe, Refusal
@@ -185,8 +186,9 @@ def _members(path: pathlib.Path, content: bytes) -> Iterator[tuple[int, bytes]]:
         yield start, text
 
 
-class Appender:
+class Appender(contextlib.AbstractContextManager):
     """A file of lines, open for one writer. Opening cuts off a half line at its end."""
+
     def __init__(self, path: pathlib.Path) -> None:
         """UserError if another process is writing to this run, or the file is damaged."""
         self._stream: io.FileIO = open(path, "ab+", buffering=0)  # closed by close()
@@ -202,9 +204,6 @@ class Appender:
         except UserError:
             self._stream.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

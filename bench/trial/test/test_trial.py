@@ -13,7 +13,7 @@ import pytest
 
 from analysis.building import meson
 from analysis.measure import trial, trial_sites
-from analysis.measure.trial_launch import Arm, Command, Tools, launch
+from analysis.measure.trial_launch import Arm, Command, launch, preloaded
 from analysis.report import trial as report
 from analysis.runs.trial import HUGE_GLIBC, Counted, Trial
 from analysis.system.exits import UserError
@@ -36,12 +36,12 @@ def built_folder():
 
 @pytest.fixture(name="tools")
 def built_tools(built):
-    return Tools(built)
+    return built
 
 
 def once(tools, library, *words, limit_s=60, **settings):
     """One launch of a command under one of the trial's libraries."""
-    arm = Arm(library, "pool", (tools.library(library),))
+    arm = Arm(library, "pool", (preloaded(tools, library),))
     cpu = max(os.sched_getaffinity(0))
     return launch(tools, Command(tuple(map(str, words)), **settings), [arm], cpu, limit_s)[0]
 
@@ -140,8 +140,8 @@ def test_a_real_server_is_tried_with_its_client(built, tmp_path):
 
 def test_what_was_started_ends_with_the_trial(built, tmp_path):
     program = shutil.copy(built / "test" / "trial-subject", tmp_path / "endless")
-    starter = subprocess.Popen([Tools(built).starter, "0", "60", "0", "", tmp_path / "0", "", "0",
-                                "2", program, "forever"])
+    starter = subprocess.Popen([built / "poolproof-side-by-side", "0", "60", "0", "",
+                                tmp_path / "0", "", "0", "2", program, "forever"])
     running = ["pgrep", "-f", str(program)]
     while len(subprocess.run(running, stdout=subprocess.PIPE, check=False).stdout.split()) < 2:
         time.sleep(0.05)
@@ -161,7 +161,7 @@ def test_named_processes_alone_count(built, tools):
 
 
 def count(tools, folder, *words):
-    arm = Arm("count", "count", (tools.library("count"),),
+    arm = Arm("count", "count", (preloaded(tools, "count"),),
               (("POOLPROOF_TRIAL_FOLDER", str(folder)),))
     cpu = max(os.sched_getaffinity(0))
     done = launch(tools, Command(tuple(map(str, words))), [arm], cpu, 120)[0]
@@ -182,7 +182,7 @@ def test_advice_is_served_and_fits(built, tools, tmp_path):
     assert advice.share > 0.9
     path = tmp_path / "routes"
     path.write_text(advice.routes())
-    arm = Arm("pool", "pool", (tools.library("pool"),), (
+    arm = Arm("pool", "pool", (preloaded(tools, "pool"),), (
         ("POOLPROOF_TRIAL_SITES", str(path)),
         ("POOLPROOF_TRIAL_CAPACITY", str(advice.capacity_bytes))))
     command = Command(("lua5.4", "-e", "t = {} for i = 1, 20000 do t[i] = {i} end"))
