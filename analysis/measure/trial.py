@@ -134,9 +134,9 @@ def own_memory(counted: Launch) -> str:
             " allocator of its own, which this trial does not replace")
 
 
-def _pairs(tools: pathlib.Path, folder: pathlib.Path, plain: Arm, baseline: Launch, counted: Counted,
-           advice: Advice, region: Advice, mallocs: dict[str, str], chosen: set[str],
-           adopted: tuple[str, ...]) -> tuple[list[Pair], list[str]]:
+def _pairs(tools: pathlib.Path, folder: pathlib.Path, plain: Arm, baseline: Launch,
+           counted: Counted, advice: Advice, region: Advice, mallocs: dict[str, str],
+           chosen: set[str], adopted: tuple[str, ...]) -> tuple[list[Pair], list[str]]:
     """The pairs to measure, and a note for each arm that is left out."""
     notes = []
     picosecond = baseline.cpu_s * DELAY / max(1, counted.operations) * 1e12
