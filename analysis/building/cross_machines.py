@@ -6,7 +6,6 @@ needs to be root. For Windows, where Debian has no such packages, cmocka is comp
 source. Standard library alone.
 """
 
-import dataclasses
 import os
 import pathlib
 import shutil
@@ -18,27 +17,17 @@ CROSS = pathlib.Path(__file__).with_name("cross")
 LIMIT_S = 300
 
 
-@dataclasses.dataclass(frozen=True)
-class Machine:
-    """What this machine needs to build for another and to run its programs."""
-
-    programs: str
-    packages: str
-    """Debian's, that have them."""
-    fetch: tuple[str, str]
-    """The script that fetches the libraries, and its argument."""
-
-
 MACHINES = {
-    "i686": Machine("gcc-12 g++-12", "g++-12-multilib", ("fetch.sh", "i386")),
-    "s390x": Machine("s390x-linux-gnu-gcc-12 s390x-linux-gnu-g++-12 qemu-s390x",
-                     "g++-12-s390x-linux-gnu qemu-user", ("fetch.sh", "s390x")),
-    "aarch64": Machine("aarch64-linux-gnu-gcc-12 aarch64-linux-gnu-g++-12 qemu-aarch64",
-                       "g++-12-aarch64-linux-gnu qemu-user", ("fetch.sh", "arm64")),
-    "windows": Machine("x86_64-w64-mingw32-gcc-posix x86_64-w64-mingw32-g++-posix wine",
-                       "g++-mingw-w64-x86-64 wine wine64",
-                       ("fetch_windows.sh", "x86_64-w64-mingw32")),
+    "i686": ("gcc-12 g++-12", "g++-12-multilib"),
+    "s390x": ("s390x-linux-gnu-gcc-12 s390x-linux-gnu-g++-12 qemu-s390x",
+              "g++-12-s390x-linux-gnu qemu-user"),
+    "aarch64": ("aarch64-linux-gnu-gcc-12 aarch64-linux-gnu-g++-12 qemu-aarch64",
+                "g++-12-aarch64-linux-gnu qemu-user"),
+    "windows": ("x86_64-w64-mingw32-gcc-posix x86_64-w64-mingw32-g++-posix wine",
+                "g++-mingw-w64-x86-64 wine wine64"),
 }
+"""Machine → the programs that build for it and run what is built, and the packages that have them.
+"""
 
 
 def wrapper(name: str, root: pathlib.Path) -> list[str]:
@@ -50,9 +39,9 @@ def wrapper(name: str, root: pathlib.Path) -> list[str]:
 def describe(name: str, root: pathlib.Path) -> str:
     """Meson's description of a machine whose libraries are in `root`, fetched there if need be.
     UserError that names what is missing."""
-    machine, libraries = MACHINES[name], root / name
-    for program in machine.programs.split():
-        require_program(program, machine.packages)
+    (programs, packages), libraries = MACHINES[name], root / name
+    for program in programs.split():
+        require_program(program, packages)
     if not libraries.exists():
         _fetch(name, libraries)
     constants = f"[constants]\ncross = '{CROSS}'\nlibraries = '{libraries}'\n"
@@ -67,8 +56,7 @@ def _fetch(name: str, libraries: pathlib.Path) -> None:
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True)
     say(f"fetching libraries for {name} to build/machines")
-    script, *words = MACHINES[name].fetch
-    code, said = outcome([CROSS / script, *words], folder=state, limit_s=LIMIT_S)
+    code, said = outcome([CROSS / "fetch.sh", name], folder=state, limit_s=LIMIT_S)
     if code != 0:
         raise UserError(f"no libraries for {name}: {last_line(said)}", UNFIT)
     (state / "root").rename(libraries)

@@ -1,6 +1,13 @@
 #!/bin/sh
-# fetch.sh ARCHITECTURE: unpacks Debian's libraries for one of its architectures to the folder `root` of this one.
+# fetch.sh MACHINE: fetches the libraries for a machine to the folder `root` of this one.
 set -eu
+
+case $1 in
+windows) exec "${0%/*}/fetch_windows.sh" ;;
+i686) architecture=i386 ;;
+aarch64) architecture=arm64 ;;
+*) architecture=$1 ;;
+esac
 
 apt() {
     apt-get -q -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture" \
@@ -8,7 +15,6 @@ apt() {
         -o APT::Sandbox::User= -o Acquire::Retries=3 -o Acquire::Languages=none "$@"
 }
 
-architecture=$1
 mkdir -p lists/partial cache/archives/partial
 : >status
 apt update || true
