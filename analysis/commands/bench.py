@@ -7,6 +7,7 @@ import argparse
 import pathlib
 
 from analysis.measure import words
+from analysis.runs.plan import DELAY_PERCENT
 from analysis.system.arguments import whole
 from analysis.system.exits import PASS, UserError
 
@@ -25,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         metavar="N", help="run micro workloads with N threads, with an arm each"
                         " or with one malloc for all")
     parser.add_argument("--resume", type=pathlib.Path, metavar="DIR", help="continue a run")
-    parser.add_argument("--delay", type=words.percent, default=words.DELAY_PERCENT,
+    parser.add_argument("--delay", type=words.percent, default=DELAY_PERCENT,
                         metavar="PERCENT", help="slow the pool's control copy by PERCENT"
-                        f" (default: {words.DELAY_PERCENT:g})")
+                        f" (default: {DELAY_PERCENT:g})")
     parser.add_argument("--list", action="store_true",
                         help="list the workloads and arms and exit")
     parser.set_defaults(default_of=parser.get_default)

@@ -21,8 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-work", action="store_true", help="do not count instructions")
     parser.add_argument("--format", choices=("text", "markdown"), default="text",
                         help="format of the result (default: text)")
-    parser.set_defaults(quick=True, full=False, threads=[], arm=[], malloc=[],
-                        delay=words.DELAY_PERCENT)
+    parser.set_defaults(quick=True, full=False, threads=[])
 
 
 def run(args: argparse.Namespace) -> int:

@@ -81,10 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
     from analysis.building import meson
     from analysis.measure import trial
     from analysis.report import trial as report
+    from analysis.runs import plan
     from analysis.runs.trial import Command
     from analysis.system import host
 
-    mallocs = {**trial.installed_mallocs(), **given}
+    mallocs = {malloc.name: str(path) for malloc, path in plan.libraries().items() if path} | given
     known = [*trial.OPTIONAL, *given]
     chosen = {require(name, known, "arm") for name in arguments.arm or known}
     line = (["/bin/sh", "-c", " ".join(arguments.command)] if arguments.shell

@@ -98,9 +98,7 @@ def left(when: list[float], executions: float) -> float:
 
 def draw(scores: Sequence[Score], executions: int) -> str:
     """Survival until each phase as an SVG file."""
-    from matplotlib.ticker import NullLocator  # here, so that commands start without it
-
-    from analysis.system import drawing
+    from analysis.system import drawing  # here, so that commands start without Matplotlib
 
     figure, axes = drawing.canvas(270, left=44, right=30, width=520,
                                   title="share of bugs and seeds", label="executions from nothing")
@@ -116,7 +114,7 @@ def draw(scores: Sequence[Score], executions: int) -> str:
         axes.text(0.99, 0.97 - 0.08 * at, f"not {phase} yet", ha="right", va="top", color=colour,
                   transform=axes.transAxes)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks([], minor=True)
     return drawing.alone(drawing.svg(
         figure, "survival", "Survival of planted bugs", "The share of bugs and seeds not yet"
         " reached, gone wrong and found, against executions"))

@@ -19,7 +19,7 @@ from analysis.measure.recording import Recording, why_nothing
 from analysis.measure.unseen import find_command, reason
 from analysis.system.exits import UNFIT, USAGE, UserError
 from analysis.system.files import output_file
-from analysis.system.process import say
+from analysis.system.process import last_line, say
 
 RING_VARIABLE = "POOLPROOF_RECORD_RING"
 """Tells the preloaded library through which shared memory its events go."""
@@ -112,7 +112,7 @@ class Converter(contextlib.AbstractContextManager):
         self.used: resource.struct_rusage | None = None
         if not self.ring:
             _, told = self.process.communicate()
-            raise UserError(last_line(told), UNFIT)
+            raise failure(told)
 
     def __exit__(self, *_what: object) -> None:
         if self.process.poll() is None:  # its input ends, so it does
@@ -135,7 +135,7 @@ class Converter(contextlib.AbstractContextManager):
         told = self.process.stderr.read()
         status, self.used = wait(self.process)
         if status not in (0, 1):
-            raise UserError(last_line(told), UNFIT)
+            raise failure(told)
         return json.loads(text)
 
     def tell(self, word: str) -> None:
@@ -144,10 +144,10 @@ class Converter(contextlib.AbstractContextManager):
             os.write(self.process.stdin.fileno(), word.encode())
 
 
-def last_line(told: str) -> str:
+def failure(told: str) -> UserError:
     """What the converter said last, its name left out."""
-    lines = told.strip().splitlines() or ["it ended without a word"]
-    return lines[-1].removeprefix("poolproof-convert: ")
+    said = last_line(told, "it ended without a word").removeprefix("poolproof-convert: ")
+    return UserError(said, UNFIT)
 
 
 def wait(process: subprocess.Popen) -> tuple[int, resource.struct_rusage]:

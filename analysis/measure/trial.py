@@ -10,7 +10,6 @@ from typing import Sequence
 
 from analysis.measure import lanes, trial_sites, unseen
 from analysis.measure.trial_launch import launch, preloaded
-from analysis.runs import plan
 from analysis.runs.trial import (HUGE_GLIBC, HUGE_TUNABLE, OWN_MALLOC, Advice, Arm, Command,
                                  Counted, Launch, Pair, Trial)
 from analysis.stats.trial_verdict import FEWEST, interval
@@ -103,12 +102,6 @@ def _count(tools: pathlib.Path, command: Command, baseline: Launch, folder: path
     return Counted(first, trial_sites.read_sites(folder / "0"),
                    first.total("hash") == second.total("hash"),
                    abs(calls[0] - calls[1]) / max(calls))
-
-
-def installed_mallocs() -> dict[str, str]:
-    """The mallocs of Debian's packages that are there: name → file."""
-    return {malloc.name: str(path) for malloc, path in plan.libraries().items()
-            if path and malloc.name in OPTIONAL}
 
 
 def refuse_unserved(baseline: Launch, counted: Launch) -> None:

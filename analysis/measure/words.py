@@ -8,9 +8,6 @@ import re
 from analysis.system.arguments import whole
 from analysis.system.files import named_path
 
-DELAY_PERCENT = 5.0
-"""By which a copy of the pool is slower than the pool in every run."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Malloc:

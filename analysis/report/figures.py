@@ -12,7 +12,7 @@ import re
 import shlex
 import statistics
 import subprocess
-from typing import Any, Iterable
+from typing import Any
 
 from analysis.report import document, trials
 from analysis.report.document import Column, Grid, Row, cells
@@ -21,6 +21,7 @@ from analysis.runs.trial import Document
 from analysis.system import units
 from analysis.system.files import ROOT, write_whole
 
+README = ROOT / "README.md"
 REFERENCE, TRIALS = ROOT / "results" / "reference", ROOT / "results" / "trial"
 SHOWN_TRIAL = "lua"
 """README.md shows this trial's output."""
@@ -61,7 +62,9 @@ def reference_table(verdicts: list[dict[str, Any]]) -> str:
             rows.append([kind, *map(str, map(seen.count, OUTCOMES)), " / ".join(map(units.ratio, (
                 speeds if len(speeds) < 3 else
                 (speeds[0], statistics.median(speeds), speeds[-1]))))])
-    return table(("", *OUTCOMES, "pool's speed beside the fastest: least / median / most"), rows)
+    titles = ("", *OUTCOMES, "pool's speed beside the fastest: least / median / most")
+    return document.table(Grid("", "", list(map(Column, titles)),
+                               [Row(cells(*row)) for row in rows]))
 
 
 def run_sentence(run: dict[str, Any], verdicts: list[dict[str, Any]]) -> str:
@@ -74,7 +77,7 @@ def run_sentence(run: dict[str, Any], verdicts: list[dict[str, Any]]) -> str:
 
 def trial_sentence(found: dict[str, Document]) -> str:
     """What became of the programs that were tried whole, on a clean heap."""
-    answers = {"yes": "a pool pays off in", "malloc": "a malloc is enough in",
+    answers = {"yes": "a pool pays off in", "no-malloc": "a malloc is enough in",
                "no": "nothing pays off in", "unknown": "cannot tell for"}
     said = [f"{words} {listed(names)}" for answer, words in answers.items()
             if (names := [f"`{name}`" for name, one in found.items()
@@ -94,32 +97,22 @@ def trial_output(trial: Document) -> str:
             f"{document.text([trial.sentence, shown], 120).rstrip()}\n …\n```\n")
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    return document.table(Grid("", "", list(map(Column, columns)),
-                               [Row(cells(*row)) for row in rows]))
-
-
-def blocks() -> dict[pathlib.Path, list[str]]:
-    """Document → the text of its blocks, in their order."""
+def blocks() -> list[str]:
+    """The text of README.md's blocks, in their order."""
     run, verdicts = (json.loads((REFERENCE / name).read_text(encoding="utf-8"))
                      for name in ("run.json", "verdicts.json"))
     tried = trials.published(TRIALS)
-    return {
-        ROOT / "README.md": [
-            trial_output(tried[SHOWN_TRIAL]),
+    return [trial_output(tried[SHOWN_TRIAL]),
             "\n".join((run_sentence(run, verdicts), reference_table(verdicts),
-                       trial_sentence(tried)))],
-    }
+                       trial_sentence(tried)))]
 
 
-def renewed(path: pathlib.Path, texts: Iterable[str]) -> str:
-    """The document with these texts in its blocks."""
-    texts = iter(texts)
-    old = path.read_text(encoding="utf-8")
+def renewed(old: str) -> str:
+    """README.md with these texts in its blocks."""
+    texts = iter(blocks())
     new = BLOCK.sub(lambda found: found[1] + next(texts) + found[2], old)
     if next(texts, None) is not None:
-        raise AssertionError(f"{path}: lacks a place for a figure")
+        raise AssertionError("README.md lacks a place for a figure")
     lines = sum(file.read_bytes().count(b"\n") for file in (ROOT / "core").glob("*.[ch]"))
     return POOL_LINES.sub(rf"\g<1>{lines:,}\g<2>", new)
 
@@ -135,6 +128,4 @@ if __name__ == "__main__":
     from analysis.report import render
     render.report(REFERENCE, render.output_console())
     photograph(REFERENCE / "report.html", REFERENCE / "report.png")
-    for name, text in blocks().items():
-        content = renewed(name, text)
-        write_whole(name, content)
+    write_whole(README, renewed(README.read_text(encoding="utf-8")))

@@ -127,12 +127,6 @@ def smallest_provable(analysis: Analysis, result: WorkloadResult) -> float:
                              for claim in result.claims)
 
 
-def false_claims(analysis: Analysis) -> list[Claim]:
-    """Those that the same allocator under two names yielded."""
-    return [null for result in analysis.results if (null := result.controls.get("null"))
-            and null.verdict in ("faster", "slower")]
-
-
 # --- The rest -------------------------------------------------------------------------------------
 
 
@@ -140,7 +134,9 @@ def warnings(analysis: Analysis) -> list[str]:
     """Reasons to doubt the run."""
     record = analysis.record
     said = list(analysis.plan.notes)
-    if false := false_claims(analysis):
+    false = [null for result in analysis.results if (null := result.controls.get("null"))
+             and null.verdict in ("faster", "slower")]
+    if false:
         said.append(f"The same allocator under two names yielded"
                     f" {units.count(len(false), 'false claim')}: do not trust this run.")
     if not analysis.complete:

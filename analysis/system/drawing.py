@@ -26,12 +26,12 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
-POOL, MALLOC, FLOOR = "#050505", "#060606", "#070707"
+POOL, MALLOC = "#050505", "#060606"
 FASTER, SLOWER, ZONE = "#080808", "#090909", "#0a0a0a"
 
 VARIABLES = {
     INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", POOL: "pool", MALLOC: "malloc",
-    FLOOR: "floor", FASTER: "faster", SLOWER: "slower", ZONE: "zone"
+    FASTER: "faster", SLOWER: "slower", ZONE: "zone"
 }
 
 CLEAR = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}

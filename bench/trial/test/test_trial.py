@@ -14,8 +14,8 @@ import pytest
 from analysis.building import meson
 from analysis.measure import trial, trial_sites
 from analysis.measure.trial_launch import Arm, Command, launch, preloaded
-from analysis.report import trial as report
-from analysis.runs.trial import HUGE_GLIBC, Counted, Trial
+from analysis.report.document import PROSE
+from analysis.runs.trial import HUGE_GLIBC
 from analysis.system.exits import UserError
 from analysis.system.files import ROOT
 from analysis.system.process import outcome
@@ -201,10 +201,9 @@ def test_named_sites_alone_are_served(built, tools, tmp_path):
 
 
 def test_the_lines_of_c_compile(tools, tmp_path):
-    done, sites = count(tools, tmp_path, "lua5.4", "-e", "t = {} for i = 1, 9000 do t[i] = {i} end")
+    _, sites = count(tools, tmp_path, "lua5.4", "-e", "t = {} for i = 1, 9000 do t[i] = {i} end")
     advice = trial_sites.advise(sites)
-    lines = report.code(Trial(Command(("lua5.4",)), done, Counted(done, sites, True, 0.0), advice,
-                              [], [], 7, 60.0))
+    lines = PROSE["code"].format(advice.capacity_bytes, advice.sites[0].symbol)
     assert len(lines.splitlines()) == 5 and advice.sites[0].symbol in lines
     source = tmp_path / "advice.c"
     source.write_text('#include "mem_pool.h"\nvoid *object; size_t size = 40;\n'
