@@ -17,6 +17,7 @@ from analysis.stats.inference import Interval
 from analysis.stats.trial_verdict import Judgement, Measured, interval, verdict, without_calls
 from analysis.system import units
 from analysis.system.files import version, write_whole
+from analysis.system.templates import fill
 
 SITES_SHOWN = 16
 
@@ -140,28 +141,13 @@ def share_text(trial: Trial, one: Measured) -> str:
 
 def facts(trial: Trial, judgement: Judgement) -> list[str]:
     """What a reader must know beside the sentence."""
-    base, counted = trial.baseline, trial.counted
     crowded = {pair.arm.name: _proof(pair)["unfit"] for pair in trial.pairs
                if pair.arm.name.endswith("at sites") and pair.launches}
-    told = [
-        f"The command takes {units.time(base.cpu_s * 1e9)} of processor time and "
-        f"{units.size(base.max_rss_bytes)}; it makes {counted.operations:,} allocations in "
-        f"{units.count(sum(process.arm == 'witness' for process in base.processes), 'process')}.",
-        f"Equal programs seemed up to {units.percent(judgement.delta)} apart (δ, from glibc beside "
-        "itself); a claim must clear that." if judgement.delta < 1e6 else
-        "How far apart equal programs seem is not known yet, so nothing can be claimed.",
-        "A delay of 2 % was added to glibc on purpose: " +
-        ("the trial saw it." if judgement.delay_seen else "the trial did NOT see it."),
-    ]
-    if not counted.repeats:
-        told.append("The work varies from run to run: sizes asked for differ between two launches, "
-                    f"their number by {counted.spread * 100:.2f} %.")
-    if counted.launch.total("flags") & LOCKED:
-        told.append("The program locks its memory; under the arms, pages are locked on first touch"
-                    ".")
-    told += [f"The arm “{name}” had no room for {unfit:,} allocations, which the C library made."
-             for name, unfit in crowded.items() if unfit]
-    return told + trial.notes
+    text = fill(document.TEMPLATES / "trial_facts.j2", {
+        "time": units.time, "size": units.size, "count": units.count, "percent": units.percent},
+        base=trial.baseline, counted=trial.counted, judgement=judgement, crowded=crowded,
+        locked=trial.counted.launch.total("flags") & LOCKED)
+    return text.splitlines() + trial.notes
 
 
 def page(trial: Trial, measured: list[Measured], judgement: Judgement) -> Page:
