@@ -20,13 +20,14 @@ from analysis.report.narrative import arm_label, listed
 from analysis.runs.trial import Document
 from analysis.system import units
 from analysis.system.files import ROOT, write_whole
+from analysis.system.templates import fill
 
 README = ROOT / "README.md"
 REFERENCE, TRIALS = ROOT / "results" / "reference", ROOT / "results" / "trial"
 SHOWN_TRIAL = "lua"
 """README.md shows this trial's output."""
 
-BLOCK = re.compile(r"(<!-- figures: begin -->\n).*?(<!-- figures: end -->)", re.DOTALL)
+BLOCK = re.compile("<!-- figures: begin -->.*?<!-- figures: end -->", re.DOTALL)
 POOL_LINES = re.compile(r"(\| \*\*Poolproof\*\* \|.*\| )[\d,]+( \| MIT \|)")
 
 KINDS = {"loops": r"(?!trace|app/).*", "recorded programs": r"trace/.*",
@@ -35,6 +36,8 @@ KINDS = {"loops": r"(?!trace|app/).*", "recorded programs": r"trace/.*",
 
 ARMS_SHOWN = 6
 
+ANSWERS = {"yes": "a pool pays off in", "no-malloc": "a malloc is enough in",
+           "no": "nothing pays off in", "unknown": "cannot tell for"}
 OUTCOMES = ("faster than all", "equal to the fastest", "slower than the fastest", "undecided")
 
 
@@ -46,43 +49,22 @@ def outcome(claims: list[dict[str, Any]]) -> str:
     return {"equal": OUTCOMES[1], "slower": OUTCOMES[2]}.get(fastest, OUTCOMES[3])
 
 
-def reference_table(verdicts: list[dict[str, Any]]) -> str:
-    """The pool that keeps contents beside the fastest malloc: a row a kind of workload."""
+def reference_rows(verdicts: list[dict[str, Any]]) -> list[tuple[str, list[int], list[float]]]:
+    """The pool that keeps contents beside the fastest malloc: each kind of workload, how many of
+    them have each of OUTCOMES, and the least, the median and the largest ratio."""
     rows = []
     for kind, pattern in KINDS.items():
         workloads: dict[str, list[dict[str, Any]]] = {}
         for claim in verdicts:
-            if (claim["kind"] == "claim" and claim["arm"] == "pool-keep"
-                    and re.fullmatch(pattern, claim["workload"])):
+            if re.fullmatch(pattern, claim["workload"]):
                 workloads.setdefault(claim["workload"], []).append(claim)
         if workloads:
             seen = [outcome(claims) for claims in workloads.values()]
             speeds = sorted(min(claim["ratio"] for claim in claims)
                             for claims in workloads.values())
-            rows.append([kind, *map(str, map(seen.count, OUTCOMES)), " / ".join(map(units.ratio, (
-                speeds if len(speeds) < 3 else
-                (speeds[0], statistics.median(speeds), speeds[-1]))))])
-    titles = ("", *OUTCOMES, "pool's speed beside the fastest: least / median / most")
-    return document.table(Grid("", "", list(map(Column, titles)),
-                               [Row(cells(*row)) for row in rows]))
-
-
-def run_sentence(run: dict[str, Any], verdicts: list[dict[str, Any]]) -> str:
-    """Of which pool, beside which mallocs, and when."""
-    mallocs = dict.fromkeys(arm_label(claim["baseline"]) for claim in verdicts
-                            if claim["kind"] == "claim" and claim["arm"] == "pool-keep")
-    return (f"[This run](results/reference/README.md) of {run['started'][:10]} measured the pool of"
-            f" commit {run['environment']['source']},\nbeside {listed(list(mallocs))}:\n")
-
-
-def trial_sentence(found: dict[str, Document]) -> str:
-    """What became of the programs that were tried whole, on a clean heap."""
-    answers = {"yes": "a pool pays off in", "no-malloc": "a malloc is enough in",
-               "no": "nothing pays off in", "unknown": "cannot tell for"}
-    said = [f"{words} {listed(names)}" for answer, words in answers.items()
-            if (names := [f"`{name}`" for name, one in found.items()
-                           if one.answer == answer and not name.endswith(("-littered", "-audit"))])]
-    return f"[Whole programs](results/trial/README.md), tried as above: {'; '.join(said)}.\n"
+            rows.append((kind, list(map(seen.count, OUTCOMES)), speeds if len(speeds) < 3 else
+                         [speeds[0], statistics.median(speeds), speeds[-1]]))
+    return rows
 
 
 def trial_output(trial: Document) -> str:
@@ -93,26 +75,32 @@ def trial_output(trial: Document) -> str:
             Row(cells(one.arm, one.baseline, f"{one.ratio:.3f}", f"{one.low:.3f} to {one.high:.3f}",
                       one.verdict, str(one.n)))
             for one in trial.verdicts if one.low and one.high][:ARMS_SHOWN])
-    return (f"```\n$ ./poolproof trial -- {shlex.join(trial.command.words)}\n"
-            f"{document.text([trial.sentence, shown], 120).rstrip()}\n …\n```\n")
+    return document.text([trial.sentence, shown], 120).rstrip()
 
 
-def blocks() -> list[str]:
-    """The text of README.md's blocks, in their order."""
+def blocks() -> str:
+    """README.md's blocks, in their order."""
     run, verdicts = (json.loads((REFERENCE / name).read_text(encoding="utf-8"))
                      for name in ("run.json", "verdicts.json"))
+    claims = [claim for claim in verdicts
+              if claim["kind"] == "claim" and claim["arm"] == "pool-keep"]
     tried = trials.published(TRIALS)
-    return [trial_output(tried[SHOWN_TRIAL]),
-            "\n".join((run_sentence(run, verdicts), reference_table(verdicts),
-                       trial_sentence(tried)))]
+    names = {answer: [f"`{name}`" for name, one in tried.items() if one.answer == answer
+                      and not name.endswith(("-littered", "-audit"))] for answer in ANSWERS}
+    return fill(document.TEMPLATES / "readme.md.j2", {"listed": listed, "ratio": units.ratio},
+                run=run, rows=reference_rows(claims), outcomes=OUTCOMES,
+                mallocs=list(dict.fromkeys(arm_label(claim["baseline"]) for claim in claims)),
+                answers=[f"{ANSWERS[answer]} {listed(some)}" for answer, some in names.items()
+                         if some], output=trial_output(tried[SHOWN_TRIAL]),
+                command=shlex.join(tried[SHOWN_TRIAL].command.words))
 
 
 def renewed(old: str) -> str:
-    """README.md with these texts in its blocks."""
-    texts = iter(blocks())
-    new = BLOCK.sub(lambda found: found[1] + next(texts) + found[2], old)
-    if next(texts, None) is not None:
+    """README.md with these blocks, and with the pool's length."""
+    texts = BLOCK.findall(blocks())
+    if len(BLOCK.findall(old)) != len(texts):
         raise AssertionError("README.md lacks a place for a figure")
+    new = BLOCK.sub(lambda _: texts.pop(0), old)
     lines = sum(file.read_bytes().count(b"\n") for file in (ROOT / "core").glob("*.[ch]"))
     return POOL_LINES.sub(rf"\g<1>{lines:,}\g<2>", new)
 
