@@ -12,7 +12,6 @@ import shutil
 import time
 
 from analysis.building import meson
-from analysis.runs import interference
 from analysis.system import host, packages
 from analysis.system.exits import PASS, UNFIT, UserError
 from analysis.system.files import ROOT
@@ -85,9 +84,9 @@ def machine_rows(facts: dict, stolen: float) -> list[Row]:
 
 def stolen_share(seconds: float = STEAL_WATCHED_S) -> float:
     """The share of all processors' time that the hypervisor took during some seconds."""
-    before = interference.steal_s()
+    before = host.steal_s()
     time.sleep(seconds)
-    return (interference.steal_s() - before) / (seconds * (os.cpu_count() or 1))
+    return (host.steal_s() - before) / (seconds * (os.cpu_count() or 1))
 
 
 def place_row(name: str, folder: pathlib.Path) -> Row:

@@ -60,13 +60,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="the program and its arguments")
 
 
-def _folder(arguments: argparse.Namespace, seed: int) -> pathlib.Path:
-    folder: pathlib.Path = arguments.output or TRIALS / f"trial-{seed}"
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "trial.json").exists():
-        raise UserError(f"{folder} holds other files; name another folder")
-    return folder
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Runs the trial and prints its sentence."""
     if not LEAST_S <= arguments.time:
@@ -95,7 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
                       arguments.stop_after, arguments.process, arguments.ignore_output,
                       arguments.littered, tuple(arguments.adopted))
     seed = arguments.seed if arguments.seed is not None else secrets.randbelow(2**31)
-    folder = _folder(arguments, seed)
+    folder = arguments.output or TRIALS / f"trial-{seed}"
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "trial.json").exists():
+        raise UserError(f"{folder} holds other files; name another folder")
     tools = meson.ensure_build("release") / "bench" / "trial"
     wanted = {name: path for name, path in mallocs.items() if name in chosen}
     done = trial.run_trial(tools, command, wanted, chosen, arguments.time, seed, arguments.sites)

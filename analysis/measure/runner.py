@@ -13,7 +13,6 @@ from typing import Any
 
 from analysis.measure import side_by_side, turns
 from analysis.measure.side_by_side import Ended
-from analysis.runs import interference
 from analysis.runs.plan import Arm, Pair, Plan, Trace, Workload, is_app, is_cold, is_trace
 from analysis.runs.samples import Launch, Refusal, Side
 from analysis.system import host
@@ -107,15 +106,12 @@ def check_end(ended: Ended) -> None:
     """Unusable unless a process ended by itself and well."""
     if ended.timed_out:
         raise Unusable(f"did not end within {ended.wall_s:.0f} s", crashed=True)
+    complaint = f": {ended.complaint}" if ended.complaint else ""
     if ended.exit_code < 0:
         name = signal.Signals(-ended.exit_code).name
-        raise Unusable(f"ended by {name}{_quoted(ended.complaint)}", crashed=True)
+        raise Unusable(f"ended by {name}{complaint}", crashed=True)
     if ended.exit_code != 0:
-        raise Unusable(f"exit code {ended.exit_code}{_quoted(ended.complaint)}", crashed=True)
-
-
-def _quoted(text: str) -> str:
-    return f": {text}" if text else ""
+        raise Unusable(f"exit code {ended.exit_code}{complaint}", crashed=True)
 
 
 def check_owner(owner: str, preload: str | None) -> None:
@@ -180,14 +176,14 @@ def launch(plan: Plan, workload: Workload, pair: Pair, number: int,
     order = random.Random(f"{plan.seed}/{workload.workload}/{pair.arm}/{pair.baseline}/{number}")
     padding = order.randrange(PADDING_BYTES)
     arms = [plan.arm(pair.arm), plan.arm(pair.baseline)]
-    before, pressure = interference.steal_s(), interference.pressure_s()
+    before, pressure = host.steal_s(), host.pressure_s()
     makers = [functools.partial(_program, plan, workload, arm, padding) for arm in arms]
     backwards = number // 2 % 2 == 1  # who starts first: independent of the processor
     told, first = turns.take_turns(makers[::-1] if backwards else makers, workload, processor,
                                    order, PATIENCE_S)
     if backwards:
         told, first = told[::-1], first.translate(str.maketrans("ab", "ba"))
-    stolen, waited = interference.steal_s() - before, interference.pressure_s()
+    stolen, waited = host.steal_s() - before, host.pressure_s()
     sides: list[Side] = []
     refusals: list[Launch | Refusal] = []
     # Where one got stuck, the other was ended for it.

@@ -85,6 +85,18 @@ def source() -> str:
     return (git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*") or "").strip()
 
 
+def steal_s() -> float:
+    """Seconds since boot that the hypervisor took from all processors; 0 if not counted. Like
+    pressure_s it explains a result, and never decides one."""
+    return int(_read("/proc/stat", r"^cpu +(?:\d+ ){7}(\d+)") or 0) / os.sysconf("SC_CLK_TCK")
+
+
+def pressure_s() -> float | None:
+    """Seconds since boot during which a process waited for a processor; None if not counted."""
+    total_us = _read("/proc/pressure/cpu", r"^some .*total=(\d+)")
+    return int(total_us) / 1e6 if total_us else None
+
+
 def _read(path: str, pattern: str = r"(?s)(.*)") -> str | None:
     """What the kernel says in a file, or the pattern's group in it; None where it does not."""
     try:
