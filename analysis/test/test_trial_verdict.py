@@ -9,8 +9,8 @@ import pytest
 from analysis.report import document, trial as report
 from analysis.report import trials
 from analysis.runs import schema
-from analysis.runs.trial import (HUGE_GLIBC, Advice, Advised, Arm, Command, Counted, Document, Launch, Pair,
-                                 Process, Trial, Verdict, Work)
+from analysis.runs.trial import (HUGE_GLIBC, Advice, Advised, Arm, Command, Counted, Document,
+                                 Launch, Pair, Process, Trial, Verdict, Work)
 from analysis.stats.inference import Interval
 from analysis.stats.trial_verdict import (FEWEST, Measured, interval, judge, noise, verdict,
                                           without_calls)
@@ -26,8 +26,8 @@ def measured(**changes):
     arms = {"glibc again": (0.999, 1.0, 1.001), "glibc delayed": (0.975, 0.98, 0.985),
             "mimalloc": (0.99, 1.0, 1.01), "pool": (0.99, 1.0, 1.01), "final": (0.99, 1.0, 1.01),
             "bump": (0.98, 0.99, 1.015)} | changes
-    kinds = {"mimalloc": "malloc", HUGE_GLIBC: "malloc", "pool": "pool", "final": "final", "bump": "ceiling",
-             "glibc again": "null", "glibc delayed": "delay"}
+    kinds = {"mimalloc": "malloc", HUGE_GLIBC: "malloc", "pool": "pool", "final": "final",
+             "bump": "ceiling", "glibc again": "null", "glibc delayed": "delay"}
     return [Measured(arm, "mimalloc" if arm == "final" else "glibc", kinds[arm], speeds(*seen))
             for arm, seen in arms.items()]
 

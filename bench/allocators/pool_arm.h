@@ -2,7 +2,8 @@
  *
  * All are lazy pools with far more address space than the workload needs, so that neither their
  * capacity nor its exhaustion plays a part, unless it is what the workload asks about. All but one
- * ask for huge pages, as today's mallocs do. The chunks of a user who knows nothing of their type are aligned for any (POOL_USER).
+ * ask for huge pages, as today's mallocs do. The chunks of a user who knows nothing of their type
+ * are aligned for any (POOL_USER).
  */
 #ifndef POOLPROOF_POOL_ARM_H
 #define POOLPROOF_POOL_ARM_H

@@ -68,8 +68,8 @@ def test_list_names_every_arm_that_applies(bench, trace):
     listed = json.loads(bench("--list", f"--trace=small={trace}").stdout)
     arms = {entry["arm"]: entry for entry in listed["arms"]}
     workloads = {entry["workload"]: entry for entry in listed["workloads"]}
-    assert {"pool", "pool-keep", "pool-small-pages", "pool-call", "pool-checked", "malloc", "calloc",
-            "pmr-pool", "obstack", "freelist", "bump", "noop"} <= set(arms)
+    assert {"pool", "pool-keep", "pool-small-pages", "pool-call", "pool-checked", "malloc",
+            "calloc", "pmr-pool", "obstack", "freelist", "bump", "noop"} <= set(arms)
     absent = {entry["arm"]: entry["package"] for entry in listed["absent"]}
     for arm in ("boost-pool", "foonathan", "apr-pool", "talloc"):
         assert (arm in arms) != (absent.get(arm, "").startswith("lib"))

@@ -112,8 +112,8 @@ static void unmap_slot(void *at, void *memory, size_t bytes)
     (void)at, (void)memory, (void)bytes;
 }
 
-/* Huge pages, as POOL_HUGE_PAGES would ask for: from the start for the first heap, which is the main
- * thread's, and from the second huge page on for others, of which a program may have many. */
+/* Huge pages, as POOL_HUGE_PAGES would ask for: from the start for the first heap, which is the
+ * main thread's, and from the second huge page on for others, of which a program may have many. */
 static void ask_for_huge_pages(char *at, size_t slot)
 {
     size_t skipped = at == heaps.base ? 0 : HUGE_PAGE;

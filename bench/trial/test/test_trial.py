@@ -214,7 +214,8 @@ def test_the_lines_of_c_compile(tools, tmp_path):
 
 def test_a_whole_trial_answers_and_keeps_its_samples(built, tools, tmp_path):
     answer = cli("--time", "30s", "--arm", "pool", "--arm", HUGE_GLIBC, "--adopted", "CACHE=1",
-                 "-o", tmp_path / "out", "--", "lua5.4", "-e", "t = {} for i = 1, 30000 do t[i] = {i} end")
+                 "-o", tmp_path / "out", "--", "lua5.4", "-e",
+                 "t = {} for i = 1, 30000 do t[i] = {i} end")
     assert answer.returncode in (0, 3), answer.stderr
     assert {"adopted", HUGE_GLIBC, "pool"} <= {pair["arm"] for pair in json.loads(
         (tmp_path / "out" / "trial.json").read_text())["pairs"]}
