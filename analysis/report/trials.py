@@ -12,6 +12,7 @@ import sys
 from analysis.report import document
 from analysis.runs import schema
 from analysis.runs.trial import Document, Verdict
+from analysis.stats.trial_verdict import NO
 from analysis.system import units
 from analysis.system.exits import UserError
 from analysis.system.files import write_whole
@@ -83,12 +84,18 @@ def known_answers(trials: dict[str, Document]) -> list[tuple[str, Verdict, float
 
 
 def audited(trials: dict[str, Document],
-            audits: dict[str, Document]) -> list[tuple[str, float, Verdict, bool]]:
-    """Of programs with a no: the name, its limit, a malloc that was tried afterwards, and whether
-    the no holds."""
-    limits = {name: most(trials[name], "malloc", "pool", "final") for name in audits}
-    return [(name, limits[name], one, (one.low or 0.0) <= limits[name])
-            for name, later in audits.items() for one in of_kind(later, "malloc")]
+            audits: dict[str, Document]) -> list[tuple[str, Verdict, str, Verdict | None]]:
+    """Of each program with mallocs that were tried afterwards: its name; such a malloc; whether a
+    no of the trial holds; and the pool beside that malloc, if it is the best of them."""
+    rows = []
+    for name, later in audits.items():
+        limit = most(trials[name], "malloc", "pool", "final")
+        for one in of_kind(later, "malloc"):
+            said = ("" if trials[name].answer != NO else
+                    f"{'holds' if (one.low or 0.0) <= limit else 'does not hold'}: {limit:.3f}")
+            rows.append((name, one, said, next((final for final in of_kind(later, "final")
+                                                if final.baseline == one.arm), None)))
+    return rows
 
 
 def page(found: dict[str, Document]) -> str:
