@@ -37,7 +37,7 @@ awk 'BEGIN { for (i = 0; i < 40; i++) printf "(declare-const x%d Int)\n", i
 cat >objects.py <<'END'
 rows = []
 for r in range(3):
-    rows = [{"id": i, "name": str(i), "tags": [i, i + 1]} for i in range(20000)]
+    rows = [{"id": i, "name": str(i), "tags": [i, i + 1]} for i in range(6000)]
 print(len(rows), sum(len(row["name"]) for row in rows))
 END
 {
