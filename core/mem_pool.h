@@ -2,17 +2,19 @@
  *
  * A pool owns one block of memory. pool_alloc gives out zeroed, aligned chunks of it, pool_free
  * wipes them and takes them back, pool_destroy returns the block. No chunk carries a header: what
- * the pool knows stands after the block, where only an overrun past the block's own end goes. It
- * may make the pool believe a wrong free; no length that is read back leads out of the block.
+ * the pool knows stands in front of the block, where no overrun of a chunk goes, and nothing of it
+ * in free memory. A write there changes nothing but what is given out next.
  *
  * mem_pool.c and this file are enough. What one can do without stands beside them and is used where
- * it is there: pool_questions.h (pool_walk, pool_stats, pool_check), pool_system.h (POOL_LAZY) and
- * pool_hooks.h (sanitizers and Valgrind). Without a C library (-ffreestanding) a pool needs memcpy
- * and memset, and a buffer or map to take its block from.
+ * it is there: pool_questions.h (pool_required, pool_walk, pool_stats, pool_check, pool_strerror,
+ * pool_trim), pool_system.h (POOL_LAZY) and pool_hooks.h (sanitizers and Valgrind); the checked
+ * build needs pool_checked.h. Without a C library (-ffreestanding) a pool needs memcpy and memset,
+ * and a buffer or map to take its block from.
  *
  * Conventions of every call:
  *   - 0 is success and -1 failure; pool_error says why.
  *   - A call that fails changes nothing but that reason: not the pool, not *ptr, not the memory.
+ *     (One that fails for lack of memory may coalesce what is free, which pool_walk alone shows.)
  *   - Nothing prints, nothing aborts, nothing is global. Only the configured on_error is called. (A
  *     library compiled with POOL_ASSERTIONS, as debug builds are, aborts on a bug of its own.)
  *   - One pool belongs to one thread at a time; different pools are independent.
@@ -123,7 +125,8 @@ enum pool_reason {
     POOL_BAD_CONFIG,    /* settings that contradict each other; see struct pool_config */
     POOL_BUFFER_TOO_SMALL, /* the caller's buffer has no room for one granule and its bookkeeping */
     POOL_NO_BACKING,       /* malloc, the system or the configured map gave no memory */
-    POOL_CORRUPTED,        /* something wrote into freed memory; pool_reset makes it good */
+    POOL_CORRUPTED,        /* checked build: something wrote into freed memory; pool_reset makes it
+                              good */
     POOL_OVERRUN,          /* checked build: something wrote after the end of this chunk, or before
                               the start of the next one */
     POOL_REASONS           /* how many reasons there are */
@@ -137,9 +140,8 @@ enum pool_flag {
     /* With POOL_LAZY: ask for huge pages. One page fault for 2 MiB instead of one for 4 KiB, which
      * can take half of a short program's time; and memory is occupied 2 MiB at a time. */
     POOL_HUGE_PAGES = 1u << 2,
-    /* Coalesce on every free, so that no single alloc or free does more than constant work besides
-     * the wipe. A chunk may then be refused (POOL_OUT_OF_MEMORY) although a run of less than a
-     * quarter more than its size, or than its size and alignment, would hold it. */
+    /* No pages: the work of an alloc or free, besides the wipe, is bounded by the capacity alone
+     * and not by history. At worst it looks at each free run and each KiB of the block. */
     POOL_STRICT = 1u << 3
 };
 
@@ -162,42 +164,53 @@ struct pool_config {
     void *context; /* handed to the three functions */
 };
 
-struct pool_run;
+/* Chunks of fewer granules than this have a size class each, in pages of POOL_PAGE_GRANULES. */
+#define POOL_CLASSES 64
+#define POOL_PAGE_GRANULES 1024
 
-/* How run lengths are filed: exact below 2^(POOL_BIN_SHIFT + 1) granules, then 2^POOL_BIN_SHIFT
- * bins for each doubling. */
-#define POOL_BIN_SHIFT 2
-#define POOL_BINS ((34 - POOL_BIN_SHIFT) << POOL_BIN_SHIFT)
-/* Chunks of fewer granules than this have their length in one byte, and a cache list each. */
-#define POOL_SMALL 64
-/* Lists for longer cached chunks, which share them. */
-#define POOL_SHARED 128
+/* A size class, whose chunks have so many granules as its index. */
+struct pool_class {
+    uint32_t *ready; /* a stack of chunks that are given out next: their granules … */
+    uint32_t count;  /* … so many … */
+    uint32_t room;   /* … of at most so many */
+    uint32_t next; /* from here on a page is not yet looked at; where one starts: nothing is left */
+    uint32_t listed; /* the last page of a ring of those of which a chunk may be free, and 1 */
+};
+
+/* A page's class, 0 if there is no page, and its neighbours in the ring of that class. */
+struct pool_page {
+    uint32_t n, next, prev;
+};
 
 /* A pool. Every field belongs to mem_pool.c; DESIGN.md explains them. All zero is a dead pool. */
 struct m_pool {
-    unsigned char *base;     /* the block */
-    unsigned char *tags;     /* one byte a granule */
-    size_t frontier;         /* granules whose tags are in use; none from here on is live */
-    size_t fast_limit;       /* the frontier, or 0 if no chunk may take the fast path */
-    unsigned flags;          /* of enum pool_flag */
-    unsigned reason;         /* of enum pool_reason */
-    unsigned char *bump;     /* the run that small chunks are split from … */
-    unsigned char *bump_end; /* … and its end */
-    void *cache[POOL_SMALL + POOL_SHARED]; /* freed chunks by granules, last in, first out */
-    size_t shared;                         /* granules of the chunks in the shared lists */
-    size_t coalesce_at; /* the frontier below which it is not worth it to coalesce */
-    uint32_t samples;   /* of the tags, since everything free was coalesced … */
-    uint32_t scattered; /* … and their score: how scattered free chunks are */
-    uint32_t *lengths;  /* one word for 64 granules: lengths that no tag can hold */
-    size_t granules;    /* capacity */
-    size_t high_water;  /* granules given out since init or reset; see high_water_at */
-    size_t touched;     /* the highest frontier since init */
-    uint64_t bin_map[(POOL_BINS + 63) / 64]; /* which bins are not empty */
-    struct pool_run *bins[POOL_BINS];        /* free runs by length */
-    void *memory;                            /* what the source gave, and takes back … */
-    size_t memory_size;                      /* … and its bytes */
-    unsigned source;                         /* which source */
-    unsigned coalesce_streak;                /* how often in a row, as growth went on */
+    unsigned char *base;        /* the block */
+    unsigned char *tags;        /* a byte a granule */
+    unsigned char *listed;      /* a byte a page: its class if it is listed, or 0 */
+    struct pool_class *classes; /* which there are none of where this is NULL */
+    size_t fast_limit;          /* granules from here on never take the fast path */
+    size_t fast_classes;        /* nor do chunks of as many granules and more */
+    unsigned flags;             /* of enum pool_flag */
+    unsigned reason;            /* of enum pool_reason */
+    unsigned source;            /* which source */
+    unsigned is_tight;          /* there are no pages and units, but a map of granules */
+    size_t granules;            /* capacity */
+    size_t frontier;            /* granules from here on are in no chunk, page or free extent */
+    size_t high_water;          /* granules given out since init or reset, but for fresh pages */
+    size_t clean;               /* from here on memory and tags are as the source gave them */
+    struct pool_page *pages;
+    size_t page_count;
+    size_t rover;        /* the page that is looked at next to find an empty one */
+    uint32_t *ready;     /* the classes' stacks */
+    uint32_t *bins;      /* free extents by length … */
+    uint64_t bin_map[2]; /* … and which bins are not empty */
+    uint32_t *kept;      /* freed extents that are kept whole, by length */
+    size_t kept_count;
+    uint64_t *used;      /* a bit a granule: is not free … */
+    uint64_t *begin;     /* … and is a chunk's first */
+    uint32_t lowest[16]; /* no run of 2^i free granules starts before this one */
+    void *memory;        /* what the source gave, and takes back … */
+    size_t memory_size;  /* … and its bytes */
     void *(*map)(void *, size_t);
     void (*unmap)(void *, void *, size_t);
     void (*on_error)(void *, const struct m_pool *, enum pool_reason, const void *);
@@ -223,8 +236,7 @@ int pool_init_with(struct m_pool *pool, const struct pool_config *config);
 /* Frees every chunk at once and keeps the block. Every pointer into the pool is stale afterwards
  * and is refused until a chunk starts there again.
  * Fails if and only if the pool is NULL or dead.
- * Cost: one byte written for each granule that was ever given out, and the wipe of those
- * granules. */
+ * Cost: the wipe of what is live, and a look at each page, chunk and free extent. */
 int pool_reset(struct m_pool *pool);
 
 /* Returns the block to its source and leaves a dead pool. NULL and a dead pool are fine. Cost: the
@@ -238,19 +250,17 @@ void pool_destroy(struct m_pool *pool);
  * object pointer, cast to void **; in pool_realloc and pool_free it must not lie in the chunk that
  * *ptr names.
  * Fails if and only if pool or ptr is NULL, the pool is dead, size is 0, type is beyond POOL_PAGE,
- * the chunk is larger than the pool, or no adjacent free granules hold it at its alignment. A pool
- * whose freed memory has been written to may also answer POOL_CORRUPTED; the checked build always
- * does before it gives out what was written to. That may have coalesced free memory; what is live
- * and *ptr are as they were.
- * Cost: constant, amortised over the calls before it; with POOL_STRICT constant. Once the capacity
- * has been used up, a call that finds no run at hand, and so each POOL_OUT_OF_MEMORY, looks at
- * every extent unless POOL_STRICT. Memory used for the first time costs its zeroes. */
+ * the chunk is larger than the pool, or no adjacent free granules hold it at its alignment. The
+ * checked build also answers POOL_CORRUPTED before it gives out what was written to.
+ * Cost: constant, amortised over the calls before it. In a pool below 64 KiB, with POOL_STRICT, and
+ * from when the capacity has been used up until all is free: at most a look at each free run.
+ * Memory used for the first time costs its zeroes. */
 POOL_INLINE int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type);
 
 /* Makes the chunk at *ptr, allocated with old_size, a chunk of new_size aligned for type: in place
- * where its neighbours allow it, else moved, with *ptr changed. The bytes that both sizes cover are
- * kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with old_size 0 allocates;
- * with any other it is POOL_NULL_ARGUMENT.
+ * where its size class or its neighbours allow it, else moved, with *ptr changed. The bytes that
+ * both sizes cover are kept, the others are zero (unless POOL_KEEP_CONTENTS). *ptr == NULL with
+ * old_size 0 allocates; with any other it is POOL_NULL_ARGUMENT.
  * Fails if and only if pool_free of (*ptr, old_size) or pool_alloc of new_size would, except that
  * the chunk's own granules, with the free ones directly after it, suffice where no others do, if
  * they are aligned for type. The chunk is then as it was.
@@ -265,8 +275,8 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
  * *ptr == NULL is a success that does nothing.
  * Fails if and only if pool or ptr is NULL, the pool is dead, or no live chunk of that many
  * granules starts at *ptr.
- * Cost: constant, besides the wipe. A refusal may look as far back as the extent that ptr is inside
- * of. */
+ * Cost: constant, besides the wipe; in a pool without pages a word for each KiB of the chunk and of
+ * what is free around it; a refusal may look at every chunk and extent. */
 POOL_INLINE int pool_free(void **ptr, size_t size, struct m_pool *pool);
 
 /* pool_free for code that has only the pointer: the size is the chunk's own.
@@ -277,7 +287,7 @@ POOL_INLINE int pool_free_unsized(void **ptr, struct m_pool *pool);
 /* --- Questions -------------------------------------------------------------------------------- */
 
 /* The usable bytes of the live chunk that starts at ptr, its size rounded up to granules, or in the
- * checked build its size; 0 if none does. Cost: constant. */
+ * checked build its size; 0 if none does. Cost: a word for each KiB of the chunk. */
 size_t pool_size_of(const struct m_pool *pool, const void *ptr);
 
 /* 1 if ptr points into the pool's block, else 0. Cost: constant. */
@@ -291,7 +301,7 @@ size_t pool_required(size_t count, size_t size, enum pool_type type);
 
 enum pool_kind {
     POOL_LIVE,   /* a chunk that the user holds */
-    POOL_CACHED, /* a freed chunk, kept whole for reuse, or waiting in the checked build */
+    POOL_CACHED, /* a freed chunk of a page, or one waiting in the checked build */
     POOL_RUN,    /* adjacent free granules */
     POOL_FRESH   /* granules not given out since init or reset */
 };
@@ -326,8 +336,7 @@ struct pool_stats {
     size_t free_bytes;   /* capacity - live_bytes, and in the checked build less what parts the live
                           chunks: all that is available, cached and fresh included */
     size_t free_runs;    /* maximal runs of adjacent available granules */
-    size_t largest_free; /* bytes of the longest of them: the largest chunk that can be had now, of
-                            which POOL_STRICT may find no more than four fifths */
+    size_t largest_free; /* bytes of the longest of them: the largest chunk that can be had now */
     size_t high_water;   /* bytes from the start of the block up to the last given out since init
                            or reset */
     size_t overhead;     /* bytes of the source that no chunk can occupy, and struct m_pool */
@@ -355,7 +364,7 @@ const char *pool_strerror(enum pool_reason reason);
 /* Purges free whole pages: the system gets their memory, the pool keeps the addresses. Stores the
  * bytes purged in *released unless NULL: 0 for a pool without POOL_LAZY.
  * Fails if and only if the pool is NULL or dead.
- * Cost: proportional to the granules ever given out, and to the cached chunks. */
+ * Cost: proportional to the granules ever given out. */
 int pool_trim(struct m_pool *pool, size_t *released);
 
 /* --- The fast path, not for users ------------------------------------------------------------- */
@@ -366,7 +375,7 @@ void pool_refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr);
 void *pool_alloc_slow(struct m_pool *pool, size_t size, enum pool_type type);
 int pool_free_slow(struct m_pool *pool, void *ptr, size_t size);
 int pool_free_unsized_slow(struct m_pool *pool, void *ptr);
-void pool_wipe_more(void *chunk, size_t granules); /* fewer than POOL_SMALL */
+void pool_wipe_more(void *chunk, size_t n);
 
 #ifndef POOL_NO_INLINE
 
@@ -376,15 +385,19 @@ void pool_wipe_more(void *chunk, size_t granules); /* fewer than POOL_SMALL */
 
 #if defined(__GNUC__)
 #define POOL_LIKELY(x) __builtin_expect(!!(x), 1)
-#define POOL_PREFETCH(at) __builtin_prefetch((at), 1)
+#define POOL_IS_NULL(x) (__builtin_constant_p(!(x)) && !(x)) /* seen while compiling */
+#define POOL_IS_LONG(n) (__builtin_constant_p((n) >= POOL_CLASSES) && (n) >= POOL_CLASSES)
 #else
 #define POOL_LIKELY(x) (x)
-#define POOL_PREFETCH(at) ((void)(at))
+#define POOL_IS_NULL(x) 0
+#define POOL_IS_LONG(n) 0
 #endif
 
-/* The tag of a chunk's first granule; its length in granules is in the lower bits. */
+/* The tag of a chunk in a page. Of a chunk with room to grow the next granule's is its length. */
 #define POOL_TAG_LIVE 0x40u
-#define POOL_TAG_CACHED 0x80u
+#define POOL_TAG_GROWN 0x41u /* live, and shorter than its class */
+#define POOL_TAG_FREE 0x80u
+#define POOL_TAG_FRESH 0x81u /* free, and not given out, but for what high_water knows */
 
 /* The granule that starts at an address. Any address where none starts gives a number beyond every
  * capacity: the rotation moves the bits of misalignment to the top, where a wrapped offset has its
@@ -395,79 +408,94 @@ POOL_INLINE size_t pool_granule(const struct m_pool *pool, const void *at)
     return offset / POOL_GRANULE | offset << (sizeof(size_t) * 8 - POOL_USER);
 }
 
-/* Zeroes n < POOL_SMALL granules. Stores that may overlap cost less than a loop of n turns; each
- * memset is one vector store, where a longer one would become a call. */
+/* Zeroes n granules. Stores that may overlap cost less than a loop of n turns; each memset of a
+ * granule is one vector store. */
 POOL_INLINE void pool_wipe(void *chunk, size_t n)
 {
     unsigned char *first = (unsigned char *)chunk, *last = first + (n - 1) * POOL_GRANULE;
-    if (POOL_LIKELY(n <= 4)) {
-        memset(first, 0, POOL_GRANULE);
-        memset(last, 0, POOL_GRANULE);
-        if (n > 2) {
-            memset(first + POOL_GRANULE, 0, POOL_GRANULE);
-            memset(last - POOL_GRANULE, 0, POOL_GRANULE);
-        }
-    } else {
+    if (!POOL_LIKELY(n <= 4)) {
         pool_wipe_more(chunk, n);
+        return;
+    }
+    memset(first, 0, POOL_GRANULE);
+    memset(last, 0, POOL_GRANULE);
+    if (n > 2) {
+        memset(first + POOL_GRANULE, 0, POOL_GRANULE);
+        memset(last - POOL_GRANULE, 0, POOL_GRANULE);
     }
 }
 
-/* A live chunk of n < POOL_SMALL granules, if one is cached or the bump run has room; else NULL. */
-POOL_INLINE void *pool_alloc_inline(struct m_pool *pool, size_t n)
+/* The number of the lowest bit that is set; there is one. */
+POOL_INLINE unsigned pool_lowest(uint64_t word)
 {
-    size_t i = n % POOL_SMALL; /* n is less, which compilers may not see */
-    void *chunk = pool->cache[i];
-    size_t g = pool_granule(pool, chunk);
-    /* The user may have scribbled on the link that named this chunk: ask its tag. */
-    if (POOL_LIKELY(g < pool->fast_limit &&
-                    pool->tags[g] == (unsigned char)(POOL_TAG_CACHED + n))) {
-        pool->tags[g] = (unsigned char)(POOL_TAG_LIVE + n);
-        memcpy(&pool->cache[i], chunk, sizeof(void *));
-        POOL_PREFETCH(pool->cache[i]); /* its link is read for the next chunk of this length */
-        memset(chunk, 0, sizeof(void *));
-        return chunk;
-    }
-    chunk = pool->bump;
-    g = pool_granule(pool, chunk);
-    if ((size_t)(pool->bump_end - pool->bump) < n * POOL_GRANULE || g >= pool->fast_limit)
-        return NULL;
-    pool->bump += n * POOL_GRANULE;
-    pool->tags[g] = (unsigned char)(POOL_TAG_LIVE + n);
-    return chunk;
+#if defined(__GNUC__)
+    return (unsigned)__builtin_ctzll(word);
+#else
+    unsigned bit = 0;
+    for (word &= 0 - word; word > 1; word >>= 1)
+        bit++;
+    return bit;
+#endif
 }
 
-/* The live chunk of n < POOL_SMALL granules at g ⇒ a cached one. */
-POOL_INLINE void pool_cache_inline(struct m_pool *pool, void *chunk, size_t g, size_t n)
+/* Stores the granule of a chunk of n granules in a page: the last of its class's stack. 0 if that
+ * is empty. */
+POOL_INLINE int pool_alloc_inline(struct m_pool *pool, size_t n, size_t *granule)
 {
-    size_t i = n % POOL_SMALL;
-    pool->tags[g] = (unsigned char)(POOL_TAG_CACHED + n);
-    if (!(pool->flags & POOL_KEEP_CONTENTS))
-        pool_wipe(chunk, n);
-    memcpy(chunk, &pool->cache[i], sizeof(void *));
-    pool->cache[i] = chunk;
+    struct pool_class *own = &pool->classes[n];
+    size_t count, g;
+    if (POOL_IS_LONG(n)) /* gcc would warn of the entry */
+        return 0;
+    count = own->count;
+    if (!POOL_LIKELY(count))
+        return 0;
+    g = own->ready[count - 1];
+    own->count = (uint32_t)(count - 1);
+    pool->tags[g] = POOL_TAG_LIVE;
+    *granule = g;
+    return 1;
 }
 
-/* Caches a chunk if it is live and of n < POOL_SMALL granules; else 0. */
+/* A free chunk of n granules in a listed page is given out next, if there is room for it. */
+POOL_INLINE void pool_stack(struct m_pool *pool, size_t g, size_t n)
+{
+    struct pool_class *own = &pool->classes[n];
+    uint32_t count = own->count;
+    if (count >= own->room)
+        return;
+    own->ready[count] = (uint32_t)g;
+    own->count = count + 1;
+}
+
+/* Frees a chunk that is live and of 0 < n granules in a listed page; else 0. */
 POOL_INLINE int pool_free_inline(struct m_pool *pool, void *chunk, size_t n)
 {
     size_t g = pool_granule(pool, chunk);
-    if (!POOL_LIKELY(g < pool->fast_limit && pool->tags[g] == (unsigned char)(POOL_TAG_LIVE + n)))
+    if (POOL_IS_NULL(chunk) || POOL_IS_LONG(n)) /* gcc would warn of the wipe */
         return 0;
-    pool_cache_inline(pool, chunk, g, n);
+    if (!POOL_LIKELY(g < pool->fast_limit && pool->listed[g / POOL_PAGE_GRANULES] == n &&
+                     pool->tags[g] == POOL_TAG_LIVE))
+        return 0;
+    if (!(pool->flags & POOL_KEEP_CONTENTS))
+        pool_wipe(chunk, n);
+    pool->tags[g] = POOL_TAG_FREE;
+    pool_stack(pool, g, n);
     return 1;
 }
 
 POOL_INLINE int pool_alloc(struct m_pool *pool, void **ptr, size_t size, enum pool_type type)
 {
     size_t n = (size - 1) / POOL_GRANULE + 1; /* beyond every capacity for size 0 */
-    void *chunk = NULL;
+    size_t g;
+    void *chunk;
     if (!pool || !ptr) {
         pool_refuse(pool, POOL_NULL_ARGUMENT, NULL);
         return -1;
     }
-    if (POOL_LIKELY(n < POOL_SMALL && (unsigned)type <= POOL_USER))
-        chunk = pool_alloc_inline(pool, n);
-    if (!POOL_LIKELY(chunk)) {
+    if (POOL_LIKELY(n < pool->fast_classes && (unsigned)type <= POOL_USER) &&
+        POOL_LIKELY(pool_alloc_inline(pool, n, &g))) {
+        chunk = pool->base + g * POOL_GRANULE;
+    } else {
         chunk = pool_alloc_slow(pool, size, type);
         if (!chunk)
             return -1;
@@ -485,8 +513,7 @@ POOL_INLINE int pool_free(void **ptr, size_t size, struct m_pool *pool)
         return -1;
     }
     memcpy(&chunk, ptr, sizeof chunk);
-    if (!(POOL_LIKELY(chunk && n < POOL_SMALL) && pool_free_inline(pool, chunk, n)) &&
-        pool_free_slow(pool, chunk, size) != 0)
+    if (!POOL_LIKELY(pool_free_inline(pool, chunk, n)) && pool_free_slow(pool, chunk, size) != 0)
         return -1;
     memset(ptr, 0, sizeof chunk);
     return 0;
@@ -503,10 +530,9 @@ POOL_INLINE int pool_free_unsized(void **ptr, struct m_pool *pool)
     memcpy(&chunk, ptr, sizeof chunk);
     g = pool_granule(pool, chunk);
     if (POOL_LIKELY(g < pool->fast_limit))
-        n = pool->tags[g] ^ POOL_TAG_LIVE; /* its length, if a small chunk is live here */
-    if (POOL_LIKELY(n && n < POOL_SMALL))
-        pool_cache_inline(pool, chunk, g, n);
-    else if (pool_free_unsized_slow(pool, chunk) != 0)
+        n = pool->listed[g / POOL_PAGE_GRANULES];
+    if (!(POOL_LIKELY(n) && pool_free_inline(pool, chunk, n)) &&
+        pool_free_unsized_slow(pool, chunk) != 0)
         return -1;
     memset(ptr, 0, sizeof chunk);
     return 0;

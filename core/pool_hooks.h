@@ -2,7 +2,7 @@
  *
  * Each hook is empty unless the build has its tool: the sanitizers announce themselves, Valgrind's
  * requests are compiled in with POOL_VALGRIND. Open memory belongs to the user or, for a moment, to
- * the pool's own links; closed memory is nobody's. Only mem_pool.c includes this file.
+ * the pool that wipes it; closed memory is nobody's. Only mem_pool.c includes this file.
  *
  * Every range starts at a granule and every closed one ends at a granule: AddressSanitizer rounds
  * the end of what it closes down to 8 bytes, so a chunk is closed whole first and then opened to

@@ -9,7 +9,7 @@ found, else 1. An interrupted run continues when it is started again.
 examples:
   ./poolproof bugs --quick                  a few bugs, a minute
   ./poolproof bugs                          all of them, two million executions each for five seeds
-  ./poolproof bugs no-merge-left --seeds 1
+  ./poolproof bugs no-coalescing-left --seeds 1
 """
 
 import argparse

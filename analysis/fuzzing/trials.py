@@ -22,9 +22,9 @@ from analysis.system.process import outcome
 
 WORK = meson.BUILD_ROOT / "bugs"
 
-QUICK = ("bin-left-marked", "free-twice-not-at-head", "leak-on-destroy", "link-left-in-chunk",
-         "pointer-clobbered", "required-one-less", "rounded-size-opened", "shift-by-int",
-         "short-way-link-left", "control-hollow-free", "control-wipe-edge")
+QUICK = ("bin-left-marked", "free-twice-of-units", "leak-on-destroy", "popped-twice",
+         "pointer-clobbered", "realloc-tail-dirty", "required-one-less", "rounded-size-opened",
+         "shift-by-width", "control-hollow-free", "control-wipe-edge")
 """What --quick plants: one bug for each oracle, and the controls."""
 
 HANG_S = 10

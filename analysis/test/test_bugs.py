@@ -222,6 +222,6 @@ def test_an_oracle_is_told_from_what_a_process_said() -> None:
 def test_the_list_shows_those_that_are_named(capsys: pytest.CaptureFixture) -> None:
     parser = argparse.ArgumentParser()
     bugs.add_arguments(parser)
-    for words, count in ((["no-merge-left"], 1), (["--quick"], len(trying.QUICK))):
+    for words, count in ((["no-coalescing-left"], 1), (["--quick"], len(trying.QUICK))):
         assert bugs.run(parser.parse_args(["--list", *words])) == PASS
         assert len(capsys.readouterr().out.splitlines()) == count

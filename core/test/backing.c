@@ -193,7 +193,7 @@ static void all_goes_back(void **state)
         size_t requests = watch.requests, trimmed = watch.returns;
         assert_true(requests > 0);
         if (configs[i] == &huge && SYSTEM_PURGES)
-            assert_int_equal((uintptr_t)pool.base % ((size_t)2 << 20), 0);
+            assert_int_equal((uintptr_t)pool.memory % ((size_t)2 << 20), 0);
         use(&pool);
         assert_int_equal(watch.requests, requests);
         pool_destroy(&pool);

@@ -32,7 +32,7 @@ static void every_size_at_every_offset(void **state)
                 assert_int_equal(rig.told.reason, POOL_BUFFER_TOO_SMALL);
                 assert_int_equal(last, 0); /* no smaller buffer was enough */
                 assert_filled(rig.own, size, 0x5c);
-                assert_true(size < (REDZONE ? 128 : 96));
+                assert_true(size < (REDZONE ? 160 : 96));
             } else {
                 assert_true(rig.capacity >= POOL_GRANULE);
                 assert_true(rig.capacity >= last);
@@ -43,7 +43,7 @@ static void every_size_at_every_offset(void **state)
             }
             rig_close(&rig);
         }
-        assert_true(last >= 2048 - 2048 / (REDZONE ? 4 : 8) - 64);
+        assert_true(last >= 2048 - 2048 / (REDZONE ? 3 : 8) - 64);
     }
 }
 

@@ -1,5 +1,5 @@
-/* What the pool's arithmetic promises, for Frama-C to prove: rounding, bins, the length table, how
- * much memory a pool needs. `./poolproof check frama-c` does, for the ordinary and the checked
+/* What the pool's arithmetic promises, for Frama-C to prove: rounding, bins, pages, where the parts
+ * of a pool are in its memory. `./poolproof check frama-c` does, for the ordinary and the checked
  * build.
  *
  * Numbers in contracts are mathematical integers: a sum that wrapped where it must not would break
@@ -15,21 +15,6 @@
 
 #include "mem_pool.h"
 
-#if defined(POOL_CHECKED)
-#define GUARD 1 /* granules after each chunk */
-#define RING 24 /* bytes of bookkeeping in front of the length table */
-#else
-#define GUARD 0
-#define RING 0
-#endif
-
-/*@ logic integer most = POOL_MAX_CAPACITY / POOL_GRANULE + GUARD; // granules of any block */
-
-/*@ lemma gaps: \forall integer x, y, z; 0 < x && 0 < y && 0 <= z && x <= 1 + z / y ==>
-  @   y * (x - 1) <= z;
-  @ lemma gaps_again: \forall integer x, y, z; 0 < x && 0 < y && 0 <= z && x <= 1 + z / y ==>
-  @   x * y - y <= z; */
-
 /* What stands in an axiomatic block is known where its functions and predicates are named, so that
  * no prover loses its way in what it does not need. */
 
@@ -37,16 +22,6 @@
   @ predicate divides(integer y, integer x) = x % y == 0;
   @ lemma quotient: \forall integer x, y; 0 <= x && 0 < y ==> x - y < (x / y) * y <= x;
   @ lemma multiple: \forall integer x, y; 0 <= x && 0 < y ==> (x * y) % y == 0;
-  @ } */
-
-/*@ axiomatic Strides {
-  @ logic integer product(integer x, integer y) = x * y;
-  @ lemma filled: \forall integer x, y, z, n; 0 < x && 0 < y <= POOL_GRANULE * n && n <= z ==>
-  @   product(x, y) <= POOL_GRANULE * (x * z) - POOL_GRANULE * z + POOL_GRANULE * n;
-  @ lemma all_fit: \forall integer x, y, n, u; 0 < x && 0 < y && 0 < n && 0 < u &&
-  @   n + u <= POOL_MAX_CAPACITY / POOL_GRANULE + 1 &&
-  @   x <= 1 + (POOL_MAX_CAPACITY / POOL_GRANULE + 1 - n - u) / y ==>
-  @   n + y * (x - 1) + u <= POOL_MAX_CAPACITY / POOL_GRANULE + 1;
   @ } */
 
 /*@ axiomatic Powers {
@@ -90,15 +65,6 @@
   @ ensures bytes <= \result * POOL_GRANULE < bytes + POOL_GRANULE; */
 static size_t granules_for(size_t bytes);
 
-/*@ assigns \nothing;
-  @ ensures bytes <= (\result - GUARD) * POOL_GRANULE < bytes + POOL_GRANULE; */
-static size_t chunk_granules(size_t bytes);
-
-/*@ requires n <= SIZE_MAX / POOL_GRANULE;
-  @ assigns \nothing;
-  @ ensures \result == (n > GUARD ? n - GUARD : 0) * POOL_GRANULE; */
-static inline size_t usable(size_t n);
-
 /*@ requires 0 < unit && value + unit <= SIZE_MAX;
   @ assigns \nothing;
   @ ensures value <= \result < value + unit;
@@ -122,71 +88,17 @@ int __builtin_clzll(unsigned long long x);
   @ ensures \result == highest(value) <= 63; */
 static unsigned log2_of(uint64_t value);
 
-/*@ requires 0 < n < 2 * two(32);
+/*@ requires 0 < n < 2 * two(28);
   @ assigns \nothing;
-  @ ensures \result < POOL_BINS;
+  @ ensures \result < 112;
   @ ensures n < 8 ==> \result == n;
   @ ensures n >= 8 ==> \result == 4 * (highest(n) - 2) + n / two(highest(n) - 2); */
 static unsigned bin_of(size_t n);
 
-/* --- The length table ------------------------------------------------------------------------- */
-
-/*@ predicate lengths_stand(struct m_pool *pool) =
-  @   \valid_read(pool) && pool->granules <= most &&
-  @   \valid(pool->lengths + (0 .. pool->granules / POOL_SMALL)); */
-
-/* The word is that of a granule of the extent. */
-/*@ requires lengths_stand(pool);
-  @ requires POOL_SMALL <= n && g + n <= pool->granules;
-  @ assigns pool->lengths[(g + POOL_SMALL - 1) / POOL_SMALL],
-  @   pool->lengths[(g + n - 1) / POOL_SMALL];
-  @ ensures pool->lengths[(g + POOL_SMALL - 1) / POOL_SMALL] == n - 1 - GUARD;
-  @ ensures pool->lengths[(g + n - 1) / POOL_SMALL] == n - 1 - GUARD;
-  @ ensures g <= (g + POOL_SMALL - 1) / POOL_SMALL * POOL_SMALL < g + n;
-  @ ensures g <= (g + n - 1) / POOL_SMALL * POOL_SMALL < g + n; */
-static void lengths_set(struct m_pool *pool, size_t g, size_t n);
-
-/*@ requires lengths_stand(pool) && first + POOL_SMALL <= pool->granules;
-  @ assigns \nothing;
-  @ ensures \result == pool->lengths[(first + POOL_SMALL - 1) / POOL_SMALL] + 1 + GUARD; */
-static size_t lengths_from(const struct m_pool *pool, size_t first);
-
-/*@ requires lengths_stand(pool) && last < pool->granules;
-  @ assigns \nothing;
-  @ ensures \result == pool->lengths[last / POOL_SMALL] + 1 + GUARD; */
-static size_t lengths_to(const struct m_pool *pool, size_t last);
-
-/* --- Room ------------------------------------------------------------------------------------- */
-
-/*@ requires align == POOL_GRANULE && g + length <= most && n <= most;
-  @ assigns \nothing;
-  @ ensures \result == SIZE_MAX || g <= \result && \result + n <= g + length;
-  @ ensures \result == SIZE_MAX ==> length < n; */
-static inline size_t fit(const struct m_pool *pool, size_t g, size_t length, size_t n,
-                         size_t align);
-
-/*@ requires granules <= most + 1;
-  @ assigns \nothing;
-  @ ensures \result == GUARD * (granules / 2 + 1); */
-static inline size_t ring_length(size_t granules);
-
-/*@ requires granules <= most + 1;
-  @ assigns \nothing;
-  @ ensures \result == granules * POOL_GRANULE + RING + (1 + GUARD) * granules +
-  @   4 * (granules / POOL_SMALL + 1 + GUARD * (granules / 2 + 1)); */
-static size_t memory_for(size_t granules);
-
-/*@ assigns \nothing;
-  @ ensures \result <= product(POOL_MAX_CAPACITY / POOL_GRANULE, POOL_GRANULE);
-  @ ensures \result % POOL_GRANULE == 0;
-  @ ensures \result != 0 ==> count > 0 && size > 0;
-  @ ensures \result != 0 ==> \result >= product(count, size); */
-size_t pool_required(size_t count, size_t size, enum pool_type type);
-
 #include "mem_pool.c"
 
-/* Bins are in the order of lengths: a run in a bin after that of n has more than n. */
-/*@ requires 0 < m && at_most(m, n) && n < 2 * two(32);
+/* Bins are in the order of lengths: a free extent in a bin after that of n has more than n. */
+/*@ requires 0 < m && at_most(m, n) && n < 2 * two(28);
   @ assigns \nothing;
   @ ensures \result; */
 static int bins_are_in_order(size_t m, size_t n)

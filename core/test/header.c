@@ -57,6 +57,8 @@ int use_the_header(struct m_pool *pool, unsigned char *memory, size_t size)
     failures += pool_realloc(pool, (void **)&text, POOL_GRANULE, 40, POOL_PAGE);
     failures += pool_free((void **)&text, 40, pool) + pool_trim(pool, &seen);
     failures += pool_free_unsized((void **)&number, pool);
+    number = NULL;
+    failures += pool_free((void **)&number, sizeof *number, pool); /* which the compiler sees */
     failures += pool_walk(pool, visit, &seen) + pool_check(pool, &broken);
     failures += pool_stats(pool, &stats) + pool_owns(pool, number) + pool_reset(pool);
     seen += pool_size_of(pool, number) + pool_required(3, POOL_DEFAULT_CAPACITY, POOL_F64);

@@ -27,9 +27,8 @@ struct ledger {
 void ledger_open(struct ledger *ledger, struct rig *rig);
 void ledger_close(struct ledger *ledger); /* leaves the pool as it is */
 
-/* Each asserts that the call succeeds if and only if there is room (but for what POOL_STRICT may
- * refuse) and returns its result. A new chunk is the last entry; a freed entry is replaced by the
- * last one. */
+/* Each asserts that the call succeeds if and only if there is room, and returns its result. A new
+ * chunk is the last entry; a freed entry is replaced by the last one. */
 int ledger_alloc(struct ledger *ledger, size_t size, unsigned type);
 int ledger_realloc(struct ledger *ledger, size_t entry, size_t size, unsigned type);
 void ledger_free(struct ledger *ledger, size_t entry);

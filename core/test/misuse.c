@@ -230,18 +230,6 @@ static const char *write_freed(void)
     return verdict(0);
 }
 
-/* Where the pool keeps a link; seen when the pool comes by. */
-static const char *write_freed_link(void)
-{
-    unsigned char *chunk = chunk_of(SIZE);
-    void *again = NULL;
-    release(chunk, SIZE);
-    memset(chunk, 0xa5, sizeof again);
-    if (pool_alloc(&pool, &again, SIZE, POOL_USER) != 0)
-        return verdict(-1);
-    return verdict(pool_alloc(&pool, &again, SIZE, POOL_USER));
-}
-
 static const char *write_reset(void)
 {
     unsigned char *chunk = chunk_of(SIZE);
@@ -357,7 +345,6 @@ static const struct misuse {
     {"read-past-size", read_past_size, "a byte is read right after the size asked for"},
     {"read-freed", read_freed, "a freed chunk is read"},
     {"write-freed", write_freed, "a freed chunk is written to"},
-    {"write-freed-link", write_freed_link, "it is written to where the pool keeps a link"},
     {"write-reset", write_reset, "a chunk is written to after pool_reset"},
     {"write-destroyed", write_destroyed, "a chunk is written to after pool_destroy"},
     {"read-unwritten", read_unwritten, "contents that nobody promised decide a branch"},

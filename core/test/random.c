@@ -12,10 +12,10 @@ static const struct mood {
 } moods[] = {
     {"few granules", 512, 64, 5, 1500, 45, 10},
     {"small chunks", 8192, 200, 5, 1200, 42, 10},
-    {"either side of what is kept whole", 32768, 1200, 5, 600, 40, 10},
+    {"either side of the largest size class", 131072, 1200, 5, 600, 40, 10},
     {"large chunks", 65536, 9000, 5, 500, 40, 15},
     {"aligned chunks", 65536, 600, 13, 500, 40, 10},
-    {"mostly growing", 32768, 2000, 7, 500, 20, 50},
+    {"mostly growing", 131072, 2000, 7, 500, 20, 50},
     {"often full", 4096, 500, 8, 1000, 25, 15},
 };
 

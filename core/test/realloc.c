@@ -83,26 +83,34 @@ static void grows_into_what_follows(void **state)
     }
 }
 
-/* In place too where there is room elsewhere: into fresh memory, and into a large chunk that was
- * freed. */
+/* In place too where there is room elsewhere, into fresh memory: a chunk of a size that has no
+ * pages, or in a pool without any. One of a page moves once it outgrows its size class. */
 static void prefers_its_place(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < KINDS; k++) {
-        struct rig rig;
-        rig_open(&rig, &kinds[k], 1 << 16);
-        void *ptr = NULL;
-        assert_int_equal(pool_alloc(&rig.pool, &ptr, 100, POOL_I8), 0);
-        unsigned char *first = ptr;
-        memset(first, 0x21, 100);
-        assert_int_equal(pool_realloc(&rig.pool, &ptr, 100, 5000, POOL_I8), 0);
-        assert_ptr_equal(ptr, first);
-        assert_filled(first, 100, 0x21);
-        rig_assert_sound(&rig);
-        rig_close(&rig);
-    }
+    static const struct {
+        size_t capacity, size;
+        int in_page;
+    } cases[] = {{1 << 13, 100, 0}, {1 << 17, 64 * 16, 0}, {1 << 17, 100, 1}};
+    for (size_t k = 0; k < KINDS; k++)
+        for (size_t c = 0; c < COUNT_OF(cases); c++) {
+            struct rig rig;
+            const size_t size = cases[c].size;
+            rig_open(&rig, &kinds[k], cases[c].capacity);
+            void *ptr = NULL;
+            assert_int_equal(pool_alloc(&rig.pool, &ptr, size, POOL_I8), 0);
+            unsigned char *first = ptr;
+            memset(first, 0x21, size);
+            assert_int_equal(pool_realloc(&rig.pool, &ptr, size, 5000, POOL_I8), 0);
+            if (!cases[c].in_page || REDZONE || kinds[k].flags & POOL_STRICT)
+                assert_ptr_equal(ptr, first);
+            assert_filled(ptr, size, 0x21);
+            rig_assert_sound(&rig);
+            rig_close(&rig);
+        }
 }
 
+/* In place too where what follows is a large chunk that was freed. */
 static void prefers_its_place_to_what_was_freed(void **state)
 {
     (void)state;
@@ -111,21 +119,21 @@ static void prefers_its_place_to_what_was_freed(void **state)
     for (size_t k = 0; k < KINDS; k++) {
         struct rig rig;
         void *large = NULL, *hem = NULL;
-        rig_open(&rig, &kinds[k], 1 << 16);
+        rig_open(&rig, &kinds[k], 1 << 17);
         void *ptr = NULL;
-        assert_int_equal(pool_alloc(&rig.pool, &ptr, 5000, POOL_I8), 0);
+        assert_int_equal(pool_alloc(&rig.pool, &ptr, 5120, POOL_I8), 0);
         unsigned char *first = ptr;
         memset(first, 0x21, 100);
-        assert_int_equal(pool_alloc(&rig.pool, &large, 8000, POOL_I8), 0);
+        assert_int_equal(pool_alloc(&rig.pool, &large, 8192, POOL_I8), 0);
         assert_int_equal(pool_alloc(&rig.pool, &hem, 16, POOL_I8), 0);
-        assert_ptr_equal(large, first + 5008);
-        assert_int_equal(pool_free(&large, 8000, &rig.pool), 0);
-        assert_int_equal(pool_realloc(&rig.pool, &ptr, 5000, 10000, POOL_I8), 0);
+        assert_ptr_equal(large, first + 5120);
+        assert_int_equal(pool_free(&large, 8192, &rig.pool), 0);
+        assert_int_equal(pool_realloc(&rig.pool, &ptr, 5120, 10000, POOL_I8), 0);
         assert_ptr_equal(ptr, first);
         assert_filled(first, 100, 0x21);
         if (!(kinds[k].flags & POOL_KEEP_CONTENTS))
             assert_filled(first + 100, 9900, 0);
-        assert_int_equal(pool_realloc(&rig.pool, &ptr, 10000, 13008, POOL_I8), 0);
+        assert_int_equal(pool_realloc(&rig.pool, &ptr, 10000, 13312, POOL_I8), 0);
         assert_ptr_equal(ptr, first);
         rig_assert_sound(&rig);
         rig_close(&rig);
@@ -325,6 +333,129 @@ static void grows_to_the_whole_pool(void **state)
     }
 }
 
+/* A chunk that becomes longer by a little gets room to, which is neither its user's nor anybody's:
+ * its size, its zeroes and what is refused are those of a chunk without. */
+static void grows_by_little_and_little(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct rig rig;
+        unsigned moves = 0;
+        const int wipes = !(kinds[k].flags & POOL_KEEP_CONTENTS);
+        rig_open(&rig, &kinds[k], 1 << 18);
+        void *ptr = NULL, *other = NULL;
+        assert_int_equal(pool_alloc(&rig.pool, &ptr, 64, POOL_I8), 0);
+        memset(ptr, 0x33, 64);
+        assert_int_equal(pool_alloc(&rig.pool, &other, 1024, POOL_I8), 0); /* so that it moves */
+        for (size_t size = 64; size < 2000; size += 16) {
+            void *before = ptr, *wrong;
+            assert_int_equal(pool_realloc(&rig.pool, &ptr, size, size + 16, POOL_I8), 0);
+            assert_filled(ptr, size, 0x33);
+            if (wipes)
+                assert_filled((char *)ptr + size, 16, 0);
+            memset(ptr, 0x33, size + 16);
+            moves += before != ptr;
+            assert_int_equal(pool_size_of(&rig.pool, ptr), size + 16);
+            for (size_t less = 0; less <= 32; less += 32) {
+                wrong = ptr;
+                assert_int_equal(pool_free(&wrong, size + less, &rig.pool), -1);
+                assert_int_equal(pool_error(&rig.pool), POOL_WRONG_SIZE);
+                assert_int_equal(pool_realloc(&rig.pool, &wrong, size + less, 16, POOL_I8), -1);
+                assert_int_equal(pool_error(&rig.pool), POOL_WRONG_SIZE);
+            }
+            wrong = (char *)ptr + POOL_GRANULE;
+            assert_int_equal(pool_free(&wrong, 16, &rig.pool), -1);
+            assert_int_equal(pool_error(&rig.pool), POOL_INTERIOR);
+            wrong = (char *)ptr + size + 16; /* its room, or what is free after it */
+            if (size + 16 < 1024 && !REDZONE && !(kinds[k].flags & POOL_STRICT)) {
+                assert_int_equal(pool_free_unsized(&wrong, &rig.pool), -1);
+                assert_int_not_equal(pool_error(&rig.pool), POOL_INTERIOR);
+            }
+            rig_assert_sound(&rig);
+        }
+        if (rig.pool.fast_classes != 0)    /* it has pages that no tool watches */
+            assert_in_range(moves, 1, 24); /* of 121 */
+
+        /* And back, with what is given up zero when it is had again */
+        for (size_t size = 2000; size > 16; size -= 16) {
+            assert_int_equal(pool_realloc(&rig.pool, &ptr, size, size - 16, POOL_I8), 0);
+            assert_int_equal(pool_size_of(&rig.pool, ptr), size - 16);
+            assert_filled(ptr, size - 16, 0x33);
+            if (wipes && size > 32) {
+                assert_int_equal(pool_realloc(&rig.pool, &ptr, size - 16, size, POOL_I8), 0);
+                assert_filled((char *)ptr + size - 16, 16, 0);
+                assert_int_equal(pool_realloc(&rig.pool, &ptr, size, size - 16, POOL_I8), 0);
+            }
+            rig_assert_sound(&rig);
+        }
+        void *stale = ptr;
+        assert_int_equal(pool_free(&ptr, 16, &rig.pool), 0);
+        assert_int_equal(pool_free(&stale, 16, &rig.pool), -1);
+        assert_int_equal(pool_error(&rig.pool), POOL_ALREADY_FREE);
+        rig_assert_sound(&rig);
+        rig_close(&rig);
+    }
+}
+
+/* Where memory is short, room to grow is given out: the last granule can be had. */
+static void room_is_no_loss(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++)
+        for (size_t size = 64; size <= 1616; size += 388) {
+            struct rig rig;
+            struct pool_stats stats;
+            size_t live = 0;
+            rig_open(&rig, &kinds[k], 1 << 17);
+            for (;; live += (size + 16 + 15) / 16 * 16) {
+                void *ptr = NULL;
+                if (pool_alloc(&rig.pool, &ptr, size, POOL_I8) != 0)
+                    break;
+                if (pool_realloc(&rig.pool, &ptr, size, size + 16, POOL_I8) != 0) {
+                    live += (size + 15) / 16 * 16;
+                    break;
+                }
+            }
+            rig.told.count = 0;
+            for (void *ptr = NULL; pool_alloc(&rig.pool, &ptr, 16, POOL_I8) == 0; live += 16)
+                ;
+            rig.told.count = 0;
+            assert_int_equal(pool_stats(&rig.pool, &stats), 0);
+            assert_int_equal(stats.live_bytes, live);
+            if (!REDZONE)
+                assert_int_equal(stats.free_bytes, 0);
+            rig_assert_sound(&rig);
+            rig_close(&rig);
+        }
+}
+
+/* Room to grow is below the high-water mark: whoever has it later is counted. */
+static void room_is_below_high_water(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct rig rig;
+        struct ledger ledger;
+        uint64_t random = k;
+        rig_open(&rig, &kinds[k], (size_t)1 << 20);
+        ledger_open(&ledger, &rig);
+        assert_int_equal(ledger_alloc(&ledger, 16, POOL_I8), 0);
+        for (int i = 0; i < 101; i++) /* two pages but for a chunk */
+            assert_int_equal(ledger_alloc(&ledger, 320, POOL_I8), 0);
+        assert_int_equal(ledger_realloc(&ledger, 0, 272, POOL_I8), 0); /* which this one gets */
+        for (int i = 1; i <= 40; i++) /* more than are remembered: the first page is listed */
+            ledger_free(&ledger, (size_t)i);
+        for (int i = 0; i < 33; i++)
+            assert_int_equal(ledger_alloc(&ledger, 320, POOL_I8), 0);
+        ledger_free(&ledger, 0);
+        assert_int_equal(ledger_alloc(&ledger, 320, POOL_I8), 0);
+        ledger_assert_agrees(&ledger);
+        ledger_drain(&ledger, &random);
+        ledger_close(&ledger);
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +470,9 @@ int main(void)
         cmocka_unit_test(of_null_with_a_size),
         cmocka_unit_test(to_the_same_size),
         cmocka_unit_test(grows_to_the_whole_pool),
+        cmocka_unit_test(grows_by_little_and_little),
+        cmocka_unit_test(room_is_no_loss),
+        cmocka_unit_test(room_is_below_high_water),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,7 +133,7 @@ static void overrun_of_whole_granules(void **state)
     give(last, SIZE);
     assert_tells(&rig.pool, large + LARGE,
                  REDZONE ? "0 bytes after a live chunk of 2048 bytes ["
-                         : "at the start of a freed chunk of 32 bytes [");
+                         : "at the start of a free run of 32 bytes [");
     snprintf(said, sizeof said,
              "  preceding: a live chunk of 2048 bytes [0x%zx, 0x%zx), which ends 0 bytes before ",
              (size_t)(uintptr_t)large, (size_t)(uintptr_t)large + LARGE);
@@ -163,7 +163,7 @@ static void use_after_free(void **state)
     give(second, SIZE);
     assert_tells(&rig.pool, second + 4,
                  REDZONE ? "4 bytes inside of a freed chunk of 48 bytes ["
-                         : "4 bytes inside of a freed chunk of 32 bytes [");
+                         : "4 bytes inside of a free run of 32 bytes [");
 }
 
 static void use_after_coalescing(void **state)
@@ -196,8 +196,8 @@ static void pool_in_a_pool(void **state)
     snprintf(said, sizeof said, "0x%zx is 0 bytes after a live chunk of 20 bytes [",
              (size_t)(uintptr_t)ptr + SIZE);
     line_of(said, NULL);
-    snprintf(said, sizeof said, "0x%zx is 20 bytes inside of a live chunk of 2048 bytes [",
-             (size_t)(uintptr_t)ptr + SIZE);
+    snprintf(said, sizeof said, "0x%zx is %zu bytes inside of a live chunk of 2048 bytes [",
+             (size_t)(uintptr_t)ptr + SIZE, (size_t)((unsigned char *)ptr + SIZE - large));
     line_of(said, NULL);
     pool_report_forget(&inner);
     pool_destroy(&inner);

@@ -8,7 +8,7 @@ static void frees_everything(void **state)
         struct rig rig;
         struct ledger ledger;
         uint64_t random = k;
-        rig_open(&rig, &kinds[k], 32768);
+        rig_open(&rig, &kinds[k], 1 << 17);
         ledger_open(&ledger, &rig);
         for (int round = 0; round < 4; round++) {
             for (int i = 0; i < 400; i++)
@@ -33,7 +33,7 @@ static void makes_pointers_stale(void **state)
     (void)state;
     for (size_t k = 0; k < KINDS; k++) {
         struct rig rig;
-        rig_open(&rig, &kinds[k], 4096);
+        rig_open(&rig, &kinds[k], 1 << 17);
         unsigned char *chunks[40];
         for (size_t i = 0; i < COUNT_OF(chunks); i++)
             assert_int_equal(pool_alloc(&rig.pool, (void **)&chunks[i], 48, POOL_I8), 0);

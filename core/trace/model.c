@@ -171,27 +171,12 @@ enum pool_reason model_due_request(const struct model *model, size_t size, unsig
     return POOL_OK;
 }
 
-struct due model_due_room(const struct model *model, size_t size, unsigned align)
+enum pool_reason model_due_room(const struct model *model, size_t size, unsigned align)
 {
     size_t n = chunk_granules(model, size);
-    size_t at_worst = n + alignment_of(align) / POOL_GRANULE - 1;
-    int strict = (model->flags & POOL_STRICT) != 0;
-    size_t sure = strict ? at_worst + at_worst / 4 + 1 : at_worst;
-    struct due due = {POOL_OUT_OF_MEMORY, 0};
-    if (model->granules - model->reach >= sure)
-        return (struct due){POOL_OK, 0};
-    for (size_t g = model_live_until(model, 0); g < model->granules;) {
-        size_t end = model_free_until(model, g);
-        if (end - g >= sure)
-            return (struct due){POOL_OK, 0};
-        if (fits(model, g, end, n, align)) {
-            if (!strict)
-                return (struct due){POOL_OK, 0};
-            due.may_pass = 1;
-        }
-        g = end < model->granules ? model_live_until(model, end) : end;
-    }
-    return due;
+    if (fits(model, model->reach, model->granules, n, align))
+        return POOL_OK;
+    return model_first_fit(model, size, align) != 0 ? POOL_OK : POOL_OUT_OF_MEMORY;
 }
 
 uintptr_t model_first_fit(const struct model *model, size_t size, unsigned align)
@@ -216,16 +201,11 @@ int model_fits_in_place(const struct model *model, uint32_t slot, size_t size, u
             n <= model_free_until(model, g + chunk_granules(model, held.size)) - g);
 }
 
-struct due model_due_resize(const struct model *model, uint32_t slot, size_t size, unsigned align)
+enum pool_reason model_due_resize(const struct model *model, uint32_t slot, size_t size,
+                                  unsigned align)
 {
-    int stays = model_fits_in_place(model, slot, size, align);
-    int grows = chunk_granules(model, size) > chunk_granules(model, model->slots[slot].held.size);
-    if (stays && (!grows || !(model->flags & POOL_STRICT)))
-        return (struct due){POOL_OK, 0};
-    struct due due = model_due_room(model, size, align);
-    if (due.reason != POOL_OK && stays)
-        due.may_pass = 1;
-    return due;
+    return model_fits_in_place(model, slot, size, align) ? POOL_OK
+                                                         : model_due_room(model, size, align);
 }
 
 enum pool_reason model_due_free(const struct model *model, uintptr_t address, size_t size)

@@ -48,12 +48,6 @@ struct model {
     uint32_t slot_count;
 };
 
-/* What is due. */
-struct due {
-    enum pool_reason reason; /* POOL_OK: success */
-    int may_pass;            /* a refusal that may also be a success: see model_due_room */
-};
-
 /* A model of an empty pool whose block has so many bytes; model_free gives the memory back. Fails
  * for lack of memory.
  * Cost: memory for two bits a granule, touched as it is used. */
@@ -65,19 +59,18 @@ void model_free(struct model *model);
  * Cost: constant. */
 enum pool_reason model_due_request(const struct model *model, size_t size, unsigned align);
 
-/* Whether such a request, which has passed model_due_request, must find room now: it must exactly
- * if a maximal extent of free granules holds it at its alignment. With POOL_STRICT a pool looks
- * at a bounded number of places, so it must only where the extent is longer than what is needed
- * at worst, alignment included, by a quarter; where a shorter one would do it may. Cost: the
- * granules given out, 64 at a time; constant where those never given out have room. */
-struct due model_due_room(const struct model *model, size_t size, unsigned align);
+/* POOL_OK if such a request, which has passed model_due_request, must find room now: if and only if
+ * a maximal extent of free granules holds it at its alignment; else POOL_OUT_OF_MEMORY.
+ * Cost: the granules given out, 64 at a time; constant where those never given out have room. */
+enum pool_reason model_due_room(const struct model *model, size_t size, unsigned align);
 
 /* The lowest address that has room for such a request; 0 if none has. Cost: as model_due_room. */
 uintptr_t model_first_fit(const struct model *model, size_t size, unsigned align);
 
 /* As model_due_room, for making slot's object one of so many bytes: its own granules count as
  * free where it can stay in place. */
-struct due model_due_resize(const struct model *model, uint32_t slot, size_t size, unsigned align);
+enum pool_reason model_due_resize(const struct model *model, uint32_t slot, size_t size,
+                                  unsigned align);
 
 /* 1 if slot's object can become one of so many bytes where it is, else 0. */
 int model_fits_in_place(const struct model *model, uint32_t slot, size_t size, unsigned align);

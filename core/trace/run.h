@@ -60,7 +60,7 @@ void run_remember(struct run *run);
 /* Compares with what was remembered, but for the reason. */
 int run_judge_unchanged(struct run *run, const char *call, const void *before, const void *after);
 /* Judges a call's result and reason against what was due. */
-int run_judge_result(struct run *run, const char *call, int result, struct due due);
+int run_judge_result(struct run *run, const char *call, int result, enum pool_reason due);
 
 /* Looks at the whole block, by the questions of questions.h or by the pool's own. */
 int run_look(struct run *run);

@@ -29,7 +29,7 @@ static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new
     int result = new_size != 0 ? pool_realloc(&run->pool, &chunk, size, new_size, POOL_I8)
                  : unsized     ? pool_free_unsized(&chunk, &run->pool)
                                : pool_free(&chunk, size, &run->pool);
-    if (run_judge_result(run, call, result, (struct due){due, 0}) != 0)
+    if (run_judge_result(run, call, result, due) != 0)
         return -1;
     return run_judge_unchanged(run, call, before, chunk);
 }
@@ -41,8 +41,8 @@ static int run_place(struct run *run, struct place place, size_t new_size)
 
 static int run_bad_alloc(struct run *run, size_t size, unsigned align)
 {
-    struct due due = {model_due_request(&run->model, size, align), 0};
-    if (due.reason == POOL_OK)
+    enum pool_reason due = model_due_request(&run->model, size, align);
+    if (due == POOL_OK)
         return 0;
     run_remember(run);
     void *chunk = UNTOUCHED;

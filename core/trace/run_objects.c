@@ -69,11 +69,11 @@ static int receive(struct run *run, uint32_t slot, const void *chunk, size_t siz
 
 /* What is due of a request; with a large block the search for room waits until it has been
  * refused. */
-static struct due due_of(struct run *run, int result_is_known, int resize, uint32_t slot,
-                         size_t size, unsigned align)
+static enum pool_reason due_of(struct run *run, int result_is_known, int resize, uint32_t slot,
+                               size_t size, unsigned align)
 {
-    struct due due = {model_due_request(&run->model, size, align), 0};
-    if (due.reason != POOL_OK || (!run->whole && !result_is_known))
+    enum pool_reason due = model_due_request(&run->model, size, align);
+    if (due != POOL_OK || (!run->whole && !result_is_known))
         return due;
     return resize ? model_due_resize(&run->model, slot, size, align)
                   : model_due_room(&run->model, size, align);
@@ -81,18 +81,18 @@ static struct due due_of(struct run *run, int result_is_known, int resize, uint3
 
 int run_alloc(struct run *run, uint32_t slot, size_t size, unsigned align)
 {
-    struct due due = due_of(run, 0, 0, slot, size, align);
-    if (due.reason != POOL_OK)
+    enum pool_reason due = due_of(run, 0, 0, slot, size, align);
+    if (due != POOL_OK)
         run_remember(run);
     void *chunk = UNTOUCHED;
     int result = pool_alloc(&run->pool, &chunk, size, (enum pool_type)align);
-    if (result != 0 && due.reason == POOL_OK)
+    if (result != 0 && due == POOL_OK)
         due = due_of(run, 1, 0, slot, size, align);
     if (run_judge_result(run, "pool_alloc", result, due) != 0)
         return -1;
     if (result == 0)
         return receive(run, slot, chunk, size, align, 0);
-    if (!run->whole && due.reason == POOL_OUT_OF_MEMORY)
+    if (!run->whole && due == POOL_OUT_OF_MEMORY)
         return chunk == UNTOUCHED ? 0
                                   : run_report(run, "refusal",
                                                "a refused pool_alloc changed the pointer variable");
@@ -107,19 +107,19 @@ int run_realloc(struct run *run, uint32_t slot, size_t size, unsigned align)
         return 0;
     if (check_contents(run, slot) != 0)
         return -1;
-    struct due due = due_of(run, 0, 1, slot, size, align);
+    enum pool_reason due = due_of(run, 0, 1, slot, size, align);
     size_t kept = before.size < size ? before.size : size;
     pattern_fill(object_of(state), kept, kept, state->seed);
-    if (due.reason != POOL_OK)
+    if (due != POOL_OK)
         run_remember(run);
     void *chunk = object_of(state);
     int result = pool_realloc(&run->pool, &chunk, before.size, size, (enum pool_type)align);
-    if (result != 0 && due.reason == POOL_OK)
+    if (result != 0 && due == POOL_OK)
         due = due_of(run, 1, 1, slot, size, align);
     if (run_judge_result(run, "pool_realloc", result, due) != 0)
         return -1;
     if (result != 0) {
-        if (!run->whole && due.reason == POOL_OUT_OF_MEMORY)
+        if (!run->whole && due == POOL_OUT_OF_MEMORY)
             return check_contents(run, slot);
         return run_judge_unchanged(run, "pool_realloc", object_of(state), chunk);
     }
@@ -143,7 +143,7 @@ int run_free(struct run *run, uint32_t slot)
     void *chunk = object_of(state);
     int result = slot % 2 != 0 ? pool_free_unsized(&chunk, &run->pool)
                                : pool_free(&chunk, held.size, &run->pool);
-    if (run_judge_result(run, "pool_free", result, (struct due){POOL_OK, 0}) != 0)
+    if (run_judge_result(run, "pool_free", result, POOL_OK) != 0)
         return -1;
     if (result != 0)
         return 0; /* no oracle that would mind is on */

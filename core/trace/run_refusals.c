@@ -70,8 +70,10 @@ int run_judge_unchanged(struct run *run, const char *call, const void *before, c
         return 0;
     if (before != after)
         return run_report(run, "refusal", "a refused %s changed the pointer variable", call);
+    /* A pool may prepare for the next alloc where memory is short: the model's questions tell
+     * whether it shows. */
     struct image now = run_image(&run->pool);
-    if (run_images_differ(&now, &run->pool_before))
+    if (pool_error(&run->pool) != POOL_OUT_OF_MEMORY && run_images_differ(&now, &run->pool_before))
         return run_report(run, "refusal", "a refused %s changed the struct", call);
     size_t size = run->whole ? run->model.granules * POOL_GRANULE : 0;
     /* A block's memory may be closed and uninitialised, which is no reason not to compare it. */
@@ -85,11 +87,11 @@ int run_judge_unchanged(struct run *run, const char *call, const void *before, c
     if (at != size)
         return run_report(run, "refusal", "a refused %s changed the block's memory at byte %zu",
                           call, at);
-    run->unchanged = run->whole;
+    run->unchanged = run->whole && pool_error(&run->pool) != POOL_OUT_OF_MEMORY;
     return 0;
 }
 
-int run_judge_result(struct run *run, const char *call, int result, struct due due)
+int run_judge_result(struct run *run, const char *call, int result, enum pool_reason due)
 {
     run->unchanged = 0;
     run->remembered &= result != 0;
@@ -98,20 +100,20 @@ int run_judge_result(struct run *run, const char *call, int result, struct due d
     if (result != 0 && result != -1)
         return run_report(run, "model", "%s returned %d", call, result);
     if (result == 0) {
-        if (due.reason != POOL_OK && !due.may_pass)
+        if (due != POOL_OK)
             return run_report(run, "model", "%s succeeded, but this is due: %s", call,
-                              pool_strerror(due.reason));
+                              pool_strerror(due));
         if (run->tells && run->told != 0)
             return run_report(run, "refusal", "%s succeeded, but on_error was called", call);
         return 0;
     }
     enum pool_reason reason = pool_error(&run->pool);
-    if (due.reason == POOL_OK)
+    if (due == POOL_OK)
         return run_report(run, "model", "%s was refused (%s), but success is due", call,
                           pool_strerror(reason));
-    if (reason != due.reason)
+    if (reason != due)
         return run_report(run, "refusal", "%s was refused for \"%s\", but this is due: %s", call,
-                          pool_strerror(reason), pool_strerror(due.reason));
+                          pool_strerror(reason), pool_strerror(due));
     if (run->tells && (run->told != 1 || run->told_reason != reason))
         return run_report(run, "refusal",
                           "%s was refused, and on_error was called %u times for \"%s\"", call,

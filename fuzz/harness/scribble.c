@@ -9,6 +9,13 @@
 #define UNSEEN
 #endif
 
+/* The checked build sees what was written, and a reset wipes it; the ordinary one gives it out. */
+#if defined(POOL_CHECKED)
+#define CHECKED 1
+#else
+#define CHECKED 0
+#endif
+
 UNSEEN static void write_word(unsigned char *at, uint64_t word)
 {
     for (unsigned i = 0; i < sizeof word; i++)
@@ -140,29 +147,13 @@ static uint64_t choose_word(const struct scribble *scribble, const struct trace_
     }
 }
 
-/* Links as a pool writes them, between two that may be in different lists. */
-static void tie(const struct scribble *scribble, const struct scribbled *one,
-                const struct scribbled *other)
-{
-    if (other->freed && !touches_live(scribble, one->freed, 16, TRACE_DECODE_SLOTS) &&
-        !touches_live(scribble, other->freed, 16, TRACE_DECODE_SLOTS)) {
-        write_word(one->freed, (uintptr_t)other->freed);
-        write_word(other->freed + sizeof(void *), (uintptr_t)one->freed);
-    }
-}
-
 static void scribble_word(struct scribble *scribble, const struct trace_op *op)
 {
     const struct scribbled *const chunk = &scribble->slots[op->slot];
     const size_t words = (chunk->freed_size + POOL_GRANULE - 1) / POOL_GRANULE * 2;
     if (!chunk->freed)
         return;
-    if (op->kind == TRACE_FREE_WRONG_SIZE || op->kind == TRACE_REALLOC_INTERIOR) {
-        tie(scribble, chunk, &scribble->slots[op->size % TRACE_DECODE_SLOTS]);
-        return;
-    }
-    /* Links stand at the start: every other write goes there. */
-    unsigned char *const at = chunk->freed + (op->size & 4 ? op->size & 1 : op->size % words) * 8;
+    unsigned char *const at = chunk->freed + op->size % words * 8;
     if (!touches_live(scribble, at, 8, TRACE_DECODE_SLOTS))
         write_word(at, choose_word(scribble, op));
 }
@@ -190,16 +181,21 @@ void scribble_end(struct scribble *scribble)
         if (scribble->slots[slot].live)
             verify(scribble, slot, scribble->slots[slot].size);
     }
+    if (!CHECKED && pool_check(&scribble->pool, &broken) != 0)
+        complain(scribble, broken);
     reset(scribble);
     if (pool_check(&scribble->pool, &broken) != 0)
         complain(scribble, broken);
     if (pool_stats(&scribble->pool, &stats) != 0 ||
         pool_alloc(&scribble->pool, &whole, stats.capacity, POOL_USER) != 0)
         complain(scribble, "the whole block cannot be had after a reset");
+    if (!CHECKED && (pool_free(&whole, stats.capacity, &scribble->pool) != 0 ||
+                     pool_alloc(&scribble->pool, &whole, stats.capacity, POOL_USER) != 0))
+        complain(scribble, "the whole block cannot be had twice");
     const unsigned char *const bytes = whole;
     for (size_t i = 0; i < stats.capacity && !(scribble->input->flags & POOL_KEEP_CONTENTS); i++) {
         if (bytes[i] != 0)
-            complain(scribble, "the block is not zero after a reset");
+            complain(scribble, "the block is not zero");
     }
     pool_destroy(&scribble->pool);
 }

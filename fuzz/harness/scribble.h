@@ -2,8 +2,8 @@
  *
  * Allocations, frees and resets of a trace are done as they stand, a check trims the pool. Each
  * misuse in it becomes eight bytes written into the memory last freed from its slot, a number or an
- * address that leads somewhere it should not, or links from there to what another slot freed, and
- * back. Live chunks are filled, and verified whenever one comes or goes.
+ * address that leads somewhere it should not. Live chunks are filled, and verified whenever one
+ * comes or goes.
  */
 #ifndef POOLPROOF_SCRIBBLE_H
 #define POOLPROOF_SCRIBBLE_H
@@ -22,8 +22,8 @@ struct scribble {
 /* Does one operation; a chunk out of place or changed is reported as target_complain does. */
 void scribble_step(struct scribble *scribble, const struct trace_op *op);
 
-/* Resets the pool, which must then give its whole capacity, zeroed where it promises that, and
- * destroys it. */
+/* Resets the pool, which must then give its whole capacity, zeroed where it promises that once the
+ * chunk with what was written has been freed, and destroys it. */
 void scribble_end(struct scribble *scribble);
 
 #endif

@@ -38,7 +38,7 @@ enum { SOURCE = 0, BYTES = 1024, OFFSET = 0, FLAGS = 0, SLOTS = 2 };
 
 /* SOURCE is 0 for malloc, 1 for a buffer of BYTES bytes OFFSET after an aligned address, 2 for
  * lazy, 3 for map. */
-enum { KEEPS = FLAGS & POOL_KEEP_CONTENTS, STRICT = FLAGS & POOL_STRICT };
+enum { KEEPS = FLAGS & POOL_KEEP_CONTENTS };
 
 #include "reproducer_checks.h" /* in a printed program its text stands here */
 

@@ -173,8 +173,7 @@ static void refused(size_t size, unsigned type)
         pool_error(&pool) == POOL_OUT_OF_MEMORY || pool_error(&pool) == POOL_TOO_LARGE;
     expect(known, "refused for the wrong reason");
     expect(pool_stats(&pool, &stats) == 0, "no statistics");
-    expect(stats.largest_free < needed + (STRICT ? needed / 4 + POOL_GRANULE : 0),
-           "refused although there is room");
+    expect(stats.largest_free < needed, "refused although there is room");
     unchanged();
 }
 

@@ -250,7 +250,7 @@ def test_cmake_says_what_is_missing(installed, tmp_path):
 @pytest.mark.parametrize("language, compiler", USERS, ids=USER_NAMES)
 @pytest.mark.parametrize("sanitizers", [[], SANITIZED], ids=["plain", "sanitized"])
 @pytest.mark.parametrize("files", [["mem_pool.c", "mem_pool.h"],
-                                   ["mem_pool.c", "mem_pool.h", "pool_hooks.h",
+                                   ["mem_pool.c", "mem_pool.h", "pool_checked.h", "pool_hooks.h",
                                     "pool_questions.h", "pool_system.h"]],
                          ids=["two-files", "all-files"])
 def test_copied_files(language, compiler, sanitizers, files, tmp_path):
