@@ -1,5 +1,6 @@
 """Numbers and verdicts as words: the one place where a report's sentences are made."""
 
+import fnmatch
 import math
 import pathlib
 import shlex
@@ -67,11 +68,15 @@ def asked(analysis: Analysis) -> str:
 
 
 def named(analysis: Analysis) -> list[WorkloadResult]:
-    """The workloads that the user named, by --workload or --trace."""
-    words = set(shlex.split(analysis.plan.command)[2:])
+    """The workloads that the user named, by --workload, a pattern too, or by --trace."""
+    words = shlex.split(analysis.plan.command)[2:]
     files = {pathlib.Path(word).name.partition(".")[0] for word in words}
-    return [result for result in analysis.results if (name := result.workload.workload) in words
-            or is_trace(name) and name.partition("/")[2] in files]
+
+    def is_named(name: str) -> bool:
+        return any(fnmatch.fnmatchcase(name, word) for word in words) \
+            or is_trace(name) and name.partition("/")[2] in files
+
+    return [result for result in analysis.results if is_named(result.workload.workload)]
 
 
 def found(analysis: Analysis) -> str:

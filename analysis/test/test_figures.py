@@ -18,7 +18,7 @@ def test_the_readme_names_the_commit_that_was_measured():
     assert re.search(r"measured the pool of commit [0-9a-f]{7,40},", text)
 
 
-@pytest.mark.parametrize("figure", [r"\| (\d\.\d\d) \|", r"pool of commit (\w+)",
+@pytest.mark.parametrize("figure", [r"/ (\d\.\d\d) \|", r"pool of commit (\w+)",
                                     r"\| ([\d,]+) \| MIT"])
 def test_a_wrong_figure_is_noticed(figure):
     text = figures.README.read_text(encoding="utf-8")

@@ -160,7 +160,8 @@ def test_the_first_screen_says_what_was_asked_found_and_not_to_be_seen(analysis)
                         r" \d\.\d\s% on \S+, the noisiest\.", unseen)
 
 
-@pytest.mark.parametrize("words", ["--workload trace/sqlite", "--trace x/sqlite.trace"])
+@pytest.mark.parametrize("words", ["--workload trace/sqlite", "--workload trace/sq*",
+                                   "--trace x/sqlite.trace"])
 def test_what_the_user_named_comes_first(analysis, words):
     plan_ = dataclasses.replace(analysis.plan, command=f"./poolproof bench {words}")
     asked = dataclasses.replace(analysis, record=dataclasses.replace(analysis.record, plan=plan_))

@@ -57,6 +57,8 @@ TEXT_NAMES = {
 """Files whose layout is checked; the others may hold any bytes."""
 
 MAX_BYTES = 1024 * 1024
+RAW = {"results/reference/launches.jsonl.gz": 3 * MAX_BYTES}
+"""Files that may be larger, and how large: every turn of the published run."""
 MAX_COLUMNS = 100
 MAX_LINES = 400
 
@@ -240,8 +242,9 @@ def nothing_forbidden_is_said(tree: Tree) -> Iterator[str]:
 def files_are_small(tree: Tree) -> Iterator[str]:
     for file in tree:
         lines = file.data.count(b"\n")
-        if len(file.data) > MAX_BYTES:
-            yield f"{file.path}: {len(file.data)} bytes; at most {MAX_BYTES}"
+        most = RAW.get(file.path, MAX_BYTES)
+        if len(file.data) > most:
+            yield f"{file.path}: {len(file.data)} bytes; at most {most}"
         if (file.is_source and lines > MAX_LINES and "/test/" not in file.path
                 and file.path not in LONG):
             yield f"{file.path}: {lines} lines; at most {MAX_LINES}"
