@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executions", type=arguments.amount, default=None, metavar="N",
                         help="stop after N executions: 5000, 500k, 200m")
     parser.add_argument("--record", type=pathlib.Path, default=None, metavar="FILE",
-                        help="write the totals to FILE, as in results/fuzz")
+                        help="write the totals to FILE")
     parser.add_argument("--sanitizer", choices=list(meson.FUZZERS), default="address",
                         help="address checks the shadow, undefined takes the pool's fast path"
                              " (default: address)")
