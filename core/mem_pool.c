@@ -48,7 +48,9 @@
 #endif
 
 #if defined(__clang__) /* as in the header: unsigned numbers wrap on purpose */
-#pragma clang attribute push(__attribute__((no_sanitize("integer"))), apply_to = function)
+#pragma clang attribute push(                                                                      \
+    __attribute__((no_sanitize("unsigned-integer-overflow", "unsigned-shift-base"))),              \
+    apply_to = function)
 #endif
 
 /* --- Constants -------------------------------------------------------------------------------- */

@@ -380,7 +380,9 @@ void pool_wipe_more(void *chunk, size_t n);
 #ifndef POOL_NO_INLINE
 
 #if defined(__clang__) /* unsigned numbers wrap on purpose, and lose bits: -fsanitize=integer */
-#pragma clang attribute push(__attribute__((no_sanitize("integer"))), apply_to = function)
+#pragma clang attribute push(                                                                      \
+    __attribute__((no_sanitize("unsigned-integer-overflow", "unsigned-shift-base"))),              \
+    apply_to = function)
 #endif
 
 #if defined(__GNUC__)
