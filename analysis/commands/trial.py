@@ -69,17 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
     for variable in arguments.adopted:
         if not variable.partition("=")[0] or "=" not in variable:
             raise UserError(f"--adopted {variable}: write NAME=VALUE", USAGE)
-    given = {malloc.name: str(malloc.file.resolve(strict=True)) for malloc in arguments.malloc}
 
     from analysis.building import meson
-    from analysis.measure import trial
+    from analysis.measure import catalogue, trial
     from analysis.report import trial as report
     from analysis.runs import plan
     from analysis.runs.trial import Command
     from analysis.system import host
 
-    mallocs = {malloc.name: str(path) for malloc, path in plan.libraries().items() if path} | given
-    known = [*trial.OPTIONAL, *given]
+    known = [*trial.OPTIONAL, *(malloc.name for malloc in arguments.malloc)]
     chosen = {require(name, known, "arm") for name in arguments.arm or known}
     line = (["/bin/sh", "-c", " ".join(arguments.command)] if arguments.shell
             else arguments.command)
@@ -91,9 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.output or TRIALS / f"trial-{seed}"
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "trial.json").exists():
         raise UserError(f"{folder} holds other files; name another folder")
-    tools = meson.ensure_build("release") / "bench" / "trial"
+    bench = meson.ensure_build("release") / "bench"
+    given = catalogue.given_mallocs(bench / "poolproof-bench", arguments.malloc, trial.OPTIONAL)
+    mallocs = {malloc.name: str(path) for malloc, path in plan.libraries().items() if path}
+    mallocs |= {name: path for name, (path, _) in given.items()}
     wanted = {name: path for name, path in mallocs.items() if name in chosen}
-    done = trial.run_trial(tools, command, wanted, chosen, arguments.time, seed, arguments.sites)
+    done = trial.run_trial(bench / "trial", command, wanted, chosen, arguments.time, seed,
+                           arguments.sites)
     output_folder(folder)
     judgement = report.write(folder, done, host.facts(), arguments.limit / 100)
     print(report.terminal(done, judgement))

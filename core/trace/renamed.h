@@ -23,7 +23,6 @@
 #define pool_init_with RENAMED(init_with)
 #define pool_lowest RENAMED(lowest)
 #define pool_owns RENAMED(owns)
-#define pool_page_list RENAMED(page_list)
 #define pool_realloc RENAMED(realloc)
 #define pool_refuse RENAMED(refuse)
 #define pool_required RENAMED(required)

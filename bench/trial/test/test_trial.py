@@ -226,6 +226,13 @@ def test_a_whole_trial_answers_and_keeps_its_samples(built, tools, tmp_path):
     assert {row["arm"] for row in told["verdicts"]} >= {"glibc again", "glibc delayed", "pool"}
 
 
+def test_a_malloc_that_is_none_is_told(tmp_path):
+    library = tmp_path / "text.so"
+    library.write_text("text")
+    answer = cli("--malloc", f"x={library}", "--", "true")
+    assert answer.returncode == 2 and "is not a shared library" in answer.stderr
+
+
 def test_other_work_gives_no_figure(tmp_path, tools):
     script = tmp_path / "work.sh"
     script.write_text('case $LD_PRELOAD in *trial-pool*) echo pool;; *) echo other;; esac\n')
