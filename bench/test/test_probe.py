@@ -91,7 +91,7 @@ def test_every_shape_is_probed_on_every_arm(bench, probe):
             assert latency["kinds"]["empty"]["count"] == 2000
 
 
-@pytest.mark.parametrize("arm", ["pool", "pool-keep", "malloc", "calloc", "bump"])
+@pytest.mark.parametrize("arm", ["pool-small-pages", "malloc", "calloc", "bump"])
 def test_memory_is_told_from_start_to_drain(probe, trace, arm):
     told = probe("memory", trace, "--workload=trace/small", f"--arm={arm}")
     assert told["operations"] == 6 and told["peak_live_bytes"] == 105300
