@@ -64,8 +64,8 @@
 
 #define KNOWN_FLAGS (POOL_KEEP_CONTENTS | POOL_LAZY | POOL_HUGE_PAGES | POOL_STRICT)
 
-/* A pool has pages if so many would fit. */
-#define LEAST_PAGES ((size_t)4)
+/* A pool has pages if so many would fit: from 64 KiB on. */
+#define LEAST_PAGES ((size_t)16)
 
 /* So many pages are looked at, to see whether they are empty, before fresh memory is touched. */
 #define RECLAIM_PAGES 4
@@ -200,12 +200,6 @@ static void zero(const struct m_pool *pool, unsigned char *at, size_t bytes)
     size_t purged = bytes >= PURGE_LEAST ? purge(pool, at, end, &from) : 0;
     memset(at, 0, (size_t)(from - at));
     memset(from + purged, 0, (size_t)(end - from) - purged);
-}
-
-/* Zeroes n > 4 granules. In its callers gcc would have a loop of string instructions instead. */
-void pool_wipe_more(void *chunk, size_t n)
-{
-    memset(chunk, 0, n * GRANULE);
 }
 
 /* Zeroes n granules from g on and closes them. */
@@ -373,10 +367,16 @@ static void map_free(struct m_pool *pool, size_t g, size_t n)
 
 /* What is not in pages is extents of whole units. The tags of an extent's first unit are its
  * record; of a free extent the last unit's are too, so that it is found from either end. All other
- * units have no kind: a tag of a page, which may outlive its page, is none. A free
- * extent is as long as it can be, and none ends at the frontier. */
+ * units have no kind: neither a tag of a page, which may outlive its page, nor a length there is
+ * one. A free extent is as long as it can be, and none ends at the frontier. */
 
-enum kind { KIND_NONE, KIND_CHUNK, KIND_FREE, KIND_LAST, KIND_KEPT };
+enum kind {
+    KIND_NONE = 0,
+    KIND_CHUNK = 0xf0,
+    KIND_FREE = 0xf1,
+    KIND_LAST = 0xf2,
+    KIND_KEPT = 0xf3
+};
 
 struct extent {
     uint8_t kind;
@@ -667,9 +667,9 @@ static size_t page_end(const struct m_pool *pool, size_t page)
 static size_t high_water_at(const struct m_pool *pool)
 {
     size_t high = pool->high_water, page = pool->is_tight ? 0 : pool->frontier / PAGE;
-    while (page-- && (page + 1) * PAGE > high)
-        if (pool->pages[page].n && high < page_end(pool, page))
-            high = page_end(pool, page);
+    for (; page && page * PAGE > high; page--)
+        if (pool->pages[page - 1].n && high < page_end(pool, page - 1))
+            high = page_end(pool, page - 1);
     return high;
 }
 
@@ -768,7 +768,8 @@ static inline void grow_to(struct m_pool *pool, size_t g, size_t n)
 static inline size_t with_room(size_t n)
 {
     size_t step = n < 4 ? 1 : n < 16 ? 2 : (size_t)1 << (log2_of(n) - 2);
-    return (n + step - 1) & ~(step - 1);
+    n = (n + step - 1) & ~(step - 1);
+    return n < POOL_CLASSES ? n : POOL_CLASSES - 1;
 }
 
 /* A chunk of n granules in a page, with room to be as long as `whole`; NONE if none can be had. */
@@ -839,17 +840,17 @@ static void start_over(struct m_pool *pool)
     memset(pool->lowest, 0, sizeof pool->lowest);
 }
 
-/* The most chunks in a stack. All stacks together take less than a hundredth of the block. */
+/* The most chunks in a stack: one for 32 KiB, so that all stacks take less than a hundredth. */
 static size_t stack_room(size_t granules)
 {
-    size_t half = granules / PAGE / 2;
-    return half < STACK ? half : STACK;
+    size_t room = granules / 2048;
+    return room < STACK ? room : STACK;
 }
 
 /* No page, no free extent. */
 static void forget_roomy(struct m_pool *pool)
 {
-    pool->page_count = 0;
+    pool->page_count = pool->rover = 0;
     pool->bin_map[0] = pool->bin_map[1] = 0;
     pool->kept_count = 0;
     memset(pool->bins, 0, BINS * sizeof *pool->bins);
@@ -1113,7 +1114,7 @@ static int resize(struct m_pool *pool, size_t g, size_t n, size_t m)
 /* Where the parts of a pool of so many granules are in its memory, in bytes. Nothing that follows
  * a chunk is bookkeeping. */
 struct layout {
-    size_t used, begin, pages, bins, ready, listed, tags, block, end;
+    size_t bins, ready, listed, pages, used, begin, tags, block, end;
 };
 
 /* Bytes that the block's start is a multiple of: where there are units, each is aligned to its
@@ -1128,16 +1129,16 @@ static struct layout layout_of(size_t granules, unsigned flags)
     size_t words = (granules + WORD - 1) / WORD * sizeof(uint64_t);
     int roomy = !(flags & POOL_STRICT) && has_pages(granules);
     size_t pages = roomy ? (granules + PAGE - 1) / PAGE : 0;
-    struct layout at;
-    at.used = roomy ? POOL_CLASSES * sizeof(struct pool_class) : 0;
-    at.begin = at.used + words;
-    at.pages = at.begin + words;
-    at.bins = at.pages + pages * sizeof(struct pool_page);
+    struct layout at; /* what a roomy pool touches first is side by side */
+    at.bins = roomy ? POOL_CLASSES * sizeof(struct pool_class) : 0;
     at.ready = at.bins + (roomy ? BINS + KEPT_BINS : 0) * sizeof(uint32_t);
     at.listed = at.ready;
     if (roomy)
         at.listed += (POOL_CLASSES - 1) * stack_room(granules) * sizeof(uint32_t);
-    at.tags = round_up(at.listed + pages, GRANULE);
+    at.pages = round_up(at.listed + pages, sizeof(uint32_t));
+    at.used = round_up(at.pages + pages * sizeof(struct pool_page), sizeof(uint64_t));
+    at.begin = at.used + words;
+    at.tags = round_up(at.begin + words, GRANULE);
     at.block = at.tags + (has_pages(granules) && !roomy ? 0 : tags_size(granules));
     at.block = round_up(at.block, alignment_for(granules));
     at.end = at.block + granules * GRANULE;
@@ -1244,7 +1245,7 @@ int pool_init_with(struct m_pool *pool, const struct pool_config *config)
     made.tags = at + parts.tags;
     made.base = at + parts.block;
     made.is_tight = 1;
-    if (parts.used) {
+    if (parts.bins) {
         made.classes = (struct pool_class *)(void *)at;
         made.pages = (struct pool_page *)(void *)(at + parts.pages);
         made.bins = (uint32_t *)(void *)(at + parts.bins);
@@ -1340,6 +1341,14 @@ static COLD enum pool_reason why_not_chunk(const struct m_pool *pool, const void
     while (span.end <= g)
         span = span_at(pool, span.end);
     return span.kind == POOL_LIVE ? POOL_INTERIOR : POOL_ALREADY_FREE;
+}
+
+/* The end of pool_free for a chunk that is wiped and long. */
+void pool_free_long(struct m_pool *pool, size_t g, size_t n)
+{
+    memset(address_of(pool, g), 0, n * GRANULE);
+    pool->tags[g] = FREE;
+    pool_stack(pool, g, n);
 }
 
 void *pool_alloc_slow(struct m_pool *pool, size_t size, enum pool_type type)
@@ -1475,8 +1484,8 @@ int pool_realloc(struct m_pool *pool, void **ptr, size_t old_size, size_t new_si
         return refuse(pool, POOL_NULL_ARGUMENT, NULL);
     size_t n = (old_size - 1) / GRANULE + 1, m = (new_size - 1) / GRANULE + 1;
     size_t kept = old_size < new_size ? old_size : new_size;
-    if (n < pool->fast_classes && with_room(m) < pool->fast_classes &&
-        (unsigned)type <= POOL_USER && realloc_fast(pool, ptr, n, m, kept))
+    if (n < pool->fast_classes && m < pool->fast_classes && (unsigned)type <= POOL_USER &&
+        realloc_fast(pool, ptr, n, m, kept))
         return 0;
     return realloc_slow(pool, ptr, old_size, new_size, type);
 }

@@ -166,7 +166,7 @@ struct pool_config {
 
 /* Chunks of fewer granules than this have a size class each, in pages of POOL_PAGE_GRANULES. */
 #define POOL_CLASSES 64
-#define POOL_PAGE_GRANULES 1024
+#define POOL_PAGE_GRANULES 256
 
 /* A size class, whose chunks have so many granules as its index. */
 struct pool_class {
@@ -375,7 +375,7 @@ void pool_refuse(struct m_pool *pool, enum pool_reason reason, const void *ptr);
 void *pool_alloc_slow(struct m_pool *pool, size_t size, enum pool_type type);
 int pool_free_slow(struct m_pool *pool, void *ptr, size_t size);
 int pool_free_unsized_slow(struct m_pool *pool, void *ptr);
-void pool_wipe_more(void *chunk, size_t n);
+void pool_free_long(struct m_pool *pool, size_t g, size_t n);
 
 #ifndef POOL_NO_INLINE
 
@@ -410,15 +410,11 @@ POOL_INLINE size_t pool_granule(const struct m_pool *pool, const void *at)
     return offset / POOL_GRANULE | offset << (sizeof(size_t) * 8 - POOL_USER);
 }
 
-/* Zeroes n granules. Stores that may overlap cost less than a loop of n turns; each memset of a
- * granule is one vector store. */
+/* Zeroes 1 to 4 granules. Stores that may overlap cost less than a loop of n turns; each memset of
+ * a granule is one vector store. */
 POOL_INLINE void pool_wipe(void *chunk, size_t n)
 {
     unsigned char *first = (unsigned char *)chunk, *last = first + (n - 1) * POOL_GRANULE;
-    if (!POOL_LIKELY(n <= 4)) {
-        pool_wipe_more(chunk, n);
-        return;
-    }
     memset(first, 0, POOL_GRANULE);
     memset(last, 0, POOL_GRANULE);
     if (n > 2) {
@@ -478,8 +474,13 @@ POOL_INLINE int pool_free_inline(struct m_pool *pool, void *chunk, size_t n)
     if (!POOL_LIKELY(g < pool->fast_limit && pool->listed[g / POOL_PAGE_GRANULES] == n &&
                      pool->tags[g] == POOL_TAG_LIVE))
         return 0;
-    if (!(pool->flags & POOL_KEEP_CONTENTS))
+    if (!(pool->flags & POOL_KEEP_CONTENTS)) {
+        if (!POOL_LIKELY(n <= 4)) {
+            pool_free_long(pool, g, n);
+            return 1;
+        }
         pool_wipe(chunk, n);
+    }
     pool->tags[g] = POOL_TAG_FREE;
     pool_stack(pool, g, n);
     return 1;

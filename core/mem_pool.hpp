@@ -69,7 +69,7 @@ class pool_resource final : public std::pmr::memory_resource
 
     static std::size_t size_for(std::size_t bytes) noexcept
     {
-        return bytes ? bytes : 1;
+        return bytes + !bytes;
     }
 
     static enum pool_type type_for(std::size_t alignment) noexcept

@@ -210,7 +210,7 @@ static const char *check_extent(const struct m_pool *pool, size_t u, int before)
         units > pool->frontier / UNIT - u || (own->kind == KIND_CHUNK && own->spare >= UNIT))
         return "I1: chunks, pages and free extents cover the block without gaps";
     for (size_t i = 1; i < units; i++)
-        if (own[i].kind - 1u < KIND_KEPT &&
+        if (own[i].kind >= KIND_CHUNK &&
             !(own->kind == KIND_FREE && i == units - 1 && own[i].kind == KIND_LAST))
             return "I5: no unit within an extent is a first or last one";
     if (own->kind != KIND_FREE)

@@ -14,7 +14,7 @@ enum {
     LONGEST = 1500,
     EACH = 8
 };
-enum { UNIT = 16, CHUNK = 1, LAST = 3 };
+enum { UNIT = 16, CHUNK = 0xf0, LAST = 0xf2 };
 
 struct broken {
     const char *name;
@@ -372,7 +372,7 @@ static void fill(struct rig *rig, unsigned flags)
 {
     static void *smalls[SMALLS], *longs[EACH], *middles[EACH], *longest;
     const struct kind kind = {"from a map", FROM_MAP, flags};
-    rig_open(rig, &kind, (size_t)PAGE * 16 * POOL_GRANULE);
+    rig_open(rig, &kind, (size_t)256 * 1024);
     take(rig, smalls, SMALLS, SMALL);
     take(rig, longs, EACH, LONG);
     take(rig, middles, EACH, MIDDLE);

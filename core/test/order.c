@@ -3,18 +3,23 @@
  * serves another size. */
 #include "rig.h"
 
-/* Pages of 1,024 granules, which chunks of SIZE fill without a rest. */
-enum { CAPACITY = 1 << 20, PAGE = 16 * 1024, SIZE = 128, MOST = 32 * PAGE / SIZE };
+/* Chunks of SIZE fill a page without a rest. */
+enum {
+    CAPACITY = 1 << 20,
+    PAGE = POOL_PAGE_GRANULES * POOL_GRANULE,
+    SIZE = 128,
+    MOST = 32 * PAGE / SIZE
+};
 
 struct heap {
     struct rig rig;
     unsigned char *chunks[MOST];
 };
 
-/* So many freed chunks such a pool remembers of a size: half as many as it has pages. */
+/* So many freed chunks such a pool remembers of a size: one for 32 KiB of its block. */
 static size_t stack_of(const struct heap *heap)
 {
-    return heap->rig.capacity / PAGE / 2;
+    return heap->rig.capacity / (32 * 1024);
 }
 
 static void take(struct heap *heap, size_t i)

@@ -22,7 +22,7 @@
 
 #define POOL_PAGE_BYTES ((size_t)1 << POOL_PAGE)
 
-static const size_t NEAR = 112, FAR = 4096; /* bytes of the chunks at either end */
+static const size_t NEAR = 1024, FAR = 4096; /* bytes of the chunks at either end */
 
 static size_t capacity; /* as the command line says */
 

@@ -15,6 +15,7 @@
 #define pool_error RENAMED(error)
 #define pool_free RENAMED(free)
 #define pool_free_inline RENAMED(free_inline)
+#define pool_free_long RENAMED(free_long)
 #define pool_free_slow RENAMED(free_slow)
 #define pool_free_unsized RENAMED(free_unsized)
 #define pool_free_unsized_slow RENAMED(free_unsized_slow)
@@ -34,6 +35,5 @@
 #define pool_trim RENAMED(trim)
 #define pool_walk RENAMED(walk)
 #define pool_wipe RENAMED(wipe)
-#define pool_wipe_more RENAMED(wipe_more)
 
 #endif
