@@ -146,11 +146,9 @@ static inline size_t usable(void *ptr)
     return ptr && glibc_usable_size ? glibc_usable_size(ptr) : 0;
 }
 
-static inline void *resize(void *ptr, size_t size, const void *site)
+static __attribute__((noinline)) void *resize_live(void *ptr, size_t size, const void *site)
 {
     void *owner = arm_owner(ptr);
-    if (!ptr)
-        return serve(size, PLAIN_ALIGN, site);
     if (!owner) {
         tally_left(size);
         return __libc_realloc(ptr, size);
@@ -169,6 +167,11 @@ static inline void *resize(void *ptr, size_t size, const void *site)
         arm_free(owner, ptr, site);
     }
     return moved;
+}
+
+static inline void *resize(void *ptr, size_t size, const void *site)
+{
+    return ptr ? resize_live(ptr, size, site) : serve(size, PLAIN_ALIGN, site);
 }
 
 /* --- C -------------------------------------------------------------------------------------- */

@@ -122,6 +122,17 @@ static void ask_for_huge_pages(char *at, size_t slot)
     errno = error;
 }
 
+/* What a pool refuses: without a pointer an alloc, and of those with one not a resize that must
+ * move. */
+static void refused(void *at, const struct m_pool *pool, enum pool_reason reason, const void *ptr)
+{
+    (void)at, (void)pool;
+    if (!ptr)
+        ledger_add(&ledger_entry->unfit, 1);
+    else if (reason != POOL_OUT_OF_MEMORY && reason != POOL_TOO_LARGE)
+        ledger_add(&ledger_entry->refused, 1);
+}
+
 static bool make(struct heap *heap)
 {
     size_t slot = (size_t)1 << heaps.shift, room = slot - slot / 8;
@@ -131,10 +142,13 @@ static bool make(struct heap *heap)
         .flags = POOL_KEEP_CONTENTS,
         .map = map_slot,
         .unmap = unmap_slot,
+        .on_error = refused,
         .context = at,
     };
     if (pool_init_with(&heap->pool, &config) != 0)
         return false;
+    heap->start = (uintptr_t)at;
+    heap->room = slot;
     ask_for_huge_pages(at, slot);
     if (pool_prefault)
         fault_in(at, pool_prefault < room ? pool_prefault : room);
@@ -182,8 +196,7 @@ void heap_drain(struct heap *heap)
         void *chunk = heaps.base + offset;
         link = atomic_load_explicit(at, memory_order_relaxed);
         atomic_store_explicit(at, LINK_NONE, memory_order_relaxed);
-        if (pool_free_unsized(&chunk, &heap->pool) != 0)
-            ledger_add(&ledger_entry->refused, 1);
+        (void)pool_free_unsized(&chunk, &heap->pool);
     }
 }
 

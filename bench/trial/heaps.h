@@ -23,7 +23,9 @@ enum { LINK_NONE = 0, LINK_END = 1, LINK_FIRST = 2 };
 enum heap_state { HEAP_NEVER, HEAP_OWNED, HEAP_ABANDONED };
 
 struct heap {
-    struct m_pool pool;
+    struct m_pool pool; /* its refusals go to the ledger */
+    uintptr_t start;    /* of its part of the range … */
+    size_t room;        /* … and that part's bytes */
     uint64_t served, bytes, folded, folded_bytes;
     _Alignas(64) _Atomic uint32_t pending; /* a link; written by others */
     _Atomic int state;
@@ -66,10 +68,8 @@ static inline void *heap_alloc(size_t size, enum pool_type type)
         return NULL;
     if (__builtin_expect(atomic_load_explicit(&heap->pending, memory_order_relaxed) != LINK_END, 0))
         heap_drain(heap);
-    if (__builtin_expect(pool_alloc(&heap->pool, &chunk, size, type) != 0, 0)) {
-        ledger_add(&ledger_entry->unfit, 1);
+    if (__builtin_expect(pool_alloc(&heap->pool, &chunk, size, type) != 0, 0))
         return NULL;
-    }
     heap->bytes += size;
     if (__builtin_expect(++heap->served % HEAP_FOLD == 0, 0))
         heap_fold(heap);
@@ -79,8 +79,11 @@ static inline void *heap_alloc(size_t size, enum pool_type type)
 /* The heap that an address belongs to, or NULL. */
 static inline struct heap *heap_of(const void *ptr)
 {
+    struct heap *mine = heap_mine;
+    if (__builtin_expect(mine && (uintptr_t)ptr - mine->start < mine->room, 1))
+        return mine;
     size_t offset = (size_t)((uintptr_t)ptr - (uintptr_t)heaps.base);
-    return __builtin_expect(offset < heaps.total, 1) ? &heap_table[offset >> heaps.shift] : NULL;
+    return offset < heaps.total ? &heap_table[offset >> heaps.shift] : NULL;
 }
 
 static inline void heap_free(struct heap *heap, void *ptr)
@@ -92,8 +95,7 @@ static inline void heap_free(struct heap *heap, void *ptr)
     /* What others have freed first, so that a second free of it finds it free. */
     if (__builtin_expect(atomic_load_explicit(&heap->pending, memory_order_relaxed) != LINK_END, 0))
         heap_drain(heap);
-    if (__builtin_expect(pool_free_unsized(&ptr, &heap->pool) != 0, 0))
-        ledger_add(&ledger_entry->refused, 1);
+    (void)pool_free_unsized(&ptr, &heap->pool);
 }
 
 /* Usable bytes. Another thread's chunk may be asked about by who holds it: what says its size does

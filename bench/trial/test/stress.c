@@ -62,7 +62,7 @@ static void *release_twice(void *chunks)
         void *chunk = ((void **)chunks)[i];
         release(chunk);
         release(chunk);
-        heap_free(heap_of(chunk), (char *)chunk + 1); /* misaligned */
+        release((char *)chunk + 1); /* misaligned */
     }
     return NULL;
 }
