@@ -11,6 +11,7 @@ static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new
     if (due == POOL_OK)
         return 0;
     run_remember(run);
+    run->told = 0; /* an operation may make several of these */
     void *chunk = (void *)address; /* only the pool may judge it */
     void *before = chunk;
     if (run->oracles & ORACLE_MODEL) {
@@ -37,6 +38,18 @@ static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new
 static int run_place(struct run *run, struct place place, size_t new_size)
 {
     return place.address != 0 ? run_wrong(run, place.address, place.size, new_size) : 0;
+}
+
+/* Any size, a granule less than the right one, and more, up to the class of a chunk with room. */
+static int run_wrong_sizes(struct run *run, struct place held, size_t size, size_t new_size)
+{
+    size_t less = held.size > POOL_GRANULE ? held.size - POOL_GRANULE : held.size;
+    int result = run_wrong(run, held.address, size, new_size);
+    if (result == 0)
+        result = run_wrong(run, held.address, less, new_size);
+    for (size_t more = 1; more <= 8 && result == 0; more++)
+        result = run_wrong(run, held.address, held.size + more * POOL_GRANULE, new_size);
+    return result;
 }
 
 static int run_bad_alloc(struct run *run, size_t size, unsigned align)
@@ -106,10 +119,10 @@ int run_misuse(struct run *run, const struct trace_op *op)
     case TRACE_FREE_MISALIGNED:
         return run_wrong(run, held.address + 1 + size % 15, held.size, 0);
     case TRACE_FREE_WRONG_SIZE:
-        return run_wrong(run, held.address, size, 0);
+        return run_wrong_sizes(run, held, size, 0);
     case TRACE_REALLOC_INTERIOR:
         return run_wrong(run, held.address + POOL_GRANULE, held.size, size);
     default:
-        return run_wrong(run, held.address, size, held.size);
+        return run_wrong_sizes(run, held, size, held.size);
     }
 }
