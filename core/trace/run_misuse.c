@@ -11,7 +11,7 @@ static int run_wrong(struct run *run, uintptr_t address, size_t size, size_t new
     if (due == POOL_OK)
         return 0;
     run_remember(run);
-    run->told = 0; /* an operation may make several of these */
+    run->told = 0;                 /* an operation may make several of these */
     void *chunk = (void *)address; /* only the pool may judge it */
     void *before = chunk;
     if (run->oracles & ORACLE_MODEL) {
