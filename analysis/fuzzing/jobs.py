@@ -30,8 +30,10 @@ class Crew:
         """Does the work on every item; tells (item, result) as they come. An interrupt, SIGTERM or
         a job's exception ends the processes, and waits until jobs have kept what they found."""
         with _interrupted_by_sigterm(), concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            waiting = {pool.submit(work, item): item for item in items}
-            try:
+            waiting: dict[concurrent.futures.Future[Any], Any] = {}
+            try:  # an interrupt may come with the first process
+                for item in items:
+                    waiting[pool.submit(work, item)] = item
                 for one in concurrent.futures.as_completed(waiting):
                     tell(waiting[one], one.result())
             except BaseException:
