@@ -866,6 +866,7 @@ static void forget_roomy(struct m_pool *pool)
 static void leave_roomy(struct m_pool *pool, int keep)
 {
     size_t to = pool->frontier;
+    HOOK_ASSERT((!keep || !pool->kept_count) && "what was kept has been coalesced before");
     if (pool->is_tight)
         return;
     pool->high_water = high_water_at(pool);

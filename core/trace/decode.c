@@ -102,6 +102,12 @@ static unsigned size_code(uint64_t size)
     return 0xf000 | (2 * POWERS + POWERS - 1);
 }
 
+/* The size that a realloc's code makes of `old` bytes: a quarter of the codes make them longer. */
+static uint64_t size_from(unsigned code, uint64_t old)
+{
+    return code >> 14 == 1 ? size_of(size_code(old + code % 128 + 1)) : size_of(code);
+}
+
 /* The first slot from `slot` on, round and round, that meets the need; TRACE_DECODE_SLOTS if
  * none. */
 static uint32_t find_slot(struct rules *rules, enum need need, uint32_t slot)
@@ -132,6 +138,7 @@ int trace_decode(const uint8_t *bytes, size_t size, size_t max_ops, struct trace
     *trace = (struct trace){0};
     struct rules rules;
     rules_start(&rules);
+    uint64_t sizes[TRACE_DECODE_SLOTS] = {0};
     int result = 0;
     size_t count = size / TRACE_DECODE_BYTES < max_ops ? size / TRACE_DECODE_BYTES : max_ops;
     trace->ops = count != 0 ? malloc(count * sizeof *trace->ops) : NULL;
@@ -147,6 +154,10 @@ int trace_decode(const uint8_t *bytes, size_t size, size_t max_ops, struct trace
             op.align = align_codes[code[1] >> SLOT_BITS];
         if (rule->fields & FIELD_SIZE)
             op.size = size_of(code[2] | (unsigned)code[3] << 8) - !rule->size_not_0;
+        if (op.kind == TRACE_REALLOC)
+            op.size = size_from(code[2] | (unsigned)code[3] << 8, sizes[op.slot]);
+        if (rule->fields == (FIELD_SLOT | FIELD_SIZE | FIELD_ALIGN))
+            sizes[op.slot] = op.size;
         const char *reason;
         if (rules_step(&rules, &op, 0, &reason) != 0 || trace_append(trace, op) != 0)
             result = -1;

@@ -152,7 +152,8 @@ int trace_equal(const struct trace *one, const struct trace *other);
  *      4,096 bytes)
  *   2  size, little-endian: the upper four bits say how to read the lower twelve. Half of all
  *      codes mean 1 to 256 bytes; the others 1 to 4,096, multiples of a granule up to 64 KiB and
- *      one more or less, and powers of two up to 256 KiB and one more or less.
+ *      one more or less, and powers of two up to 256 KiB and one more or less. A quarter of a
+ *      realloc's codes, of those for 1 to 256 bytes, make its object 1 to 128 bytes longer.
  * An operation that its slot does not allow takes the next slot that does; if none does it becomes
  * an alloc, or with every slot full a free. At most max_ops operations; bytes that are left over
  * are ignored. Fails only for lack of memory. */

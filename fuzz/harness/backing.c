@@ -116,6 +116,10 @@ const char *backing_complaint(const struct backing *backing)
     }
     if (is_closed(backing->buffer + backing->offset, backing->buffer_size))
         return "the pool left the caller's buffer poisoned";
+#ifdef WITH_ASAN
+    if (!is_closed(backing->buffer + backing->offset + backing->buffer_size, 1))
+        return "the pool opened memory after the caller's buffer";
+#endif
     return NULL;
 }
 

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 8, FIRST_LONG_STEP = 6 };
+enum { RANGES = 8, CODES = 256 };
 
-/* Granules that one unit of the second byte stands for: small pools are the likeliest, large
- * ones reach the lengths that no tag can hold. */
-static const size_t steps[STEPS] = {1, 1, 1, 1, 1, 1, 4, 16};
+/* Capacities in granules: what the second byte counts, and from where on. Most pools are small;
+ * three in eight have room for pages. */
+static const struct {
+    size_t unit, from;
+} ranges[RANGES] = {{1, 0}, {1, 0}, {1, 0}, {4, 0}, {16, 0}, {8, 4080}, {8, 4080}, {8, 4080}};
 
 static const char *const source_names[INPUT_SOURCES] = {"malloc", "buffer", "lazy", "map"};
 
@@ -29,8 +31,9 @@ int input_decode(const uint8_t *bytes, size_t size, struct input *input)
     input->source = (enum input_source)(head[0] & 3);
     for (unsigned i = 0; i < FLAG_NAMES; i++)
         input->flags |= head[0] & 4u << i ? flag_names[i].flag : 0;
-    const size_t unit = steps[head[0] >> 4 & (STEPS - 1)];
-    input->bytes = (1 + (size_t)head[1]) * unit * POOL_GRANULE - (head[2] & 15);
+    const unsigned range = head[0] >> 4 & (RANGES - 1);
+    const size_t granules = ranges[range].from + (1 + (size_t)head[1]) * ranges[range].unit;
+    input->bytes = granules * POOL_GRANULE - (head[2] & 15);
     input->offset = head[2] >> 4;
     return trace_decode(bytes + given, size - given, INPUT_MAX_OPS, &input->trace);
 }
@@ -43,13 +46,14 @@ void input_free(struct input *input)
 size_t input_encode(const struct input *input, uint8_t *bytes, size_t room)
 {
     const size_t granules = (input->bytes + POOL_GRANULE - 1) / POOL_GRANULE;
-    unsigned step = granules <= 256 ? 0 : FIRST_LONG_STEP;
-    while (step + 1 < STEPS && granules > 256 * steps[step])
-        step++;
-    size_t count = (granules + steps[step] - 1) / steps[step];
-    count = count > 256 ? 256 : count;
+    unsigned range = 0;
+    while (range + 1 < RANGES && granules > ranges[range].from + CODES * ranges[range].unit)
+        range++;
+    const size_t unit = ranges[range].unit, from = ranges[range].from;
+    size_t count = granules > from ? (granules - from + unit - 1) / unit : 1;
+    count = count > CODES ? CODES : count;
     const size_t tail = (POOL_GRANULE - input->bytes % POOL_GRANULE) % POOL_GRANULE;
-    uint8_t head[INPUT_HEADER] = {(uint8_t)(input->source | step << 4), (uint8_t)(count - 1),
+    uint8_t head[INPUT_HEADER] = {(uint8_t)(input->source | range << 4), (uint8_t)(count - 1),
                                   (uint8_t)(input->offset << 4 | tail)};
     for (unsigned i = 0; i < FLAG_NAMES; i++)
         head[0] |= (uint8_t)(input->flags & flag_names[i].flag ? 4u << i : 0);

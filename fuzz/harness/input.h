@@ -31,7 +31,7 @@ enum input_source {
 struct input {
     enum input_source source;
     unsigned flags; /* POOL_KEEP_CONTENTS and POOL_STRICT */
-    size_t bytes;   /* capacity, or the size of the buffer: decoded from 1 to 64 KiB */
+    size_t bytes;   /* capacity, or the size of the buffer; of decoded ones at most 95.75 KiB */
     size_t offset; /* 0 to 15: bytes of the buffer, granules of map's memory after a page's start */
     struct trace trace;
 };

@@ -75,6 +75,16 @@ static void repeat(struct records *records, uint64_t *state)
         memcpy(records->bytes + to * RECORD, stretch, count * RECORD);
 }
 
+/* Does one operation several times, on as many objects: each takes the next slot that suits. */
+static void multiply(struct records *records, uint64_t *state)
+{
+    const size_t at = below(state, records->count), count = 1 + below(state, 15);
+    if (!open_gap(records, at, count))
+        return;
+    for (size_t i = 0; i < count; i++)
+        memcpy(records->bytes + (at + i) * RECORD, records->bytes + (at + count) * RECORD, RECORD);
+}
+
 static void swap(struct records *records, uint64_t *state)
 {
     uint8_t kept[RECORD];
@@ -100,19 +110,23 @@ static void alter(struct records *records, uint64_t *state)
         record[2] = (uint8_t)(record[2] + (generate_next(state) & 1 ? 1 : 255));
 }
 
-/* Gives an operation the slot of its neighbour: what belongs together is about one object. */
+/* Gives an operation the slot of its neighbour, or the size: what belongs together is about one
+ * object, or one size class. */
 static void join(struct records *records, uint64_t *state)
 {
     if (records->count < 2)
         return;
     uint8_t *const record = records->bytes + (1 + below(state, records->count - 1)) * RECORD;
-    record[1] = (uint8_t)((record[1] & ~31) | (record[1 - RECORD] & 31));
+    if (generate_next(state) & 1)
+        record[1] = (uint8_t)((record[1] & ~31) | (record[1 - RECORD] & 31));
+    else
+        memcpy(record + 2, record + 2 - RECORD, 2);
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t max_size, unsigned seed)
 {
-    static void (*const changes[])(struct records *, uint64_t *) = {insert, insert, delete, repeat,
-                                                                    swap,   alter,  alter,  join};
+    static void (*const changes[])(struct records *, uint64_t *) = {
+        insert, insert, delete, repeat, multiply, swap, alter, alter, join, join};
     uint64_t state = seed;
     if (max_size < SETTINGS + RECORD || size < SETTINGS + RECORD || below(&state, 8) == 0)
         return LLVMFuzzerMutate(bytes, size, max_size);

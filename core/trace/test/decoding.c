@@ -101,6 +101,31 @@ static void sizes_are_exact_or_rounded_up(void **state)
     }
 }
 
+static void a_quarter_of_reallocs_make_their_object_longer(void **state)
+{
+    (void)state;
+    static const uint64_t due[][2] = {{100, 128}, {4090, 4127}, {262145, 262145}};
+    for (size_t i = 0; i < COUNT_OF(due); i++) {
+        struct trace trace = {0};
+        unsigned char bytes[2 * TRACE_DECODE_BYTES];
+        assert_int_equal(
+            trace_append(&trace,
+                         (struct trace_op){.kind = TRACE_ALLOC, .size = due[i][0], .align = 1}),
+            0);
+        assert_int_equal(
+            trace_append(&trace, (struct trace_op){.kind = TRACE_REALLOC, .size = 28, .align = 1}),
+            0);
+        assert_int_equal(trace_encode(&trace, bytes, sizeof bytes), sizeof bytes);
+        trace_free(&trace);
+        for (unsigned range = 0; range < 16; range++) {
+            bytes[sizeof bytes - 1] = (unsigned char)(range << 4);
+            assert_int_equal(trace_decode(bytes, sizeof bytes, SIZE_MAX, &trace), 0);
+            assert_int_equal(trace.ops[1].size == due[i][1], range / 4 == 1);
+            trace_free(&trace);
+        }
+    }
+}
+
 static void every_code_is_a_size_and_every_kind_has_a_code(void **state)
 {
     (void)state;
@@ -179,6 +204,7 @@ int main(void)
         cmocka_unit_test(a_decoded_trace_comes_back_from_its_bytes),
         cmocka_unit_test(an_expressible_trace_comes_back),
         cmocka_unit_test(sizes_are_exact_or_rounded_up),
+        cmocka_unit_test(a_quarter_of_reallocs_make_their_object_longer),
         cmocka_unit_test(every_code_is_a_size_and_every_kind_has_a_code),
         cmocka_unit_test(bounds_are_kept),
         cmocka_unit_test(operations_find_their_place),
