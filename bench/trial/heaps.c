@@ -112,13 +112,11 @@ static void unmap_slot(void *at, void *memory, size_t bytes)
     (void)at, (void)memory, (void)bytes;
 }
 
-/* Huge pages, as POOL_HUGE_PAGES would ask for: from the start for the first heap, which is the
- * main thread's, and from the second huge page on for others, of which a program may have many. */
-static void ask_for_huge_pages(char *at, size_t slot)
+/* Huge pages, as POOL_HUGE_PAGES would ask for. */
+static void ask_for_huge_pages(char *at, size_t bytes)
 {
-    size_t skipped = at == heaps.base ? 0 : HUGE_PAGE;
     int error = errno;
-    (void)madvise(at + skipped, slot - skipped, MADV_HUGEPAGE);
+    (void)madvise(at, bytes, MADV_HUGEPAGE);
     errno = error;
 }
 
@@ -145,11 +143,16 @@ static bool make(struct heap *heap)
         .on_error = refused,
         .context = at,
     };
+    /* The main thread's heap is huge pages throughout. A program may have many others: theirs come
+     * after the pages that its pool has touched, which make those around them small. */
+    if (heap == heap_table)
+        ask_for_huge_pages(at, slot);
     if (pool_init_with(&heap->pool, &config) != 0)
         return false;
     heap->start = (uintptr_t)at;
     heap->room = slot;
-    ask_for_huge_pages(at, slot);
+    if (heap != heap_table)
+        ask_for_huge_pages(at + HUGE_PAGE, slot - HUGE_PAGE);
     if (pool_prefault)
         fault_in(at, pool_prefault < room ? pool_prefault : room);
     ledger_add(&ledger_entry->owners, 1);
