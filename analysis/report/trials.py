@@ -83,15 +83,15 @@ def known_answers(trials: dict[str, Document]) -> list[tuple[str, Verdict, float
     return rows
 
 
-def audited(trials: dict[str, Document],
-            audits: dict[str, Document]) -> list[tuple[str, Verdict, str, Verdict | None]]:
+def audited(found: dict[str, Document]) -> list[tuple[str, Verdict, str, Verdict | None]]:
     """Of each program with mallocs that were tried afterwards: its name; such a malloc; whether a
     no of the trial holds; and the pool beside that malloc, if it is the best of them."""
     rows = []
-    for name, later in audits.items():
-        limit = most(trials[name], "malloc", "pool", "final")
+    for name in (key.removesuffix("-audit") for key in found if key.endswith("-audit")):
+        trial, later = found[name], found[f"{name}-audit"]
+        limit = most(trial, "malloc", "pool", "final")
         for one in of_kind(later, "malloc"):
-            said = ("" if trials[name].answer != NO else
+            said = ("" if trial.answer != NO else
                     f"{'holds' if (one.low or 0.0) <= limit else 'does not hold'}: {limit:.3f}")
             rows.append((name, one, said, next((final for final in of_kind(later, "final")
                                                 if final.baseline == one.arm), None)))
@@ -100,14 +100,12 @@ def audited(trials: dict[str, Document],
 
 def page(found: dict[str, Document]) -> str:
     """README.md, of name → trial."""
-    audits = {name.removesuffix("-audit"): trial for name, trial in found.items()
-              if name.endswith("-audit")}
     trials = {name: trial for name, trial in found.items() if not name.endswith("-audit")}
     nulls = [one for trial in trials.values() for one in of_kind(trial, "null")]
     return fill(
         TEMPLATE, {"best": best, "plain": document.escaped, "span": span, "widest": widest,
                    "percent": lambda value: units.share(value, 1)},
-        trials=trials, known=known_answers(trials), audited=audited(trials, audits), limit=WIDEST,
+        trials=trials, known=known_answers(trials), audited=audited(found), limit=WIDEST,
         narrow=sum(widest(trial) <= WIDEST for trial in trials.values()),
         even=sum((one.low or 0) <= 1 <= (one.high or 9) for one in nulls),
         loads=[float(trial.host.get("load_at_start") or 0.0) for trial in trials.values()])
