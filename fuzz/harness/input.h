@@ -73,7 +73,7 @@ const char *backing_complaint(const struct backing *backing);
 void backing_close(struct backing *backing);
 
 /* Below so many bytes a caller's buffer may be too small for a pool; from there on it must do. */
-enum { INPUT_BUFFER_ENOUGH = 96 };
+enum { INPUT_BUFFER_ENOUGH = 112 };
 
 /* Runs the input on a pool with these oracles and looks at the backing afterwards; what is found is
  * reported as target_fail does. A buffer that is rightly called too small runs nothing. */
