@@ -86,14 +86,15 @@ def blocks() -> str:
     claims = [claim for claim in verdicts
               if claim["kind"] == "claim" and claim["arm"] == "pool-keep"]
     tried = trials.published(TRIALS)
-    later = [last for *_, last in trials.audited(tried) if last and last.ratio]
+    later = [(last.ratio, last.baseline) for *_, last in trials.audited(tried)
+             if last and last.ratio]
     names = {answer: [f"`{name}`" for name, one in tried.items() if one.answer == answer
                       and not name.endswith(("-littered", "-audit"))] for answer in ANSWERS}
     return fill(document.TEMPLATES / "readme.md.j2", {"listed": listed, "ratio": units.ratio},
                 run=run, rows=reference_rows(claims), outcomes=OUTCOMES,
                 mallocs=list(dict.fromkeys(arm_label(claim["baseline"]) for claim in claims)),
-                newest=listed(sorted({last.baseline for last in later})),
-                beside=sorted(last.ratio for last in later if last.ratio),
+                newest=listed(sorted({name for _, name in later})),
+                beside=sorted(ratio for ratio, _ in later),
                 answers=[f"{ANSWERS[answer]} {listed(some)}" for answer, some in names.items()
                          if some], output=trial_output(tried[SHOWN_TRIAL]),
                 command=shlex.join(tried[SHOWN_TRIAL].command.words))

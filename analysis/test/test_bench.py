@@ -318,7 +318,7 @@ def test_a_process_that_lies_about_malloc_is_refused(fake, poolproof, tmp_path):
     done = poolproof("bench", *FEW, "-o", str(tmp_path / "run"))
     assert done.returncode == USAGE
     assert "malloc belongs to /usr/lib/libliar.so, not to the C library" in done.stdout
-    assert "no whole launch" in done.stderr
+    assert "no complete launch" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,13 @@ def lines(folder, name):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def interval(values):
-    """The median between the widest pair of order statistics that 95 % demands."""
+def interval(values, error=0.05):
+    """The median between the innermost pair of order statistics that leaves at most this error."""
     ordered, n = sorted(values), len(values)
     rank, tail = 0, 0.0
     for below in range(n // 2):
         tail += math.comb(n, below) / 2**n
-        if 1 - 2 * tail < 0.95:
+        if 2 * tail > error:
             break
         rank = below + 1
     ends = (ordered[rank - 1], ordered[n - rank]) if rank else (-math.inf, math.inf)
@@ -121,12 +121,13 @@ class Raw:
         return []
 
     def difference(self, workload, arm, baseline):
-        return interval(self.differences(workload, arm, baseline))
+        """Each look has an equal share of the error."""
+        return interval(self.differences(workload, arm, baseline), 0.05 / len(self.run["looks"]))
 
     def delta(self, workload):
         if ("null", "glibc") not in self.pairs[workload]:
             return math.inf
-        _, low, high = self.difference(workload, "null", "glibc")
+        _, low, high = interval(self.differences(workload, "null", "glibc"))
         return max(math.log(1.01), abs(low), abs(high))
 
     def biases(self, workload):

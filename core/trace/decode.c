@@ -152,10 +152,11 @@ int trace_decode(const uint8_t *bytes, size_t size, size_t max_ops, struct trace
             op.slot = 0;
         if (rule->fields & FIELD_ALIGN)
             op.align = align_codes[code[1] >> SLOT_BITS];
-        if (rule->fields & FIELD_SIZE)
-            op.size = size_of(code[2] | (unsigned)code[3] << 8) - !rule->size_not_0;
+        const unsigned size_bits = code[2] | (unsigned)code[3] << 8;
         if (op.kind == TRACE_REALLOC)
-            op.size = size_from(code[2] | (unsigned)code[3] << 8, sizes[op.slot]);
+            op.size = size_from(size_bits, sizes[op.slot]);
+        else if (rule->fields & FIELD_SIZE)
+            op.size = size_of(size_bits) - !rule->size_not_0;
         if (rule->fields == (FIELD_SLOT | FIELD_SIZE | FIELD_ALIGN))
             sizes[op.slot] = op.size;
         const char *reason;

@@ -76,6 +76,6 @@ void input_check(const struct input *input, unsigned oracles)
 void input_check_twin(const struct input *input, unsigned oracles)
 {
     /* How small a buffer may be differs between the two. */
-    if (input->source != INPUT_BUFFER || input->bytes >= INPUT_BUFFER_ENOUGH)
+    if (input->source != INPUT_BUFFER || input->bytes >= INPUT_CHECKED_ENOUGH)
         check_with(input, execute_on_twin, oracles);
 }

@@ -50,7 +50,7 @@ size_t input_encode(const struct input *input, uint8_t *bytes, size_t room)
     while (range + 1 < RANGES && granules > ranges[range].from + CODES * ranges[range].unit)
         range++;
     const size_t unit = ranges[range].unit, from = ranges[range].from;
-    size_t count = granules > from ? (granules - from + unit - 1) / unit : 1;
+    size_t count = (granules - from + unit - 1) / unit;
     count = count > CODES ? CODES : count;
     const size_t tail = (POOL_GRANULE - input->bytes % POOL_GRANULE) % POOL_GRANULE;
     uint8_t head[INPUT_HEADER] = {(uint8_t)(input->source | range << 4), (uint8_t)(count - 1),

@@ -72,8 +72,14 @@ int backing_open(const struct input *input, struct backing *backing, struct pool
 const char *backing_complaint(const struct backing *backing);
 void backing_close(struct backing *backing);
 
-/* Below so many bytes a caller's buffer may be too small for a pool; from there on it must do. */
-enum { INPUT_BUFFER_ENOUGH = 112 };
+/* From so many bytes on a caller's buffer must do, wherever it starts: for a checked pool, and for
+ * a pool of this build. */
+enum { INPUT_CHECKED_ENOUGH = 111 };
+#if defined(POOL_CHECKED)
+enum { INPUT_BUFFER_ENOUGH = INPUT_CHECKED_ENOUGH };
+#else
+enum { INPUT_BUFFER_ENOUGH = 47 };
+#endif
 
 /* Runs the input on a pool with these oracles and looks at the backing afterwards; what is found is
  * reported as target_fail does. A buffer that is rightly called too small runs nothing. */
